@@ -1,0 +1,188 @@
+"""Load llama.cpp through llama-cpp-python: once, lazily, with its version checked and log caught.
+
+`load()` returns the one `Library`. Structures are passed by value between Python and C, so a
+version whose layout is not known would read garbage; such a version is refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import BackendError
+
+SUPPORTED_VERSIONS = ("0.3.36",)
+
+_LEVEL_ERROR = 4
+_LEVEL_CONTINUED = 5
+_DEVICE_TYPES = ("CPU", "GPU", "integrated GPU", "accelerator", "meta")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A compute device: kind as in ggml's own list, memory in bytes (0 where unknown)."""
+
+    name: str
+    description: str
+    kind: str
+    memory_free: int
+    memory_total: int
+
+
+class Tensor(ctypes.Structure):
+    """The leading fields of ggml_tensor (ggml.h)."""
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("buffer", ctypes.c_void_p),
+        ("ne", ctypes.c_int64 * 4),
+        ("nb", ctypes.c_size_t * 4),
+    ]
+
+
+class Log:
+    """llama.cpp's log: the last lines are kept for error messages, all are shown when verbose."""
+
+    def __init__(self) -> None:
+        self.lines: deque[tuple[int, str]] = deque(maxlen=200)
+        self.verbose = False
+        self._level = 0
+
+    def write(self, level: int, text: bytes, _user: object) -> None:
+        # An exception here would cross into C.
+        try:
+            if level != _LEVEL_CONTINUED:
+                self._level = level
+            line = text.decode("utf-8", "replace")
+            self.lines.append((self._level, line.rstrip("\n")))
+            if self.verbose:
+                sys.stderr.write(line)
+        except Exception:
+            pass
+
+    def clear(self) -> None:
+        """Forget the lines so far, so that the next error shows only its own."""
+        self.lines.clear()
+
+    def errors(self, n: int = 3) -> str:
+        """The last n error lines joined by "; ", empty where there are none."""
+        found = [text for level, text in self.lines if level == _LEVEL_ERROR and text]
+        return "; ".join(found[-n:])
+
+
+class Library:
+    """The bound library: `api` is llama_cpp's low-level module, `base` libggml-base."""
+
+    def __init__(self, api: ModuleType, version: str) -> None:
+        self.api = api
+        self.version = version
+        self.folder = Path(api._base_path)
+        self.log = Log()
+        self._log_callback = api.llama_log_callback(self.log.write)
+        api.llama_log_set(self._log_callback, ctypes.c_void_p(0))
+        self.base = self._open("ggml-base")
+        self.ggml = self._open("ggml")
+        self._declare()
+        self._check_layout()
+        api.llama_backend_init()
+
+    def devices(self) -> list[Device]:
+        """Every device that ggml has registered, the CPU included."""
+        found = []
+        for i in range(self.ggml.ggml_backend_dev_count()):
+            dev = self.ggml.ggml_backend_dev_get(i)
+            free, total = ctypes.c_size_t(), ctypes.c_size_t()
+            self.base.ggml_backend_dev_memory(dev, ctypes.byref(free), ctypes.byref(total))
+            kind = self.base.ggml_backend_dev_type(dev)
+            found.append(
+                Device(
+                    name=self.base.ggml_backend_dev_name(dev).decode(),
+                    description=self.base.ggml_backend_dev_description(dev).decode(),
+                    kind=_DEVICE_TYPES[kind] if kind < len(_DEVICE_TYPES) else str(kind),
+                    memory_free=free.value,
+                    memory_total=total.value,
+                )
+            )
+        return found
+
+    def system_info(self) -> str:
+        """llama.cpp's one line of CPU features and build flags."""
+        return self.api.llama_print_system_info().decode()
+
+    def native_tap_version(self) -> int | None:
+        """Version of the patch's tap in this library; None on a stock library."""
+        try:
+            function = self.api._lib.llama_state_tap_version
+        except AttributeError:
+            return None
+        function.restype = ctypes.c_int32
+        return int(function())
+
+    def _open(self, name: str) -> ctypes.CDLL:
+        stems = {"win32": (f"{name}.dll", f"lib{name}.dll"), "darwin": (f"lib{name}.dylib", f"lib{name}.so")}
+        for file in stems.get(sys.platform, (f"lib{name}.so",)):
+            path = self.folder / file
+            if path.exists():
+                return ctypes.CDLL(str(path))
+        raise BackendError(
+            f"llama-cpp-python {self.version} has no lib{name} in {self.folder}",
+            "reinstall it: pip install --force-reinstall --no-deps llama-cpp-python==" + SUPPORTED_VERSIONS[-1],
+        )
+
+    def _declare(self) -> None:
+        base, pointer = self.base, ctypes.c_void_p
+        base.ggml_get_name.argtypes, base.ggml_get_name.restype = [pointer], ctypes.c_char_p
+        base.ggml_nbytes.argtypes, base.ggml_nbytes.restype = [pointer], ctypes.c_size_t
+        base.ggml_backend_tensor_get.argtypes = [pointer, pointer, ctypes.c_size_t, ctypes.c_size_t]
+        base.ggml_backend_tensor_get.restype = None
+        for name, result in (("name", ctypes.c_char_p), ("description", ctypes.c_char_p), ("type", ctypes.c_int)):
+            function = getattr(base, f"ggml_backend_dev_{name}")
+            function.argtypes, function.restype = [pointer], result
+        base.ggml_backend_dev_memory.argtypes = [pointer, pointer, pointer]
+        base.ggml_backend_dev_memory.restype = None
+        self.ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+        self.ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+        self.ggml.ggml_backend_dev_get.restype = pointer
+
+    def _check_layout(self) -> None:
+        # Known defaults at both ends of the structures: a shifted field shows here, not in a crash.
+        params, model = self.api.llama_context_default_params(), self.api.llama_model_default_params()
+        seen = (params.n_ctx, params.n_batch, params.n_ubatch, params.n_seq_max, params.type_k, params.type_v)
+        ok = seen == (512, 2048, 512, 1, 1, 1) and params.n_samplers == 0 and not params.ctx_other
+        ok = ok and params.offload_kqv and not params.kv_unified
+        ok = ok and model.use_extra_bufts and not model.vocab_only and not model.no_alloc
+        if not ok:
+            raise BackendError(
+                f"the library in {self.folder} does not have the structure layout of llama-cpp-python {self.version}",
+                "unset LLAMA_CPP_LIB_PATH, or rebuild that library from the same version",
+            )
+
+
+@functools.cache
+def load() -> Library:
+    """Load llama.cpp and return it; later calls return the same object.
+
+    Raises BackendError where llama-cpp-python is missing, broken, or of an unknown version.
+    """
+    install = f"pip install llama-cpp-python=={SUPPORTED_VERSIONS[-1]}"
+    try:
+        import llama_cpp
+        from llama_cpp import llama_cpp as api
+    except ImportError as error:
+        raise BackendError(f"llama-cpp-python cannot be imported: {error}", install) from error
+    except (OSError, RuntimeError) as error:
+        where = os.environ.get("LLAMA_CPP_LIB_PATH")
+        hint = f"LLAMA_CPP_LIB_PATH is {where}: unset it or correct it" if where else install
+        raise BackendError(f"the llama.cpp library cannot be loaded: {error}", hint) from error
+    if llama_cpp.__version__ not in SUPPORTED_VERSIONS:
+        raise BackendError(
+            f"llama-cpp-python {llama_cpp.__version__} is installed; supported: {', '.join(SUPPORTED_VERSIONS)}",
+            install,
+        )
+    return Library(api, llama_cpp.__version__)

@@ -1,0 +1,66 @@
+"""Scales: the allowed scores and how each is written."""
+
+from __future__ import annotations
+
+import math
+
+from .errors import PromptError
+from .records import Scale
+
+_LETTERS = "ABCDEFGHIJ"
+
+
+def parse_scale(spec: str | list | dict) -> Scale:
+    """Read a scale from its short form.
+
+    "1-5" and "0-10" are integer ranges written as digits; a list such as ["poor", "fair", "good"]
+    or ["E", "D", "C"] is written as given and valued 1, 2, ... in that order (worst first); a
+    dict maps labels to values. "A-E" is a range of letters, A the best (valued 5 for A-E).
+
+    Raises PromptError for fewer than two labels, repeated labels, or values that are not finite
+    and distinct.
+    """
+    if isinstance(spec, str):
+        pairs = _range(spec)
+    elif isinstance(spec, dict):
+        pairs = [(str(k), _number(v, k)) for k, v in spec.items()]
+    else:
+        pairs = [(str(label), float(i)) for i, label in enumerate(spec, 1)]
+    pairs.sort(key=lambda p: p[1])
+    labels = tuple(p[0] for p in pairs)
+    values = tuple(p[1] for p in pairs)
+    if len(labels) < 2:
+        raise PromptError(f"a scale needs at least two labels, got {len(labels)}", 'write "1-5", say')
+    if len(set(labels)) < len(labels) or "" in labels:
+        raise PromptError(f"labels of a scale must be distinct and not empty, got {list(labels)}")
+    if len(set(values)) < len(values):
+        raise PromptError(f"two labels of the scale {list(labels)} have the same value")
+    return Scale(labels, values)
+
+
+def describe(scale: Scale) -> str:
+    """The scale in a few characters, e.g. "1-5" or "poor<fair<good"."""
+    digits = tuple(f"{v:g}" for v in scale.values)
+    if scale.labels == digits and all(b - a == 1 for a, b in zip(scale.values, scale.values[1:])):
+        return f"{digits[0]}-{digits[-1]}"
+    return "<".join(scale.labels)
+
+
+def _range(spec: str) -> list[tuple[str, float]]:
+    low, dash, high = (part.strip() for part in spec.partition("-"))
+    if dash and low.isdigit() and high.isdigit() and int(low) < int(high) <= int(low) + 100:
+        return [(str(v), float(v)) for v in range(int(low), int(high) + 1)]
+    if dash and low in _LETTERS and high in _LETTERS and low and high and low < high:
+        letters = _LETTERS[_LETTERS.index(low) : _LETTERS.index(high) + 1]
+        return [(c, float(len(letters) - i)) for i, c in enumerate(letters)]
+    raise PromptError(f"cannot read the scale {spec!r}", 'use "1-5", "0-10", "A-E" or a list of labels')
+
+
+def _number(value: object, label: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise PromptError(f"the value of label {label!r} is {value!r}, not a number") from None
+    if not math.isfinite(number):
+        raise PromptError(f"the value of label {label!r} is {value!r}, not a finite number")
+    return number

@@ -1,0 +1,180 @@
+"""Plan the evaluation of many prompts so that every shared prefix is evaluated once.
+
+Prompts are sorted by their tokens, which puts the leaves of their prefix tree side by side. A plan
+is a series of steps, each at most `capacity` tokens and one decode. Sequence 0 is the trunk: it
+holds the tokens that a step's prompts share with what was evaluated before, and is never decoded
+into. Every prompt of a step has a sequence of its own (1 and up); a token that several prompts
+share is sent once and carries all their sequences. A prompt that does not fit is cut; the next
+step goes on behind its trunk.
+
+A step is carried out in this order:
+1. for every (sequence, length) of `copies`, let the sequence share the trunk's first tokens;
+2. decode the tokens; read the rows in `outputs`;
+3. replace the trunk by the first tokens of one sequence, as `carry` (sequence, length) says;
+4. free all other sequences.
+
+Everything here is integers: no prompts, no llama.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decode.
+
+    tokens, positions: int32 (n,); sequences: n tuples of sequence ids; copies: (sequence, length)
+    pairs; outputs: (row, prompt) pairs, rows ascending, one row may serve several equal prompts;
+    carry: (sequence, length) of the trunk that the next step starts from.
+    """
+
+    tokens: np.ndarray
+    positions: np.ndarray
+    sequences: tuple[tuple[int, ...], ...]
+    copies: tuple[tuple[int, int], ...]
+    outputs: tuple[tuple[int, int], ...]
+    carry: tuple[int, int]
+
+
+def sort_prompts(prompts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Order prompts by their tokens.
+
+    Returns (order, shared): order int64 (n,) with prompts[order[i]] ascending, and shared int64
+    (n,), the number of leading tokens that sorted prompt i has in common with sorted prompt i-1
+    (0 for the first).
+    """
+    keys = [np.asarray(p).astype(">u4").tobytes() for p in prompts]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    del keys
+    shared = np.zeros(len(order), dtype=np.int64)
+    for i in range(1, len(order)):
+        shared[i] = common_prefix(prompts[order[i - 1]], prompts[order[i]])
+    return np.asarray(order, dtype=np.int64), shared
+
+
+def common_prefix(a: np.ndarray, b: np.ndarray) -> int:
+    """The number of leading elements in which two integer arrays agree."""
+    n = min(len(a), len(b))
+    differ = np.flatnonzero(a[:n] != b[:n])
+    return int(differ[0]) if differ.size else n
+
+
+def unique_tokens(prompts: Sequence[np.ndarray]) -> int:
+    """The number of nodes of the prompts' prefix tree: the least that must be evaluated."""
+    _, shared = sort_prompts(prompts)
+    return int(sum(len(p) for p in prompts) - shared.sum())
+
+
+def plan(prompts: Sequence[np.ndarray], capacity: int, max_leaves: int) -> Iterator[Step]:
+    """Yield the steps that evaluate every node of the prefix tree once.
+
+    prompts: int arrays, none empty; capacity: tokens in one step (at least 1); max_leaves: leaf
+    sequences in one step (at least 1; sequence ids run from 0 to max_leaves).
+    Raises ValueError for an empty prompt or limits below 1.
+    """
+    if capacity < 1 or max_leaves < 1:
+        raise ValueError(f"capacity and max_leaves must be at least 1, got {capacity}, {max_leaves}")
+    if any(len(p) == 0 for p in prompts):
+        raise ValueError("a prompt without tokens cannot be planned")
+    order, shared = sort_prompts(prompts)
+    builder = _Builder(capacity, max_leaves)
+    for rank, index in enumerate(order):
+        tokens = prompts[index]
+        start = int(shared[rank])
+        if start == len(tokens):
+            builder.repeat(int(index))
+            continue
+        while start < len(tokens):
+            if builder.full():
+                yield builder.flush(start)
+            start = builder.add(tokens, start, int(index))
+    if builder.tokens:
+        yield builder.flush(0)
+
+
+def plan_alone(prompts: Sequence[np.ndarray], capacity: int) -> Iterator[Step]:
+    """Yield steps that evaluate each prompt from its first token, one after the other.
+
+    For memories that cannot be shared or cut (recurrent and hybrid models): everything lies in
+    sequence 0, `copies` is empty, and a carry of length 0 asks for an empty memory.
+    """
+    for index, tokens in enumerate(prompts):
+        for start in range(0, len(tokens), capacity):
+            part = np.asarray(tokens[start : start + capacity], dtype=np.int32)
+            stop = start + len(part)
+            last = stop == len(tokens)
+            yield Step(
+                tokens=part,
+                positions=np.arange(start, stop, dtype=np.int32),
+                sequences=((0,),) * len(part),
+                copies=(),
+                outputs=((len(part) - 1, index),) if last else (),
+                carry=(0, 0 if last else stop),
+            )
+
+
+class _Builder:
+    """Collects one step at a time.
+
+    The current path is the prompt added last. Its tokens at positions below `base` lie in the
+    trunk; `rows[p - base]` is the row in this step of its token at position p.
+    """
+
+    def __init__(self, capacity: int, max_leaves: int) -> None:
+        self.capacity = capacity
+        self.max_leaves = max_leaves
+        self._clear(0)
+
+    def _clear(self, trunk: int) -> None:
+        self.base = trunk
+        self.tokens: list[np.ndarray] = []
+        self.positions: list[np.ndarray] = []
+        self.sequences: list[list[int]] = []
+        self.copies: list[tuple[int, int]] = []
+        self.outputs: list[tuple[int, int]] = []
+        self.rows: list[int] = []
+        self.leaves = 0
+
+    def full(self) -> bool:
+        return len(self.sequences) >= self.capacity or self.leaves >= self.max_leaves
+
+    def add(self, tokens: np.ndarray, start: int, index: int) -> int:
+        """Take tokens[start:] as far as there is room; return the first position not taken."""
+        first = len(self.sequences)
+        part = np.asarray(tokens[start : start + self.capacity - first], dtype=np.int32)
+        stop = start + len(part)
+        self.rows = self.rows[: max(0, start - self.base)] + list(range(first, first + len(part)))
+        self.base = min(self.base, start)
+        self.tokens.append(part)
+        self.positions.append(np.arange(start, stop, dtype=np.int32))
+        self.sequences.extend([] for _ in range(len(part)))
+        self.leaves += 1
+        if self.base:
+            self.copies.append((self.leaves, self.base))
+        for row in self.rows:
+            self.sequences[row].append(self.leaves)
+        if stop == len(tokens):
+            self.outputs.append((self.rows[-1], index))
+        return stop
+
+    def repeat(self, index: int) -> None:
+        """The prompt added last comes once more."""
+        self.outputs.append((self.rows[-1], index))
+
+    def flush(self, carry: int) -> Step:
+        """Close the step; the first `carry` tokens of the current path become the trunk."""
+        step = Step(
+            tokens=np.concatenate(self.tokens),
+            positions=np.concatenate(self.positions),
+            sequences=tuple(map(tuple, self.sequences)),
+            copies=tuple(self.copies),
+            outputs=tuple(self.outputs),
+            carry=(self.leaves, carry),
+        )
+        self._clear(carry)
+        return step

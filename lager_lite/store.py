@@ -1,0 +1,229 @@
+"""The store: layer logits by content, so that no prompt is ever evaluated twice.
+
+One SQLite file in WAL mode; several processes may use it. The key of a reading is a hash of all that
+changes its numbers and nothing else: the backbone's fingerprint, the prompt's tokens, the score
+tokens, flash attention, the KV cache's types and the library's version. Resuming a run, a second fit
+and a changed weights file are therefore look-ups. What was put is on disk when `put` returns, so a
+killed process loses at most the batch in flight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import StoreError
+from .records import Reading
+
+SCHEMA_VERSION = 1
+_FULL_DISK = "free some space, or name a store elsewhere with --store PATH (or --no-store)"
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """readings: rows; bytes: size of the file with its write-ahead log; models: distinct contexts."""
+
+    path: Path
+    readings: int
+    bytes: int
+    models: int
+
+
+def default_path() -> Path:
+    """`LAGER_LITE_STORE`, else the user's cache folder as each system has it."""
+    named = os.environ.get("LAGER_LITE_STORE")
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "lager-lite" / "readings.sqlite"
+
+
+def context_key(**facts: object) -> bytes:
+    """A 16-byte digest of everything but the prompt that changes a reading's numbers."""
+    text = "\n".join(f"{name}={facts[name]}" for name in sorted(facts))
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def reading_key(context: bytes, tokens: np.ndarray, score_tokens: Sequence[int]) -> bytes:
+    """The 16-byte key of one reading."""
+    digest = hashlib.blake2b(context, digest_size=16)
+    digest.update(np.asarray(score_tokens, dtype="<i4").tobytes())
+    digest.update(b"|")
+    digest.update(np.asarray(tokens, dtype="<i4").tobytes())
+    return digest.digest()
+
+
+class Store:
+    """An open store. Use as a context manager.
+
+    A file that is no store, or a damaged one, is moved aside (its new name is in `notice`) and a new
+    one is begun. Raises StoreError where the file cannot be opened, read or written, and for a store
+    of a newer version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.notice = ""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the store's folder {self.path.parent} cannot be made: {error}", _FULL_DISK) from error
+        try:
+            self._db = self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise self._wrap(error) from error
+            self._move_aside()
+            self._db = self._open()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def get(self, keys: Sequence[bytes], *, states: int | None = None) -> dict[bytes, Reading]:
+        """The stored readings among `keys`.
+
+        states: the number of states wanted; a reading with fewer does not count, one with more is
+        cut. None: all states of the model, so readings of a graph that ended early do not count.
+        """
+        found: dict[bytes, Reading] = {}
+        try:
+            for start in range(0, len(keys), 500):
+                part = keys[start : start + 500]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT key, states, whole, labels, tokens, mass, data FROM readings WHERE key IN ({marks})"
+                for key, n, whole, labels, tokens, mass, data in self._db.execute(query, part):
+                    if (whole and (states is None or states <= n)) or (states is not None and states <= n):
+                        found[key] = _decode(data, n, labels, tokens, mass, states)
+        except sqlite3.DatabaseError as error:
+            raise self._wrap(error) from error
+        return found
+
+    def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool) -> None:
+        """Store (key, reading, context) rows in one transaction.
+
+        whole: the readings hold all states of the model. A reading never replaces a longer one.
+        """
+        values = [
+            (key, len(r.raw), int(whole), r.raw.shape[1], r.tokens, r.mass, _encode(r), context) for key, r, context in rows
+        ]
+        query = (
+            "INSERT INTO readings (key, states, whole, labels, tokens, mass, data, context) VALUES (?,?,?,?,?,?,?,?) "
+            "ON CONFLICT (key) DO UPDATE SET states=excluded.states, whole=excluded.whole, mass=excluded.mass, "
+            "data=excluded.data WHERE excluded.states > readings.states"
+        )
+        try:
+            with self._db:
+                self._db.executemany(query, values)
+        except sqlite3.DatabaseError as error:
+            raise self._wrap(error) from error
+
+    def info(self) -> StoreInfo:
+        """How much is stored."""
+        try:
+            count, models = self._db.execute("SELECT count(*), count(DISTINCT context) FROM readings").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise self._wrap(error) from error
+        beside = [self.path, self.path.with_name(self.path.name + "-wal")]
+        return StoreInfo(self.path, count, sum(p.stat().st_size for p in beside if p.exists()), models)
+
+    def clear(self) -> int:
+        """Delete every reading; return how many there were."""
+        try:
+            with self._db:
+                count = self._db.execute("DELETE FROM readings").rowcount
+            self._db.execute("VACUUM")
+        except sqlite3.DatabaseError as error:
+            raise self._wrap(error) from error
+        return count
+
+    def merge(self, other: Store) -> int:
+        """Copy what `other` has and this store lacks; return the number of readings gained."""
+        before = self.info().readings
+        columns = "key, states, whole, labels, tokens, mass, data, context"
+        query = f"INSERT OR IGNORE INTO readings ({columns}) VALUES (?,?,?,?,?,?,?,?)"
+        try:
+            rows = other._db.execute(f"SELECT {columns} FROM readings")
+            while part := rows.fetchmany(1000):
+                with self._db:
+                    self._db.executemany(query, part)
+        except sqlite3.DatabaseError as error:
+            raise self._wrap(error) from error
+        return self.info().readings - before
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=60)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            # With a write-ahead log NORMAL survives the death of the process at any moment.
+            db.execute("PRAGMA synchronous=NORMAL")
+            found = db.execute("PRAGMA user_version").fetchone()[0]
+            if found > SCHEMA_VERSION:
+                raise StoreError(
+                    f"the store {self.path} has version {found}, this program knows {SCHEMA_VERSION}",
+                    "update lager-lite, or name another store with --store PATH",
+                )
+            if found == 0:
+                with db:
+                    db.execute(
+                        "CREATE TABLE IF NOT EXISTS readings (key BLOB PRIMARY KEY, states INTEGER NOT NULL, "
+                        "whole INTEGER NOT NULL, labels INTEGER NOT NULL, tokens INTEGER NOT NULL, mass REAL, "
+                        "data BLOB NOT NULL, context BLOB NOT NULL)"
+                    )
+                    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            db.execute("SELECT key, states, whole, labels, tokens, mass, data, context FROM readings LIMIT 1").fetchone()
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _move_aside(self) -> None:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        try:
+            os.replace(self.path, aside)
+            for suffix in ("-wal", "-shm"):
+                beside = self.path.with_name(self.path.name + suffix)
+                if beside.exists():
+                    os.replace(beside, aside.with_name(aside.name + suffix))
+        except OSError as error:
+            raise StoreError(f"the store {self.path} is damaged and cannot be moved aside: {error}") from error
+        self.notice = f"the store {self.path} is damaged; it was moved to {aside.name} and a new one begun"
+
+    def _wrap(self, error: sqlite3.DatabaseError) -> StoreError:
+        text = str(error)
+        if "malformed" in text or "not a database" in text:
+            return StoreError(
+                f"the store {self.path} is damaged: {text}",
+                "what was read before is intact; run again: the file is then moved aside and a new one begun",
+            )
+        return StoreError(f"the store {self.path} cannot be used: {text}", _FULL_DISK)
+
+
+def _encode(reading: Reading) -> bytes:
+    return np.stack([reading.raw, reading.norm]).astype("<f4").tobytes()
+
+
+def _decode(data: bytes, n: int, labels: int, tokens: int, mass: float | None, states: int | None) -> Reading:
+    array = np.frombuffer(data, dtype="<f4").reshape(2, n, labels)
+    if states is not None and states < n:
+        return Reading(raw=array[0, :states], norm=array[1, :states], mass=None, tokens=tokens)
+    return Reading(raw=array[0], norm=array[1], mass=mass, tokens=tokens)
