@@ -27,3 +27,11 @@ def sdist_folder() -> Path:
     if not folder or not (Path(folder) / "vendor" / "llama.cpp" / "models").is_dir():
         pytest.skip("LAGER_LITE_SDIST does not name an unpacked llama-cpp-python source")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A random llama of a few kilobytes with float32 weights and a chat template."""
+    from models.tiny import write_tiny_model
+
+    return write_tiny_model(tmp_path_factory.mktemp("tiny") / "llama.gguf", "llama")

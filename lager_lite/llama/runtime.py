@@ -137,9 +137,9 @@ class Backbone:
                 return buffer.raw[:n]
             size = -n
 
-    def context(self, longest: int) -> Context:
-        """A context for prompts of up to `longest` tokens, with the tap in place."""
-        return Context(self, longest)
+    def context(self, longest: int, *, tap: bool = True) -> Context:
+        """A context for prompts of up to `longest` tokens; without a tap it reads no states."""
+        return Context(self, longest, tap=tap)
 
     def read_states(self, prompts: Sequence[Sequence[int]], *, max_state: int | None = None) -> list[States]:
         """The states of every prompt at its last token, in the order of `prompts`.
@@ -215,13 +215,13 @@ class Context:
     Raises BackendError where the memory for it cannot be had.
     """
 
-    def __init__(self, backbone: Backbone, longest: int) -> None:
+    def __init__(self, backbone: Backbone, longest: int, *, tap: bool = True) -> None:
         self.backbone = backbone
         self._api = backbone._api
         options = backbone.options
         self.capacity = max(1, options.batch_size)
         self.longest = longest
-        self.tap = CallbackTap(backbone.library, backbone.n_blocks, backbone.n_embd)
+        self.tap = CallbackTap(backbone.library, backbone.n_blocks, backbone.n_embd) if tap else None
         params = self._params(options)
         backbone.library.log.clear()
         self._ctx = self._api.llama_init_from_model(backbone._model, params)
@@ -256,6 +256,8 @@ class Context:
 
         max_state below n_blocks ends every graph there; Group.final and Group.logits are then None.
         """
+        if self.tap is None:
+            raise ValueError("this context has no tap: it cannot read states")
         top = self.backbone.n_blocks if max_state is None else max_state
         if not 0 <= top <= self.backbone.n_blocks:
             raise ValueError(f"max_state must lie in 0..{self.backbone.n_blocks}, got {max_state}")
@@ -275,13 +277,9 @@ class Context:
         flags = np.zeros(len(step.tokens), dtype=np.int8)
         if whole:
             flags[rows] = 1
-        batch, keep_alive = self._batch(step, flags)
+        assert self.tap is not None
         self.tap.begin(rows, max_state=top, want_final=want_final, flagged=whole)
-        self.backbone.library.log.clear()
-        status = self._api.llama_decode(self._ctx, batch)
-        del keep_alive
-        if status != 0:
-            raise self._failure(status)
+        self._run(step, flags)
         states, final = self.tap.finish()
         logits = self._logits(rows) if whole else None
         where = np.searchsorted(rows, [row for row, _ in step.outputs])
@@ -292,6 +290,25 @@ class Context:
             logits=None if logits is None else logits[where],
             evaluated=len(step.tokens),
         )
+
+    def run_plain(self, tokens: np.ndarray, start: int = 0) -> None:
+        """Decode one run of tokens in sequence 0 from position `start` on, reading nothing but the
+        last token's logits; start 0 empties the memory first. For measuring, and for generating."""
+        if start == 0:
+            self._api.llama_memory_clear(self._memory, False)
+        n = len(tokens)
+        flags = np.zeros(n, dtype=np.int8)
+        flags[-1] = 1
+        positions = np.arange(start, start + n, dtype=np.int32)
+        self._run(Step(np.asarray(tokens, np.int32), positions, ((0,),) * n, (), (), (0, start + n)), flags)
+
+    def _run(self, step: Step, flags: np.ndarray) -> None:
+        batch, keep_alive = self._batch(step, flags)
+        self.backbone.library.log.clear()
+        status = self._api.llama_decode(self._ctx, batch)
+        del keep_alive
+        if status != 0:
+            raise self._failure(status)
 
     def _carry(self, sequence: int, length: int) -> None:
         api, memory = self._api, self._memory
@@ -331,7 +348,7 @@ class Context:
         return out
 
     def _failure(self, status: int) -> BaseException:
-        inner = self.tap.abandon()
+        inner = self.tap.abandon() if self.tap is not None else None
         if inner is not None:
             return inner
         reason = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch", -3: "computation failed"}
@@ -357,7 +374,8 @@ class Context:
         # A sliding window frees cells that another branch of the prefix tree still needs.
         params.swa_full = True
         params.no_perf = True
-        params.cb_eval = self.tap.callback
+        if self.tap is not None:
+            params.cb_eval = self.tap.callback
         return params
 
 

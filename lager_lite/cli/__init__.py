@@ -1,0 +1,59 @@
+"""The command line. Commands are loaded when called, so that --help is quick."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from .. import __version__
+from ..errors import LagerError
+
+COMMANDS = {
+    "score": ("score", "Score every item of a file."),
+    "demo": ("demo", "Score the set that ships with the program, and show what came out."),
+    "prompt": ("prompt", "Show the rendered prompt, its tokens and the score tokens."),
+    "states": ("states", "Write the hidden states of every layer to a NumPy file."),
+    "fit": ("fit", "Fit layer weights on human-scored items."),
+    "eval": ("evaluate", "Compare the methods with human scores."),
+    "compare": ("compare", "Compare two evaluations of the same items."),
+    "data": ("data", "Convert files of known layouts."),
+    "rubrics": ("rubrics", "List and show the rubrics that ship."),
+    "store": ("store", "Show or clear the store of readings."),
+    "bench": ("bench", "Measure speed on this machine."),
+    "doctor": ("doctor", "Say what would be used on this machine, and why."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is called; turns LagerError into exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f".{COMMANDS[name][0]}", __name__).command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except LagerError as error:
+            click.echo(f"Error: {error.message}", err=True)
+            if error.hint:
+                click.echo(f"Try: {error.hint}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lager-lite")
+def main() -> None:
+    """A local judge: continuous scores from every layer of a frozen GGUF model.
+
+    Exit codes: 0 done; 1 an error, or items that could not be judged; 2 wrong usage.
+    """

@@ -1,0 +1,57 @@
+"""lager-lite doctor"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import LagerError
+from ..gguf_file import open_model
+from ..llama.library import load
+from ..llama.runtime import gpu_layers
+from ..locate import locate_model
+from ..store import default_path
+from .options import backend_options, backend_settings
+
+
+@click.command("doctor")
+@backend_options
+@click.pass_context
+def command(ctx: click.Context, **given: Any) -> None:
+    """Say what would be used on this machine, and why. Exit code 1 where something is missing."""
+    options = backend_settings(given)
+    rows = [("lager-lite", __version__), ("python", f"{sys.version.split()[0]} on {platform.platform()}")]
+    problems: list[LagerError] = []
+    try:
+        library = load()
+        rows.append(("llama-cpp-python", f"{library.version}, library in {library.folder}"))
+        rows.append(("build", library.system_info().strip(" |")))
+        for device in library.devices():
+            memory = f"{device.memory_free / 2**30:.1f} of {device.memory_total / 2**30:.1f} GiB free"
+            rows.append(("device", f"{device.name} ({device.kind}): {device.description}, {memory}"))
+        native = library.native_tap_version()
+        why = "a stock library has no other" if native is None else f"the library also carries the native tap, version {native}"
+        rows.append(("tap", f"callback ({why})"))
+    except LagerError as error:
+        problems.append(error)
+    try:
+        located = locate_model(given["model"])
+        rows.append(("model", f"{located.path} ({located.why})"))
+        info = open_model(located.path).info
+        rows.append(("", f"{info.architecture}, {info.quantization}, {info.n_blocks} blocks, {info.size_bytes / 1e6:.0f} MB"))
+        rows.append(("", f"trained for {info.n_ctx_train} tokens; chat template: {'yes' if info.chat_template else 'none'}"))
+        if not problems:
+            layers = gpu_layers(load(), options.gpu_layers, located.path)
+            rows.append(("gpu layers", {-1: "all", 0: "none"}.get(layers, str(layers))))
+    except LagerError as error:
+        problems.append(error)
+    rows += [("threads", str(options.thread_count())), ("store", str(default_path()))]
+    for name, text in rows:
+        click.echo(f"{name:<18}{text}")
+    for error in problems:
+        click.echo(f"Error: {error.message}\nTry: {error.hint}", err=True)
+    ctx.exit(1 if problems else 0)

@@ -1,0 +1,142 @@
+"""Options that several commands share, each written once."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..chat import ChatTemplate, resolve_chat
+from ..gguf_file import open_model
+from ..judge import OVERFLOW, Judge
+from ..llama.runtime import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
+from ..locate import locate_model
+from ..store import Store, default_path
+from ..weights import WeightsFile
+
+
+class GpuLayers(click.ParamType):
+    """A number, "auto" or "all"."""
+
+    name = "N|auto|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value in ("auto", "all"):
+            return value
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not a number, auto or all", param, ctx)
+
+
+_BACKEND = [
+    click.option("-m", "--model", help="GGUF file. Default: LAGER_LITE_MODEL, else the packaged model."),
+    click.option("-ngl", "--gpu-layers", type=GpuLayers(), default="auto", show_default=True, help="Blocks on the GPU."),
+    click.option("-sm", "--split-mode", type=click.Choice(list(SPLIT_MODES)), default="layer", show_default=True),
+    click.option("-mg", "--main-gpu", type=int, default=0, show_default=True),
+    click.option("-c", "--ctx-size", type=click.IntRange(0), default=0, help="Longest prompt in tokens; 0: as needed."),
+    click.option("-b", "--batch-size", type=click.IntRange(1), default=512, show_default=True),
+    click.option("-ub", "--ubatch-size", type=click.IntRange(1), default=512, show_default=True),
+    click.option("-t", "--threads", type=click.IntRange(1), help="Default: the cores this process may use."),
+    click.option("-fa", "--flash-attn", type=click.Choice(list(FLASH_ATTENTION)), default="auto", show_default=True),
+    click.option("-ctk", "--cache-type-k", type=click.Choice(list(CACHE_TYPES)), default="f16", show_default=True),
+    click.option("-ctv", "--cache-type-v", type=click.Choice(list(CACHE_TYPES)), default="f16", show_default=True),
+    click.option("--exact", is_flag=True, help="Short for -fa off -ctk f32 -ctv f32."),
+    click.option("-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
+]
+_CHAT = [
+    click.option("--chat-template", help='Jinja text in place of the model\'s own; "none" for plain text.'),
+    click.option("--chat-template-file", type=click.Path(dir_okay=False)),
+    click.option("--chat-template-kwargs", metavar="JSON", help='For instance {"enable_thinking": false}.'),
+]
+_JUDGE = [
+    click.option("-r", "--rubric", "rubrics", multiple=True, help="Name or TOML file; repeat for several. [default: default]"),
+    click.option("--overflow", type=click.Choice(OVERFLOW), default="error", show_default=True, help="Prompts that are too long."),
+    click.option("--store", "store_path", type=click.Path(dir_okay=False), help="Default: in the user's cache folder."),
+    click.option("--no-store", "--no-cache", is_flag=True, help="Neither read nor write the store."),
+]
+
+
+def _with(options: list[Callable]) -> Callable:
+    def decorate(function: Callable) -> Callable:
+        return functools.reduce(lambda inner, option: option(inner), reversed(options), function)
+
+    return decorate
+
+
+backend_options = _with(_BACKEND)
+chat_options = _with(_CHAT)
+judge_options = _with(_BACKEND + _JUDGE + _CHAT)
+
+
+def backend_settings(given: dict[str, Any]) -> BackendOptions:
+    """BackendOptions from parsed options."""
+    names = ("gpu_layers", "split_mode", "main_gpu", "ctx_size", "batch_size", "ubatch_size", "threads", "verbose")
+    chosen = {name: given[name] for name in names}
+    if given["exact"]:
+        return BackendOptions.exact(**chosen)
+    kinds = ("flash_attn", "cache_type_k", "cache_type_v")
+    if given["flash_attn"] == "off" and given["cache_type_v"] not in ("f32", "f16", "bf16"):
+        raise click.UsageError("a quantized -ctv needs flash attention: leave out -fa off")
+    return BackendOptions(**chosen, **{name: given[name] for name in kinds})
+
+
+def chat_settings(given: dict[str, Any], model: str) -> ChatTemplate:
+    """The chat template from parsed options and the model file."""
+    try:
+        kwargs = json.loads(given["chat_template_kwargs"] or "{}")
+    except ValueError as error:
+        raise click.UsageError(f"--chat-template-kwargs is not JSON: {error}") from None
+    if not isinstance(kwargs, dict):
+        raise click.UsageError("--chat-template-kwargs must be a JSON object")
+    if given["chat_template"] is not None and given["chat_template_file"] is not None:
+        raise click.UsageError("give --chat-template or --chat-template-file, not both")
+    info = open_model(model).info
+    return resolve_chat(
+        info.chat_template,
+        text=given["chat_template"],
+        file=given["chat_template_file"],
+        special={"bos_token": info.bos_text, "eos_token": info.eos_text},
+        kwargs=kwargs,
+    )
+
+
+def open_store(given: dict[str, Any]) -> Store | None:
+    """The store from parsed options, with its notice shown."""
+    if given["no_store"]:
+        if given["store_path"]:
+            raise click.UsageError("give --store or --no-store, not both")
+        return None
+    store = Store(given["store_path"] or default_path())
+    if store.notice:
+        click.echo(f"Warning: {store.notice}", err=True)
+    return store
+
+
+@contextmanager
+def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more: Any) -> Iterator[Judge]:
+    """A judge from parsed options; it and its store are closed at the end."""
+    options = backend_settings(given)
+    store = open_store(given)
+    try:
+        model = str(locate_model(given["model"]).path)
+        with Judge(
+            model,
+            rubric=list(given["rubrics"]) or ["default"],
+            weights=weights,
+            options=options,
+            store=store,
+            overflow=given["overflow"],
+            chat=chat_settings(given, model),
+            **more,
+        ) as judge:
+            for warning in judge.warnings:
+                click.echo(f"Warning: {warning}", err=True)
+            yield judge
+    finally:
+        if store is not None:
+            store.close()

@@ -1,0 +1,54 @@
+"""lager-lite score"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..datasets import read_items, write_rows
+from ..jobs import judgment_row, score_items
+from ..weights import load_weights
+from . import show
+from .options import judge_options, open_judge
+
+
+def parse_map(pairs: tuple[str, ...]) -> dict[str, str]:
+    """The pairs of `--map field=key` as a dict."""
+    mapping = {}
+    for pair in pairs:
+        field, equals, key = pair.partition("=")
+        if not (field and equals and key):
+            raise click.UsageError(f"--map {pair!r}: expected field=key, for instance response=answer")
+        mapping[field] = key
+    return mapping
+
+
+@click.command("score")
+@click.argument("items", metavar="ITEMS")
+@judge_options
+@click.option("-w", "--weights", type=click.Path(dir_okay=False), help="Weights file made by lager-lite fit.")
+@click.option("--force", is_flag=True, help="Use weights of another backbone or rubric where that can work.")
+@click.option("-o", "--output", default="-", show_default=True, help="JSONL or CSV file, - for stdout.")
+@click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
+@click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
+@click.option("--layout", help="Layout of the file. Default: detected.")
+@click.option("--per-layer", is_flag=True, help="Add the expected score of every layer.")
+@click.pass_context
+def command(ctx: click.Context, items: str, output: str, limit: int | None, per_layer: bool, **given: Any) -> None:
+    """Score every item of ITEMS (JSONL, JSON, CSV, Parquet; - for stdin).
+
+    One row per item and rubric: score, probabilities, the baselines direct, e_score and uniform, and
+    the probability mass that the labels hold. A run that was stopped goes on where it was: what is
+    in the store is not evaluated again.
+    """
+    dataset = read_items(items, mapping=parse_map(given["mapping"]), layout=given["layout"])
+    click.echo(dataset.message, err=True)
+    weights = load_weights(given["weights"]) if given["weights"] else None
+    chosen = dataset.items[:limit]
+    with open_judge(given, weights, force=given["force"]) as judge:
+        with show.progress(len(chosen) * len(judge.rubrics)) as progress:
+            result = score_items(judge, chosen, progress)
+    write_rows(output, [judgment_row(j, details=per_layer) for j in result.judgments])
+    show.summary(result)
+    ctx.exit(1 if result.failed else 0)

@@ -1,0 +1,59 @@
+"""Progress, summaries and tables on the terminal. Results go to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+from tqdm import tqdm
+
+from ..jobs import LOW_MASS, Summary
+from ..judge import Counts
+
+
+@contextmanager
+def progress(total: int, unit: str = "judgment") -> Iterator[Callable[[Counts], None]]:
+    """A bar on stderr with rate and ETA; silent where stderr is no terminal."""
+    with tqdm(total=total, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), smoothing=0.1) as bar:
+
+        def update(counts: Counts) -> None:
+            bar.update(counts.done - bar.n)
+
+        yield update
+
+
+def summary(result: Summary) -> None:
+    """What a run did, on stderr."""
+    counts, scores = result.counts, [j.score for j in result.judgments if j.score is not None]
+    rate = len(scores) / result.seconds if result.seconds > 0 else 0.0
+    click.echo(
+        f"{len(scores)} judgments in {result.seconds:.1f} s ({rate:.1f}/s), {counts.stored} from the store, "
+        f"{len(result.failed)} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
+        err=True,
+    )
+    if scores:
+        click.echo(f"scores: mean {sum(scores) / len(scores):.2f}, from {min(scores):.2f} to {max(scores):.2f}", err=True)
+    if result.low_mass:
+        click.echo(
+            f"Warning: in {result.low_mass} judgments the labels hold less than {LOW_MASS:.0%} of the probability; "
+            "the model wants to say something else there (see `mass`)",
+            err=True,
+        )
+    for judgment in result.failed[:10]:
+        where = f"{judgment.where}: " if judgment.where else ""
+        click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
+    if len(result.failed) > 10:
+        click.echo(f"Error: and {len(result.failed) - 10} more; each row has its `error`", err=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A plain table: first column left, the others right."""
+    widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = [str(c).ljust(w) if i == 0 else str(c).rjust(w) for i, (c, w) in enumerate(zip(cells, widths))]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(head), line(["-" * w for w in widths]), *map(line, rows)])

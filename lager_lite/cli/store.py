@@ -1,0 +1,43 @@
+"""lager-lite store"""
+
+from __future__ import annotations
+
+import click
+
+from ..store import Store, default_path
+
+_path = click.option("--store", "path", type=click.Path(dir_okay=False), help="Default: in the user's cache folder.")
+
+
+@click.group("store")
+def command() -> None:
+    """Show or clear the store of readings."""
+
+
+@command.command()
+@_path
+def info(path: str | None) -> None:
+    """Where the store is and how much it holds."""
+    with Store(path or default_path()) as store:
+        found = store.info()
+    click.echo(f"path      {found.path}\nreadings  {found.readings}\nmodels    {found.models}\nsize      {found.bytes / 1e6:.1f} MB")
+
+
+@command.command()
+@_path
+@click.confirmation_option(prompt="Delete every stored reading?")
+def clear(path: str | None) -> None:
+    """Delete every reading."""
+    with Store(path or default_path()) as store:
+        click.echo(f"{store.clear()} readings deleted")
+
+
+@command.command()
+@click.argument("others", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@_path
+def merge(others: tuple[str, ...], path: str | None) -> None:
+    """Copy the readings of OTHERS into the store."""
+    with Store(path or default_path()) as store:
+        for other in others:
+            with Store(other) as source:
+                click.echo(f"{store.merge(source)} readings from {other}")

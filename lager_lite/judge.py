@@ -1,0 +1,323 @@
+"""The judge: items and rubrics in, judgments out.
+
+Work is done in windows: a window's prompts are rendered, tokenized and looked up in the store; what is
+missing is evaluated together, so that prompts share prefixes whatever their order, and every decode's
+readings are stored before the next one runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import aggregate
+from .chat import ChatTemplate, resolve_chat
+from .errors import LagerError, PromptError, UnsupportedModelError
+from .gguf_file import open_model
+from .llama.runtime import Backbone, BackendOptions, Context, Group
+from .prompt import render
+from .readout import label_mass, layer_logits
+from .records import Head, Item, Judgment, LayerWeights, Prompt, Reading
+from .rubric import Rubric, load_rubric, rubric_hash
+from .store import Store, context_key, reading_key
+from .tokens import Labels, TokenizedPrompt, score_tokens, tokenize_prompt
+from .weights import Provenance, WeightsFile, check_weights
+
+WINDOW = 2048
+OVERFLOW = ("error", "skip", "truncate-middle")
+# llama.cpp quantizes the activations too where the output matrix is quantized; ours stay float32.
+_TOLERANCE_FLOAT = 1e-3
+_TOLERANCE_QUANTIZED = 0.05
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run has done so far: judgments finished, of those read from the store, failed; tokens
+    of all prompts, and tokens evaluated."""
+
+    done: int = 0
+    stored: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    evaluated_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class _Task:
+    item: Item
+    rubric: Rubric
+    prompt: TokenizedPrompt | None
+    key: bytes
+    error: str | None
+
+
+class Judge:
+    """Scores items with one backbone.
+
+    model: path of a GGUF; rubric: a name, a TOML file, a Rubric, or a list of these; weights: a
+    WeightsFile or None (then the score is `uniform`); store: an open Store or None; overflow: what
+    to do with a prompt longer than the context, one of OVERFLOW; max_state: end the graph after
+    that state (by default after the last one that the weights need, when weights are given and
+    `early` is true). Use as a context manager.
+
+    Raises ModelFileError, UnsupportedModelError, BackendError, PromptError or WeightsError.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        rubric: str | Path | Rubric | Sequence[str | Path | Rubric] = "default",
+        weights: WeightsFile | None = None,
+        options: BackendOptions = BackendOptions(),
+        store: Store | None = None,
+        overflow: str = "error",
+        chat: ChatTemplate | None = None,
+        max_state: int | None = None,
+        force: bool = False,
+    ) -> None:
+        if overflow not in OVERFLOW:
+            raise PromptError(f"overflow is {overflow!r}, expected one of {', '.join(OVERFLOW)}")
+        rubrics = rubric if isinstance(rubric, (list, tuple)) else [rubric]  # type: ignore[list-item]
+        self.rubrics = tuple(r if isinstance(r, Rubric) else load_rubric(r) for r in rubrics)
+        self.file = open_model(model)
+        self.info = self.file.info
+        self.options = options
+        self.store = store
+        self.overflow = overflow
+        self.chat = chat or resolve_chat(
+            self.info.chat_template, special={"bos_token": self.info.bos_text, "eos_token": self.info.eos_text}
+        )
+        self.warnings: list[str] = []
+        self.weights = self._accept(weights, force)
+        self.counts = Counts()
+        self.backbone = Backbone(self.info.paths[0], options)
+        self._context: Context | None = None
+        self._heads: dict[tuple[int, ...], Head] = {}
+        try:
+            self.n_states = self.backbone.n_blocks + 1
+            self.max_state = max_state
+            self.labels = {r.name: self._labels(r) for r in self.rubrics}
+            self._key = context_key(
+                model=self.info.fingerprint, states=self.n_states, version=self.backbone.library.version, **self.settings()
+            )
+            self.self_check()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model."""
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+        self.backbone.close()
+
+    def settings(self) -> dict[str, str]:
+        """The settings that change layer logits."""
+        options = self.options
+        return {
+            "flash_attn": options.flash_attn,
+            "cache_type_k": options.cache_type_k,
+            "cache_type_v": options.cache_type_v,
+        }
+
+    def provenance(self, **fit: object) -> Provenance:
+        """What weights fitted with this judge are for (the first rubric's scale)."""
+        return Provenance(
+            fingerprint=self.info.fingerprint,
+            architecture=self.info.architecture,
+            quantization=self.info.quantization,
+            n_states=self.info.n_blocks + 1,
+            scale=self.rubrics[0].scale,
+            rubrics={r.name: rubric_hash(r) for r in self.rubrics},
+            settings=self.settings(),
+            fit=fit,
+        )
+
+    def score(self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None) -> Iterator[Judgment]:
+        """Judge every item under every rubric; yields in the order of the items, rubrics inside."""
+        for item, rubric, reading in self.read(items, progress=progress):
+            if isinstance(reading, str):
+                yield Judgment(id=item.id, rubric=rubric.name, score=None, error=reading, where=item.where)
+            else:
+                yield self.judgment(item, rubric, reading)
+
+    def read(
+        self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None
+    ) -> Iterator[tuple[Item, Rubric, Reading | str]]:
+        """The readings of every item under every rubric; a string in a reading's place is the
+        reason why there is none."""
+        source = iter(items)
+        while window := list(itertools.islice(source, WINDOW)):
+            tasks = [self.encode(item, rubric) for item in window for rubric in self.rubrics]
+            readings = self._stored(tasks)
+            missing = {t.key: t for t in tasks if t.prompt is not None and t.key not in readings}
+            failed = sum(t.error is not None for t in tasks)
+            tokens = sum(len(t.prompt.tokens) for t in tasks if t.prompt is not None)
+            done = len(tasks) - len(missing)
+            self._count(progress, done=done, stored=done - failed, failed=failed, prompt_tokens=tokens)
+            for part in self._evaluate(list(missing.values()), progress):
+                readings.update(part)
+            for task in tasks:
+                yield task.item, task.rubric, task.error if task.error is not None else readings[task.key]
+
+    def judgment(self, item: Item, rubric: Rubric, reading: Reading) -> Judgment:
+        """The judgment that follows from a reading."""
+        values = np.asarray(rubric.scale.values)
+        whole = len(reading.raw) == self.n_states
+        lens = self.weights.lens if self.weights else "raw"
+        logits = reading.lens(lens).astype(np.float64)
+        weights = self.weights or aggregate.uniform_weights(len(logits), lens)
+        probabilities, raw, calibrated = aggregate.score(logits, values, weights)
+        last = reading.raw[-1].astype(np.float64)
+        return Judgment(
+            id=item.id,
+            rubric=rubric.name,
+            score=float(calibrated),
+            raw_score=float(raw),
+            probabilities=dict(zip(rubric.scale.labels, map(float, probabilities))),
+            direct=float(aggregate.direct(last, values)) if whole else None,
+            e_score=float(aggregate.e_score(last, values)) if whole else None,
+            uniform=float(aggregate.uniform_score(logits, values)),
+            per_layer=tuple(map(float, aggregate.per_layer_scores(logits, values))),
+            mass=reading.mass,
+            tokens=reading.tokens,
+            where=item.where,
+        )
+
+    def encode(self, item: Item, rubric: Rubric) -> _Task:
+        """Render and tokenize; an item that cannot be judged becomes a task with its error."""
+        labels = self.labels[rubric.name]
+        try:
+            prompt = tokenize_prompt(self.backbone, render(rubric, item, self.chat), labels.lead)
+            prompt = self._fit(prompt)
+        except LagerError as error:
+            text = f"{error.message} ({error.hint})" if error.hint else error.message
+            return _Task(item, rubric, None, b"", text)
+        return _Task(item, rubric, prompt, reading_key(self._key, prompt.tokens, labels.ids), None)
+
+    def rendered(self, item: Item, rubric: Rubric) -> Prompt:
+        """The prompt as text, trusted and untrusted parts apart."""
+        return render(rubric, item, self.chat)
+
+    @property
+    def limit(self) -> int:
+        """The longest prompt in tokens."""
+        return self.options.ctx_size or self.backbone.n_ctx_train
+
+    def self_check(self) -> float:
+        """Compare our logits of the labels with llama.cpp's own; return the largest difference,
+        relative to the spread of llama.cpp's logits over the vocabulary.
+
+        Raises UnsupportedModelError where they differ by more than rounding explains.
+        """
+        labels = next(iter(self.labels.values()))
+        tokens = self.backbone.tokenize("The score is", parse_special=False, start=True) + list(labels.lead)
+        bos = self.backbone.adds_bos
+        tokens = ([bos] if bos is not None else []) + tokens
+        (states,) = self.backbone.read_states([tokens])
+        head = self._head(labels.ids)
+        _, ours = layer_logits(states.states, head)
+        assert states.logits is not None
+        theirs = states.logits[list(labels.ids)]
+        spread = float(np.std(states.logits)) or 1.0
+        worst = float(np.abs(ours[-1] - theirs).max())
+        matrix = self.file.tensors.get("output.weight") or self.file.tensors["token_embd.weight"]
+        quantized = matrix.kind.name not in ("F32", "F16", "BF16")
+        limit = _TOLERANCE_QUANTIZED * spread if quantized else _TOLERANCE_FLOAT * max(1.0, float(np.abs(theirs).max()))
+        if not worst <= limit:
+            raise UnsupportedModelError(
+                f"{self.info.paths[0].name}: our logits of the labels differ from llama.cpp's by {worst:.3g} "
+                f"(at most {limit:.3g} is rounding); the head of architecture {self.info.architecture!r} is not understood",
+                "judge with another architecture, and report this one",
+            )
+        return worst / spread
+
+    def _labels(self, rubric: Rubric) -> Labels:
+        return score_tokens(self.backbone, rubric.lead, rubric.scale)
+
+    def _head(self, ids: tuple[int, ...]) -> Head:
+        if ids not in self._heads:
+            self._heads[ids] = self.file.head(list(ids))
+        return self._heads[ids]
+
+    def _accept(self, file: WeightsFile | None, force: bool) -> LayerWeights | None:
+        if file is None:
+            return None
+        self.warnings += check_weights(file, self.provenance(), force=force)
+        return file.weights
+
+    def _fit(self, prompt: TokenizedPrompt) -> TokenizedPrompt:
+        if len(prompt.tokens) <= self.limit:
+            return prompt
+        if self.overflow == "truncate-middle":
+            return prompt.truncated(self.limit)
+        what = "skipped: " if self.overflow == "skip" else ""
+        raise PromptError(
+            f"{what}the prompt has {len(prompt.tokens)} tokens, the context holds {self.limit}",
+            "use a larger -c where the model allows it, or --overflow truncate-middle",
+        )
+
+    def _stored(self, tasks: Sequence[_Task]) -> dict[bytes, Reading]:
+        if self.store is None:
+            return {}
+        states = None if self.max_state is None else self.max_state + 1
+        return self.store.get(list({t.key for t in tasks if t.prompt is not None}), states=states)
+
+    def _evaluate(
+        self, tasks: list[_Task], progress: Callable[[Counts], None] | None
+    ) -> Iterator[dict[bytes, Reading]]:
+        if not tasks:
+            return
+        prompts = [t.prompt.tokens for t in tasks if t.prompt is not None]
+        context = self._context_for(max(map(len, prompts)))
+        for group in context.evaluate(prompts, max_state=self.max_state):
+            part = self._readings(tasks, group)
+            if part and self.store is not None:
+                rows = [(key, reading, self._key) for key, reading in part.items()]
+                self.store.put(rows, whole=group.logits is not None)
+            self._count(progress, done=len(part), evaluated_tokens=group.evaluated)
+            yield part
+
+    def _readings(self, tasks: Sequence[_Task], group: Group) -> dict[bytes, Reading]:
+        found = {}
+        for row, index in enumerate(group.prompts):
+            task = tasks[index]
+            ids = self.labels[task.rubric.name].ids
+            raw, norm = layer_logits(group.states[row], self._head(ids), self.n_states)
+            if not (np.isfinite(raw).all() and np.isfinite(norm).all()):
+                raise UnsupportedModelError(
+                    f"{self.info.paths[0].name} gives layer logits that are not finite for item {task.item.id!r}",
+                    "the file may be damaged, or need -fa off",
+                )
+            mass = None if group.logits is None else label_mass(group.logits[row], list(ids))
+            found[task.key] = Reading(raw=raw, norm=norm, mass=mass, tokens=len(task.prompt.tokens))  # type: ignore[union-attr]
+        return found
+
+    def _context_for(self, longest: int) -> Context:
+        if self._context is None or self._context.longest < longest:
+            if self._context is not None:
+                self._context.close()
+                self._context = None
+            # A little more than needed, so that a stream of slowly growing prompts does not start
+            # a context per window.
+            size = self.options.ctx_size or min(self.backbone.n_ctx_train, max(1024, longest * 5 // 4))
+            self._context = self.backbone.context(size)
+        return self._context
+
+    def _count(self, progress: Callable[[Counts], None] | None, **more: int) -> None:
+        now = self.counts
+        self.counts = Counts(**{name: getattr(now, name) + more.get(name, 0) for name in now.__dataclass_fields__})
+        if progress is not None:
+            progress(self.counts)

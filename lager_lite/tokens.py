@@ -1,0 +1,93 @@
+"""Prompts as tokens: trusted text may hold control tokens, untrusted text never does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import PromptError
+from .llama.runtime import Backbone
+from .records import Prompt, Scale
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The score tokens of a scale behind a lead.
+
+    lead: the lead's own tokens; ids: the K score tokens, in the order of the scale.
+    """
+
+    lead: tuple[int, ...]
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TokenizedPrompt:
+    """tokens int32 (n,), the last one at the judging position; untrusted bool (n,)."""
+
+    tokens: np.ndarray
+    untrusted: np.ndarray
+
+    def truncated(self, limit: int) -> TokenizedPrompt:
+        """At most `limit` tokens, cut out of the middle of the longest untrusted part.
+
+        Raises PromptError where even without that part the prompt is too long.
+        """
+        excess = len(self.tokens) - limit
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], self.untrusted, [False])).astype(np.int8)))
+        starts, stops = edges[::2], edges[1::2]
+        longest = int(np.argmax(stops - starts)) if len(starts) else 0
+        if excess > 0 and (not len(starts) or stops[longest] - starts[longest] <= excess):
+            raise PromptError(
+                f"the prompt has {len(self.tokens)} tokens, the context holds {limit}, and cutting its longest text is not enough",
+                "use a larger -c where the model allows it",
+            )
+        if excess <= 0:
+            return self
+        middle = int(starts[longest] + (stops[longest] - starts[longest] - excess) // 2)
+        keep = np.r_[0:middle, middle + excess : len(self.tokens)]
+        return TokenizedPrompt(self.tokens[keep], self.untrusted[keep])
+
+
+def tokenize_prompt(backbone: Backbone, prompt: Prompt, lead: tuple[int, ...]) -> TokenizedPrompt:
+    """Tokenize segment by segment, untrusted text without control tokens, and append the lead.
+
+    A BOS token is put in front where the model wants one and the template has not written it.
+    """
+    tokens: list[int] = []
+    untrusted: list[bool] = []
+    for segment in prompt.segments:
+        part = backbone.tokenize(segment.text, parse_special=segment.trusted, start=not tokens)
+        tokens += part
+        untrusted += [not segment.trusted] * len(part)
+    bos = backbone.adds_bos
+    if bos is not None and (not tokens or untrusted[0] or tokens[0] != bos):
+        tokens, untrusted = [bos, *tokens], [False, *untrusted]
+    tokens += lead
+    untrusted += [False] * len(lead)
+    return TokenizedPrompt(np.array(tokens, dtype=np.int32), np.array(untrusted, dtype=bool))
+
+
+def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> Labels:
+    """Find the score tokens by tokenizing lead + label, as the model would have written it.
+
+    What all of them begin with is the lead; what follows must be one token per label, all distinct.
+    Raises PromptError naming the labels that clash, and a scale that would work.
+    """
+    written = [backbone.tokenize(lead + label, parse_special=False) for label in scale.labels]
+    common = 0
+    while all(len(w) > common for w in written) and len({w[common] for w in written}) == 1:
+        common += 1
+    long = [label for label, w in zip(scale.labels, written) if len(w) != common + 1]
+    if long:
+        short = [label for label, w in zip(scale.labels, written) if len(w) == common + 1]
+        raise PromptError(
+            f"behind {lead!r} these labels are not one token of this model: {', '.join(map(repr, long))}",
+            "use labels of one token each, "
+            + (f"as {', '.join(map(repr, short))} are" if len(short) > 1 else "for instance the scale 1-5, 0-9 or A-E"),
+        )
+    ids = tuple(w[common] for w in written)
+    if len(set(ids)) < len(ids):
+        raise PromptError(f"two labels of {list(scale.labels)} are the same token behind {lead!r}", "change the labels")
+    return Labels(tuple(written[0][:common]), ids)

@@ -1,0 +1,225 @@
+"""The weights file: layer weights with all that says what they are for, as JSON.
+
+Weights mean something for one backbone, one rubric and one scale only; loading them for anything
+else is an error that names the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import WeightsError
+from .records import KINDS, LENSES, Calibration, LayerWeights, Scale
+
+SCHEMA = "lager-lite/weights"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What weights were fitted on, and for what they hold.
+
+    fingerprint, architecture, quantization, n_states: the backbone; rubrics: name -> hash of each
+    rubric that was fitted on; scale: of all of them; settings: what changes the numbers (flash
+    attention, KV types, library version); fit: how it was fitted (free-form, numbers and text);
+    date: ISO 8601.
+    """
+
+    fingerprint: str
+    architecture: str
+    quantization: str
+    n_states: int
+    scale: Scale
+    rubrics: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """Layer weights and their provenance."""
+
+    weights: LayerWeights
+    provenance: Provenance
+
+
+def save_weights(path: str | Path, file: WeightsFile) -> None:
+    """Write a weights file, complete or not at all.
+
+    Raises WeightsError where the file cannot be written.
+    """
+    path = Path(path)
+    text = json.dumps(_to_json(file), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    try:
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            os.chmod(beside, 0o644)
+            os.replace(beside, path)
+        except BaseException:
+            os.unlink(beside)
+            raise
+    except OSError as error:
+        raise WeightsError(f"the weights file {path} cannot be written: {error}", "name another with -o") from error
+
+
+def load_weights(path: str | Path) -> WeightsFile:
+    """Read a weights file.
+
+    Raises WeightsError for a missing, corrupt or newer file; the message says what is wrong.
+    """
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WeightsError(f"the weights file {path} cannot be read: {error.strerror}", "make one with lager-lite fit") from error
+    except ValueError as error:
+        raise WeightsError(f"the weights file {path} is not JSON: {error}", "make it again with lager-lite fit") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise WeightsError(f"{path} is not a weights file of lager-lite", "make one with lager-lite fit")
+    if data.get("version") != SCHEMA_VERSION:
+        raise WeightsError(
+            f"the weights file {path} has version {data.get('version')!r}, this program knows {SCHEMA_VERSION}",
+            "update lager-lite, or fit again",
+        )
+    try:
+        file = _from_json(data)
+        _check(file)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"the weights file {path} is corrupt: {error!r}", "make it again with lager-lite fit") from error
+    return file
+
+
+def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str]]:
+    """What differs between the weights' provenance and the present run.
+
+    Returns (fatal, bearable): differences under which the numbers have no meaning, and those under
+    which they can still work (`--force`).
+    """
+    then = file.provenance
+    fatal, bearable = [], []
+    if then.n_states != now.n_states:
+        fatal.append(f"fitted for a model of {then.n_states} states, this one has {now.n_states}")
+    if then.scale.labels != now.scale.labels or then.scale.values != now.scale.values:
+        fatal.append(f"fitted for the labels {list(then.scale.labels)}, this rubric has {list(now.scale.labels)}")
+    if then.fingerprint != now.fingerprint:
+        bearable.append(
+            f"fitted for another backbone ({then.architecture} {then.quantization}, {then.fingerprint[:19]}), "
+            f"this is {now.architecture} {now.quantization}, {now.fingerprint[:19]}"
+        )
+    for name, digest in now.rubrics.items():
+        if name not in then.rubrics:
+            bearable.append(f"fitted for the rubrics {sorted(then.rubrics)}, not for {name!r}")
+        elif then.rubrics[name] != digest:
+            bearable.append(f"the rubric {name!r} has changed since the fit")
+    for key in sorted(set(then.settings) | set(now.settings)):
+        if then.settings.get(key) != now.settings.get(key):
+            bearable.append(f"{key} was {then.settings.get(key)}, is {now.settings.get(key)}")
+    return fatal, bearable
+
+
+def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) -> list[str]:
+    """Raise WeightsError where the weights do not belong to this run.
+
+    force: accept what can still work, and return it as warnings.
+    """
+    fatal, bearable = differences(file, now)
+    if fatal:
+        raise WeightsError("the weights cannot be used: " + "; ".join(fatal), "fit again for this model and rubric")
+    if bearable and not force:
+        raise WeightsError("the weights do not belong to this run: " + "; ".join(bearable), "fit again, or use --force")
+    return bearable
+
+
+def _to_json(file: WeightsFile) -> dict[str, Any]:
+    weights, provenance = file.weights, file.provenance
+    calibration = weights.calibration
+    return {
+        "schema": SCHEMA,
+        "version": SCHEMA_VERSION,
+        "kind": weights.kind,
+        "lens": weights.lens,
+        "over": weights.over,
+        "weights": np.asarray(weights.weights, dtype=float).tolist(),
+        "bias": None if weights.bias is None else np.asarray(weights.bias, dtype=float).tolist(),
+        "calibration": calibration
+        and {"kind": calibration.kind, "x": np.asarray(calibration.x).tolist(), "y": np.asarray(calibration.y).tolist()},
+        "backbone": {
+            "fingerprint": provenance.fingerprint,
+            "architecture": provenance.architecture,
+            "quantization": provenance.quantization,
+            "states": provenance.n_states,
+        },
+        "scale": {"labels": list(provenance.scale.labels), "values": list(provenance.scale.values)},
+        "rubrics": dict(provenance.rubrics),
+        "settings": dict(provenance.settings),
+        "fit": dict(provenance.fit),
+        "date": provenance.date,
+    }
+
+
+def _from_json(data: dict[str, Any]) -> WeightsFile:
+    calibration = data["calibration"]
+    if calibration is not None:
+        calibration = Calibration(str(calibration["kind"]), np.array(calibration["x"], float), np.array(calibration["y"], float))
+    backbone = data["backbone"]
+    return WeightsFile(
+        LayerWeights(
+            kind=data["kind"],
+            lens=data["lens"],
+            weights=np.array(data["weights"], dtype=float),
+            bias=None if data["bias"] is None else np.array(data["bias"], dtype=float),
+            over=data["over"],
+            calibration=calibration,
+        ),
+        Provenance(
+            fingerprint=str(backbone["fingerprint"]),
+            architecture=str(backbone["architecture"]),
+            quantization=str(backbone["quantization"]),
+            n_states=int(backbone["states"]),
+            scale=Scale(tuple(map(str, data["scale"]["labels"])), tuple(map(float, data["scale"]["values"]))),
+            rubrics={str(k): str(v) for k, v in data["rubrics"].items()},
+            settings={str(k): str(v) for k, v in data["settings"].items()},
+            fit=dict(data["fit"]),
+            date=str(data["date"]),
+        ),
+    )
+
+
+def _check(file: WeightsFile) -> None:
+    weights, provenance = file.weights, file.provenance
+    labels = len(provenance.scale.labels)
+    if weights.kind not in KINDS or weights.lens not in LENSES or weights.over not in ("logits", "probabilities"):
+        raise ValueError(f"kind {weights.kind!r}, lens {weights.lens!r}, over {weights.over!r}")
+    shape = np.shape(weights.weights)
+    expected = (shape[0], labels) if weights.kind == "full" else (shape[0],)
+    if shape != expected or not 1 <= shape[0] <= provenance.n_states:
+        raise ValueError(f"weights of shape {shape} for {provenance.n_states} states and {labels} labels")
+    if weights.bias is not None and np.shape(weights.bias) != (labels,):
+        raise ValueError(f"bias of shape {np.shape(weights.bias)} for {labels} labels")
+    numbers = [weights.weights.ravel()] + ([] if weights.bias is None else [weights.bias])
+    if weights.calibration is not None:
+        x, y = weights.calibration.x, weights.calibration.y
+        if x.shape != y.shape or x.ndim != 1 or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():
+            raise ValueError("the calibration's knots do not ascend")
+        numbers += [x, y]
+    if not all(math.isfinite(v) for part in numbers for v in part.tolist()):
+        raise ValueError("a number is not finite")
+
+
+def without_calibration(weights: LayerWeights) -> LayerWeights:
+    """The same weights, scores left as they are."""
+    return replace(weights, calibration=None)
