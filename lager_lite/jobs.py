@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,31 @@ def score_items(judge: Judge, items: Sequence[Item], progress: Callable[[Counts]
     judgments = tuple(judge.score(items, progress=progress))
     low = sum(j.mass is not None and j.mass < LOW_MASS for j in judgments)
     return Summary(judgments, judge.counts, time.monotonic() - start, low)
+
+
+@dataclass(frozen=True)
+class Ordering:
+    """right: share of pairs with different grades, within a group, that a method orders as the grades
+    do, ties counted as half (chance: 0.5); pairs: how many; by method."""
+
+    right: dict[str, float]
+    pairs: int
+
+
+def ordering(items: Sequence[Item], judgments: Sequence[Judgment], tuned: bool) -> Ordering:
+    """How well each method orders the responses of one group; both sequences in the same order."""
+    methods = ["direct", "e_score", "uniform"] + (["score"] if tuned else [])
+    right, pairs = dict.fromkeys(methods, 0.0), 0
+    rows = [(i.group, sum(i.human[""]) / len(i.human[""]), j) for i, j in zip(items, judgments) if j.error is None]
+    for (group, grade, one), (other_group, other_grade, other) in itertools.combinations(rows, 2):
+        if group != other_group or grade == other_grade:
+            continue
+        pairs += 1
+        for method in methods:
+            gap = (getattr(one, method) - getattr(other, method)) * (1 if grade > other_grade else -1)
+            right[method] += 0.5 if gap == 0 else float(gap > 0)
+    named = {("tuned" if m == "score" else m): (v / pairs if pairs else 0.0) for m, v in right.items()}
+    return Ordering(named, pairs)
 
 
 def judgment_row(judgment: Judgment, *, details: bool = False) -> dict[str, object]:

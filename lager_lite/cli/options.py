@@ -15,6 +15,7 @@ from ..gguf_file import open_model
 from ..judge import OVERFLOW, Judge
 from ..llama.runtime import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
 from ..locate import locate_model
+from ..rubric import Rubric, load_rubric, with_scale
 from ..store import Store, default_path
 from ..weights import WeightsFile
 
@@ -55,6 +56,7 @@ _CHAT = [
 ]
 _JUDGE = [
     click.option("-r", "--rubric", "rubrics", multiple=True, help="Name or TOML file; repeat for several. [default: default]"),
+    click.option("--scale", help='Another scale for the rubrics, for instance 0-4 or A-E.'),
     click.option("--overflow", type=click.Choice(OVERFLOW), default="error", show_default=True, help="Prompts that are too long."),
     click.option("--store", "store_path", type=click.Path(dir_okay=False), help="Default: in the user's cache folder."),
     click.option("--no-store", "--no-cache", is_flag=True, help="Neither read nor write the store."),
@@ -117,6 +119,12 @@ def open_store(given: dict[str, Any]) -> Store | None:
     return store
 
 
+def chosen_rubrics(given: dict[str, Any]) -> list[Rubric]:
+    """The rubrics from parsed options, on another scale where one is given."""
+    rubrics = [load_rubric(name) for name in given["rubrics"] or ("default",)]
+    return [with_scale(r, given["scale"]) for r in rubrics] if given["scale"] else rubrics
+
+
 @contextmanager
 def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more: Any) -> Iterator[Judge]:
     """A judge from parsed options; it and its store are closed at the end."""
@@ -126,7 +134,7 @@ def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more
         model = str(locate_model(given["model"]).path)
         with Judge(
             model,
-            rubric=list(given["rubrics"]) or ["default"],
+            rubric=chosen_rubrics(given),
             weights=weights,
             options=options,
             store=store,

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from ..datasets import read_items, write_rows
+from ..datasets import read_items
 from ..jobs import judgment_row, score_items
+from ..rows import write_rows
 from ..weights import load_weights
 from . import show
 from .options import judge_options, open_judge

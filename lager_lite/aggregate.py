@@ -1,0 +1,188 @@
+"""From layer logits to a score: every way of reading them, in plain numpy.
+
+Layer logits are (..., S, K): S states, K labels; any leading axes are items. All functions work in
+float64, leave their inputs alone and broadcast over the leading axes. Functions that speak of the
+last state take the last row they are given, so hand them all L+1 states.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .errors import WeightsError
+from .records import Calibration, LayerWeights
+
+
+def softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Probabilities of `logits` along `axis`; stable for logits of any finite size."""
+    shifted = np.asarray(logits, dtype=np.float64)
+    shifted = shifted - shifted.max(axis=axis, keepdims=True)
+    powers = np.exp(shifted)
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def log_softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Logarithm of `softmax`, without ever taking the logarithm of zero."""
+    shifted = np.asarray(logits, dtype=np.float64)
+    shifted = shifted - shifted.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+def combine(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    """One logit per label, (..., K), from layer logits (..., S, K) in the weights' lens.
+
+    Only as many states as the weights have are used, counted from state 0. With weights over
+    "probabilities" the result is the logarithm of the combined probabilities, so that the softmax
+    gives these back. Raises WeightsError where states or labels are missing, and for kinds whose
+    weights cannot be applied to probabilities.
+    """
+    logits = _used_states(layer_logits, weights)
+    if weights.over == "probabilities":
+        if weights.kind not in ("uniform", "simplex"):
+            raise WeightsError(
+                f"weights of kind {weights.kind!r} cannot combine probabilities: their sum need not be one",
+                'use them over "logits", or fit kind "simplex"',
+            )
+        return _log_mixture(logits, weights.weights)
+    return combine_arrays(logits, weights.weights, weights.bias)
+
+
+def combine_arrays(logits: np.ndarray, weights: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    """Combined logits (..., K) of layer logits (..., S, K) with weights (S,) or (S, K).
+
+    (S,), one weight per state: combined[k] = sum_s weights[s] logits[s, k] + bias[k], the paper's
+    equation with free weights. (S, K), one per state and label: all layer logits together give one
+    evidence e = sum_sj weights[s, j] logits[s, j], and combined[k] = steps[k] e + bias[k] with
+    `label_steps`: the adjacent-category model for ordered grades (Agresti, Analysis of Ordinal
+    Categorical Data, 4.1). More evidence moves the whole distribution up, whichever label it came from.
+    """
+    logits = np.asarray(logits)
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.ndim == 2:
+        flat = logits.reshape(*logits.shape[:-2], weights.size)
+        combined = (flat @ weights.reshape(-1))[..., None] * label_steps(weights.shape[1])
+    else:
+        combined = np.einsum("...sk,s->...k", logits, weights)
+    return combined if bias is None else combined + bias
+
+
+def label_steps(n_labels: int) -> np.ndarray:
+    """How far each label lies above the middle label, in labels: -2, -1, 0, 1, 2 for five."""
+    return np.arange(n_labels) - (n_labels - 1) / 2.0
+
+
+def distribution(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    """Probability of each label, (..., K), after combining the layers."""
+    return softmax(combine(layer_logits, weights))
+
+
+def expected(probabilities: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Expected value, (...), of distributions (..., K) over `values` (K,)."""
+    return np.asarray(probabilities, dtype=np.float64) @ np.asarray(values, dtype=np.float64)
+
+
+def argmax_value(weight_of_label: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Value of the largest entry, (...); the lower value where two are equal."""
+    return np.asarray(values, dtype=np.float64)[np.argmax(weight_of_label, axis=-1)]
+
+
+def direct(last_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Value of the most likely label, (...), from the last state's logits (..., K)."""
+    return argmax_value(last_logits, values)
+
+
+def e_score(last_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Expected value, (...), under the softmax of the last state's logits (..., K)."""
+    return expected(softmax(last_logits), values)
+
+
+def uniform_score(layer_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Expected value, (...), with equal weights on all states of (..., S, K)."""
+    return expected(softmax(np.mean(layer_logits, axis=-2, dtype=np.float64)), values)
+
+
+def per_layer_scores(layer_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Expected value under each state alone, (..., S)."""
+    return expected(softmax(layer_logits), values)
+
+
+def uniform_weights(n_states: int, lens: str) -> LayerWeights:
+    """Equal weights on `n_states` states: LAGER without tuning."""
+    return LayerWeights(kind="uniform", lens=lens, weights=np.full(n_states, 1.0 / n_states))
+
+
+def ablation(layer_logits: np.ndarray, values: np.ndarray, weights: LayerWeights) -> dict[str, np.ndarray]:
+    """The ten rows of the paper's ablation (arXiv 2508.03550, section 4), each (...).
+
+    Keys are "<over>/<weights>/<reading>" with over in logits, probabilities; weights in uniform,
+    tuned; reading in expected, argmax; then "direct" and "e_score". Uniform rows and the last
+    state come from all states given, tuned rows from the states that `weights` has. Signed and
+    full weights do not apply to probabilities: their two "probabilities/tuned" rows are absent.
+    """
+    logits = np.asarray(layer_logits)
+    even = uniform_weights(logits.shape[-2], weights.lens)
+    rows: dict[str, np.ndarray] = {}
+    for over in ("logits", "probabilities"):
+        for name, chosen in (("uniform", even), ("tuned", weights)):
+            if over == "probabilities" and chosen.kind not in ("uniform", "simplex"):
+                continue
+            p = softmax(combine(logits, _over(chosen, over)))
+            rows[f"{over}/{name}/expected"] = expected(p, values)
+            rows[f"{over}/{name}/argmax"] = argmax_value(p, values)
+    rows["direct"] = direct(logits[..., -1, :], values)
+    rows["e_score"] = e_score(logits[..., -1, :], values)
+    return rows
+
+
+def apply_calibration(calibration: Calibration | None, scores: np.ndarray) -> np.ndarray:
+    """Raw scores (...) carried onto the human scale; unchanged where nothing was fitted."""
+    scores = np.asarray(scores, dtype=np.float64)
+    if calibration is None or calibration.kind == "none":
+        return scores.copy()
+    return np.interp(scores, calibration.x, calibration.y)
+
+
+def score(
+    layer_logits: np.ndarray, values: np.ndarray, weights: LayerWeights
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities (..., K), raw score (...) and calibrated score (...) in one go.
+
+    The calibrated score equals the raw one where the weights carry no calibration. Rank by the raw
+    score: a calibration may map neighbours to the same grade.
+    """
+    probabilities = distribution(layer_logits, weights)
+    raw = expected(probabilities, values)
+    return probabilities, raw, apply_calibration(weights.calibration, raw)
+
+
+def _used_states(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    logits = np.asarray(layer_logits)
+    needed = weights.weights.shape[0]
+    if logits.ndim < 2 or logits.shape[-2] < needed:
+        found = logits.shape[-2] if logits.ndim >= 2 else 0
+        raise WeightsError(
+            f"the weights use {needed} states, the layer logits have {found}",
+            "read more states, or fit weights on fewer (max_states)",
+        )
+    labels = weights.weights.shape[1] if weights.weights.ndim == 2 else logits.shape[-1]
+    if weights.bias is not None:
+        labels = weights.bias.shape[0]
+    if labels != logits.shape[-1]:
+        raise WeightsError(
+            f"the weights are for {labels} labels, the layer logits have {logits.shape[-1]}",
+            "use the scale that the weights were fitted on",
+        )
+    return logits[..., :needed, :]
+
+
+def _log_mixture(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    logs = log_softmax(logits)
+    top = logs.max(axis=-2, keepdims=True)
+    mixed = np.einsum("...sk,s->...k", np.exp(logs - top), weights.astype(np.float64))
+    # A weight may be exactly zero where the only state that likes a label has it.
+    with np.errstate(divide="ignore"):
+        return np.log(mixed) + top[..., 0, :]
+
+
+def _over(weights: LayerWeights, over: str) -> LayerWeights:
+    return LayerWeights(weights.kind, weights.lens, weights.weights, weights.bias, over)

@@ -1,0 +1,322 @@
+"""The public benchmark layouts: how each is recognised, and what its rows mean as items.
+
+Every reader keeps single human scores, derives the group that must not be split (same source text,
+same prompt, same dialogue), and says on which scale its scores are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from .cells import group_of, scores_of, text_of
+from .errors import DataError
+from .records import Item
+from .rows import Document, Row, rows_of
+
+
+@dataclass(frozen=True)
+class BenchmarkLayout:
+    """One public layout.
+
+    matches: whether a document is written in it. items: its items in order. scale: the scale of its
+    human scores, None where that varies. note: what a user should know about those scores.
+    """
+
+    name: str
+    about: str
+    matches: Callable[[Document], bool]
+    items: Callable[[Document], Iterator[Item]]
+    scale: str | None = None
+    note: str = ""
+
+
+HELPSTEER = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+_RESPONSE_TITLE = re.compile(r"summary|response|generated|answer|output|translation|reply", re.I)
+_SOURCE_TITLE = re.compile(r"article|source|document|context|dialogue|conversation|original|passage", re.I)
+_HEADING = re.compile(r"^#{2,3} *([^\n#][^\n]*)\n", re.M)
+_PROMETHEUS = re.compile(
+    r"###The instruction to evaluate:\n(?P<instruction>.*?)\n+###Response to evaluate:\n(?P<response>.*?)\n+"
+    r"(?:###Reference Answer \(Score 5\):\n(?P<reference>.*?)\n+)?###Score Rubrics:\n(?P<rubric>.*?)\n+###Feedback:",
+    re.S,
+)
+_EQ_BENCH = re.compile(
+    r"dialogue:\s*\n(?P<dialogue>.*?)\n?\[End dialogue\]\s*At the end of this dialogue,? (?P<question>[^\n]*)", re.S
+)
+_PERSON = re.compile(r"(?:.*, )?(?P<person>.+?)(?: would feel|'s? emotional state)")
+
+
+def _keys(document: Document) -> frozenset[str]:
+    return frozenset(document.rows[0].values) if document.rows else frozenset()
+
+
+def _with_keys(*keys: str) -> Callable[[Document], bool]:
+    return lambda document: _keys(document).issuperset(keys)
+
+
+def _entries(document: Document, needed: str) -> list[Row]:
+    """Rows, or the entries of an object by id (the id is then added where a row has none)."""
+    if document.rows:
+        return list(document.rows)
+    whole = document.whole
+    if not isinstance(whole, dict) or not all(isinstance(v, dict) and needed in v for v in whole.values()):
+        return []
+    return [Row({"id": key, **value}, f"{document.path}[{key!r}]") for key, value in whole.items()]
+
+
+def _is_judge_bench(document: Document) -> bool:
+    whole = document.whole
+    return isinstance(whole, dict) and isinstance(whole.get("annotations"), list) and "instances" in whole
+
+
+def judge_bench_scale(document: Document) -> str | None:
+    """The scale all graded metrics of a JUDGE-BENCH file share ("1-5"), None where they differ."""
+    graded = [a for a in document.whole["annotations"] if a.get("category", "graded") == "graded"]
+    spans = {(a.get("worst"), a.get("best")) for a in graded}
+    low, high = spans.pop() if len(spans) == 1 else (None, None)
+    return f"{low}-{high}" if isinstance(low, int) and isinstance(high, int) and low < high else None
+
+
+def _judge_bench(document: Document) -> Iterator[Item]:
+    metrics = {a["metric"] for a in document.whole["annotations"] if a.get("category", "graded") == "graded"}
+    for index, row in enumerate(rows_of(document.whole["instances"], f"{document.path}: instances")):
+        human = {}
+        for metric, annotation in row.values.get("annotations", {}).items():
+            if metric in metrics:
+                single = annotation.get("individual_human_scores") or annotation.get("mean_human")
+                human[metric.lower()] = scores_of(single, metric, row.where)
+        fields = _instance_fields(row)
+        group = group_of(fields.get("source", fields["response"]))
+        identity = str(row.values.get("id", index + 1))
+        yield Item(identity, fields, {k: v for k, v in human.items() if v}, group, where=row.where)
+
+
+def _instance_fields(row: Row) -> dict[str, str]:
+    """Source and response from the headings of an instance's text; the whole text where there are none."""
+    instance = row.values.get("instance")
+    if instance is None:
+        raise DataError(f"{row.where}: an instance without text")
+    if isinstance(instance, dict):
+        instance = "\n\n".join(f"### {k}\n\n{text_of(v, k, row.where)}" for k, v in instance.items())
+    text = text_of(instance, "instance", row.where)
+    pieces = _HEADING.split(text)
+    titled = [(title.strip(), body.strip("\n")) for title, body in zip(pieces[1::2], pieces[2::2])]
+    responses = [i for i, (title, _) in enumerate(titled) if _RESPONSE_TITLE.search(title)]
+    sources = [i for i, (title, _) in enumerate(titled) if i not in responses and _SOURCE_TITLE.search(title)]
+    if pieces[0].strip() or not titled or len(responses) != 1 or len(sources) != 1 or len(titled) != 2:
+        return {"response": text}
+    return {"source": titled[sources[0]][1], "response": titled[responses[0]][1]}
+
+
+def _prometheus(document: Document) -> Iterator[Item]:
+    """The rendered grading prompt is kept whole and its parts are read out of it where they are found."""
+    for number, row in enumerate(document.rows, 1):
+        text = text_of(row.values["instruction"], "instruction", row.where)
+        match = _PROMETHEUS.search(text)
+        fields = {k: v for k, v in match.groupdict().items() if v is not None} if match else {}
+        key = "human_score" if "human_score" in row.values else "gpt4_score"
+        scores = scores_of(row.values.get(key), key, row.where)
+        # A second turn quotes the judged model's own first answer; what stands before it is the task.
+        group = group_of(fields.get("instruction", text).partition("\nAssistant:")[0])
+        identity = str(row.values.get("id", number))  # idx names the question, not the row
+        yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
+
+
+def _lager(document: Document) -> Iterator[Item]:
+    for number, row in enumerate(document.rows, 1):
+        text = text_of(row.values["user_prompt"], "user_prompt", row.where)
+        match = _PROMETHEUS.search(text)
+        fields = {k: v for k, v in match.groupdict().items() if v is not None} if match else {}
+        if "user_prompt_feedback" in row.values:
+            key = "user_prompt_feedback"
+            fields["rendered_feedback"] = text_of(row.values[key], key, row.where)
+        scores = scores_of(row.values.get("score"), "score", row.where)
+        group = group_of(fields["instruction"]) if "instruction" in fields else None
+        identity = str(row.values.get("id", number))
+        yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
+
+
+def _helpsteer(document: Document) -> Iterator[Item]:
+    for number, row in enumerate(document.rows, 1):
+        fields = _texts(row, instruction="prompt", response="response")
+        human = {key: scores_of(row.values.get(key), key, row.where) for key in HELPSTEER}
+        human = {key: scores for key, scores in human.items() if scores}
+        identity = str(row.values.get("id", number))
+        yield Item(identity, fields, human, group_of(fields["instruction"]), where=row.where)
+
+
+def _pairs(document: Document) -> Iterator[Item]:
+    for number, row in enumerate(document.rows, 1):
+        base = str(row.values.get("id", number))
+        for key, preferred in (("chosen", 1.0), ("rejected", 0.0)):
+            fields = _texts(row, instruction="prompt", response=key)
+            group = group_of(fields["instruction"])
+            yield Item(f"{base}/{key}", fields, {"preferred": (preferred,)}, group, where=row.where)
+
+
+def _is_biggen(document: Document) -> bool:
+    entries = _entries(document, "score_rubric")
+    return bool(entries) and {"input", "response", "score_rubric"} <= set(entries[0].values)
+
+
+def _biggen(document: Document) -> Iterator[Item]:
+    for number, row in enumerate(_entries(document, "score_rubric"), 1):
+        fields = _texts(row, instruction="input", response="response")
+        for field, key in (("reference", "reference_answer"), ("system_prompt", "system_prompt")):
+            if row.values.get(key):
+                fields[field] = text_of(row.values[key], key, row.where)
+        fields["rubric"] = _score_rubric(row)
+        scores = scores_of(row.values.get("human_score"), "human_score", row.where)
+        name = str(row.values.get("id", number))
+        if row.values.get("model_name"):
+            name = f"{name}/{row.values['model_name']}"
+        group = group_of(fields["instruction"])
+        yield Item(name, fields, {"": scores} if scores else {}, group, where=row.where)
+
+
+def _score_rubric(row: Row) -> str:
+    rubric = row.values["score_rubric"]
+    if not isinstance(rubric, dict):
+        return text_of(rubric, "score_rubric", row.where)
+    lines = [text_of(rubric.get("criteria", ""), "criteria", row.where)]
+    for score in range(11):
+        key = f"score{score}_description"
+        if rubric.get(key):
+            lines.append(f"Score {score}: {text_of(rubric[key], key, row.where)}")
+    return "\n".join(lines)
+
+
+def _eq_bench(document: Document) -> Iterator[Item]:
+    """One item per emotion, scored on the full 0-10 scale; dialogues of one story are one group."""
+    for row in _entries(document, "reference_answer"):
+        match = _EQ_BENCH.search(text_of(row.values["prompt"], "prompt", row.where))
+        person = _PERSON.match(match["question"]) if match else None
+        if not match or not person:
+            raise DataError(f"{row.where}: no dialogue and person found in the prompt of EQ-Bench")
+        answer = row.values.get("reference_answer_fullscale") or row.values["reference_answer"]
+        for n in range(1, 1 + sum(re.fullmatch(r"emotion\d+", key) is not None for key in answer)):
+            fields = {"source": match["dialogue"], "person": person["person"]}
+            fields["emotion"] = text_of(answer[f"emotion{n}"], f"emotion{n}", row.where)
+            scores = scores_of(answer[f"emotion{n}_score"], f"emotion{n}_score", row.where)
+            group = _story(match["dialogue"])
+            yield Item(f"{row.values['id']}/{n}", fields, {"": scores}, group, where=row.where)
+
+
+def _emotion(document: Document) -> Iterator[Item]:
+    for number, row in enumerate(document.rows, 1):
+        fields = _texts(row, source="dialogue", person="human", emotion="emotion")
+        scores = scores_of(row.values["emotion_score"], "emotion_score", row.where)
+        identity = str(row.values.get("id", number))
+        yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where)
+
+
+def _story(dialogue: str) -> str:
+    # Later dialogues of a story repeat the earlier ones and go on, so the opening names the story.
+    return group_of(dialogue.strip().partition("\n")[0])
+
+
+def _is_self_aware(document: Document) -> bool:
+    whole = document.whole
+    entries = whole.get("example") if isinstance(whole, dict) else None
+    return isinstance(entries, list) and isinstance(next(iter(entries), None), dict) and "answerable" in entries[0]
+
+
+def _self_aware(document: Document) -> Iterator[Item]:
+    for row in rows_of(document.whole["example"], f"{document.path}: example"):
+        fields = _texts(row, instruction="question")
+        human = {"": (5.0 if row.values["answerable"] else 1.0,)}
+        group = group_of(fields["instruction"])
+        yield Item(str(row.values["question_id"]), fields, human, group, where=row.where)
+
+
+def _is_messages(document: Document) -> bool:
+    keys = _keys(document) & {"messages", "conversations"}
+    return any(isinstance(document.rows[0].values[key], list) for key in keys)
+
+
+def _messages(document: Document) -> Iterator[Item]:
+    """The last turn of the assistant is the response, what was said before it the instruction."""
+    for number, row in enumerate(document.rows, 1):
+        turns = row.values.get("messages") or row.values.get("conversations") or []
+        said = [(str(t.get("role", t.get("from", ""))), t.get("content", t.get("value", ""))) for t in turns]
+        last = max((i for i, (role, _) in enumerate(said) if role in ("assistant", "gpt")), default=0)
+        if last == 0:
+            raise DataError(f"{row.where}: no turn of the assistant after the first turn")
+        before = [(role, text_of(text, "content", row.where)) for role, text in said[:last]]
+        names = {"human": "User", "user": "User", "gpt": "Assistant", "assistant": "Assistant"}
+        told = "\n\n".join(f"{names.get(role, role.capitalize())}: {text}" for role, text in before)
+        instruction = before[0][1] if len(before) == 1 else told
+        fields = {"instruction": instruction, "response": text_of(said[last][1], "content", row.where)}
+        scores = scores_of(row.values.get("score"), "score", row.where)
+        human = {"": scores} if scores else {}
+        yield Item(str(row.values.get("id", number)), fields, human, group_of(instruction), where=row.where)
+
+
+def _alpaca(document: Document) -> Iterator[Item]:
+    for number, row in enumerate(document.rows, 1):
+        fields = _texts(row, instruction="instruction", response="output")
+        extra = row.values.get("input")
+        if extra:
+            fields["instruction"] += "\n\n" + text_of(extra, "input", row.where)
+        group = group_of(fields["instruction"])
+        yield Item(str(row.values.get("id", number)), fields, {}, group, where=row.where)
+
+
+def _texts(row: Row, **keys: str) -> dict[str, str]:
+    """Fields read from their keys. Raises DataError naming every key that is missing."""
+    missing = [key for key in keys.values() if row.values.get(key) is None]
+    if missing:
+        has = ", ".join(row.values)
+        raise DataError(f"{row.where}: the key {', '.join(missing)} is missing; the row has {has}")
+    return {field: text_of(row.values[key], key, row.where) for field, key in keys.items()}
+
+
+def _is_prometheus(document: Document) -> bool:
+    keys = _keys(document)
+    if "instruction" not in keys or not keys & {"gpt4_score", "human_score"}:
+        return False
+    return "response" not in keys or "###Response to evaluate:" in str(document.rows[0].values["instruction"])
+
+
+def _is_eq_bench(document: Document) -> bool:
+    entries = _entries(document, "reference_answer")
+    return bool(entries) and isinstance(entries[0].values.get("reference_answer"), dict)
+
+
+LAYOUTS: Mapping[str, BenchmarkLayout] = {
+    layout.name: layout
+    for layout in (
+        BenchmarkLayout("judge-bench", "JUDGE-BENCH", _is_judge_bench, _judge_bench),
+        BenchmarkLayout(
+            "self-aware", "SelfAware", _is_self_aware, _self_aware, "1-5", "answerable is 5, unanswerable 1"
+        ),
+        BenchmarkLayout("eq-bench", "EQ-Bench v2, one item per emotion", _is_eq_bench, _eq_bench, "0-10"),
+        BenchmarkLayout("biggen", "BiGGen-Bench", _is_biggen, _biggen, "1-5"),
+        BenchmarkLayout(
+            "emotion",
+            "the emotion set of LAGER",
+            _with_keys("dialogue", "human", "emotion", "emotion_score"),
+            _emotion,
+            "1-9",
+        ),
+        BenchmarkLayout("lager", "LAGER's JSON lines (rendered prompts)", _with_keys("user_prompt"), _lager, "1-5"),
+        BenchmarkLayout("prometheus", "Prometheus/FLASK (rendered prompts)", _is_prometheus, _prometheus, "1-5"),
+        BenchmarkLayout("helpsteer", "HelpSteer", _with_keys("prompt", "response", *HELPSTEER), _helpsteer, "0-4"),
+        BenchmarkLayout(
+            "pairs",
+            "pairs of a chosen and a rejected response",
+            _with_keys("prompt", "chosen", "rejected"),
+            _pairs,
+            None,
+            "chosen is 1, rejected 0",
+        ),
+        BenchmarkLayout("messages", "messages (ShareGPT, chat)", _is_messages, _messages),
+        BenchmarkLayout("alpaca", "Alpaca", _with_keys("instruction", "input", "output"), _alpaca),
+    )
+}
+
+
+def detect(document: Document) -> BenchmarkLayout | None:
+    """The public layout that a document is written in, None for rows of no known layout."""
+    return next((layout for layout in LAYOUTS.values() if layout.matches(document)), None)

@@ -1,0 +1,64 @@
+"""Single values of input rows: text, human scores, ids and groups, each checked where it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from typing import Any
+
+from .errors import DataError
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def text_of(value: Any, key: str, where: str) -> str:
+    """`value` as text; a number is written out, half a surrogate pair becomes U+FFFD.
+
+    Raises DataError for a list, an object or a truth value.
+    """
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    kind = {bool: "true or false", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
+    raise DataError(f"{where}: key {key!r} holds {kind}, expected text", "name another key with --map")
+
+
+def scores_of(value: Any, key: str, where: str) -> tuple[float, ...]:
+    """Human scores: a number, a list of numbers, or either one as text ("4", "[4, 5]"). None: empty.
+
+    Raises DataError for anything else and for what is not finite.
+    """
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str) and value.strip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise _bad_score(value, key, where) from None
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(_score(v, key, where) for v in values if v is not None)
+
+
+def group_of(text: str) -> str:
+    """A short name for a text, the same for the same words whatever their spacing."""
+    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _score(value: Any, key: str, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _bad_score(value, key, where)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise _bad_score(value, key, where) from None
+    if not math.isfinite(number):
+        raise _bad_score(value, key, where)
+    return number
+
+
+def _bad_score(value: Any, key: str, where: str) -> DataError:
+    shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
+    return DataError(f"{where}: key {key!r} holds {shown}, expected a number or a list of numbers")

@@ -1,0 +1,36 @@
+"""lager-lite rubrics"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import click
+
+from ..errors import PromptError
+from ..rubric import list_rubrics, load_rubric
+from ..scale import describe
+from . import show
+
+
+@click.group("rubrics")
+def command() -> None:
+    """List and show the rubrics that ship."""
+
+
+@command.command("list")
+def list_() -> None:
+    """Every shipped rubric with its scale and the fields it needs."""
+    rows = []
+    for name in list_rubrics():
+        rubric = load_rubric(name)
+        rows.append((name, describe(rubric.scale), ", ".join(rubric.required)))
+    click.echo(show.table(("rubric", "scale", "needs"), rows))
+
+
+@command.command("show")
+@click.argument("name")
+def show_(name: str) -> None:
+    """The TOML of a shipped rubric, to copy and change."""
+    if name not in list_rubrics():
+        raise PromptError(f"no rubric {name!r} ships", f"one of: {', '.join(list_rubrics())}")
+    click.echo((files("lager_lite") / "rubrics" / f"{name}.toml").read_text(encoding="utf-8"), nl=False)

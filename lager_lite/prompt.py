@@ -1,0 +1,163 @@
+"""Rubric + item -> a prompt in segments, each trusted or not.
+
+The turns are laid out once per rubric, chat template and set of present fields; an item's texts are
+then put into their slots as untrusted segments, exactly as they are. Nothing in an item is ever
+interpreted: not braces, not template code, not control tokens.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from .chat import PLAIN, ChatTemplate, Layout, Slot, lay_out, resolve_chat
+from .errors import PromptError
+from .records import Item, Prompt, Scale, Segment
+from .rubric import (
+    SLOT,
+    Rubric,
+    list_rubrics,
+    load_rubric,
+    make_rubric,
+    rubric_hash,
+    with_scale,
+)
+from .scale import describe
+
+__all__ = [
+    "PLAIN",
+    "ChatTemplate",
+    "Layout",
+    "Rubric",
+    "layout",
+    "list_rubrics",
+    "load_rubric",
+    "make_rubric",
+    "missing_fields",
+    "render",
+    "resolve_chat",
+    "rubric_hash",
+    "scale_text",
+    "with_scale",
+]
+
+_RENDERED = "rendered"
+
+
+def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
+    """The prompt of `item` under `rubric`, up to and without the lead.
+
+    A field that a rubric asks for must be there (it may be empty); an optional field that is
+    missing or blank takes its section with it. An item that brings its own prompt
+    (`item.rendered`) becomes one untrusted user message, and only scale and lead are the rubric's.
+    Raises PromptError naming all missing fields of the item, and for a template that fails.
+    """
+    plan = layout(rubric, item, chat)
+    texts = item.fields if item.rendered is None else {_RENDERED: item.rendered}
+    segments = []
+    for part in plan.parts:
+        if isinstance(part, str):
+            segments.append(Segment(part, True))
+            continue
+        text = texts[part.field]
+        if item.rendered is not None and plan.strips:
+            text = text.strip()
+        if text:
+            segments.append(Segment(text, False))
+    return Prompt(tuple(segments), rubric.lead)
+
+
+def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
+    """The turns that `item` gets, before its texts are put in; cached by rubric and present fields.
+
+    Raises PromptError as `render` does.
+    """
+    if item.rendered is not None:
+        return _rendered_layout(chat)
+    missing = missing_fields(rubric, item)
+    if missing:
+        where = f"{item.where}: " if item.where else ""
+        has = ", ".join(item.fields) or "none"
+        raise PromptError(
+            f"{where}item {item.id!r}: rubric {rubric.name!r} needs {', '.join(missing)}; the item has {has}",
+            "name the keys with --map field=key, or choose another rubric",
+        )
+    present = frozenset(
+        s.field for s in rubric.sections if not s.optional or item.fields.get(s.field, "").strip()
+    )
+    return _rubric_layout(rubric, chat, present)
+
+
+def missing_fields(rubric: Rubric, item: Item) -> tuple[str, ...]:
+    """Fields that `rubric` needs and `item` has not, in the rubric's order."""
+    if item.rendered is not None:
+        return ()
+    return tuple(f for f in rubric.required if f not in item.fields)
+
+
+def scale_text(scale: Scale) -> str:
+    """The sentence that tells a model which scores there are."""
+    low, high = scale.labels[0], scale.labels[-1]
+    if describe(scale) == f"{low}-{high}" and len(scale.labels) > 2:
+        return f"A whole number from {low} (worst) to {high} (best)."
+    return f"One of these, worst to best: {', '.join(scale.labels)}."
+
+
+@lru_cache(maxsize=16)
+def _rendered_layout(chat: ChatTemplate) -> Layout:
+    return lay_out(chat, "", (Slot(_RENDERED),))
+
+
+@lru_cache(maxsize=512)
+def _rubric_layout(rubric: Rubric, chat: ChatTemplate, present: frozenset[str]) -> Layout:
+    parts = _fill(rubric.template, _blocks(rubric, present))
+    return lay_out(chat, rubric.system, _tidy(parts))
+
+
+def _blocks(rubric: Rubric, present: frozenset[str]) -> dict[str, tuple[str | Slot, ...]]:
+    """What the trusted slots of a template stand for."""
+    sections: list[str | Slot] = []
+    for section in rubric.sections:
+        if section.field in present:
+            sections += ["\n\n" if sections else "", f"### {section.title}\n", Slot(section.field)]
+    lines = "\n".join(f"{label}: {text}" for label, text in rubric.descriptions)
+    return {
+        "sections": tuple(sections),
+        "criterion": _fill(rubric.criterion, {}),
+        "scale": (scale_text(rubric.scale),),
+        "descriptions": (lines,),
+    }
+
+
+def _fill(text: str, blocks: dict[str, tuple[str | Slot, ...]]) -> tuple[str | Slot, ...]:
+    """`text` with its slots replaced: trusted ones by their block, others by an item's field."""
+    parts: list[str | Slot] = []
+    start = 0
+    for match in SLOT.finditer(text):
+        parts.append(text[start : match.start()])
+        word = match.group(2)
+        if word is None:
+            parts.append("{" + match.group(1) + "}")
+        else:
+            parts += blocks.get(word, (Slot(word),))
+        start = match.end()
+    return (*parts, text[start:])
+
+
+def _tidy(parts: tuple[str | Slot, ...]) -> tuple[str | Slot, ...]:
+    """The parts with neighbours joined, outer blanks cut, and no gap where a block was empty."""
+    joined: list[str | Slot] = []
+    for part in parts:
+        if isinstance(part, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += part
+        else:
+            joined.append(part)
+    for i, part in enumerate(joined):
+        if isinstance(part, str):
+            while "\n\n\n" in part:
+                part = part.replace("\n\n\n", "\n\n")
+            joined[i] = part
+    if joined and isinstance(joined[0], str):
+        joined[0] = joined[0].lstrip()
+    if joined and isinstance(joined[-1], str):
+        joined[-1] = joined[-1].rstrip()
+    return tuple(p for p in joined if p != "")

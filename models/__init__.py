@@ -1,0 +1,1 @@
+"""Catalog of backbones, fitted weights, and the generator of tiny test models."""
