@@ -50,6 +50,14 @@ LAYER_NORM = frozenset(
 )
 """LayerNorm before the head; all others use RMSNorm (cohere2moe: whichever epsilon the file has)."""
 
+WHOLE_HEAD_TURNS = frozenset(
+    (
+        "llama", "internlm2", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "starcoder2", "granite", "granitemoe",
+        "minicpm", "olmo", "olmo2", "olmoe", "smollm3", "exaone", "falcon", "mistral3", "seed_oss", "xverse",
+    )
+)
+"""llama.cpp aborts where RoPE does not turn the whole head, or keys and values differ in length."""
+
 NO_NORM_WEIGHT = frozenset(("olmo", "talkie"))
 """The output norm has neither gain nor bias."""
 

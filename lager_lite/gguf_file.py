@@ -20,6 +20,7 @@ from .architectures import (
     RECURRENT,
     SOFTCAP_DEFAULT,
     UNSUPPORTED,
+    WHOLE_HEAD_TURNS,
     logit_scale,
 )
 from .errors import ModelFileError, UnsupportedModelError
@@ -226,10 +227,33 @@ def _check_sizes(header: Header, arch: str) -> tuple[int, int]:
     groups = _integer(header, f"{arch}.expert_group_count", 0)
     if not 0 <= used <= experts <= _MAX_EXPERTS or (experts > 1 and not used) or (groups and groups >= experts):
         raise _damaged(header, f"{experts} experts in {groups} groups, {used} of them used")
+    _check_attention(header, arch, n_embd)
+    return blocks - extra, n_embd
+
+
+def _check_attention(header: Header, arch: str, n_embd: int) -> None:
     scaling = header.get(f"{arch}.rope.scaling.type", "linear")
     if scaling not in _ROPE_SCALINGS:
         raise _damaged(header, f"the RoPE scaling {scaling!r}")
-    return blocks - extra, n_embd
+    for kind in ("layer_norm_epsilon", "layer_norm_rms_epsilon"):
+        epsilon = header.get(f"{arch}.attention.{kind}", 0.0)
+        if not isinstance(epsilon, float) or not 0 <= epsilon < 1:
+            raise _damaged(header, f"the {kind} {epsilon!r}")
+    window = _integer(header, f"{arch}.attention.sliding_window", 0)
+    if not 0 <= window < 2**31:
+        raise _damaged(header, f"a sliding window of {window} tokens")
+    heads = header.get(f"{arch}.attention.head_count")
+    if not isinstance(heads, int) or heads == 0:
+        return
+    sharing = header.get(f"{arch}.attention.head_count_kv", heads)
+    if not 0 <= sharing <= heads or (sharing and heads % sharing):
+        raise _damaged(header, f"{heads} attention heads that share {sharing} key heads")
+    length = _integer(header, f"{arch}.attention.key_length", n_embd // heads)
+    values = _integer(header, f"{arch}.attention.value_length", n_embd // heads)
+    turning = _integer(header, f"{arch}.rope.dimension_count", length)
+    strict = arch in WHOLE_HEAD_TURNS and (turning, values) != (length, length)
+    if strict or turning % 2 or turning > length:
+        raise _damaged(header, f"heads of {length} and {values} numbers, of which RoPE turns {turning}")
 
 
 def _check_vocabulary(header: Header, tensors: Mapping[str, Tensor], n_embd: int) -> int:
