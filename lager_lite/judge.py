@@ -93,13 +93,13 @@ class Judge:
             self.info.chat_template, special={"bos_token": self.info.bos_text, "eos_token": self.info.eos_text}
         )
         self.warnings: list[str] = []
-        self.weights = self._accept(weights, force)
         self.counts = Counts()
         self.backbone = Backbone(self.info.paths[0], options)
         self._context: Context | None = None
         self._heads: dict[tuple[int, ...], Head] = {}
         try:
             self.n_states = self.backbone.n_blocks + 1
+            self.weights = self._accept(weights, force)
             self.max_state = max_state
             self.labels = {r.name: self._labels(r) for r in self.rubrics}
             self._key = context_key(
@@ -129,7 +129,7 @@ class Judge:
         return {
             "flash_attn": options.flash_attn,
             "cache_type_k": options.cache_type_k,
-            "cache_type_v": options.cache_type_v,
+            "cache_type_v": options.value_cache_type(self.backbone.gpu_layers),
         }
 
     def provenance(self, **fit: object) -> Provenance:

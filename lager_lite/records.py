@@ -139,7 +139,9 @@ class Calibration:
 class LayerWeights:
     """How layer logits are combined into one logit per label.
 
-    combined[k] = sum over states s of weights[s] (or weights[s, k]) * logits[s, k], plus bias[k].
+    combined[k] = sum over states s of weights[s] * logits[s, k], plus bias[k]. For kind "full" all
+    logits together move the score (adjacent categories, an ordinal model): combined[k] =
+    (k - (K-1)/2) * sum over s, j of weights[s, j] * logits[s, j], plus bias[k], k from 0.
     kind: one of KINDS; lens: one of LENSES; weights float64 (S,), or (S, K) for kind "full";
     bias float64 (K,) or None; over: "logits" (combine, then softmax) or "probabilities" (softmax
     each layer, then combine; simplex and uniform only). S may be smaller than L+1: the states

@@ -168,12 +168,18 @@ class _Builder:
 
     def flush(self, carry: int) -> Step:
         """Close the step; the first `carry` tokens of the current path become the trunk."""
+        n = len(self.sequences)
+        # The next trunk first: so it stays in the lowest cells of the KV cache, every sequence's
+        # cells ascend with its positions, and attention sums in the same order in any company.
+        order = np.concatenate((self.rows, np.setdiff1d(np.arange(n), self.rows))).astype(np.int64)
+        row_of = np.empty(n, dtype=np.int64)
+        row_of[order] = np.arange(n)
         step = Step(
-            tokens=np.concatenate(self.tokens),
-            positions=np.concatenate(self.positions),
-            sequences=tuple(map(tuple, self.sequences)),
+            tokens=np.concatenate(self.tokens)[order],
+            positions=np.concatenate(self.positions)[order],
+            sequences=tuple(tuple(self.sequences[i]) for i in order),
             copies=tuple(self.copies),
-            outputs=tuple(self.outputs),
+            outputs=tuple(sorted((int(row_of[row]), prompt) for row, prompt in self.outputs)),
             carry=(self.leaves, carry),
         )
         self._clear(carry)

@@ -85,8 +85,7 @@ def _llama(s: Sizes) -> list[TensorSpec]:
 
 
 def _qwen2(s: Sizes) -> list[TensorSpec]:
-    q_k_v = [(n, shape, kind) for n, shape, kind in _attention(s, bias=True)]
-    return [*_gains(s, "attn_norm", "ffn_norm"), *q_k_v, *_gated(s)]
+    return [*_gains(s, "attn_norm", "ffn_norm"), *_attention(s, bias=True), *_gated(s)]
 
 
 def _qwen3(s: Sizes) -> list[TensorSpec]:

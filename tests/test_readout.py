@@ -23,10 +23,9 @@ def test_rms_norm_divides_by_the_root_mean_square() -> None:
 
 
 def test_rms_norm_applies_epsilon_gain_and_bias_in_this_order() -> None:
-    found = apply_norm(
-        np.array([1, 1, 1, 1], dtype=np.float32),
-        head(norm_eps=3.0, norm_weight=np.array([1, 2, 3, 4], np.float32), norm_bias=np.array([0, 0, 0, 9], np.float32)),
-    )
+    gain, bias = np.array([1, 2, 3, 4], np.float32), np.array([0, 0, 0, 9], np.float32)
+    ones = np.ones(4, dtype=np.float32)
+    found = apply_norm(ones, head(norm_eps=3.0, norm_weight=gain, norm_bias=bias))
     np.testing.assert_array_equal(found, np.array([0.5, 1, 1.5, 11], dtype=np.float32))
 
 

@@ -11,7 +11,10 @@ def arrays(*prompts):
 
 
 def simulate(steps, capacity, max_leaves):
-    """Carry out a plan on a memory of dictionaries; return {prompt: the tokens it saw}."""
+    """Carry out a plan on a memory of dictionaries; return {prompt: the tokens it saw}.
+
+    The trunk must come first in its step: the real cache then keeps it in its lowest cells.
+    """
     memory: dict[int, dict[int, int]] = {0: {}}
     seen, evaluated = {}, 0
     for step in steps:
@@ -35,6 +38,8 @@ def simulate(steps, capacity, max_leaves):
             seen[prompt] = outputs[row]
         evaluated += len(step.tokens)
         sequence, length = step.carry
+        fresh = [row for row, group in enumerate(step.sequences) if sequence in group]
+        assert fresh == list(range(len(fresh)))
         memory = {0: {p: memory[sequence][p] for p in range(length)}}
     return seen, evaluated
 
@@ -49,10 +54,10 @@ def test_prompts_are_sorted_and_neighbours_compared():
 
 def test_a_shared_token_is_sent_once_with_all_its_sequences():
     (step,) = plan(arrays([7, 8, 1], [7, 8, 2]), capacity=10, max_leaves=4)
-    assert step.tokens.tolist() == [7, 8, 1, 2]
+    assert step.tokens.tolist() == [7, 8, 2, 1]
     assert step.positions.tolist() == [0, 1, 2, 2]
-    assert step.sequences == ((1, 2), (1, 2), (1,), (2,))
-    assert step.outputs == ((2, 0), (3, 1))
+    assert step.sequences == ((1, 2), (1, 2), (2,), (1,))
+    assert step.outputs == ((2, 1), (3, 0))
     assert step.copies == ()
 
 

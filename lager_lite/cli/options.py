@@ -45,7 +45,7 @@ _BACKEND = [
     click.option("-t", "--threads", type=click.IntRange(1), help="Default: the cores this process may use."),
     click.option("-fa", "--flash-attn", type=click.Choice(list(FLASH_ATTENTION)), default="auto", show_default=True),
     click.option("-ctk", "--cache-type-k", type=click.Choice(list(CACHE_TYPES)), default="f16", show_default=True),
-    click.option("-ctv", "--cache-type-v", type=click.Choice(list(CACHE_TYPES)), default="f16", show_default=True),
+    click.option("-ctv", "--cache-type-v", type=click.Choice(["auto", *CACHE_TYPES]), default="auto", show_default=True),
     click.option("--exact", is_flag=True, help="Short for -fa off -ctk f32 -ctv f32."),
     click.option("-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
 ]
@@ -82,7 +82,7 @@ def backend_settings(given: dict[str, Any]) -> BackendOptions:
     if given["exact"]:
         return BackendOptions.exact(**chosen)
     kinds = ("flash_attn", "cache_type_k", "cache_type_v")
-    if given["flash_attn"] == "off" and given["cache_type_v"] not in ("f32", "f16", "bf16"):
+    if given["flash_attn"] == "off" and given["cache_type_v"] not in ("auto", "f32", "f16", "bf16"):
         raise click.UsageError("a quantized -ctv needs flash attention: leave out -fa off")
     return BackendOptions(**chosen, **{name: given[name] for name in kinds})
 

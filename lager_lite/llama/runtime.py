@@ -31,6 +31,12 @@ class BackendOptions:
     in tokens, 0 = as long as the prompts need, at most the model's training context; batch_size:
     tokens in one decode; ubatch_size: tokens in one graph; threads None: the cores this process may
     use; cache_type_k, cache_type_v: a key of CACHE_TYPES; flash_attn: a key of FLASH_ATTENTION.
+
+    cache_type_v "auto" is bf16 where all runs on the CPU with flash attention and an f16 K cache,
+    else f16. With two types llama.cpp's CPU attention visits the keys of every row one by one, in
+    the order of the cells, and skips those of other prompts; with one it works on tiles, whose sums
+    depend on what lies beside a prompt. Quantized weights magnify that from the last bit to a tenth
+    of a score point.
     """
 
     gpu_layers: int | str = "auto"
@@ -40,7 +46,7 @@ class BackendOptions:
     threads: int | None = None
     flash_attn: str = "auto"
     cache_type_k: str = "f16"
-    cache_type_v: str = "f16"
+    cache_type_v: str = "auto"
     split_mode: str = "layer"
     main_gpu: int = 0
     verbose: bool = False
@@ -49,6 +55,13 @@ class BackendOptions:
     def exact(cls, **changes: object) -> BackendOptions:
         """The settings under which states are exact: no flash attention, float32 KV cache."""
         return cls(**{"flash_attn": "off", "cache_type_k": "f32", "cache_type_v": "f32", **changes})  # type: ignore[arg-type]
+
+    def value_cache_type(self, gpu_layers: int) -> str:
+        """The type of the V cache: what "auto" means where so many blocks lie on a GPU."""
+        if self.cache_type_v != "auto":
+            return self.cache_type_v
+        steady = gpu_layers == 0 and self.flash_attn != "off" and self.cache_type_k == "f16"
+        return "bf16" if steady else "f16"
 
     def thread_count(self) -> int:
         """The number of threads to use."""
@@ -183,7 +196,8 @@ class Backbone:
 
     def _load(self) -> object:
         params = self._api.llama_model_default_params()
-        params.n_gpu_layers = gpu_layers(self.library, self.options.gpu_layers, self.path)
+        self.gpu_layers = gpu_layers(self.library, self.options.gpu_layers, self.path)
+        params.n_gpu_layers = self.gpu_layers
         params.split_mode = SPLIT_MODES[self.options.split_mode]
         params.main_gpu = self.options.main_gpu
         self.library.log.clear()
@@ -369,7 +383,7 @@ class Context:
         params.n_threads = params.n_threads_batch = options.thread_count()
         params.flash_attn_type = FLASH_ATTENTION[options.flash_attn]
         params.type_k = CACHE_TYPES[options.cache_type_k]
-        params.type_v = CACHE_TYPES[options.cache_type_v]
+        params.type_v = CACHE_TYPES[options.value_cache_type(self.backbone.gpu_layers)]
         params.kv_unified = True
         # A sliding window frees cells that another branch of the prefix tree still needs.
         params.swa_full = True
@@ -386,9 +400,9 @@ def gpu_layers(library: Library, wanted: int | str, path: Path) -> int:
     of a hundred blocks that fits; 0 where the library has no GPU.
     """
     if wanted == "all":
-        return -1
+        return -1 if library.api.llama_supports_gpu_offload() else 0
     if wanted != "auto":
-        return int(wanted)
+        return int(wanted) if library.api.llama_supports_gpu_offload() else 0
     free = sum(d.memory_free for d in library.devices() if d.kind not in ("CPU", "accelerator"))
     if not free:
         return 0

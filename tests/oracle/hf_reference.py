@@ -30,7 +30,13 @@ MODELS: dict[str, tuple[str, dict[str, object]]] = {
     "qwen3": ("Qwen3", {"head_dim": 24}),
     "qwen3moe": (
         "Qwen3Moe",
-        {"head_dim": 16, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "norm_topk_prob": True},
+        {
+            "head_dim": 16,
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 32,
+            "norm_topk_prob": True,
+        },
     ),
     "gemma2": (
         "Gemma2",

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite import validation
+from lager_lite.aggregate import direct, e_score
+from lager_lite.errors import FitError
+from lager_lite.fitting import fit, rank_agreement
+from lager_lite.validation import PrefixPoint
+from tests.fitting_data import layered
+
+SHORT = (100.0, 10.0, 1.0)
+
+
+def lenses(items=300, **more):
+    x, human, values, groups = layered(items, **more)
+    return {"raw": x, "norm": x / np.abs(x).max(axis=(0, 2), keepdims=True)}, human, values, groups
+
+
+def test_every_method_has_scores_and_tuning_pays():
+    x, human, values, groups = lenses(noise=0.3)
+    found = validation.cross_validate(x, human, values, groups=groups, grid=SHORT, folds=4, inner_folds=3)
+    assert list(found.methods) == ["direct", "e_score", "uniform", "simplex", "signed", "full"]
+    rank = {name: rank_agreement(held.raw, human) for name, held in found.methods.items()}
+    assert min(rank["signed"], rank["full"]) > rank["e_score"] + 0.02
+    assert np.array_equal(found.methods["direct"].raw, direct(x["raw"][:, -1], values))
+    assert np.array_equal(found.methods["e_score"].raw, e_score(x["raw"][:, -1], values))
+    for held in found.methods.values():
+        assert np.isfinite(held.raw).all() and held.calibrated.min() >= 1 and held.calibrated.max() <= 5
+    error = {name: np.abs(held.calibrated - human).mean() for name, held in found.methods.items()}
+    assert error["full"] < np.abs(found.methods["direct"].raw - human).mean()
+    assert found.methods["simplex"].lenses == ("raw",) * 4 and len(found.methods["full"].strengths) == 4
+
+
+def test_a_fold_is_scored_without_its_own_labels():
+    x, human, values, groups = lenses(120)
+    options = {"groups": groups, "grid": SHORT, "folds": 3, "inner_folds": 3}
+    before = validation.cross_validate(x, human, values, **options)
+    changed = human.copy()
+    held_out = before.fold == 1
+    changed[held_out] = np.roll(human[held_out], 7)
+    after = validation.cross_validate(x, changed, values, **options)
+    for name, held in before.methods.items():
+        assert np.array_equal(held.raw[held_out], after.methods[name].raw[held_out])
+        assert np.array_equal(held.calibrated[held_out], after.methods[name].calibrated[held_out])
+    assert not np.array_equal(before.methods["full"].raw[~held_out], after.methods["full"].raw[~held_out])
+
+
+def test_the_lens_that_agrees_better_is_taken_and_a_wish_is_kept():
+    x, human, values, groups = lenses(240, noise=0.3)
+    x["norm"] = np.random.default_rng(0).normal(size=x["norm"].shape)
+    options = {"kinds": ["full"], "groups": groups, "grid": SHORT, "folds": 3, "inner_folds": 3}
+    assert validation.cross_validate(x, human, values, **options).methods["full"].lenses == ("raw",) * 3
+    forced = validation.cross_validate(x, human, values, lenses={"full": "norm"}, **options)
+    assert forced.methods["full"].lenses == ("norm",) * 3
+    with pytest.raises(FitError, match="kind 'full' wants the lens 'norm', given are raw"):
+        validation.cross_validate({"raw": x["raw"]}, human, values, lenses={"full": "norm"}, **options)
+
+
+def test_weights_per_criterion_are_a_method_of_their_own():
+    x, human, values, groups = lenses(360, noise=0.2)
+    names = np.array(["a", "b"])[np.arange(360) % 2]
+    human = np.where(names == "a", human, 6.0 - human)
+    found = validation.cross_validate(x, human, values, kinds=["signed"], groups=groups, criterion=names, grid=SHORT,
+                                      lenses={"signed": "raw"}, folds=3, inner_folds=3)  # fmt: skip
+    own, pooled = found.methods["signed by criterion"], found.methods["signed"]
+    assert rank_agreement(own.raw, human) > (rank_agreement(pooled.raw, human) or 0.0) + 0.3
+    assert np.isfinite(own.calibrated).all()
+
+
+def test_a_criterion_seen_in_one_fold_only_falls_back_to_the_pooled_weights():
+    x, human, values, groups = lenses(120)
+    names = np.where(groups == 0, "rare", "common")
+    found = validation.cross_validate(x, human, values, kinds=["full"], groups=groups, criterion=names, grid=SHORT,
+                                      lenses={"full": "raw"}, folds=3, inner_folds=3)  # fmt: skip
+    assert np.isfinite(found.methods["full by criterion"].raw).all()
+
+
+def test_prefix_agreement_grows_with_the_states_that_matter():
+    x, human, values, groups = layered(300, noise=0.2)
+    found = validation.prefix_tradeoff(x, human, values, prefixes=[1, 2, 6], kind="full", lens="raw", groups=groups,
+                                       strength=10.0)  # fmt: skip
+    assert [p.states for p in found] == [1, 2, 6]
+    # State 0 never varies: it can only tell folds apart.
+    assert (found[0].spearman or 0.0) < 0.1 < found[1].spearman < found[2].spearman
+    whole = validation.cross_validate_kind(x, human, values, kind="full", lens="raw", groups=groups, strength=10.0)
+    assert found[2].spearman == pytest.approx(rank_agreement(whole, human))
+
+
+def test_smallest_prefix_within_the_tolerance():
+    points = (PrefixPoint(5, None), PrefixPoint(10, 0.40), PrefixPoint(20, 0.485), PrefixPoint(31, 0.49))
+    assert validation.smallest_prefix(points, 0.01).states == 20
+    assert validation.smallest_prefix(points, 0.001).states == 31
+    assert validation.smallest_prefix(points, 0.5).states == 10
+    with pytest.raises(FitError, match="no prefix has a defined agreement"):
+        validation.smallest_prefix(points[:1])
+
+
+def test_prefixes_outside_the_model_are_an_error():
+    x, human, values, _ = layered(30)
+    with pytest.raises(FitError) as caught:
+        validation.prefix_tradeoff(x, human, values, prefixes=[0, 3, 7], kind="full", lens="raw")
+    assert caught.value.message == "prefixes must lie between 1 and 6 states, got [0, 7]"
+
+
+def test_bad_labels_are_named_before_any_fold_is_fitted():
+    x, human, values, groups = lenses(30)
+    with pytest.raises(FitError, match="all 30 labels are 2: there is nothing to learn from"):
+        validation.cross_validate(x, np.full(30, 2.0), values, groups=groups)
+    with pytest.raises(FitError, match="5 groups cannot be split into 9 folds"):
+        validation.cross_validate(x, human, values, groups=groups, folds=9)
+
+
+def test_best_lens_of_uniform_is_the_first_given():
+    x, human, values, _ = lenses(30)
+    found = validation.best_lens(x, human, values, kind="uniform")
+    assert found.weights.lens == "raw"
+    assert found.loss == fit(x["raw"], human, values, kind="uniform", lens="raw").loss
