@@ -14,7 +14,7 @@ PACKAGE = ROOT / "lager_lite"
 ORDER = (
     "errors records scale aggregate calibration objective solving fitting presets validation metrics rubric sandbox chat prompt "
     "schedule architectures preflight gguf_tensors gguf_file readout llama.library llama.tap llama.runtime llama.build tokens store "
-    "weights shipped judge labelled rows cells benchmarks datasets locate states jobs bench evaluation report scaleout cli"
+    "weights shipped judge labelled evaluation rows cells benchmarks datasets locate states jobs bench report scaleout cli"
 ).split()
 LAZY = ("cli", "report", "scaleout", "benchmarks", "datasets")
 

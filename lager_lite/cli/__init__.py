@@ -15,6 +15,7 @@ COMMANDS = {
     "prompt": ("prompt", "Show the rendered prompt, its tokens and the score tokens."),
     "states": ("states", "Write the hidden states of every layer to a NumPy file."),
     "fit": ("fit", "Fit layer weights on human-scored items."),
+    "eval": ("evaluate", "Compare the methods with human scores."),
     "data": ("data", "Convert files of known layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship."),
     "store": ("store", "Show or clear the store of readings."),

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite.errors import DataError, FitError
+from lager_lite.evaluation import evaluate
+from lager_lite.judge import Judge
+from lager_lite.labelled import Labelled, gather
+from lager_lite.llama.runtime import BackendOptions
+from lager_lite.records import Item
+from lager_lite.rubric import make_rubric
+
+
+def labelled(n=240, groups=60, seed=0, signal=1.0):
+    """Layer logits in which state 1 knows the grade and points the wrong way, the others are noise."""
+    rng = np.random.default_rng(seed)
+    human = rng.integers(1, 6, n).astype(float)
+    x = rng.normal(size=(n, 4, 5)).astype(np.float32)
+    x[:, 1] -= signal * np.outer(human - 3, np.arange(5) - 2)
+    names = np.array([f"g{i % groups}" for i in range(n)])
+    return Labelled(
+        raw=x,
+        norm=x,
+        human=human,
+        individual=tuple((h,) for h in human),
+        criterion=np.array(["a", "b"])[np.arange(n) % 2],
+        group=names,
+        item=np.arange(n).astype(str),
+        values=np.arange(1.0, 6.0),
+        failed=(),
+    )
+
+
+def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
+    result = evaluate(labelled(), resamples=200)
+    assert (result.n, result.groups) == (240, 60)
+    assert result.method("signed").overall.spearman > 0.8
+    assert result.method("full").overall.spearman > 0.8
+    assert result.method("simplex").overall.spearman < 0.3
+    gain = result.method("signed").gain
+    assert gain.interval.low > 0
+    assert set(result.method("full").criteria) == {"a", "b"}
+    assert result.ceiling is None
+    assert not any("signed" in w for w in result.warnings)
+
+
+def test_noise_is_not_sold_as_a_gain():
+    result = evaluate(labelled(n=80, groups=40, signal=0.0), resamples=200)
+    assert any(w.startswith("80 labels are few") for w in result.warnings)
+    assert "full weights do not clearly beat e_score here: do not use them without more labels" in result.warnings
+
+
+def test_fewer_groups_than_folds_is_an_error():
+    with pytest.raises(FitError):
+        evaluate(labelled(groups=3), resamples=50)
+
+
+def test_gather_takes_the_scores_of_each_rubric(tiny_model):
+    rubrics = [make_rubric(n, f"Is it {n}?", template="{sections}\n{criterion}") for n in ("clear", "short")]
+    items = [
+        Item("1", {"response": "one"}, human={"clear": (1.0, 2.0), "short": (5.0,)}, group="g"),
+        Item("2", {"response": "two"}, human={"clear": (3.0,)}),
+        Item("3", {}, human={"clear": (3.0,)}),
+    ]
+    with Judge(tiny_model, rubric=rubrics, options=BackendOptions.exact()) as judge:
+        data = gather(judge, items)
+        assert data.human.tolist() == [1.5, 5.0, 3.0]
+        assert data.criterion.tolist() == ["clear", "short", "clear"]
+        assert data.group.tolist() == ["g", "g", "2"]
+        assert data.raw.shape == data.norm.shape == (3, judge.n_states, 5)
+        assert [i for i, _ in data.failed] == ["3"]
+        with pytest.raises(DataError, match="no item has a human score for the rubrics clear, short; scores found: other"):
+            gather(judge, [Item("1", {"response": "one"}, human={"other": (1.0,)})])
