@@ -90,7 +90,7 @@ def plan(prompts: Sequence[np.ndarray], capacity: int, max_leaves: int) -> Itera
             builder.repeat(int(index))
             continue
         while start < len(tokens):
-            if builder.full():
+            if builder.full() or builder.leaves_gap(start):
                 yield builder.flush(start)
             start = builder.add(tokens, start, int(index))
     if builder.tokens:
@@ -131,7 +131,7 @@ class _Builder:
         self._clear(0)
 
     def _clear(self, trunk: int) -> None:
-        self.base = trunk
+        self.trunk = self.base = trunk
         self.tokens: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
         self.sequences: list[list[int]] = []
@@ -142,6 +142,11 @@ class _Builder:
 
     def full(self) -> bool:
         return len(self.sequences) >= self.capacity or self.leaves >= self.max_leaves
+
+    def leaves_gap(self, start: int) -> bool:
+        """Whether a prompt that shares `start` tokens would stand behind a part of the trunk that it
+        does not share: freed later, that part would take tokens of later positions."""
+        return bool(self.tokens) and start < self.trunk
 
     def add(self, tokens: np.ndarray, start: int, index: int) -> int:
         """Take tokens[start:] as far as there is room; return the first position not taken."""

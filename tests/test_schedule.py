@@ -19,6 +19,8 @@ def simulate(steps, capacity, max_leaves):
     seen, evaluated = {}, 0
     for step in steps:
         assert 0 < len(step.tokens) <= capacity
+        trunk = len(memory[0])
+        assert all(length == trunk for _, length in step.copies[1:]), "a gap in the cells"
         for sequence, length in step.copies:
             assert 0 < sequence <= max_leaves
             memory[sequence] = {p: memory[0][p] for p in range(length)}
