@@ -165,3 +165,21 @@ def test_the_store_is_shown_and_cleared(run, tiny_model, tmp_path):
 def test_shipped_rubrics_are_listed_and_shown(run):
     assert "helpfulness" in run("rubrics", "list").stdout
     assert 'scale = "1-5"' in run("rubrics", "show", "helpfulness").stdout
+
+
+def test_weights_that_were_fitted_are_used_and_eval_sets_methods_side_by_side(run, tiny_model, tmp_path):
+    lines = [json.dumps({"id": str(n), "response": f"text {n}", "score": 1 + n % 5}) for n in range(30)]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    common = ("in.jsonl", "-m", tiny_model, "-r", "good.toml")
+    fitted = run("fit", *common, "--kind", "signed", "-o", "w.json")
+    assert fitted.exit_code == 0, fitted.output
+    assert "labels    30 in 30 groups" in fitted.stdout
+    scored = run("score", *common, "-w", "w.json", "-n", 2)
+    assert scored.exit_code == 0, scored.output
+    row = json.loads(scored.stdout.splitlines()[0])
+    assert row["raw_score"] != row["uniform"]
+    evaluated = run("eval", *common, "--json", "e.json")
+    assert evaluated.exit_code == 0, evaluated.output
+    for method in ("direct", "e_score", "uniform", "simplex", "signed", "full"):
+        assert f"\n{method} " in evaluated.stdout
+    assert json.loads((tmp_path / "e.json").read_text())
