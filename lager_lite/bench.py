@@ -14,9 +14,10 @@ from .llama.runtime import Backbone, Context
 
 @dataclass(frozen=True)
 class TapCost:
-    """prefill_*, decode_*: tokens per second, medians over `rounds`; ratios: tapped over plain, the
-    median of the rounds' own ratios; early: per fraction of the blocks, time over the whole pass."""
+    """tap: the way states were read; prefill_*, decode_*: tokens per second, medians over `rounds`;
+    ratios: tapped over plain, the median of the rounds' own ratios; early: per fraction of the blocks, time over the whole pass."""
 
+    tap: str
     tokens: int
     rounds: int
     prefill_plain: float
@@ -47,7 +48,9 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
         steps = (lambda: _steps(plain, prompt, decode), lambda: _steps(tapped, prompt, decode))
         single = _rounds(steps, rounds)
         early = _early(tapped, prompt, rounds)
+        name = tapped.tap.name
     return TapCost(
+        tap=name,
         tokens=tokens,
         rounds=rounds,
         prefill_plain=tokens / statistics.median(prefill[0]),

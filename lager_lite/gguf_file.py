@@ -33,6 +33,10 @@ _OTHER_MODEL = "choose a chat or instruct model in GGUF format"
 _SPLIT_NAME = re.compile(r"^(?P<prefix>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf$")
 # Limits and rules behind which llama.cpp aborts the process instead of reporting an error.
 _MAX_BLOCKS, _MAX_EXPERTS = 512, 512
+# Written by `pruning.prune`: of which model a file holds the first blocks, and the file's own fingerprint,
+# which no longer fits when somebody has quantized the file again.
+PRUNED_BLOCKS, PRUNED_FINGERPRINT = "lager_lite.pruned.whole_blocks", "lager_lite.pruned.fingerprint"
+PRUNED_OWN = "lager_lite.pruned.own_fingerprint"
 _ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
 
 
@@ -41,16 +45,18 @@ class ModelInfo:
     """What a model file says about itself.
 
     paths: all parts, the one to load first; n_blocks: L, without blocks for multi-token prediction;
+    whole_blocks: the L of the model that this one is, or of which it holds the first blocks (`prune`);
     chat_template, bos_*, eos_*, add_bos, add_space_prefix: None where the file is silent (llama.cpp
     then decides by the kind of tokenizer); sliding_window: tokens, 0 for none; recurrent: a
     prefix's memory cannot be reused (recurrent or hybrid); fingerprint: of the
-    backbone, the same for renamed, split or re-described copies (`gguf_tensors.fingerprint`).
+    backbone, the same for renamed, split, pruned or re-described copies (`gguf_tensors.fingerprint`).
     """
 
     paths: tuple[Path, ...]
     architecture: str
     name: str
     n_blocks: int
+    whole_blocks: int
     n_embd: int
     n_vocab: int
     n_ctx_train: int
@@ -139,11 +145,14 @@ def open_model(path: str | os.PathLike) -> ModelFile:
     n_blocks, n_embd = _check_sizes(header, architecture)
     n_vocab = _check_vocabulary(header, tensors, n_embd)
     _check_head_tensors(header, tensors, architecture)
+    own = fingerprint(header, tensors)
+    pruned = header.get(PRUNED_OWN) == own
     info = ModelInfo(
         paths=tuple(part.path for part in headers),
         architecture=architecture,
         name=str(header.get("general.name") or header.path.stem),
         n_blocks=n_blocks,
+        whole_blocks=_integer(header, PRUNED_BLOCKS, n_blocks) if pruned else n_blocks,
         n_embd=n_embd,
         n_vocab=n_vocab,
         n_ctx_train=_integer(header, f"{architecture}.context_length"),
@@ -151,7 +160,7 @@ def open_model(path: str | os.PathLike) -> ModelFile:
         size_bytes=sum(part.size for part in headers),
         recurrent=architecture in RECURRENT,
         sliding_window=_integer(header, f"{architecture}.attention.sliding_window", 0),
-        fingerprint=fingerprint(header, tensors),
+        fingerprint=str(header.get(PRUNED_FINGERPRINT)) if pruned else own,
         **_tokenizer(header, n_vocab),
     )
     return ModelFile(info, header, tensors)

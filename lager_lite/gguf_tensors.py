@@ -13,7 +13,7 @@ from gguf.constants import GGMLQuantizationType, LlamaFileType
 from .errors import UnsupportedModelError
 from .preflight import Header, Tensor
 
-_DESCRIPTIVE = ("general.", "split.", "quantize.imatrix.", "tokenizer.chat_template")
+_DESCRIPTIVE = ("general.", "split.", "quantize.imatrix.", "tokenizer.chat_template", "lager_lite.")
 _SAMPLE = 4096
 
 

@@ -13,10 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "lager_lite"
 ORDER = (
     "errors records scale aggregate calibration objective solving fitting presets validation metrics rubric sandbox chat prompt "
-    "schedule architectures preflight gguf_tensors gguf_file readout llama.library llama.tap llama.runtime llama.build tokens store "
-    "weights shipped judge labelled evaluation rows cells benchmarks datasets locate states jobs bench report scaleout cli"
+    "schedule architectures preflight gguf_tensors gguf_file readout llama.library llama.tap llama.runtime llama.quantize llama.build "
+    "tokens store weights pruning shipped judge labelled evaluation tuning rows cells benchmarks datasets locate states jobs bench workload "
+    "peers report scaleout cli"
 ).split()
-LAZY = ("cli", "report", "scaleout", "benchmarks", "datasets")
+LAZY = ("cli", "peers", "report", "scaleout", "benchmarks", "datasets")
 
 
 def name_of(path: Path) -> str:

@@ -7,32 +7,97 @@ from typing import Any
 
 import click
 
-from ..bench import tap_cost
+from ..bench import TapCost, tap_cost
+from ..datasets import read_items
 from ..gguf_file import open_model
+from ..judge import Judge
 from ..llama.runtime import Backbone
 from ..locate import locate_model
+from ..peers import PeerTimes, measure
+from ..workload import Workload, measure_workload
 from . import show
-from .options import backend_options, backend_settings
+from .options import backend_settings, judge_options, open_judge
+from .score import parse_map
 
 
-@click.command("bench")
-@backend_options
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--tokens", type=click.IntRange(65), default=512, show_default=True, help="Length of the prompt.")
-@click.option("--json", "as_json", is_flag=True)
-def command(rounds: int, tokens: int, as_json: bool, **given: Any) -> None:
-    """Measure what reading all states costs, and what stopping early saves, on this machine."""
-    path = locate_model(given["model"]).path
-    info = open_model(path).info
-    with Backbone(path, backend_settings(given)) as backbone:
-        cost = tap_cost(backbone, tokens=tokens, rounds=rounds)
-    if as_json:
-        click.echo(json.dumps({"model": path.name, "quantization": info.quantization, **cost.row()}))
-        return
-    click.echo(f"{path.name}, {info.quantization}, {cost.tokens} tokens, medians of {cost.rounds} rounds")
+def _show_cost(cost: TapCost) -> None:
     rows = [
         ("prefill, tokens/s", f"{cost.prefill_plain:.1f}", f"{cost.prefill_tapped:.1f}", f"{cost.prefill_ratio:.3f}"),
         ("one-token decode, tokens/s", f"{cost.decode_plain:.1f}", f"{cost.decode_tapped:.1f}", f"{cost.decode_ratio:.3f}"),
     ]
     rows += [(f"stop after block {name}, share of the time", "", "", f"{ratio:.3f}") for name, ratio in cost.early.items()]
-    click.echo(show.table(("", "plain", "callback tap", "ratio"), rows))
+    click.echo(show.table(("", "plain", f"{cost.tap} tap", "ratio"), rows))
+
+
+def _show_workload(found: Workload) -> None:
+    click.echo(
+        f"\n{found.judgments} judgments, {found.prompt_tokens} prompt tokens, {found.unique_tokens} unique; "
+        f"plain prefill {found.plain:.0f} tokens/s in batches of {found.batch_size}\n"
+    )
+    runs = [found.whole] + ([found.early] if found.early else [])
+    rows = [
+        (f"0 to {r.max_state}", f"{r.seconds:.1f}", f"{r.judgments_per_second:.2f}", f"{r.tokens_per_second:.0f}",
+         f"{r.share:.2f}", f"{r.evaluated_tokens / found.unique_tokens:.3f}", f"{r.first_score:.2f}") for r in runs
+    ]  # fmt: skip
+    head = ("states read", "seconds", "judgments/s", "tokens/s", "of plain", "evaluated/unique", "first score, s")
+    click.echo(show.table(head, rows))
+    if found.largest_difference is not None:
+        click.echo(f"\none by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points")
+    if found.peak_mb is not None:
+        click.echo(f"peak memory {found.peak_mb:.0f} MB")
+
+
+def _show_peers(times: PeerTimes, found: Workload) -> None:
+    rows = []
+    for name, seconds in (("one forward pass per prompt", times.single), ("the authors' recipe", times.authors)):
+        if seconds is not None:
+            runs = [found.whole] + ([found.early] if found.early else [])
+            rows.append((name, f"{seconds:.3f}", *(f"{seconds * r.judgments_per_second:.1f}" for r in runs)))
+    head = ("transformers, bfloat16", "s per judgment", *(f"x slower than 0 to {r.max_state}" for r in [found.whole, found.early] if r))
+    click.echo("\n" + show.table(head, rows))
+
+
+@click.command("bench")
+@click.argument("items", metavar="[ITEMS]", required=False)
+@judge_options
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--tokens", type=click.IntRange(65), default=512, show_default=True, help="Length of the prompt.")
+@click.option("--max-state", type=click.IntRange(0), help="Work through ITEMS again, stopping after this state.")
+@click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
+@click.option("--peer", type=click.Choice(["transformers"]), help="Compare with transformers on a sample (extra parity).")
+@click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
+@click.option("--json", "as_json", is_flag=True)
+def command(items: str | None, rounds: int, tokens: int, max_state: int | None, limit: int | None, peer: str | None,
+            as_json: bool, **given: Any) -> None:  # fmt: skip
+    """Measure what reading all states costs and what stopping early saves, on this machine.
+
+    With ITEMS (any file that `score` takes) also how fast they are judged: against plain prefill, the
+    most that this machine can do, and with --peer against transformers. The store is not used.
+    """
+    if items is None and (max_state is not None or peer):
+        raise click.UsageError("--max-state and --peer need ITEMS")
+    given["no_store"], given["store_path"] = True, None
+    path = locate_model(given["model"]).path
+    with Backbone(path, backend_settings(given)) as backbone:
+        cost = tap_cost(backbone, tokens=tokens, rounds=rounds)
+    found = times = None
+    if items is not None:
+        chosen = read_items(items, mapping=parse_map(given["mapping"])).items[:limit]
+        with open_judge(given) as judge:
+            found = measure_workload(judge, chosen, max_state=max_state)
+            times = _peer(judge, path, chosen) if peer else None
+    if as_json:
+        rows = {"workload": found and found.row(), "peer": times and times.row()}
+        click.echo(json.dumps({"model": path.name, "quantization": open_model(path).info.quantization, **cost.row(), **rows}))
+        return
+    click.echo(f"{path.name}, {open_model(path).info.quantization}, {cost.tokens} tokens, medians of {cost.rounds} rounds")
+    _show_cost(cost)
+    if found:
+        _show_workload(found)
+    if found and times:
+        _show_peers(times, found)
+
+
+def _peer(judge: Judge, path: Any, items: Any) -> PeerTimes:
+    prompts = [t.prompt.tokens for i in items for t in (judge.encode(i, r) for r in judge.rubrics) if t.prompt]
+    return measure(path, prompts)
