@@ -38,6 +38,8 @@ _MAX_BLOCKS, _MAX_EXPERTS = 512, 512
 PRUNED_BLOCKS, PRUNED_FINGERPRINT = "lager_lite.pruned.whole_blocks", "lager_lite.pruned.fingerprint"
 PRUNED_OWN = "lager_lite.pruned.own_fingerprint"
 _ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
+# Kinds that llama.cpp stores but does not multiply with: its kernels abort, or read past their tables.
+_NO_WEIGHTS = frozenset(("F64", "I8", "I16", "I32", "I64"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ def open_model(path: str | os.PathLike) -> ModelFile:
     architecture = _check_architecture(header)
     n_blocks, n_embd = _check_sizes(header, architecture)
     n_vocab = _check_vocabulary(header, tensors, n_embd)
-    _check_head_tensors(header, tensors, architecture)
+    _check_head_tensors(header, tensors, architecture, n_embd, n_vocab)
+    _check_kinds(header, tensors)
     own = fingerprint(header, tensors)
     pruned = header.get(PRUNED_OWN) == own
     info = ModelInfo(
@@ -273,6 +276,9 @@ def _check_vocabulary(header: Header, tensors: Mapping[str, Tensor], n_embd: int
     model, tokens = header.get("tokenizer.ggml.model", "none"), header.entries.get("tokenizer.ggml.tokens")
     if model in ("none", "no_vocab") or tokens is None:
         raise UnsupportedModelError(f"{header.path} has no tokenizer", _OTHER_MODEL)
+    twice = header.repeated("tokenizer.ggml.tokens")
+    if twice is not None:
+        raise _damaged(header, f"the token {twice.decode('utf-8', 'replace')!r} twice in its vocabulary")
     embedding = tensors.get("token_embd.weight") or tensors.get("output.weight")
     if embedding is None:
         raise ModelFileError(f"{header.path} has no token embeddings (token_embd.weight)", _DOWNLOAD)
@@ -281,10 +287,26 @@ def _check_vocabulary(header: Header, tensors: Mapping[str, Tensor], n_embd: int
     return tokens.count
 
 
-def _check_head_tensors(header: Header, tensors: Mapping[str, Tensor], architecture: str) -> None:
-    name = NORM_TENSOR.get(architecture, "output_norm") + ".weight"
-    if architecture not in NO_NORM_WEIGHT and name not in tensors:
-        raise ModelFileError(f"{header.path} has no output norm ({name})", _DOWNLOAD)
+def _check_head_tensors(
+    header: Header, tensors: Mapping[str, Tensor], architecture: str, n_embd: int, n_vocab: int
+) -> None:
+    name = NORM_TENSOR.get(architecture, "output_norm")
+    if architecture not in NO_NORM_WEIGHT and f"{name}.weight" not in tensors:
+        raise ModelFileError(f"{header.path} has no output norm ({name}.weight)", _DOWNLOAD)
+    wanted = {f"{name}.weight": (n_embd,), f"{name}.bias": (n_embd,), "output.bias": (n_vocab,)}
+    wanted["output.weight"] = (n_embd, n_vocab)
+    for key, shape in wanted.items():
+        tensor = tensors.get(key)
+        if tensor is not None and tensor.shape != shape:
+            raise _damaged(header, f"{key} of shape {tensor.shape}, expected {shape}")
+
+
+def _check_kinds(header: Header, tensors: Mapping[str, Tensor]) -> None:
+    for tensor in tensors.values():
+        vector = len(tensor.shape) == 1 and (tensor.name.endswith(".bias") or tensor.name.endswith("norm.weight"))
+        kind = tensor.kind.name
+        if (vector and kind != "F32") or (kind in _NO_WEIGHTS and tensor.name.endswith(".weight")):
+            raise _damaged(header, f"{tensor.name} as {kind}, with which llama.cpp cannot compute")
 
 
 def _tokenizer(header: Header, n_vocab: int) -> dict[str, object]:
@@ -293,13 +315,14 @@ def _tokenizer(header: Header, n_vocab: int) -> dict[str, object]:
     tokens = header.array("tokenizer.ggml.tokens") if set(known.values()) != {None} else ()
     found: dict[str, object] = {f"{end}_id": i for end, i in known.items()}
     found.update({f"{end}_text": None if i is None else tokens[i] for end, i in known.items()})
-    return {
-        **found,
-        "chat_template": header.get("tokenizer.chat_template"),
-        "tokenizer_model": header.get("tokenizer.ggml.model"),
-        "add_bos": header.get("tokenizer.ggml.add_bos_token"),
-        "add_space_prefix": header.get("tokenizer.ggml.add_space_prefix"),
-    }
+    named = {"chat_template": "chat_template", "tokenizer_model": "ggml.model"}
+    named |= {"add_bos": "ggml.add_bos_token", "add_space_prefix": "ggml.add_space_prefix"}
+    for field, key in named.items():
+        found[field] = header.get(f"tokenizer.{key}")
+        kind = bool if field.startswith("add_") else str
+        if found[field] is not None and not isinstance(found[field], kind):
+            raise _damaged(header, f"the tokenizer.{key} {found[field]!r}")
+    return found
 
 
 def _damaged(header: Header, what: str) -> ModelFileError:

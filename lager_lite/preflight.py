@@ -22,6 +22,7 @@ _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _STRING, _ARRAY = 8, 9
 _MAX_DIMS = 4
 _MAX_NAME = 64
+_LEAST_ALIGNMENT = 32
 _DOWNLOAD = "download the file again, or check its size against the publisher's"
 _OTHER_FORMATS = (
     (b"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull`, or download the file itself"),
@@ -80,12 +81,27 @@ class Header:
         entry = self.entries.get(key)
         if entry is None or entry.value is not None:
             return ()
-        with self.path.open("rb") as file:
-            file.seek(entry.start)
-            raw = file.read(entry.end - entry.start)
+        raw = self._raw(entry)
         if entry.item == _STRING:
             return tuple(raw[a:b].decode("utf-8", "replace") for a, b in _strings(raw, entry.count))
         return struct.unpack(f"<{entry.count}{_SCALARS[entry.item]}", raw)
+
+    def repeated(self, key: str) -> bytes | None:
+        """The first string of an array that stands in it twice, empty ones aside; None where all differ."""
+        entry = self.entries.get(key)
+        if entry is None or entry.value is not None or entry.item != _STRING:
+            return None
+        raw = self._raw(entry)
+        found = [raw[a:b] for a, b in _strings(raw, entry.count) if b > a]
+        if len(set(found)) == len(found):
+            return None
+        seen: set[bytes] = set()
+        return next(text for text in found if text in seen or seen.add(text))  # type: ignore[func-returns-value]
+
+    def _raw(self, entry: Entry) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(entry.start)
+            return file.read(entry.end - entry.start)
 
 
 def read_header(path: str | os.PathLike) -> Header:
@@ -254,6 +270,8 @@ def _tensor_info(cur: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
 def _place(cur: _Cursor, infos: list, alignment: int) -> tuple[Tensor, ...]:
     """Check that the tensors lie one behind the other, aligned, and inside the file."""
     start = -(-cur.at // alignment) * alignment
+    if start % _LEAST_ALIGNMENT:
+        raise cur.truncated(f"general.alignment of {alignment} puts the tensors at byte {start:,}, where llama.cpp aborts,")
     expected, tensors, names = 0, [], set()
     for name, shape, kind_id, offset in infos:
         if name in names:

@@ -6,6 +6,7 @@ import os
 import random
 import struct
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from lager_lite.errors import LagerError, ModelFileError, UnsupportedModelError
 from lager_lite.gguf_file import open_model
 from lager_lite.preflight import read_header
 from models.tiny import write_tiny_model
+from tests.gguf_mutants import U32, packed, take_apart
 
 START = b"GGUF" + struct.pack("<I", 3)
 
@@ -121,9 +123,13 @@ def test_every_truncation_is_refused(tmp_path: Path, intact: bytes) -> None:
     path.write_bytes(intact)
     last = read_header(path).tensors[-1]
     cuts = [*range(4, 200), *range(200, len(intact), 4999), last.offset + last.nbytes - 1]
+    told = []
     for cut in cuts:
         path.write_bytes(intact[:cut])
-        refusal(path)
+        told.append(refusal(path).message)
+    assert len(told) == len(cuts) > 200
+    assert [m for m in told if not m.startswith((f"{path} is damaged or truncated: ", f"{path} is truncated: "))] == []
+    assert told[-1] == f"{path} is truncated: tensor {last.name} ends at byte {len(intact):,}, the file has {len(intact) - 1:,}"
 
 
 def test_a_file_cut_in_its_data_says_where(tmp_path: Path, intact: bytes) -> None:
@@ -271,6 +277,67 @@ def test_a_model_without_embeddings_or_output_norm_is_refused(
     path = write_tiny_model(tmp_path / "m.gguf", "llama", n_blocks=1, tied=True)
     path.write_bytes(path.read_bytes().replace(name.encode(), name.upper().encode()))
     assert refusal(path).message == f"{path} {message}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("tokenizer.chat_template", 5, "is damaged: it has the tokenizer.chat_template 5"),
+        ("tokenizer.ggml.add_bos_token", 2, "is damaged: it has the tokenizer.ggml.add_bos_token 2"),
+        ("tokenizer.ggml.model", 7, "is damaged: it has the tokenizer.ggml.model 7"),
+    ],
+)
+def test_tokenizer_settings_of_another_type_are_refused(
+    tmp_path: Path, intact: bytes, key: str, value: int, message: str
+) -> None:
+    (tmp_path / "intact.gguf").write_bytes(intact)
+    parts = take_apart(tmp_path / "intact.gguf")
+    entries = [(k, U32, struct.pack("<I", value)) if k == key else (k, c, v) for k, c, v in parts.entries]
+    path = tmp_path / "m.gguf"
+    path.write_bytes(replace(parts, entries=tuple(entries)).bytes())
+    assert refusal(path).message == f"{path} {message}"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "kind", "message"),
+    [
+        ("output_norm.weight", (), 0, "output_norm.weight of shape (), expected (64,)"),
+        ("output.weight", (64,), 0, "output.weight of shape (64,), expected (64, 266)"),
+        ("output_norm.weight", (64,), 30, "output_norm.weight as BF16, with which llama.cpp cannot compute"),
+        ("blk.0.attn_k.weight", (64, 32), 26, "blk.0.attn_k.weight as I32, with which llama.cpp cannot compute"),
+        ("blk.0.ffn_up.weight", (64, 128), 28, "blk.0.ffn_up.weight as F64, with which llama.cpp cannot compute"),
+    ],
+)
+def test_tensors_of_a_shape_or_kind_that_kills_llama_cpp_are_refused(
+    tmp_path: Path, intact: bytes, name: str, shape: tuple[int, ...], kind: int, message: str
+) -> None:
+    (tmp_path / "intact.gguf").write_bytes(intact)
+    parts = take_apart(tmp_path / "intact.gguf")
+    tensors = [(n, shape, kind, o) if n == name else (n, s, k, o) for n, s, k, o in parts.tensors]
+    path = tmp_path / "m.gguf"
+    path.write_bytes(packed(parts, tensors).bytes())
+    assert refusal(path).message == f"{path} is damaged: it has {message}"
+
+
+def test_a_token_that_stands_twice_in_the_vocabulary_is_refused(tmp_path: Path, intact: bytes) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(intact.replace(text("a"), text("b"), 1))
+    assert refusal(path).message == f"{path} is damaged: it has the token 'b' twice in its vocabulary"
+
+
+def test_an_alignment_at_which_llama_cpp_aborts_is_refused(tmp_path: Path, intact: bytes) -> None:
+    (tmp_path / "intact.gguf").write_bytes(intact)
+    parts = take_apart(tmp_path / "intact.gguf")
+    path = tmp_path / "m.gguf"
+    refused = 0
+    for filler in ("x" * n for n in range(0, 32, 8)):
+        entries = (*parts.entries, ("general.alignment", U32, struct.pack("<I", 8)), ("x.filler", 8, text(filler)))
+        path.write_bytes(replace(parts, entries=entries).bytes())
+        try:
+            open_model(path)
+        except ModelFileError as error:
+            refused += "general.alignment of 8 puts the tensors at byte" in error.message
+    assert refused == 3, "one length of four ends the header at a multiple of 32"
 
 
 def test_a_vocabulary_without_weights_is_refused(tmp_path: Path, intact: bytes) -> None:
