@@ -62,8 +62,11 @@ def ordering(items: Sequence[Item], judgments: Sequence[Judgment], tuned: bool) 
     return Ordering(named, pairs)
 
 
-def judgment_row(judgment: Judgment, *, details: bool = False) -> dict[str, object]:
-    """A judgment as a flat row for a file; details adds the expected score of every layer.
+def judgment_row(
+    judgment: Judgment, *, details: bool = False, flagged: Sequence[str] | None = None
+) -> dict[str, object]:
+    """A judgment as a flat row for a file; details adds the expected score of every layer; flagged:
+    the signs of injection that the item shows (`injection.signs`), None where nobody looked.
 
     Numbers are rounded to 6 decimals, far below what any setting can reproduce across machines.
     """
@@ -74,6 +77,8 @@ def judgment_row(judgment: Judgment, *, details: bool = False) -> dict[str, obje
     row["probabilities"] = judgment.probabilities and {k: _round(v) for k, v in judgment.probabilities.items()}
     if details:
         row["per_layer"] = judgment.per_layer and [_round(v) for v in judgment.per_layer]
+    if flagged is not None:
+        row["flagged"] = list(flagged)
     row["error"] = judgment.error
     return row
 

@@ -1,7 +1,8 @@
 """How fast a judge works through real items, against what the machine can do at most.
 
-The limit is plain prefill: tokens per second of llama.cpp in full batches, nothing read. A workload
-runs at some share of it, on fewer tokens than its prompts have, since prefixes are shared.
+The limit is plain prefill: tokens per second of llama.cpp on one prompt of the workload's median
+length, in full batches, nothing read. A workload runs at some share of it, on fewer tokens than its
+prompts have, since prefixes are shared.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Workload:
     judgments: int
     prompt_tokens: int
     unique_tokens: int
+    median_tokens: int
     batch_size: int
     plain: float
     whole: Run
@@ -69,15 +71,15 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
     prompts = [t.prompt.tokens for item in items for t in (judge.encode(item, r) for r in judge.rubrics) if t.prompt]
     if not prompts:
         raise DataError("no item of the workload can be judged", "see lager-lite score for the reasons")
-    width = min(judge.options.batch_size, judge.backbone.n_ctx_train)
-    with judge.backbone.context(width, tap=False) as plain:
-        speeds = _plain(plain, width)
+    length = int(statistics.median(map(len, prompts)))
+    with judge.backbone.context(length, tap=False) as plain:
+        speeds = _plain(plain, length)
         found, seconds, whole = _run(judge, items, None)
-        speeds += _plain(plain, width)
+        speeds += _plain(plain, length)
         early = None
         if max_state is not None:
             _, early_seconds, early = _run(judge, items, max_state)
-            speeds += _plain(plain, width)
+            speeds += _plain(plain, length)
     limit = statistics.median(speeds)
     drift = _alone(judge, items[:alone], found)
     done = sum(j.error is None for j in found)
@@ -85,7 +87,8 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
         judgments=done,
         prompt_tokens=sum(map(len, prompts)),
         unique_tokens=unique_tokens(prompts),
-        batch_size=width,
+        median_tokens=length,
+        batch_size=judge.options.batch_size,
         plain=limit,
         whole=_finish(whole, judge.n_states - 1, seconds, done, limit),
         early=None if early is None else _finish(early, max_state, early_seconds, done, limit),
@@ -126,13 +129,14 @@ def _finish(measured: tuple[float, int], max_state: int, seconds: float, done: i
     return Run(max_state, seconds, first, tokens, done / seconds, tokens / seconds, tokens / seconds / limit)
 
 
-def _plain(context: Context, width: int) -> list[float]:
-    prompt = np.random.default_rng(0).integers(0, context.backbone.n_vocab, width).astype(np.int32)
-    speeds = []
+def _plain(context: Context, length: int) -> list[float]:
+    prompt = np.random.default_rng(0).integers(0, context.backbone.n_vocab, length).astype(np.int32)
+    width, speeds = context.backbone.options.batch_size, []
     for _ in range(_PLAIN_ROUNDS):
         start = time.perf_counter()
-        context.run_plain(prompt)
-        speeds.append(width / (time.perf_counter() - start))
+        for first in range(0, length, width):
+            context.run_plain(prompt[first : first + width], first)
+        speeds.append(length / (time.perf_counter() - start))
     return speeds
 
 

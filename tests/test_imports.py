@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "lager_lite"
 ORDER = (
-    "errors records scale aggregate calibration objective solving fitting presets validation metrics rubric sandbox chat prompt "
+    "errors offline records injection scale aggregate calibration objective solving fitting presets validation metrics rubric sandbox chat prompt "
     "schedule architectures preflight gguf_tensors gguf_file readout llama.library llama.tap llama.runtime llama.quantize llama.build "
-    "tokens store weights pruning shipped judge labelled evaluation tuning rows cells benchmarks datasets locate states jobs bench workload "
+    "tokens store weights pruning shipped catalog caches locate inventory guard judge labelled evaluation tuning rows cells benchmarks datasets states jobs bench workload "
     "peers report scaleout cli"
 ).split()
 LAZY = ("cli", "peers", "report", "scaleout", "benchmarks", "datasets")

@@ -32,7 +32,7 @@ def _show_cost(cost: TapCost) -> None:
 def _show_workload(found: Workload) -> None:
     click.echo(
         f"\n{found.judgments} judgments, {found.prompt_tokens} prompt tokens, {found.unique_tokens} unique; "
-        f"plain prefill {found.plain:.0f} tokens/s in batches of {found.batch_size}\n"
+        f"plain prefill of {found.median_tokens} tokens (the median) {found.plain:.0f} tokens/s in batches of {found.batch_size}\n"
     )
     runs = [found.whole] + ([found.early] if found.early else [])
     rows = [
