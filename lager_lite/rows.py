@@ -8,9 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DataError
+from .files import write_beside
 
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
@@ -107,35 +106,12 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
                 raise DataError(f"{path}: is a folder, cannot write rows to it")
             with open(target, "w", encoding="utf-8", newline="") as pipe:
                 return writer(pipe, rows)
-        return _write_beside(target, writer, rows)
+        return write_beside(target, lambda file: writer(file, rows), text=True)
     except OSError as error:
         raise DataError(f"{path}: cannot write: {error.strerror}", "choose another place with -o") from None
 
 
 _ONE_OBJECT = 'each line should be one object such as {"id": "a", "response": "..."}'
-
-
-def _write_beside(target: Path, writer: Any, rows: Iterable[Mapping[str, Any]]) -> int:
-    target = target.resolve()  # a link keeps pointing to what is replaced
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            count = writer(file, rows)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        os.chmod(beside, mode)
-        os.replace(beside, target)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
-    return count
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)  # there is no way to read it without setting it
-    os.umask(mask)
-    return mask
 
 
 def _write_jsonl(file: Any, rows: Iterable[Mapping[str, Any]]) -> int:

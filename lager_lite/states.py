@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from .chat import ChatTemplate, Slot, lay_out
 from .errors import DataError
+from .files import write_beside
 from .llama.runtime import Backbone
 from .records import Prompt, Segment
 from .tokens import tokenize_prompt
@@ -44,7 +43,7 @@ def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], c
         arrays["offsets"] = np.concatenate(([0], np.cumsum([len(t) for t in tokens])))
     arrays["tokens"] = np.concatenate(tokens)
     try:
-        _save(Path(path), arrays)
+        write_beside(path, lambda file: np.savez(file, **arrays))
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}", "name another file with -o") from error
     return len(found)
@@ -74,17 +73,3 @@ def _read(path: Path) -> str:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8: byte {error.start}", "convert it to UTF-8") from error
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            np.savez(out, **arrays)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise

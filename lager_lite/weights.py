@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .errors import WeightsError
+from .files import write_beside
 from .records import KINDS, LENSES, Calibration, LayerWeights, Scale
 
 SCHEMA = "lager-lite/weights"
@@ -61,17 +60,7 @@ def save_weights(path: str | Path, file: WeightsFile) -> None:
     path = Path(path)
     text = json.dumps(_to_json(file), indent=1, sort_keys=True, allow_nan=False) + "\n"
     try:
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            os.chmod(beside, 0o644)
-            os.replace(beside, path)
-        except BaseException:
-            os.unlink(beside)
-            raise
+        write_beside(path, lambda file: file.write(text), text=True)
     except OSError as error:
         raise WeightsError(f"the weights file {path} cannot be written: {error}", "name another with -o") from error
 

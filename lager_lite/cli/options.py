@@ -14,7 +14,7 @@ from ..chat import ChatTemplate, resolve_chat
 from ..gguf_file import open_model
 from ..guard import check_loads
 from ..judge import OVERFLOW, Judge
-from ..llama.runtime import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
+from ..llama.options import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
 from ..locate import locate_model
 from ..offline import refusing
 from ..rubric import Rubric, load_rubric, with_scale

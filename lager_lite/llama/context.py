@@ -1,0 +1,219 @@
+"""A context of llama.cpp: planned steps are decoded in it, and states read out of them."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..errors import BackendError
+from ..schedule import Step, plan, plan_alone
+from .library import Library
+from .options import CACHE_TYPES, FLASH_ATTENTION, BackendOptions
+from .tap import CallbackTap
+
+# llama.cpp keeps sequence sets as bit sets of 256; more leaves per step than this brought nothing.
+MAX_LEAVES = 64
+
+
+class Loaded(Protocol):
+    """What a context needs to know of the loaded model it belongs to; api: llama_cpp's low-level
+    module, handle: the llama_model."""
+
+    path: Path
+    options: BackendOptions
+    library: Library
+    api: Any
+    handle: Any
+    n_blocks: int
+    n_embd: int
+    n_vocab: int
+    gpu_layers: int
+    can_share: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one decode gave: states float32 (n, S, n_embd), final (n, n_embd) or None, logits
+    (n, n_vocab) or None; prompts[i] is the index of the prompt that row i belongs to; evaluated:
+    tokens of this decode."""
+
+    prompts: tuple[int, ...]
+    states: np.ndarray
+    final: np.ndarray | None
+    logits: np.ndarray | None
+    evaluated: int
+
+
+class Context:
+    """A llama_context with unified KV cache and a tap. Use as a context manager.
+
+    Raises BackendError where the memory for it cannot be had.
+    """
+
+    def __init__(self, backbone: Loaded, longest: int, *, tap: bool = True) -> None:
+        self.backbone = backbone
+        self._api = backbone.api
+        options = backbone.options
+        self.capacity = max(1, options.batch_size)
+        self.longest = longest
+        self.tap = CallbackTap(backbone.library, backbone.n_blocks, backbone.n_embd) if tap else None
+        params = self._params(options)
+        backbone.library.log.clear()
+        self._ctx = self._api.llama_init_from_model(backbone.handle, params)
+        if not self._ctx:
+            raise BackendError(
+                f"no context of {params.n_ctx} tokens for {backbone.path.name}: "
+                f"{backbone.library.log.errors() or 'out of memory'}",
+                "use a smaller -c, -b or -ub, or a smaller -ctk/-ctv type",
+            )
+        self._memory = self._api.llama_get_memory(self._ctx)
+
+    def __enter__(self) -> Context:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the context."""
+        if self._ctx:
+            self._api.llama_free(self._ctx)
+            self._ctx = None
+
+    def evaluate(
+        self,
+        prompts: Sequence[np.ndarray],
+        *,
+        max_state: int | None = None,
+        want_final: bool = False,
+    ) -> Iterator[Group]:
+        """Evaluate prompts, sharing what they share, and yield a Group per decode with outputs.
+
+        max_state below n_blocks ends every graph there; Group.final and Group.logits are then None.
+        """
+        if self.tap is None:
+            raise ValueError("this context has no tap: it cannot read states")
+        top = self.backbone.n_blocks if max_state is None else max_state
+        if not 0 <= top <= self.backbone.n_blocks:
+            raise ValueError(f"max_state must lie in 0..{self.backbone.n_blocks}, got {max_state}")
+        whole = top == self.backbone.n_blocks
+        share = self.backbone.can_share
+        steps = plan(prompts, self.capacity, MAX_LEAVES) if share else plan_alone(prompts, self.capacity)
+        self._api.llama_memory_clear(self._memory, True)
+        for step in steps:
+            for sequence, length in step.copies:
+                self._api.llama_memory_seq_cp(self._memory, 0, sequence, 0, length)
+            group = self._decode(step, top, whole, want_final and whole)
+            self._carry(*step.carry)
+            yield group
+
+    def _decode(self, step: Step, top: int, whole: bool, want_final: bool) -> Group:
+        rows = np.array(sorted({row for row, _ in step.outputs}), dtype=np.int64)
+        flags = np.zeros(len(step.tokens), dtype=np.int8)
+        if whole:
+            flags[rows] = 1
+        assert self.tap is not None
+        self.tap.begin(rows, max_state=top, want_final=want_final, flagged=whole)
+        self._run(step, flags)
+        states, final = self.tap.finish()
+        logits = self._logits(rows) if whole else None
+        where = np.searchsorted(rows, [row for row, _ in step.outputs])
+        return Group(
+            prompts=tuple(index for _, index in step.outputs),
+            states=states[where],
+            final=None if final is None else final[where],
+            logits=None if logits is None else logits[where],
+            evaluated=len(step.tokens),
+        )
+
+    def run_plain(self, tokens: np.ndarray, start: int = 0) -> None:
+        """Decode one run of tokens in sequence 0 from position `start` on, reading nothing but the
+        last token's logits; start 0 empties the memory first. For measuring, and for generating."""
+        if start == 0:
+            self._api.llama_memory_clear(self._memory, False)
+        n = len(tokens)
+        flags = np.zeros(n, dtype=np.int8)
+        flags[-1] = 1
+        positions = np.arange(start, start + n, dtype=np.int32)
+        self._run(Step(np.asarray(tokens, np.int32), positions, ((0,),) * n, (), (), (0, start + n)), flags)
+
+    def _run(self, step: Step, flags: np.ndarray) -> None:
+        batch, keep_alive = self._batch(step, flags)
+        self.backbone.library.log.clear()
+        status = self._api.llama_decode(self._ctx, batch)
+        del keep_alive
+        if status != 0:
+            raise self._failure(status)
+
+    def _carry(self, sequence: int, length: int) -> None:
+        api, memory = self._api, self._memory
+        if length == 0:
+            api.llama_memory_clear(memory, False)
+        elif sequence != 0:
+            api.llama_memory_seq_rm(memory, 0, -1, -1)
+            api.llama_memory_seq_cp(memory, sequence, 0, 0, length)
+            # One call per sequence: a negative id would free the trunk too.
+            for other in range(1, MAX_LEAVES + 1):
+                api.llama_memory_seq_rm(memory, other, -1, -1)
+
+    def _batch(self, step: Step, flags: np.ndarray) -> tuple[object, tuple[np.ndarray, ...]]:
+        counts = np.fromiter(map(len, step.sequences), dtype=np.int32, count=len(step.sequences))
+        flat = np.fromiter((s for group in step.sequences for s in group), dtype=np.int32, count=int(counts.sum()))
+        starts = np.concatenate(([0], np.cumsum(counts[:-1], dtype=np.int64)))
+        pointers = (flat.ctypes.data + 4 * starts).astype(np.uint64)
+        tokens, positions = np.ascontiguousarray(step.tokens), np.ascontiguousarray(step.positions)
+        batch = self._api.llama_batch()
+        batch.n_tokens = len(tokens)
+        for name, array in (
+            ("token", tokens),
+            ("pos", positions),
+            ("n_seq_id", counts),
+            ("seq_id", pointers),
+            ("logits", flags),
+        ):
+            kind = dict(batch._fields_)[name]
+            setattr(batch, name, ctypes.cast(array.ctypes.data, kind))
+        return batch, (tokens, positions, counts, flat, pointers, flags)
+
+    def _logits(self, rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), self.backbone.n_vocab), dtype=np.float32)
+        for i, row in enumerate(rows):
+            pointer = self._api.llama_get_logits_ith(self._ctx, int(row))
+            out[i] = np.ctypeslib.as_array(pointer, shape=(self.backbone.n_vocab,))
+        return out
+
+    def _failure(self, status: int) -> BaseException:
+        inner = self.tap.abandon() if self.tap is not None else None
+        if inner is not None:
+            return inner
+        reason = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch", -3: "computation failed"}
+        text = self.backbone.library.log.errors() or reason.get(status, "")
+        return BackendError(
+            f"llama.cpp could not decode (status {status}): {text}", "use a larger -c, or run with -v for its log"
+        )
+
+    def _params(self, options: BackendOptions) -> object:
+        params = self._api.llama_context_default_params()
+        params.n_batch = self.capacity
+        params.n_ubatch = max(1, min(options.ubatch_size, self.capacity))
+        share = self.backbone.can_share
+        params.n_ctx = -(-(self.longest + (self.capacity if share else 0)) // 256) * 256
+        params.n_seq_max = MAX_LEAVES + 1 if share else 1
+        # Without a limit llama.cpp reserves a row of logits for every token of a batch.
+        params.n_outputs_max = params.n_seq_max
+        params.n_threads = params.n_threads_batch = options.thread_count()
+        params.flash_attn_type = FLASH_ATTENTION[options.flash_attn]
+        params.type_k = CACHE_TYPES[options.cache_type_k]
+        params.type_v = CACHE_TYPES[options.value_cache_type(self.backbone.gpu_layers)]
+        params.kv_unified = True
+        # A sliding window frees cells that another branch of the prefix tree still needs.
+        params.swa_full = True
+        params.no_perf = True
+        if self.tap is not None:
+            params.cb_eval = self.tap.callback
+        return params

@@ -1,0 +1,58 @@
+"""The settings of a backbone, under llama.cpp's own names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+CACHE_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
+FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """Settings under llama.cpp's own names.
+
+    gpu_layers: a number, "auto" (all that fit, 0 without a GPU) or "all"; ctx_size: longest prompt
+    in tokens, 0 = as long as the prompts need, at most the model's training context; batch_size:
+    tokens in one decode; ubatch_size: tokens in one graph; threads None: the cores this process may
+    use; cache_type_k, cache_type_v: a key of CACHE_TYPES; flash_attn: a key of FLASH_ATTENTION.
+
+    cache_type_v "auto" is bf16 where all runs on the CPU with flash attention and an f16 K cache,
+    else f16. With two types llama.cpp's CPU attention visits the keys of every row one by one, in
+    the order of the cells, and skips those of other prompts; with one it works on tiles, whose sums
+    depend on what lies beside a prompt. Quantized weights magnify that from the last bit to a tenth
+    of a score point.
+    """
+
+    gpu_layers: int | str = "auto"
+    ctx_size: int = 0
+    batch_size: int = 512
+    ubatch_size: int = 512
+    threads: int | None = None
+    flash_attn: str = "auto"
+    cache_type_k: str = "f16"
+    cache_type_v: str = "auto"
+    split_mode: str = "layer"
+    main_gpu: int = 0
+    verbose: bool = False
+
+    @classmethod
+    def exact(cls, **changes: object) -> BackendOptions:
+        """The settings under which states are exact: no flash attention, float32 KV cache."""
+        return cls(**{"flash_attn": "off", "cache_type_k": "f32", "cache_type_v": "f32", **changes})  # type: ignore[arg-type]
+
+    def value_cache_type(self, gpu_layers: int) -> str:
+        """The type of the V cache: what "auto" means where so many blocks lie on a GPU."""
+        if self.cache_type_v != "auto":
+            return self.cache_type_v
+        steady = gpu_layers == 0 and self.flash_attn != "off" and self.cache_type_k == "f16"
+        return "bf16" if steady else "f16"
+
+    def thread_count(self) -> int:
+        """The number of threads to use."""
+        if self.threads:
+            return self.threads
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else (os.cpu_count() or 1)
