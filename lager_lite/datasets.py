@@ -15,7 +15,7 @@ from .errors import DataError
 from .records import Item
 from .rows import Document, Row, iter_jsonl, read_document, rows_of, write_rows
 
-__all__ = ["ALIASES", "Dataset", "convert", "item_row", "load_demo", "read_items", "write_rows"]
+__all__ = ["ALIASES", "Dataset", "convert", "describe", "item_of_row", "item_row", "load_demo", "read_items", "write_rows"]
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),
@@ -177,7 +177,7 @@ def _rows_to_items(document: Document, mapping: dict[str, str], require: tuple[s
     problems: list[DataError] = []
     for number, row in enumerate(document.rows, 1):
         try:
-            items.append(_row_to_item(row, number, mapping, require))
+            items.append(item_of_row(row, number, mapping, require))
         except DataError as error:
             problems.append(error)
     if problems:
@@ -187,7 +187,8 @@ def _rows_to_items(document: Document, mapping: dict[str, str], require: tuple[s
     return items
 
 
-def _row_to_item(row: Row, number: int, mapping: dict[str, str], require: tuple[str, ...]) -> Item:
+def item_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Sequence[str]) -> Item:
+    """The item that a row of ours is; `number` is its id where it has none. Raises DataError."""
     keys = _keys_of(row, mapping)
     values = row.values
     fields = {f: text_of(values[keys[f]], keys[f], row.where) for f in _TEXT_FIELDS if f in keys}
@@ -279,17 +280,25 @@ def _check_ids(items: Iterable[Item]) -> None:
             )
 
 
-def _message(document: Document, items: Sequence[Item], layout: BenchmarkLayout | None) -> str:
-    groups = len({item.group or item.id for item in items})
-    parts = [f"{document.path}: {len(items)} items"]
-    if groups < len(items):
-        parts.append(f"{groups} groups")
-    names = dict.fromkeys(name for item in items for name in item.human)
+def describe(path: str, items: Iterable[Item]) -> str:
+    """How many items, groups and human scores there are, in one line; nothing of an item is kept."""
+    count, single, groups, names = 0, 0, set(), {}
+    for item in items:
+        count += 1
+        groups.add(hash(item.group or item.id))
+        names.update(dict.fromkeys(item.human))
+        single += sum(len(scores) for scores in item.human.values())
+    parts = [f"{path}: {count} items"]
+    if len(groups) < count:
+        parts.append(f"{len(groups)} groups")
     if names:
-        single = sum(len(scores) for item in items for scores in item.human.values())
         listed = ", ".join(n for n in names if n)
         parts.append(f"{single} scores" + (f" ({listed})" if listed else ""))
-    text = ", ".join(parts)
+    return ", ".join(parts)
+
+
+def _message(document: Document, items: Sequence[Item], layout: BenchmarkLayout | None) -> str:
+    text = describe(document.path, items)
     if layout is not None:
         gpt = layout.name == "prometheus" and "human_score" not in document.rows[0].values
         note = "the scores are GPT-4's, not people's" if gpt else layout.note

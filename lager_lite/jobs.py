@@ -4,37 +4,99 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from .judge import Counts, Judge
 from .records import Item, Judgment
+from .rows import write_rows
 
 LOW_MASS = 0.5
+SHOWN_FAILURES = 10
 
 
 @dataclass(frozen=True)
 class Summary:
-    """judgments: all in order; counts: the judge's; seconds: wall time; low_mass: judgments whose
-    labels hold less than LOW_MASS of the vocabulary's probability."""
+    """What a run did. counts: the judge's; seconds: wall time; scored: judgments with a score; mean,
+    low, high: of the scores (None without any); low_mass: judgments whose labels hold less than
+    LOW_MASS of the vocabulary's probability; failed: judgments without a score; failures: the first
+    SHOWN_FAILURES of them."""
 
-    judgments: tuple[Judgment, ...]
     counts: Counts
     seconds: float
+    scored: int
+    mean: float | None
+    low: float | None
+    high: float | None
     low_mass: int
-
-    @property
-    def failed(self) -> tuple[Judgment, ...]:
-        """The judgments without a score."""
-        return tuple(j for j in self.judgments if j.error is not None)
+    failed: int
+    failures: tuple[Judgment, ...]
 
 
-def score_items(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Summary:
-    """Judge all items and sum up."""
-    start = time.monotonic()
+class Tally:
+    """Sums up judgments that pass by; keeps none but the first failures."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._scored, self._sum, self._low_mass, self._failed = 0, 0.0, 0, 0
+        self._low, self._high = float("inf"), float("-inf")
+        self._failures: list[Judgment] = []
+
+    def add(self, judgment: Judgment) -> None:
+        """Count one judgment in."""
+        if judgment.score is None:
+            self._failed += 1
+            if len(self._failures) < SHOWN_FAILURES:
+                self._failures.append(judgment)
+            return
+        self._scored += 1
+        self._sum += judgment.score
+        self._low, self._high = min(self._low, judgment.score), max(self._high, judgment.score)
+        self._low_mass += judgment.mass is not None and judgment.mass < LOW_MASS
+
+    def summary(self, counts: Counts) -> Summary:
+        """What was counted until now."""
+        n = self._scored
+        figures = (self._sum / n, self._low, self._high) if n else (None, None, None)
+        seconds = time.monotonic() - self._start
+        return Summary(counts, seconds, n, *figures, self._low_mass, self._failed, tuple(self._failures))
+
+
+def score_file(
+    judge: Judge,
+    items: Iterable[Item],
+    output: str | Path,
+    *,
+    row: Callable[[Item, Judgment], Mapping[str, Any]] | None = None,
+    progress: Callable[[Counts], None] | None = None,
+) -> Summary:
+    """Judge all items and write a row for each judgment as it comes, so that memory does not grow.
+
+    output: as `write_rows`; tables and .json are written at the end and do hold all rows. row: makes
+    the row of an item's judgment, by default `judgment_row`.
+    """
+    tally = Tally()
+
+    def rows() -> Iterator[Mapping[str, Any]]:
+        for item, judgment in judge.judged(items, progress=progress):
+            tally.add(judgment)
+            yield row(item, judgment) if row else judgment_row(judgment)
+
+    write_rows(output, rows())
+    return tally.summary(judge.counts)
+
+
+def score_items(
+    judge: Judge, items: Iterable[Item], progress: Callable[[Counts], None] | None = None
+) -> tuple[tuple[Judgment, ...], Summary]:
+    """Judge all items; the judgments in order, and the sum of them."""
+    tally = Tally()
     judgments = tuple(judge.score(items, progress=progress))
-    low = sum(j.mass is not None and j.mass < LOW_MASS for j in judgments)
-    return Summary(judgments, judge.counts, time.monotonic() - start, low)
+    for judgment in judgments:
+        tally.add(judgment)
+    return judgments, tally.summary(judge.counts)
 
 
 @dataclass(frozen=True)

@@ -147,11 +147,18 @@ class Judge:
 
     def score(self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None) -> Iterator[Judgment]:
         """Judge every item under every rubric; yields in the order of the items, rubrics inside."""
+        for _, judgment in self.judged(items, progress=progress):
+            yield judgment
+
+    def judged(
+        self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None
+    ) -> Iterator[tuple[Item, Judgment]]:
+        """As `score`, every judgment with its item."""
         for item, rubric, reading in self.read(items, progress=progress):
             if isinstance(reading, str):
-                yield Judgment(id=item.id, rubric=rubric.name, score=None, error=reading, where=item.where)
+                yield item, Judgment(id=item.id, rubric=rubric.name, score=None, error=reading, where=item.where)
             else:
-                yield self.judgment(item, rubric, reading)
+                yield item, self.judgment(item, rubric, reading)
 
     def read(
         self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None

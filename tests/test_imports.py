@@ -16,7 +16,7 @@ ORDER = (
     "rubric sandbox chat prompt schedule architectures preflight gguf_tensors gguf_file readout "
     "llama.library llama.options llama.tap llama.native llama.context llama.generate llama.runtime llama.rpc llama.quantize llama.build "
     "tokens store weights pruning shipped catalog caches locate inventory guard reasoning judge labelled evaluation comparison budget "
-    "tuning rows cells benchmarks datasets states jobs fitjob sharding selection ranking knowledge inspection bench workload peers "
+    "tuning rows cells benchmarks datasets streams states jobs fitjob sharding selection ranking knowledge inspection bench workload peers "
     "figures report scaleout config cli"
 ).split()
 LAZY = ("cli", "peers", "report", "scaleout", "benchmarks", "datasets")

@@ -127,14 +127,14 @@ def test_refusing_nests_and_ends_with_the_outermost_block():
 def test_a_command_that_would_reach_out_ends_with_an_error_unless_online(tmp_path, tiny_model, monkeypatch):
     import lager_lite.cli.score as score
 
-    read = score.read_items
+    read = score.open_items
 
     def reaching(*arguments, **named):
         socket.socket().close()
         return read(*arguments, **named)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(score, "read_items", reaching)
+    monkeypatch.setattr(score, "open_items", reaching)
     (tmp_path / "good.toml").write_text(TOML)
     arguments = ["score", "-", "-m", str(tiny_model), "-r", "good.toml", "--no-store", "--no-guard"]
     done = CliRunner().invoke(main, arguments, input=ROW, catch_exceptions=False)

@@ -37,18 +37,18 @@ def command(**given: Any) -> None:
         weights = shipped_weights(judge.provenance())
         judge.weights = weights.weights if weights else None
         with show.progress(len(dataset.items)) as progress:
-            result = score_items(judge, dataset.items, progress)
-    found = ordering(dataset.items, result.judgments, weights is not None)
+            judgments, result = score_items(judge, dataset.items, progress)
+    found = ordering(dataset.items, judgments, weights is not None)
     click.echo(f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n")
     rows = [(name, _MEANING[name], f"{share:.0%}") for name, share in found.right.items()]
     click.echo(show.table(("method", "what it reads", "right"), rows))
-    first = [(i, j) for i, j in zip(dataset.items, result.judgments) if i.group == dataset.items[0].group]
+    first = [(i, j) for i, j in zip(dataset.items, judgments) if i.group == dataset.items[0].group]
     click.echo("\nThe summaries of the first text, best first:\n")
     ranked = sorted(first, key=lambda pair: -pair[0].human[""][0])
     rows = [(i.fields["response"][:60].replace("\n", " "), f"{i.human[''][0]:g}", f"{j.score:.2f}") for i, j in ranked]
     click.echo(show.table(("summary", "written as", "score"), rows))
     evaluated = result.counts.evaluated_tokens
     click.echo(
-        f"\n{len(result.judgments)} judgments in {time.monotonic() - start:.1f} s, loading included; "
+        f"\n{len(judgments)} judgments in {time.monotonic() - start:.1f} s, loading included; "
         f"{evaluated} of {result.counts.prompt_tokens} prompt tokens evaluated, the rest was shared or stored."
     )

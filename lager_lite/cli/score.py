@@ -6,9 +6,8 @@ from typing import Any
 
 import click
 
-from ..datasets import read_items
-from ..jobs import judgment_row, score_items
-from ..rows import write_rows
+from ..jobs import judgment_row, score_file
+from ..streams import open_items
 from ..weights import load_weights
 from . import show
 from .options import judge_options, open_judge
@@ -43,13 +42,13 @@ def command(ctx: click.Context, items: str, output: str, limit: int | None, per_
     the probability mass that the labels hold. A run that was stopped goes on where it was: what is
     in the store is not evaluated again.
     """
-    dataset = read_items(items, mapping=parse_map(given["mapping"]), layout=given["layout"])
-    click.echo(dataset.message, err=True)
+    source = open_items(items, parse_map(given["mapping"]), given["layout"], limit=limit)
+    click.echo(source.message, err=True)
     weights = load_weights(given["weights"]) if given["weights"] else None
-    chosen = dataset.items[:limit]
     with open_judge(given, weights, force=given["force"]) as judge:
-        with show.progress(len(chosen) * len(judge.rubrics)) as progress:
-            result = score_items(judge, chosen, progress)
-    write_rows(output, [judgment_row(j, details=per_layer) for j in result.judgments])
+        with show.progress(source.count * len(judge.rubrics)) as progress:
+            result = score_file(
+                judge, source.items, output, row=lambda _, judgment: judgment_row(judgment, details=per_layer), progress=progress
+            )
     show.summary(result)
     ctx.exit(1 if result.failed else 0)

@@ -26,26 +26,25 @@ def progress(total: int, unit: str = "judgment") -> Iterator[Callable[[Counts], 
 
 def summary(result: Summary) -> None:
     """What a run did, on stderr."""
-    counts, scores = result.counts, [j.score for j in result.judgments if j.score is not None]
-    rate = len(scores) / result.seconds if result.seconds > 0 else 0.0
+    counts, rate = result.counts, result.scored / result.seconds if result.seconds > 0 else 0.0
     click.echo(
-        f"{len(scores)} judgments in {result.seconds:.1f} s ({rate:.1f}/s), {counts.stored} from the store, "
-        f"{len(result.failed)} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
+        f"{result.scored} judgments in {result.seconds:.1f} s ({rate:.1f}/s), {counts.stored} from the store, "
+        f"{result.failed} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
         err=True,
     )
-    if scores:
-        click.echo(f"scores: mean {sum(scores) / len(scores):.2f}, from {min(scores):.2f} to {max(scores):.2f}", err=True)
+    if result.mean is not None:
+        click.echo(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}", err=True)
     if result.low_mass:
         click.echo(
             f"Warning: in {result.low_mass} judgments the labels hold less than {LOW_MASS:.0%} of the probability; "
             "the model wants to say something else there (see `mass`)",
             err=True,
         )
-    for judgment in result.failed[:10]:
+    for judgment in result.failures:
         where = f"{judgment.where}: " if judgment.where else ""
         click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
-    if len(result.failed) > 10:
-        click.echo(f"Error: and {len(result.failed) - 10} more; each row has its `error`", err=True)
+    if result.failed > len(result.failures):
+        click.echo(f"Error: and {result.failed - len(result.failures)} more; each row has its `error`", err=True)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
