@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,12 @@ class Labelled:
     def lens(self, name: str) -> np.ndarray:
         """The layer logits under the lens `name`."""
         return {"raw": self.raw, "norm": self.norm}[name]
+
+
+def ids_digest(ids: Iterable[str]) -> str:
+    """Names a set of item ids, whatever their order or how often one occurs: 32 hex digits."""
+    text = "\n".join(sorted(set(ids)))
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Labelled:

@@ -6,7 +6,7 @@ import pytest
 from lager_lite.errors import DataError, FitError
 from lager_lite.evaluation import evaluate
 from lager_lite.judge import Judge
-from lager_lite.labelled import Labelled, gather
+from lager_lite.labelled import Labelled, gather, ids_digest
 from lager_lite.llama.runtime import BackendOptions
 from lager_lite.records import Item
 from lager_lite.rubric import make_rubric
@@ -72,3 +72,8 @@ def test_gather_takes_the_scores_of_each_rubric(tiny_model):
         assert [i for i, _ in data.failed] == ["3"]
         with pytest.raises(DataError, match="no item has a human score for the rubrics clear, short; scores found: other"):
             gather(judge, [Item("1", {"response": "one"}, human={"other": (1.0,)})])
+
+
+def test_the_digest_of_ids_knows_the_set_and_not_its_order():
+    assert ids_digest(["b", "a", "b"]) == ids_digest(["a", "b"]) != ids_digest(["a", "c"])
+    assert ids_digest(np.array(["a", "b"])) == "0c84cf75ee142f818515ab54bd107d86", "weights files carry it: it may not change"
