@@ -8,7 +8,7 @@ weighted one on rows that were sorted once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,15 +172,8 @@ def bootstrap(
     if unknown:
         raise ValueError(f"no bootstrap of {unknown}, only of {MEASURES}")
     human = np.asarray(human, dtype=np.float64)
-    _, code = np.unique(np.asarray(groups), return_inverse=True)
-    code = code.reshape(-1)
-    count = int(code.max()) + 1
     draws = {name: {m: np.empty(resamples) for m in measures} for name in predicted}
-    chunk = max(1, _CELLS // human.size)
-    for start in range(0, resamples, chunk):
-        rows = slice(start, min(start + chunk, resamples))
-        weight = rng.multinomial(count, np.full(count, 1.0 / count), size=rows.stop - rows.start)[:, code]
-        weight = weight.astype(np.float64)
+    for rows, weight in _resampled(groups, rng, resamples):
         ranked = _weighted_ranks(human, weight) if "spearman" in measures else None
         for name, p in predicted.items():
             p = _pair(p, human)[0]
@@ -192,6 +185,41 @@ def bootstrap(
                 else:
                     out[rows] = _weighted_correlation(_weighted_ranks(p, weight), ranked, weight)
     return draws
+
+
+def interval_of(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    groups: Sequence,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval | None:
+    """Interval of any statistic of n rows over whole groups (n,); None where it is never defined.
+
+    statistic: from weights (R, n), how often each row is in each of R resamples, to its value (R,),
+    NaN where undefined. Two statistics with equally seeded `rng` get the same resamples.
+    """
+    draws = np.empty(resamples)
+    for rows, weight in _resampled(groups, rng, resamples):
+        draws[rows] = statistic(weight)
+    return _interval(draws, level)
+
+
+def mean_statistic(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The mean of values (n,), for `interval_of`."""
+    return lambda weight: weight @ values / weight.sum(axis=1)
+
+
+def f1_statistic(predicted: np.ndarray, human: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """F1 of boolean predictions (n,) against boolean truth (n,), for `interval_of`."""
+
+    def statistic(weight: np.ndarray) -> np.ndarray:
+        positives = weight @ predicted + weight @ human
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(positives > 0, 2.0 * (weight @ (predicted & human)) / positives, np.nan)
+
+    return statistic
 
 
 def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
@@ -219,6 +247,18 @@ def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
     count = float(given.mean())
     perfect = float(np.sqrt(count * shared / (1.0 + (count - 1.0) * shared)))
     return Ceiling(width, len(table), left_out, pairwise, perfect)
+
+
+def _resampled(groups: Sequence, rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Chunks of resamples: which of them, and how often each row is drawn in each, float64 (R, n)."""
+    _, code = np.unique(np.asarray(groups), return_inverse=True)
+    code = code.reshape(-1)
+    count = int(code.max()) + 1
+    chunk = max(1, _CELLS // code.size)
+    for start in range(0, resamples, chunk):
+        rows = slice(start, min(start + chunk, resamples))
+        weight = rng.multinomial(count, np.full(count, 1.0 / count), size=rows.stop - rows.start)[:, code]
+        yield rows, weight.astype(np.float64)
 
 
 def _pair(predicted: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -170,3 +170,30 @@ def test_ceiling_takes_ragged_scores_and_says_when_there_is_none():
     assert (found.n, found.pairwise) == (4, pytest.approx(1.0))
     assert metrics.annotator_ceiling([(1,), (2,)]).undefined == "no item has two scores"
     assert metrics.annotator_ceiling([(1, 1), (1, 1)]).undefined == "too few items, or scores that never differ"
+
+
+def test_an_interval_of_a_mean_and_of_f1_draws_whole_groups():
+    """Two groups of equal rows: a resample holds one, the other or both, and nothing in between."""
+    groups = np.repeat(["a", "b"], 50)
+    right = np.repeat([1.0, 0.0], 50)
+    seen: set = set()
+
+    def spy(weight):
+        found = metrics.mean_statistic(right)(weight)
+        seen.update(found.tolist())
+        return found
+
+    found = metrics.interval_of(spy, groups, rng=np.random.default_rng(0), resamples=400)
+    assert seen == {0.0, 0.5, 1.0} and (found.low, found.high) == (0.0, 1.0)
+    # Group a alone is all hits (F1 1), group b alone has nothing positive (undefined).
+    positive = right > 0
+    only = metrics.interval_of(metrics.f1_statistic(positive, positive), groups, rng=np.random.default_rng(0), resamples=400)
+    assert (only.low, only.high) == (1.0, 1.0) and 250 < only.resamples < 350
+
+
+def test_the_f1_of_a_resample_is_that_of_its_rows():
+    rng = np.random.default_rng(1)
+    predicted, truth = rng.random(30) < 0.4, rng.random(30) < 0.5
+    weight = rng.integers(0, 3, (5, 30)).astype(float)
+    expected = [metrics.f1_score(np.repeat(predicted, w.astype(int)), np.repeat(truth, w.astype(int))) for w in weight]
+    np.testing.assert_allclose(metrics.f1_statistic(predicted, truth)(weight), expected, rtol=1e-12)
