@@ -18,6 +18,7 @@ from .calibration import fit_calibration
 from .errors import FitError
 from .fitting import GRID, FitResult, check_choices, fit, fit_by_criterion, group_folds, rank_agreement
 from .objective import Loss, check_labelled
+from .presets import Recipe, fit_recipe
 from .records import KINDS
 
 # None: chosen in the training part. The paper reads states raw; that stays the baseline's lens.
@@ -62,6 +63,7 @@ def cross_validate(
     kinds: Sequence[str] = KINDS,
     groups: Sequence | None = None,
     criterion: Sequence[str] | None = None,
+    recipes: Sequence[Recipe] = (),
     lenses: Mapping[str, str | None] = LENS_OF,
     folds: int = 5,
     inner_folds: int = 5,
@@ -73,8 +75,9 @@ def cross_validate(
 
     layer_logits: by lens (n, L+1, K); human (n,); values (K,). criterion (n,): also the methods
     "<kind> by criterion", weights per criterion with a shared prior, for signed and full weights.
-    lenses: by kind, None for the one with the higher agreement inside the training part.
-    Raises FitError as `fitting.fit`, for the training parts too.
+    recipes: also the methods "like <name>", on the raw lens. lenses: by kind, None for the one with
+    the higher agreement inside the training part. Raises FitError as `fitting.fit`, for the training
+    parts too.
     """
     values, human = np.asarray(values, dtype=np.float64), np.asarray(human, dtype=np.float64)
     for lens, x in layer_logits.items():
@@ -95,6 +98,10 @@ def cross_validate(
             methods[f"{kind} by criterion"] = _by_criterion(
                 kind, tried, human, values, fold=fold, groups=groups, names=np.asarray(criterion),
                 chosen=methods[kind].lenses, options=options)  # fmt: skip
+    for recipe in recipes:
+        methods[f"like {recipe.name}"] = _by_recipe(
+            recipe, np.asarray(layer_logits["raw"]), human, values, fold=fold, groups=groups,
+            folds=inner_folds, seed=seed)  # fmt: skip
     return CrossValidation(fold, methods)
 
 
@@ -201,6 +208,24 @@ def _fitted(
         _, raw[~train], calibrated[~train] = read_score(held, values, found.weights)
         chosen.append(found)
     return Held(raw, calibrated, tuple(f.weights.lens for f in chosen), tuple(f.strength for f in chosen))
+
+
+def _by_recipe(
+    recipe: Recipe,
+    x: np.ndarray,
+    human: np.ndarray,
+    values: np.ndarray,
+    *,
+    fold: np.ndarray,
+    groups: np.ndarray,
+    **options: int,
+) -> Held:
+    raw, calibrated, parts = np.empty(human.size), np.empty(human.size), np.unique(fold)
+    for part in parts:
+        train = fold != part
+        found = fit_recipe(recipe, x[train], human[train], values, groups=groups[train], **options)
+        _, raw[~train], calibrated[~train] = read_score(x[~train], values, found.weights)
+    return Held(raw, calibrated, ("raw",) * parts.size, (None,) * parts.size)
 
 
 def _by_criterion(

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from lager_lite import validation
-from lager_lite.aggregate import direct, e_score
+from lager_lite.aggregate import direct, e_score, score
 from lager_lite.errors import FitError
 from lager_lite.fitting import fit, rank_agreement
+from lager_lite.presets import fit_recipe, preset
 from lager_lite.validation import PrefixPoint
 from tests.fitting_data import layered
 
@@ -75,6 +76,20 @@ def test_a_criterion_seen_in_one_fold_only_falls_back_to_the_pooled_weights():
     found = validation.cross_validate(x, human, values, kinds=["full"], groups=groups, criterion=names, grid=SHORT,
                                       lenses={"full": "raw"}, folds=3, inner_folds=3)  # fmt: skip
     assert np.isfinite(found.methods["full by criterion"].raw).all()
+
+
+def test_a_recipe_is_fitted_again_for_every_fold_without_the_states_it_leaves_out():
+    x, human, values, groups = lenses(120)
+    recipe = preset("authors-code")
+    found = validation.cross_validate(x, human, values, kinds=["uniform"], groups=groups, recipes=[recipe], folds=3,
+                                      inner_folds=3)  # fmt: skip
+    assert list(found.methods) == ["direct", "e_score", "uniform", "like authors-code"]
+    train, held = found.fold != 1, found.methods["like authors-code"]
+    alone = fit_recipe(recipe, x["raw"][train], human[train], values, groups=groups[train], folds=3)
+    assert alone.weights.weights.shape == (5,)
+    _, raw, calibrated = score(x["raw"][~train], values, alone.weights)
+    assert np.array_equal(held.raw[~train], raw) and np.array_equal(held.calibrated[~train], calibrated)
+    assert held.lenses == ("raw",) * 3
 
 
 def test_prefix_agreement_grows_with_the_states_that_matter():
