@@ -13,11 +13,8 @@ import numpy as np
 from ..errors import BackendError
 from ..schedule import Step, plan, plan_alone
 from .library import Library
-from .options import CACHE_TYPES, FLASH_ATTENTION, BackendOptions
-from .tap import CallbackTap
-
-# llama.cpp keeps sequence sets as bit sets of 256; more leaves per step than this brought nothing.
-MAX_LEAVES = 64
+from .native import make_tap
+from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
 
 
 class Loaded(Protocol):
@@ -61,7 +58,7 @@ class Context:
         options = backbone.options
         self.capacity = max(1, options.batch_size)
         self.longest = longest
-        self.tap = CallbackTap(backbone.library, backbone.n_blocks, backbone.n_embd) if tap else None
+        self.tap = make_tap(backbone.library, backbone.n_blocks, backbone.n_embd) if tap else None
         params = self._params(options)
         backbone.library.log.clear()
         self._ctx = self._api.llama_init_from_model(backbone.handle, params)
@@ -72,6 +69,8 @@ class Context:
                 "use a smaller -c, -b or -ub, or a smaller -ctk/-ctv type",
             )
         self._memory = self._api.llama_get_memory(self._ctx)
+        if self.tap is not None:
+            self.tap.attach(self._ctx)
 
     def __enter__(self) -> Context:
         return self
@@ -103,7 +102,7 @@ class Context:
             raise ValueError(f"max_state must lie in 0..{self.backbone.n_blocks}, got {max_state}")
         whole = top == self.backbone.n_blocks
         share = self.backbone.can_share
-        steps = plan(prompts, self.capacity, MAX_LEAVES) if share else plan_alone(prompts, self.capacity)
+        steps = plan(prompts, self.capacity, self.backbone.options.leaves()) if share else plan_alone(prompts, self.capacity)
         self._api.llama_memory_clear(self._memory, True)
         for step in steps:
             for sequence, length in step.copies:
@@ -115,10 +114,11 @@ class Context:
     def _decode(self, step: Step, top: int, whole: bool, want_final: bool) -> Group:
         rows = np.array(sorted({row for row, _ in step.outputs}), dtype=np.int64)
         flags = np.zeros(len(step.tokens), dtype=np.int8)
-        if whole:
-            flags[rows] = 1
         assert self.tap is not None
-        self.tap.begin(rows, max_state=top, want_final=want_final, flagged=whole)
+        flagged = whole or self.tap.needs_outputs
+        if flagged:
+            flags[rows] = 1
+        self.tap.begin(rows, max_state=top, want_final=want_final, flagged=flagged)
         self._run(step, flags)
         states, final = self.tap.finish()
         logits = self._logits(rows) if whole else None
@@ -215,5 +215,5 @@ class Context:
         params.swa_full = True
         params.no_perf = True
         if self.tap is not None:
-            params.cb_eval = self.tap.callback
+            self.tap.prepare(params)
         return params

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 CACHE_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
+# llama.cpp keeps sequence sets as bit sets of 256; more leaves per step than this brought nothing.
+MAX_LEAVES = 64
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,15 @@ class BackendOptions:
             return self.cache_type_v
         steady = gpu_layers == 0 and self.flash_attn != "off" and self.cache_type_k == "f16"
         return "bf16" if steady else "f16"
+
+    def leaves(self) -> int:
+        """The most prompts that one decode may finish.
+
+        Without flash attention a softmax-weighted sum over the keys depends on which cell each key
+        lies in. One prompt at a time behind its shared prefix always has cells 0, 1, 2, ..., and so
+        the same bits in any company.
+        """
+        return 1 if self.flash_attn == "off" else MAX_LEAVES
 
     def thread_count(self) -> int:
         """The number of threads to use."""

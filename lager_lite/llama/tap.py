@@ -10,6 +10,9 @@ Only the wanted rows are copied, with ggml_backend_tensor_get, so tensors may li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..errors import BackendError, UnsupportedModelError
@@ -31,13 +34,23 @@ _FINAL = -1
 _GGML_TYPE_F32 = 0
 
 
+def missing_states(states: Sequence[int], final: int) -> UnsupportedModelError:
+    """The error for states that a graph has no tensor for; number `final` is the normalised vector."""
+    names = ", ".join("final" if i == final else str(i) for i in states)
+    return UnsupportedModelError(
+        f"llama.cpp's graph of this architecture shows no tensor for state {names}",
+        "judge with another architecture, or report it with the model's name",
+    )
+
+
 class CallbackTap:
     """Reads states with an evaluation callback; one object belongs to one context.
 
-    Use: `begin(...)`, one llama_decode, `finish()`.
+    Use: `prepare(...)` and `attach(...)` once, then `begin(...)`, one llama_decode, `finish()`.
     """
 
     name = "callback"
+    needs_outputs = False
 
     def __init__(self, library: Library, n_blocks: int, n_embd: int) -> None:
         self.n_blocks = n_blocks
@@ -48,6 +61,13 @@ class CallbackTap:
         self._names.update({b"l_out-%d" % i: i + 1 for i in range(n_blocks)})
         self._names[FINAL_NAME] = _FINAL
         self._active = False
+
+    def prepare(self, params: Any) -> None:
+        """Enter the callback into the parameters of the context that is to be tapped."""
+        params.cb_eval = self.callback
+
+    def attach(self, ctx: object) -> None:
+        """Nothing: the context knows the callback already."""
 
     def begin(self, rows: np.ndarray, *, max_state: int, want_final: bool, flagged: bool) -> None:
         """Prepare for one decode.
@@ -66,6 +86,7 @@ class CallbackTap:
         self._filled = np.zeros((max_state + 2, len(self._rows)), dtype=bool)
         self._offset = self._n_tokens = 0
         self._in_blocks = self._ended = False
+        self._first: bytes | None = None
         self._failure: BaseException | None = None
         self._active = True
 
@@ -80,12 +101,7 @@ class CallbackTap:
             raise self._failure
         needed = self._filled if self._want_final else self._filled[:-1]
         if not needed.all():
-            missing = sorted({int(i) for i in np.flatnonzero(~needed.all(axis=1))})
-            names = ["final" if i == self._max_state + 1 else str(i) for i in missing]
-            raise UnsupportedModelError(
-                f"llama.cpp's graph of this architecture shows no tensor for state {', '.join(names)}",
-                "judge with another architecture, or report it with the model's name",
-            )
+            raise missing_states(np.flatnonzero(~needed.all(axis=1)).tolist(), self._max_state + 1)
         return self._states, self._final
 
     def abandon(self) -> BaseException | None:
@@ -98,30 +114,32 @@ class CallbackTap:
         try:
             if not self._active:
                 return False
-            state = self._names.get(self._base.ggml_get_name(tensor))
-            return self._ask(state) if ask else self._data(tensor, state)
+            name = self._base.ggml_get_name(tensor)
+            state = self._names.get(name)
+            return self._ask(name, state) if ask else self._data(tensor, state)
         except BaseException as error:  # noqa: B036
             self._failure = error
             self._ended = True
             return bool(ask)
 
-    def _ask(self, state: int | None) -> bool:
+    def _ask(self, name: bytes, state: int | None) -> bool:
+        if self._first is None:
+            self._first = name
+        elif name == self._first:
+            # The first node again: the next micro-batch begins.
+            self._offset += self._n_tokens
+            self._in_blocks = self._ended = False
         if self._ended:
             # A graph on several devices has several parts; the end of one does not end the next.
-            return state != 0 or self._restart()
+            return True
         if state is None:
             return False
         if state == 0:
-            return not self._in_blocks or self._restart()
+            return not self._in_blocks
         if state == _FINAL:
             return self._want_final
-        return state <= self._max_state
-
-    def _restart(self) -> bool:
-        """State 0 again: the next micro-batch begins."""
-        self._offset += self._n_tokens
-        self._in_blocks = self._ended = False
-        return True
+        # Several tensors may bear a name of state 0: which was the last one shows at the first block.
+        return state <= max(1, self._max_state)
 
     def _data(self, tensor: int, state: int | None) -> bool:
         if self._ended or state is None:
@@ -131,11 +149,10 @@ class CallbackTap:
             self._n_tokens = view.ne[1]
         else:
             self._in_blocks = True
-        self._read(tensor, view, state)
-        if state == self._max_state < self.n_blocks:
-            self._ended = True
-            return False
-        return True
+        if state <= self._max_state:
+            self._read(tensor, view, state)
+        self._ended = state == max(1, self._max_state) and self._max_state < self.n_blocks
+        return not self._ended
 
     def _read(self, tensor: int, view: Tensor, state: int) -> None:
         if view.type != _GGML_TYPE_F32 or view.ne[0] != self.n_embd or view.ne[2] != 1 or view.ne[3] != 1:
