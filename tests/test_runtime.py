@@ -80,6 +80,7 @@ def test_an_error_inside_the_callback_is_raised_outside(exact, monkeypatch):
     def broken(*_):
         raise RuntimeError("inside the callback")
 
+    monkeypatch.setenv("LAGER_LITE_TAP", "callback")
     with exact.context(64) as context:
         monkeypatch.setattr(context.tap, "_read", broken)
         with pytest.raises(RuntimeError, match="inside the callback"):
