@@ -44,9 +44,12 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
 
     A file is known by its fingerprint, the size and modification time of all parts, llama.cpp's
     version and where its blocks are put. patience: seconds for the child, to which a file's own
-    reading time at 20 MB/s is added. Raises ModelFileError where the child dies or takes longer,
+    reading time at 20 MB/s is added. With `options.rpc` nothing is tried: the file may be too large for
+    this machine alone. Raises ModelFileError where the child dies or takes longer,
     BackendError where llama.cpp refuses the file, and what `open_model` raises.
     """
+    if options.rpc:
+        return False
     info = open_model(path).info
     mark = known_folder() / _key(info, options)
     if mark.exists():

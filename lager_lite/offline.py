@@ -46,6 +46,11 @@ def refusing(active: bool = True) -> Iterator[None]:
         _change(-1)
 
 
+def is_refusing() -> bool:
+    """Whether network sockets are refused now: compiled code must ask, since no hook sees it."""
+    return _open_blocks > 0
+
+
 def _change(by: int) -> None:
     global _open_blocks, _hooked
     with _lock:

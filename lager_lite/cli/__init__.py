@@ -16,12 +16,15 @@ COMMANDS = {
     "states": ("states", "Write the hidden states of every layer to a NumPy file."),
     "fit": ("fit", "Fit layer weights on human-scored items."),
     "eval": ("evaluate", "Compare the methods with human scores."),
+    "compare": ("compare", "Compare two evaluations of the same items."),
+    "rank": ("rank", "Order the responses to each instruction."),
     "data": ("data", "Convert files of known layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship."),
     "store": ("store", "Show or clear the store of readings."),
     "models": ("models", "Show the models of this machine, tune one."),
     "prune": ("prune", "Write a smaller copy of a model for given weights."),
     "bench": ("bench", "Measure speed on this machine."),
+    "backend": ("backend", "Build and show the llama.cpp underneath."),
     "doctor": ("doctor", "Say what would be used on this machine, and why."),
 }
 

@@ -11,6 +11,7 @@ import click
 from .. import __version__
 from ..errors import LagerError
 from ..gguf_file import open_model
+from ..llama.about import about
 from ..llama.library import load
 from ..llama.runtime import gpu_layers
 from ..locate import locate_model
@@ -28,14 +29,7 @@ def command(ctx: click.Context, **given: Any) -> None:
     problems: list[LagerError] = []
     try:
         library = load()
-        rows.append(("llama-cpp-python", f"{library.version}, library in {library.folder}"))
-        rows.append(("build", library.system_info().strip(" |")))
-        for device in library.devices():
-            memory = f"{device.memory_free / 2**30:.1f} of {device.memory_total / 2**30:.1f} GiB free"
-            rows.append(("device", f"{device.name} ({device.kind}): {device.description}, {memory}"))
-        native = library.native_tap_version()
-        why = "a stock library has no other" if native is None else f"the library also carries the native tap, version {native}"
-        rows.append(("tap", f"callback ({why})"))
+        rows += about(library).lines()
     except LagerError as error:
         problems.append(error)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import click
@@ -15,11 +15,12 @@ from ..gguf_file import open_model
 from ..guard import check_loads
 from ..judge import OVERFLOW, Judge
 from ..llama.options import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
+from ..llama.rpc import parse_servers
 from ..locate import locate_model
-from ..offline import refusing
+from ..offline import is_refusing, refusing
 from ..rubric import Rubric, load_rubric, with_scale
 from ..store import Store, default_path
-from ..weights import WeightsFile
+from ..weights import WeightsFile, load_weights
 
 
 class GpuLayers(click.ParamType):
@@ -36,6 +37,18 @@ class GpuLayers(click.ParamType):
             self.fail(f"{value!r} is not a number, auto or all", param, ctx)
 
 
+class Servers(click.ParamType):
+    """A list host:port,host:port."""
+
+    name = "HOST:PORT[,...]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        try:
+            return value if isinstance(value, tuple) else parse_servers(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 _BACKEND = [
     click.option(
         "-m", "--model",
@@ -45,6 +58,7 @@ _BACKEND = [
     click.option("-ngl", "--gpu-layers", type=GpuLayers(), default="auto", show_default=True, help="Blocks on the GPU."),
     click.option("-sm", "--split-mode", type=click.Choice(list(SPLIT_MODES)), default="layer", show_default=True),
     click.option("-mg", "--main-gpu", type=int, default=0, show_default=True),
+    click.option("--rpc", type=Servers(), default=(), help="Servers whose devices to use too; needs --online."),
     click.option("-c", "--ctx-size", type=click.IntRange(0), default=0, help="Longest prompt in tokens; 0: as needed."),
     click.option("-b", "--batch-size", type=click.IntRange(1), default=512, show_default=True),
     click.option("-ub", "--ubatch-size", type=click.IntRange(1), default=512, show_default=True),
@@ -75,6 +89,14 @@ _JUDGE = [
     click.option("--store", "store_path", type=click.Path(dir_okay=False), help="Default: in the user's cache folder."),
     click.option("--no-store", "--no-cache", is_flag=True, help="Neither read nor write the store."),
 ]
+_WEIGHTS = [
+    click.option("-w", "--weights", type=click.Path(dir_okay=False), help="Weights file made by lager-lite fit."),
+    click.option("--force", is_flag=True, help="Use weights of another backbone or rubric where that can work."),
+]
+_DATA = [
+    click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows."),
+    click.option("--layout", help="Layout of the file. Default: detected."),
+]
 
 
 def _with(options: list[Callable]) -> Callable:
@@ -87,12 +109,16 @@ def _with(options: list[Callable]) -> Callable:
 backend_options = _with(_BACKEND)
 chat_options = _with(_CHAT)
 judge_options = _with(_BACKEND + _JUDGE + _CHAT)
+weighted_options = _with(_BACKEND + _JUDGE + _WEIGHTS + _CHAT)
+data_options = _with(_DATA)
 
 
 def backend_settings(given: dict[str, Any]) -> BackendOptions:
     """BackendOptions from parsed options."""
-    names = ("gpu_layers", "split_mode", "main_gpu", "ctx_size", "batch_size", "ubatch_size", "threads", "verbose")
+    names = ("gpu_layers", "split_mode", "main_gpu", "ctx_size", "batch_size", "ubatch_size", "threads", "verbose", "rpc")
     chosen = {name: given[name] for name in names}
+    if given["rpc"] and is_refusing():
+        raise click.UsageError("--rpc connects to other machines: give --online too")
     if given["exact"]:
         return BackendOptions.exact(**chosen)
     kinds = ("flash_attn", "cache_type_k", "cache_type_v")
@@ -165,3 +191,9 @@ def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more
     finally:
         if store is not None:
             store.close()
+
+
+def open_weighted(given: dict[str, Any]) -> AbstractContextManager[Judge]:
+    """As `open_judge`, with the weights of -w where they were given."""
+    weights = load_weights(given["weights"]) if given["weights"] else None
+    return open_judge(given, weights, force=given["force"])

@@ -19,7 +19,8 @@ class BackendOptions:
     gpu_layers: a number, "auto" (all that fit, 0 without a GPU) or "all"; ctx_size: longest prompt
     in tokens, 0 = as long as the prompts need, at most the model's training context; batch_size:
     tokens in one decode; ubatch_size: tokens in one graph; threads None: the cores this process may
-    use; cache_type_k, cache_type_v: a key of CACHE_TYPES; flash_attn: a key of FLASH_ATTENTION.
+    use; cache_type_k, cache_type_v: a key of CACHE_TYPES; flash_attn: a key of FLASH_ATTENTION; rpc:
+    servers ("host:port") whose devices are used like GPUs of this machine.
 
     cache_type_v "auto" is bf16 where all runs on the CPU with flash attention and an f16 K cache,
     else f16. With two types llama.cpp's CPU attention visits the keys of every row one by one, in
@@ -39,6 +40,7 @@ class BackendOptions:
     split_mode: str = "layer"
     main_gpu: int = 0
     verbose: bool = False
+    rpc: tuple[str, ...] = ()
 
     @classmethod
     def exact(cls, **changes: object) -> BackendOptions:

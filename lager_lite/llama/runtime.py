@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from ..records import States
 from .context import Context, Group
 from .library import Library, load
 from .options import SPLIT_MODES, BackendOptions
+from .rpc import register
 
 __all__ = ["Backbone", "BackendOptions", "Context", "Group", "gpu_layers"]
+
+_BLANK = " \t\r\n▁ĠĊ"
 
 
 class Backbone:
@@ -40,6 +44,7 @@ class Backbone:
             self.api.llama_model_is_recurrent(self.handle) or self.api.llama_model_is_hybrid(self.handle)
         )
         self._space = self._space_marker()
+        self._markers: dict[int, str] = {}
 
     def __enter__(self) -> Backbone:
         return self
@@ -68,19 +73,42 @@ class Backbone:
     def tokenize(self, text: str, *, parse_special: bool, start: bool = False) -> list[int]:
         """Token ids of a piece of text, without BOS.
 
-        parse_special: turn the names of control tokens into these tokens (trusted text only).
-        start: the text opens the prompt, so vocabularies that put a space before a text's first
+        parse_special: turn the names of control tokens into these tokens (trusted text only). Without
+        it no token comes out that `marker` names, whatever the text says. start: the text opens the prompt, so vocabularies that put a space before a text's first
         word do so; inside a prompt they must not.
         """
         if not text:
             return []
-        if start or not self._space:
-            return self._tokenize(text, parse_special)
-        mark, lead = self._space
-        tokens = self._tokenize(mark + text, parse_special)
-        if tokens[: len(lead)] != lead:
-            raise BackendError(f"the tokenizer of {self.path.name} merges {mark!r} with {text[:20]!r}")
-        return tokens[len(lead) :]
+        if parse_special:
+            return self._piecewise(text, True, start)
+        waiting, done = [text], []
+        while waiting:
+            piece = waiting.pop()
+            tokens = self._piecewise(piece, False, start and not done)
+            names = {name for t in tokens if (name := self.marker(t))}
+            if not names:
+                done += tokens
+                continue
+            parts = _cut(piece, names)
+            if len(parts) == 1:
+                raise BackendError(f"the tokenizer of {self.path.name} makes {sorted(names)} of a text that does not hold it")
+            waiting += reversed(parts)
+        return done
+
+    def marker(self, token: int) -> str:
+        """The name of a token that only trusted text may write, "" for any other token.
+
+        These are control tokens, and user-defined tokens with two or more visible characters: some
+        vocabularies keep their turn markers there, and llama.cpp finds those in all text.
+        """
+        name = self._markers.get(token)
+        if name is None:
+            kind = self.api.llama_vocab_get_attr(self._vocab, token)
+            name = self.api.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
+            listed = kind & self.api.LLAMA_TOKEN_ATTR_USER_DEFINED and len(name.strip(_BLANK)) > 1
+            name = name if listed or kind & self.api.LLAMA_TOKEN_ATTR_CONTROL else ""
+            self._markers[token] = name
+        return name
 
     def detokenize(self, tokens: Sequence[int]) -> str:
         """The text of tokens, control tokens written out; broken UTF-8 becomes U+FFFD."""
@@ -117,6 +145,15 @@ class Backbone:
                     )
         return found  # type: ignore[return-value]
 
+    def _piecewise(self, text: str, parse_special: bool, start: bool) -> list[int]:
+        if start or not self._space:
+            return self._tokenize(text, parse_special)
+        mark, lead = self._space
+        tokens = self._tokenize(mark + text, parse_special)
+        if tokens[: len(lead)] != lead:
+            raise BackendError(f"the tokenizer of {self.path.name} merges {mark!r} with {text[:20]!r}")
+        return tokens[len(lead) :]
+
     def _tokenize(self, text: str, parse_special: bool) -> list[int]:
         data = text.encode("utf-8", "surrogatepass" if parse_special else "replace")
         size = len(data) + 8
@@ -141,6 +178,7 @@ class Backbone:
         return self.detokenize(self._tokenize(text, False))
 
     def _load(self) -> object:
+        register(self.library, self.options.rpc)
         params = self.api.llama_model_default_params()
         self.gpu_layers = gpu_layers(self.library, self.options.gpu_layers, self.path)
         params.n_gpu_layers = self.gpu_layers
@@ -154,6 +192,13 @@ class Backbone:
                 "run with -v to see llama.cpp's whole log",
             )
         return model
+
+
+def _cut(text: str, names: set[str]) -> list[str]:
+    """The text in pieces, cut behind the first character of every name in it; one piece where none is."""
+    written = sorted({n for name in names for n in (name, name.replace("▁", " "))}, key=len, reverse=True)
+    places = [found.start() + 1 for found in re.finditer("|".join(map(re.escape, written)), text)]
+    return [text[a:b] for a, b in zip([0, *places], [*places, len(text)]) if a < b]
 
 
 def gpu_layers(library: Library, wanted: int | str, path: Path) -> int:

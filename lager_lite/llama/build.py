@@ -1,0 +1,183 @@
+"""Build llama-cpp-python with our patches: the only part of lager-lite that uses the network.
+
+The source distribution is downloaded by pip, checked against a hash that stands here, patched and
+built by pip. The result is the same package with the same version; a local label ("+lager.1") shows
+in pip what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import BackendError
+from .library import SUPPORTED_VERSIONS
+from .native import KNOWN_VERSIONS
+from .patching import apply_series
+
+VERSION = SUPPORTED_VERSIONS[-1]
+SDIST = f"llama_cpp_python-{VERSION}"
+SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
+BACKENDS = {"cuda": "GGML_CUDA", "metal": "GGML_METAL", "vulkan": "GGML_VULKAN", "rpc": "GGML_RPC"}
+"""What can be built in beside the CPU, with CMake's names."""
+
+_DYNAMIC = 'dynamic = ["version"]'
+_PROVIDER = re.compile(r"\[tool\.scikit-build\.metadata\.version\]\n(?:.+\n)+\n?")
+_LINES = 25
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """backends: keys of BACKENDS; sdist: the source distribution if it is here already, None to
+    download it; wheel: the folder to leave the wheel in, None to install it; jobs: compilers at a
+    time, None for one per core; verbose: show what pip and the compiler say."""
+
+    backends: tuple[str, ...] = ()
+    sdist: Path | None = None
+    wheel: Path | None = None
+    jobs: int | None = None
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Built:
+    """wheel: its path, None where it was installed; version: as pip shows it."""
+
+    version: str
+    wheel: Path | None
+
+
+def build(request: BuildRequest, say: Callable[[str], None] = lambda _: None) -> Built:
+    """Download, check, patch, build, and install into this Python's environment or leave the wheel.
+
+    say: told what happens. Raises BackendError, PatchError among them, with the last lines of what
+    failed; what was installed before stays installed then.
+    """
+    unknown = sorted(set(request.backends) - set(BACKENDS))
+    if unknown:
+        raise BackendError(f"unknown backend {unknown[0]}", f"known: {', '.join(BACKENDS)}")
+    version = f"{VERSION}+{label(request.backends)}"
+    with tempfile.TemporaryDirectory(prefix="lager-lite-build-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if request.sdist is None:
+            say(f"downloading {SDIST}.tar.gz")
+        archive = request.sdist or download(folder, request.verbose)
+        source = unpack(archive, folder / "source")
+        series = patch_series()
+        apply_series(source / "vendor" / "llama.cpp", series)
+        set_version(source / "pyproject.toml", version)
+        kinds = ", ".join(["CPU", *request.backends])
+        say(f"{len(series)} patches applied; building {version} for {kinds}, which takes minutes")
+        wheel = _wheel(source, request.wheel or folder / "wheel", request)
+        if request.wheel is not None:
+            return Built(version, wheel)
+        say("installing")
+        _pip(["install", "--no-deps", "--force-reinstall", str(wheel)], request.verbose)
+    return Built(version, None)
+
+
+def label(backends: Sequence[str]) -> str:
+    """The local version label: of the tap's version and of what is built in."""
+    return ".".join(["lager", str(KNOWN_VERSIONS[-1]), *sorted(set(backends))])
+
+
+def download(folder: Path, verbose: bool = False) -> Path:
+    """Download the pinned source distribution with pip and return its path. Raises BackendError."""
+    _pip(
+        ["download", "--no-binary", "llama-cpp-python", "--no-deps", "-d", str(folder), f"llama-cpp-python=={VERSION}"],
+        verbose,
+    )
+    return folder / f"{SDIST}.tar.gz"
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Check an archive's hash and unpack it; returns the folder of the source.
+
+    Raises BackendError where it cannot be read or is not the pinned one.
+    """
+    try:
+        found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BackendError(f"cannot read {archive}: {error.strerror}", f"give the {SDIST}.tar.gz that pip downloads") from error
+    if found != SHA256:
+        raise BackendError(
+            f"{archive} has sha256 {found}, expected {SHA256}",
+            f"it is not the published {SDIST}.tar.gz: download it again",
+        )
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(folder, filter="data")
+        else:
+            tar.extractall(folder)  # its hash is known
+    return folder / SDIST
+
+
+def patch_series() -> list[Path]:
+    """The patches in the order to apply them: of an installed package, or of a checkout.
+
+    Raises BackendError where they are not there, or their numbers are not 1, 2, 3, ...
+    """
+    spec = find_spec("lager_lite.patches")
+    places = [Path(p) for p in spec.submodule_search_locations or []] if spec else []
+    places.append(Path(__file__).resolve().parents[2] / "patches")
+    for place in places:
+        found = sorted(place.glob("*.patch"))
+        if found:
+            return in_order(found)
+    raise BackendError("this installation has no patches", "install lager-lite again")
+
+
+def in_order(paths: Sequence[Path]) -> list[Path]:
+    """Patches sorted by the numbers that their names begin with. Raises BackendError for a gap or a double."""
+    ordered = sorted(paths, key=lambda p: p.name)
+    numbers = [p.name.partition("-")[0] for p in ordered]
+    if numbers != [f"{n:04d}" for n in range(1, len(ordered) + 1)]:
+        raise BackendError(f"the patches are numbered {', '.join(numbers)}, expected 0001 and so on", "install lager-lite again")
+    return ordered
+
+
+def set_version(pyproject: Path, version: str) -> None:
+    """Write a fixed version into the source's pyproject.toml; the module keeps its own `__version__`."""
+    text = pyproject.read_text(encoding="utf-8")
+    fixed, removed = _PROVIDER.subn("", text)
+    if _DYNAMIC not in fixed or removed != 1:
+        raise BackendError(f"{pyproject} does not take its version from the source", "report it with the version of lager-lite")
+    pyproject.write_text(fixed.replace(_DYNAMIC, f'version = "{version}"', 1), encoding="utf-8")
+
+
+def _wheel(source: Path, folder: Path, request: BuildRequest) -> Path:
+    flags = " ".join(f"-D{BACKENDS[name]}=ON" for name in sorted(set(request.backends)))
+    environment = {
+        "CMAKE_ARGS": f"{os.environ.get('CMAKE_ARGS', '')} {flags}".strip(),
+        "CMAKE_BUILD_PARALLEL_LEVEL": str(request.jobs or os.cpu_count() or 1),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as beside:
+        _pip(["wheel", "--no-deps", "--no-cache-dir", "-w", beside, str(source)], request.verbose, environment)
+        (built,) = Path(beside).glob("*.whl")
+        return built.replace(folder / built.name)
+
+
+def _pip(arguments: Sequence[str], verbose: bool, environment: dict[str, str] | None = None) -> None:
+    # pip asks for nothing and writes to stderr alone: stdout belongs to results.
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments, *(["-v"] if verbose else [])]
+    pipe = None if verbose else subprocess.PIPE
+    done = subprocess.run(
+        command, env={**os.environ, **(environment or {})}, stdout=sys.stderr if verbose else pipe,
+        stderr=None if verbose else subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return
+    said = "" if verbose else "\n" + "\n".join(done.stdout.splitlines()[-_LINES:])
+    if "No module named pip" in said:
+        raise BackendError(f"{sys.executable} has no pip", "python -m ensurepip, or make the environment with pip")
+    raise BackendError(f"pip {arguments[0]} failed (exit code {done.returncode}){said}", "a C++ compiler is needed; -v shows everything")
