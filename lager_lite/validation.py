@@ -76,8 +76,8 @@ def cross_validate(
     layer_logits: by lens (n, L+1, K); human (n,); values (K,). criterion (n,): also the methods
     "<kind> by criterion", weights per criterion with a shared prior, for signed and full weights.
     recipes: also the methods "like <name>", on the raw lens. lenses: by kind, None for the one with
-    the higher agreement inside the training part. Raises FitError as `fitting.fit`, for the training
-    parts too.
+    the higher agreement inside the training part. inner_folds: fewer where a training part has fewer
+    groups. Raises FitError as `fitting.fit`, for the training parts too.
     """
     values, human = np.asarray(values, dtype=np.float64), np.asarray(human, dtype=np.float64)
     for lens, x in layer_logits.items():
@@ -85,6 +85,7 @@ def cross_validate(
         check_labelled(x, human, values)
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     fold = group_folds(groups, folds, seed)
+    inner_folds = min(inner_folds, _fewest_groups(groups, fold))
     last = np.asarray(next(iter(layer_logits.values())))[:, -1]
     methods = {name: _fixed(raw, human, values, fold) for name, raw in
                (("direct", direct(last, values)), ("e_score", e_score(last, values)))}  # fmt: skip
@@ -179,6 +180,15 @@ def cross_validate_kind(
                     **options)  # fmt: skip
         raw[~train] = read_score(x[~train], np.asarray(values), found.weights)[1]
     return raw
+
+
+def _fewest_groups(groups: np.ndarray, fold: np.ndarray) -> int:
+    count = np.unique(groups).size
+    fewest = count - max(np.unique(groups[fold == part]).size for part in np.unique(fold))
+    if fewest < 2:
+        raise FitError(f"{count} groups leave a training part with one: nothing can be chosen in it",
+                       "label items of 3 groups or more, with as many folds as groups")  # fmt: skip
+    return fewest
 
 
 def _fixed(raw: np.ndarray, human: np.ndarray, values: np.ndarray, fold: np.ndarray) -> Held:

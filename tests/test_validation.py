@@ -127,6 +127,15 @@ def test_bad_labels_are_named_before_any_fold_is_fitted():
         validation.cross_validate(x, human, values, groups=groups, folds=9)
 
 
+def test_a_training_part_of_few_groups_is_split_into_as_many():
+    x, human, values, _ = lenses(90)
+    options = {"kinds": ["signed"], "grid": SHORT, "folds": 5, "inner_folds": 5}
+    few = validation.cross_validate(x, human, values, groups=np.arange(90) % 6, **options)
+    assert np.isfinite(few.methods["signed"].raw).all()
+    with pytest.raises(FitError, match="2 groups leave a training part with one"):
+        validation.cross_validate(x, human, values, groups=np.arange(90) % 2, **{**options, "folds": 2})
+
+
 def test_best_lens_of_uniform_is_the_first_given():
     x, human, values, _ = lenses(30)
     found = validation.best_lens(x, human, values, kind="uniform")
