@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lager_lite.aggregate import e_score, score
 from lager_lite.errors import DataError, FitError
-from lager_lite.evaluation import evaluate
+from lager_lite.evaluation import evaluate, evaluate_weights, regroup
+from lager_lite.fitting import fit
 from lager_lite.judge import Judge
 from lager_lite.labelled import Labelled, gather, ids_digest
 from lager_lite.llama.runtime import BackendOptions
@@ -43,12 +45,74 @@ def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
     assert set(result.method("full").criteria) == {"a", "b"}
     assert result.ceiling is None
     assert not any("signed" in w for w in result.warnings)
+    assert result.verdict.method in ("signed", "full") and result.verdict.beats
+    assert result.verdict.text.startswith(f"Tuning beats e_score: {result.verdict.method} weights agree with people at")
+    assert result.verdict.text.endswith("(the best of 3 ways tried).")
 
 
 def test_noise_is_not_sold_as_a_gain():
     result = evaluate(labelled(n=80, groups=40, signal=0.0), resamples=200)
     assert any(w.startswith("80 labels are few") for w in result.warnings)
     assert "full weights do not clearly beat e_score here: do not use them without more labels" in result.warnings
+    assert not result.verdict.beats and "does not clearly beat" in result.verdict.text
+
+
+def test_kinds_criteria_and_recipes_are_chosen():
+    result = evaluate(labelled(), kinds=["signed"], criteria=True, like=["paper", "authors-code"], resamples=50)
+    names = ["direct", "e_score", "signed", "signed by criterion", "like paper", "like authors-code"]
+    assert [m.name for m in result.methods] == names
+    assert [m.tuned for m in result.methods] == [False, False, True, True, True, True]
+    assert [f.kind for f in result.fitted] == ["signed", "like paper", "like authors-code"]
+    assert [len(f.weights) for f in result.fitted] == [4, 4, 3]
+
+
+def test_few_groups_are_said():
+    assert any(w.startswith("6 groups are few") for w in evaluate(labelled(groups=6), resamples=50).warnings)
+
+
+@pytest.fixture(scope="module")
+def tuned_judge(tiny_model):
+    """A judge, what it read of 24 scored items, and signed weights that were fitted on them."""
+    items = [Item(str(n), {"response": f"text {n}"}, human={"": (1.0 + n % 5,)}) for n in range(24)]
+    rubric = make_rubric("good", "Is it good?", template="{sections}\n{criterion}")
+    with Judge(tiny_model, rubric=rubric, options=BackendOptions.exact()) as judge:
+        data = gather(judge, items)
+        with pytest.raises(DataError, match="no weights"):
+            evaluate_weights(judge, data)
+        judge.weights = fit(data.norm, data.human, data.values, kind="signed", lens="norm").weights
+        yield judge, data
+
+
+def test_given_weights_are_used_as_they_are(tuned_judge):
+    judge, data = tuned_judge
+    result = evaluate_weights(judge, data, fitted_ids="other", resamples=50)
+    assert [m.name for m in result.methods] == ["direct", "e_score", "uniform", "tuned"]
+    _, raw, calibrated = score(data.norm.astype(np.float64), data.values, judge.weights)
+    assert result.method("tuned").raw == pytest.approx(raw) and result.method("tuned").calibrated == pytest.approx(calibrated)
+    assert result.method("e_score").raw == pytest.approx(e_score(data.raw[:, -1], data.values), abs=1e-6)
+    assert result.folds is None and result.method("e_score").calibrated is None
+    assert result.fitted[0].weights == pytest.approx(judge.weights.weights)
+    assert not any("very ids" in w for w in result.warnings)
+
+
+def test_weights_that_were_fitted_on_the_same_items_are_not_praised(tuned_judge):
+    judge, data = tuned_judge
+    warnings = evaluate_weights(judge, data, fitted_ids=ids_digest(data.item), resamples=50).warnings
+    assert warnings[0].startswith("the weights were fitted on items of these very ids: their figures are too good")
+
+
+def test_a_field_of_the_rows_can_name_the_group():
+    items = [Item("1", {"response": "x", "author": "Ann"}, group="g"), Item("2", {"response": "y" * 41})]
+    assert [i.group for i in regroup(items, "author")] == ["Ann", None]
+    assert [i.group for i in regroup(items, "group")] == ["g", None]
+    long = regroup(items, "response")
+    assert long[0].group == "x" and len(long[1].group) == 16
+    with pytest.raises(DataError) as caught:
+        regroup(items, "writer")
+    assert (caught.value.message, caught.value.hint) == (
+        "no item has the field 'writer' to group by",
+        "the fields are: author, response",
+    )
 
 
 def test_fewer_groups_than_folds_is_an_error():

@@ -2,78 +2,113 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from ..datasets import read_items
-from ..evaluation import Evaluation, MethodResult, evaluate
-from ..labelled import gather
-from ..rows import write_rows
+from ..evaluation import Plan, run_evaluation
+from ..metrics import Interval
+from ..presets import PRESETS
+from ..records import KINDS
+from ..report import check_report, write_report
+from ..runs import Evaluation, MethodResult, run_json, save_run
+from ..weights import load_weights
 from . import show
-from .options import judge_options, open_judge
+from .options import data_options, open_judge, weighted_options
 from .score import parse_map
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure of a table; - for None."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def span(interval: Interval | None) -> str:
+    """An interval of a table; - for None."""
+    return f"[{interval.low:.3f}, {interval.high:.3f}]" if interval else "-"
+
+
 def _row(method: MethodResult) -> tuple[str, ...]:
-    span = method.interval
-    gain = method.gain.value if method.gain else None
+    gain = method.gain
     return (
         method.name,
-        _number(method.overall.spearman),
-        f"[{span.low:.3f}, {span.high:.3f}]" if span else "-",
-        _number(method.overall.pearson),
-        _number(method.overall.kendall),
-        _number(method.overall.mae, 2),
-        _number(method.calibrated_mae, 2),
-        "" if method.name == "e_score" else _number(gain),
+        number(method.overall.spearman),
+        span(method.interval),
+        number(method.overall.pearson),
+        number(method.overall.kendall),
+        number(method.overall.mae, 2),
+        number(method.calibrated_mae, 2),
+        f"{number(gain.value)} {span(gain.interval)}" if gain else "",
     )
 
 
 def _show(result: Evaluation) -> None:
-    click.echo(f"{result.n} judgments in {result.groups} groups, {result.folds} folds\n")
+    how = f"{result.folds} folds" if result.folds else "weights as given"
+    click.echo(f"{result.n} judgments in {result.groups} groups, {how}\n")
     head = ("method", "Spearman", "95% interval", "Pearson", "Kendall", "MAE", "calibrated", "gain on e_score")
     click.echo(show.table(head, [_row(m) for m in result.methods]))
     names = list(result.methods[0].criteria)
     if len(names) > 1:
         click.echo("\nSpearman by criterion\n")
-        rows = [(m.name, *(_number(m.criteria[n].spearman) for n in names)) for m in result.methods]
-        click.echo(show.table(("method", *names), rows))
+        rows = [(m.name, *(number(m.criteria[n].spearman) for n in names)) for m in result.methods]
+        counts = ("judgments", *(str(result.methods[0].criteria[n].n) for n in names))
+        click.echo(show.table(("method", *names), [*rows, counts]))
     if result.ceiling and result.ceiling.leave_one_out is not None:
         click.echo(f"\nOne annotator against the mean of the others: Spearman {result.ceiling.leave_one_out:.3f}")
-    for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+    if result.verdict:
+        click.echo(f"\n{result.verdict.text}")
+
+
+def _plan(given: dict[str, Any]) -> Plan:
+    fitting = [name for name in ("cv", "kind", "by_criterion", "like") if given[name]]
+    if given["weights"] and fitting:
+        raise click.UsageError(f"-w uses weights as they are: leave out --{fitting[0].replace('_', '-')}")
+    if given["force"] and not given["weights"]:
+        raise click.UsageError("--force is about the weights of -w: give some")
+    if given["report"]:
+        check_report()
+    kinds, like = (tuple(dict.fromkeys(given[name])) for name in ("kind", "like"))
+    return Plan(kinds or KINDS, given["by_criterion"], like, given["cv"] or 5, given["group"], given["seed"])
 
 
 @click.command("eval")
 @click.argument("labelled", metavar="LABELLED")
-@judge_options
-@click.option("--cv", "folds", type=click.IntRange(2), default=5, show_default=True, help="Folds, split by group.")
+@weighted_options
+@click.option("--cv", type=click.IntRange(2), help="Folds, split by group.  [default: 5]")
+@click.option("--kind", multiple=True, type=click.Choice(KINDS), help="Weights to fit; repeat for several.  [default: all]")
+@click.option("--by-criterion", is_flag=True, help="Add weights per criterion, drawn toward the common ones.")
+@click.option("--like", multiple=True, type=click.Choice(list(PRESETS)), help="Add weights fitted as published.")
+@click.option("--group", metavar="FIELD", help="Field of the rows that must stay on one side of a split.")
 @click.option("-s", "--seed", type=int, default=0, show_default=True)
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write all figures to this file, too.")
-@click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
-@click.option("--layout", help="Layout of the file. Default: detected.")
-def command(labelled: str, folds: int, seed: int, limit: int | None, json_path: str | None, **given: Any) -> None:
+@click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, allow_dash=True), help="Write all figures; - prints them.")
+@data_options
+def command(labelled: str, limit: int | None, json_path: str | None, **given: Any) -> None:
     """Compare the methods with the human scores of LABELLED.
 
-    direct, e_score, uniform, and each kind of fitted weights, cross-validated with the groups of the
-    file (same source text or prompt) never split. MAE is in points of the scale, before and after
-    calibration.
+    direct, e_score, uniform, and each kind of fitted weights, cross-validated: no weights score an
+    item of a group (same source text or prompt) that they were fitted on. With -w the given
+    weights are used as they are. MAE is in points of the scale, before and after calibration.
     """
+    plan = _plan(given)
+    weights = load_weights(given["weights"]) if given["weights"] else None
     dataset = read_items(labelled, mapping=parse_map(given["mapping"]), layout=given["layout"])
     click.echo(dataset.message, err=True)
     items = dataset.items[:limit]
-    with open_judge(given) as judge, show.progress(len(items) * len(judge.rubrics)) as progress:
-        data = gather(judge, items, progress)
-    for item, reason in data.failed:
-        click.echo(f"Warning: item {item} left out: {reason}", err=True)
-    result = evaluate(data, folds=folds, seed=seed)
-    _show(result)
-    if json_path:
-        write_rows(json_path, [json.loads(json.dumps(result.row()))])
+    with open_judge(given, weights, force=given["force"]) as judge:
+        with show.progress(len(items) * len(judge.rubrics)) as progress:
+            pair = (given["weights"], weights) if weights else None
+            run, failed = run_evaluation(judge, items, plan, source=labelled, weights=pair, progress=progress)
+        show.evaluated(judge.counts, failed)
+    if json_path == "-":
+        click.echo(run_json(run), nl=False)
+    else:
+        _show(run.evaluation)
+    for warning in run.evaluation.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if json_path not in (None, "-"):
+        save_run(json_path, run)
+    if given["report"]:
+        write_report(given["report"], run.evaluation, run.origin)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import click
 from tqdm import tqdm
 
-from ..jobs import LOW_MASS, Summary
+from ..jobs import LOW_MASS, SHOWN_FAILURES, Summary
 from ..judge import Counts
 
 
@@ -56,3 +56,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return "  ".join(parts).rstrip()
 
     return "\n".join([line(head), line(["-" * w for w in widths]), *map(line, rows)])
+
+
+def evaluated(counts: Counts, failed: Sequence[tuple[str, str]] = ()) -> None:
+    """What a run evaluated and which items it left out, on stderr."""
+    click.echo(
+        f"{counts.done} judgments, {counts.stored} from the store; "
+        f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
+        err=True,
+    )
+    for item, reason in failed[:SHOWN_FAILURES]:
+        click.echo(f"Warning: item {item} left out: {reason}", err=True)
+    if len(failed) > SHOWN_FAILURES:
+        click.echo(f"Warning: and {len(failed) - SHOWN_FAILURES} more items left out", err=True)
