@@ -20,6 +20,7 @@ from .library import Library, load
 
 _BUILD = "build one with `lager-lite backend build --rpc`"
 _PATIENCE = 20.0
+_registered: set[str] = set()
 # The child searches modules where its parent does (see `guard`).
 _CHILD = "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from lager_lite.llama.rpc import main; main(sys.argv[2])"
 
@@ -52,7 +53,8 @@ def register(library: Library, servers: Sequence[str]) -> None:
     if offline.is_refusing():
         raise offline.OfflineError(f"offline: --rpc would connect to {', '.join(servers)}", "give --online if that is wanted")
     _need(library)
-    for server in servers:
+    # A server serves one process at a time, so one that is connected cannot be tried again.
+    for server in (s for s in servers if s not in _registered):
         _try(server)
         add = _function(library, "ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)
         registry = add(server.encode())
@@ -61,6 +63,7 @@ def register(library: Library, servers: Sequence[str]) -> None:
         library.ggml.ggml_backend_register.argtypes = [ctypes.c_void_p]
         library.ggml.ggml_backend_register.restype = None
         library.ggml.ggml_backend_register(registry)
+        _registered.add(server)
 
 
 def serve(library: Library, endpoint: str, threads: int) -> None:
@@ -98,7 +101,7 @@ def _try(server: str) -> None:
             timeout=_PATIENCE, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise BackendError(f"{server} is no RPC server: it does not answer", "see what listens there") from None
+        raise BackendError(f"the RPC server {server} does not answer", "it serves one process at a time: end the other, or see what listens there") from None
     if done.returncode:
         told = [line for line in done.stderr.splitlines() if "RPC" in line] or done.stderr.splitlines()[-1:]
         raise BackendError(
