@@ -30,16 +30,12 @@ FEW_GROUPS = 10
 
 @dataclass(frozen=True)
 class Plan:
-    """What to compare. kinds, criteria, like, folds: see `evaluate`; without meaning for given weights.
-
-    group: the field of the items to group by, None for their own groups.
-    """
+    """What to compare; see `evaluate`. Given weights need the seed only."""
 
     kinds: Sequence[str] = KINDS
     criteria: bool = False
     like: Sequence[str] = ()
     folds: int = 5
-    group: str | None = None
     seed: int = 0
 
 
@@ -65,7 +61,7 @@ def run_evaluation(
     Returns the run, and (item id, reason) of items left out. Raises DataError or FitError.
     """
     begin = time.monotonic()
-    data = gather(judge, regroup(items, plan.group) if plan.group else items, progress)
+    data = gather(judge, items, progress)
     read = time.monotonic()
     if weights is not None:
         path, file = weights

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ..datasets import read_items
-from ..evaluation import Plan, run_evaluation
+from ..evaluation import Plan, regroup, run_evaluation
 from ..metrics import Interval
 from ..presets import PRESETS
 from ..records import KINDS
@@ -68,8 +68,8 @@ def _plan(given: dict[str, Any]) -> Plan:
         raise click.UsageError("--force is about the weights of -w: give some")
     if given["report"]:
         check_report()
-    kinds, like = (tuple(dict.fromkeys(given[name])) for name in ("kind", "like"))
-    return Plan(kinds or KINDS, given["by_criterion"], like, given["cv"] or 5, given["group"], given["seed"])
+    kinds, like = (tuple(k for k in known if k in given[name]) for name, known in (("kind", KINDS), ("like", PRESETS)))
+    return Plan(kinds or KINDS, given["by_criterion"], like, given["cv"] or 5, given["seed"])
 
 
 @click.command("eval")
@@ -96,7 +96,7 @@ def command(labelled: str, limit: int | None, json_path: str | None, **given: An
     weights = load_weights(given["weights"]) if given["weights"] else None
     dataset = read_items(labelled, mapping=parse_map(given["mapping"]), layout=given["layout"])
     click.echo(dataset.message, err=True)
-    items = dataset.items[:limit]
+    items = regroup(dataset.items[:limit], given["group"]) if given["group"] else dataset.items[:limit]
     with open_judge(given, weights, force=given["force"]) as judge:
         with show.progress(len(items) * len(judge.rubrics)) as progress:
             pair = (given["weights"], weights) if weights else None
