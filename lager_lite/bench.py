@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from .llama.native import available
 from .llama.runtime import Backbone, Context
 
 
 @dataclass(frozen=True)
-class TapCost:
-    """tap: the way states were read; prefill_*, decode_*: tokens per second, medians over `rounds`;
-    ratios: tapped over plain, the median of the rounds' own ratios; early: per fraction of the blocks, time over the whole pass."""
+class Tapped:
+    """What one tap costs. prefill, decode: tokens per second, medians over the rounds; ratios: tapped
+    over plain, the median of the rounds' own ratios; early: per fraction of the blocks, time over that
+    of the whole pass."""
 
     tap: str
+    prefill: float
+    prefill_ratio: float
+    decode: float
+    decode_ratio: float
+    early: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TapCost:
+    """prefill_plain, decode_plain: tokens per second without a tap; taps: every tap that the library
+    has, the one in use first."""
+
     tokens: int
     rounds: int
     prefill_plain: float
-    prefill_tapped: float
-    prefill_ratio: float
     decode_plain: float
-    decode_tapped: float
-    decode_ratio: float
-    early: dict[str, float]
+    taps: tuple[Tapped, ...]
 
     def row(self) -> dict[str, object]:
         """As a dictionary for JSON."""
@@ -34,32 +46,37 @@ class TapCost:
 
 
 def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds: int = 5) -> TapCost:
-    """Measure what reading every state at the last token costs.
+    """Measure what reading every state at the last token costs, for every tap that the library has.
 
     Prefill of `tokens` random tokens in one batch, and `decode` single tokens behind 64, on a context
-    without an evaluation callback and on one with the tap reading.
+    without a tap and on one per tap, all of them in every round.
     """
     rng = np.random.default_rng(0)
     tokens = min(tokens, backbone.options.batch_size)
     prompt = rng.integers(0, backbone.n_vocab, tokens).astype(np.int32)
-    with backbone.context(tokens, tap=False) as plain, backbone.context(tokens) as tapped:
-        sides = (lambda: plain.run_plain(prompt), lambda: _read(tapped, prompt))
-        prefill = _rounds(sides, rounds)
-        steps = (lambda: _steps(plain, prompt, decode), lambda: _steps(tapped, prompt, decode))
-        single = _rounds(steps, rounds)
-        early = _early(tapped, prompt, rounds)
-        name = tapped.tap.name
+    names = available(backbone.library)
+    with ExitStack() as stack:
+        plain, *tapped = (stack.enter_context(backbone.context(tokens, tap=name)) for name in (False, *names))
+        reading = [functools.partial(_read, context, prompt) for context in tapped]
+        prefill = _rounds((lambda: plain.run_plain(prompt), *reading), rounds)
+        single = _rounds(tuple(functools.partial(_steps, c, prompt, decode) for c in (plain, *tapped)), rounds)
+        early = [_early(context, prompt, rounds) for context in tapped]
     return TapCost(
-        tap=name,
         tokens=tokens,
         rounds=rounds,
         prefill_plain=tokens / statistics.median(prefill[0]),
-        prefill_tapped=tokens / statistics.median(prefill[1]),
-        prefill_ratio=statistics.median(a / b for a, b in zip(*prefill)),
         decode_plain=decode / statistics.median(single[0]),
-        decode_tapped=decode / statistics.median(single[1]),
-        decode_ratio=statistics.median(a / b for a, b in zip(*single)),
-        early=early,
+        taps=tuple(
+            Tapped(
+                tap=name,
+                prefill=tokens / statistics.median(prefill[i]),
+                prefill_ratio=statistics.median(a / b for a, b in zip(prefill[0], prefill[i])),
+                decode=decode / statistics.median(single[i]),
+                decode_ratio=statistics.median(a / b for a, b in zip(single[0], single[i])),
+                early=early[i - 1],
+            )
+            for i, name in enumerate(names, 1)
+        ),
     )
 
 

@@ -151,7 +151,7 @@ def test_states_are_what_the_judge_uses(run, tiny_model, tmp_path):
 def test_doctor_says_which_model_and_why(run, tiny_model):
     done = run("doctor", "-m", tiny_model)
     assert done.exit_code == 0, done.output
-    assert "(given with -m)" in done.output and "callback" in done.output
+    assert "(given with -m)" in done.output and "\ntap " in done.output
     missing = run("doctor", "-m", "none.gguf")
     assert missing.exit_code == 1 and "none.gguf" in missing.stderr
 

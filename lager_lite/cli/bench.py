@@ -21,12 +21,14 @@ from .score import parse_map
 
 
 def _show_cost(cost: TapCost) -> None:
+    taps = cost.taps
     rows = [
-        ("prefill, tokens/s", f"{cost.prefill_plain:.1f}", f"{cost.prefill_tapped:.1f}", f"{cost.prefill_ratio:.3f}"),
-        ("one-token decode, tokens/s", f"{cost.decode_plain:.1f}", f"{cost.decode_tapped:.1f}", f"{cost.decode_ratio:.3f}"),
+        ("prefill, tokens/s", f"{cost.prefill_plain:.1f}", *(c for t in taps for c in (f"{t.prefill:.1f}", f"{t.prefill_ratio:.3f}"))),
+        ("one-token decode, tokens/s", f"{cost.decode_plain:.1f}", *(c for t in taps for c in (f"{t.decode:.1f}", f"{t.decode_ratio:.3f}"))),
     ]
-    rows += [(f"stop after block {name}, share of the time", "", "", f"{ratio:.3f}") for name, ratio in cost.early.items()]
-    click.echo(show.table(("", "plain", f"{cost.tap} tap", "ratio"), rows))
+    for cut in taps[0].early:
+        rows.append((f"stop after block {cut}, share of the time", "", *(c for t in taps for c in ("", f"{t.early[cut]:.3f}"))))
+    click.echo(show.table(("", "plain", *(c for t in taps for c in (f"{t.tap} tap", "ratio"))), rows))
 
 
 def _show_workload(found: Workload) -> None:

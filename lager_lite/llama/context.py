@@ -52,13 +52,14 @@ class Context:
     Raises BackendError where the memory for it cannot be had.
     """
 
-    def __init__(self, backbone: Loaded, longest: int, *, tap: bool = True) -> None:
+    def __init__(self, backbone: Loaded, longest: int, *, tap: bool | str = True) -> None:
         self.backbone = backbone
         self._api = backbone.api
         options = backbone.options
         self.capacity = max(1, options.batch_size)
         self.longest = longest
-        self.tap = make_tap(backbone.library, backbone.n_blocks, backbone.n_embd) if tap else None
+        name = tap if isinstance(tap, str) else ""
+        self.tap = make_tap(backbone.library, backbone.n_blocks, backbone.n_embd, name) if tap else None
         params = self._params(options)
         backbone.library.log.clear()
         self._ctx = self._api.llama_init_from_model(backbone.handle, params)

@@ -61,9 +61,19 @@ def _no_native(version: int | None, reason: str) -> str:
     return "the loaded library is a stock one" if version is None else reason
 
 
-def make_tap(library: Library, n_blocks: int, n_embd: int) -> CallbackTap | NativeTap:
-    """The tap that `choose` names; an unknown version of the native tap is a RuntimeWarning."""
-    choice = choose(library)
+def available(library: Library) -> tuple[str, ...]:
+    """The taps that this library can be used with, the one that `choose` names first."""
+    first = choose(library).name
+    others = ("native", "callback") if library.native_tap_version() in KNOWN_VERSIONS else ("callback",)
+    return (first, *(name for name in others if name != first))
+
+
+def make_tap(library: Library, n_blocks: int, n_embd: int, name: str = "") -> CallbackTap | NativeTap:
+    """The tap of this name, of `available`; "" for the one that `choose` names.
+
+    An unknown version of the native tap is a RuntimeWarning.
+    """
+    choice = TapChoice(name, "") if name else choose(library)
     if choice.notice:
         warnings.warn(f"{choice.reason}; the callback tap is used: {_BUILD}", RuntimeWarning, stacklevel=2)
     return (NativeTap if choice.name == "native" else CallbackTap)(library, n_blocks, n_embd)

@@ -124,8 +124,11 @@ class Backbone:
                 return buffer.raw[:n]
             size = -n
 
-    def context(self, longest: int, *, tap: bool = True) -> Context:
-        """A context for prompts of up to `longest` tokens; without a tap it reads no states."""
+    def context(self, longest: int, *, tap: bool | str = True) -> Context:
+        """A context for prompts of up to `longest` tokens; without a tap it reads no states.
+
+        tap: True for the best that the library has, or a name of `native.available`.
+        """
         return Context(self, longest, tap=tap)
 
     def read_states(self, prompts: Sequence[Sequence[int]], *, max_state: int | None = None) -> list[States]:
