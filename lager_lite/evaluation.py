@@ -261,7 +261,12 @@ def _warnings(result: Evaluation) -> tuple[str, ...]:
         found.append(f"{result.n} labels are few: intervals are wide{held}; use 200 or more")
     if result.groups < FEW_GROUPS:
         found.append(f"{result.groups} groups are few: the intervals are resampled from them and cannot be trusted")
+    resamples = max((m.interval.resamples for m in result.methods if m.interval), default=0)
     for method in result.methods:
+        defined = method.interval.resamples if method.interval else resamples
+        if defined < 0.95 * resamples:
+            found.append(f"{method.name}: without a correlation in {resamples - defined} of {resamples} resamples, "
+                         "its interval is from the others")  # fmt: skip
         if method.overall.undefined:
             found.append(f"{method.name}: {method.overall.undefined}")
         elif method.tuned:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,18 @@ def test_kinds_criteria_and_recipes_are_chosen():
 
 def test_few_groups_are_said():
     assert any(w.startswith("6 groups are few") for w in evaluate(labelled(groups=6), resamples=50).warnings)
+
+
+def test_an_interval_from_some_of_the_resamples_is_said():
+    data = labelled(groups=60)
+    raw = data.raw.copy()
+    raw[:, -1] = [9, 0, 0, 0, 0]
+    raw[data.group == "g7", -1] = [0, 0, 0, 0, 9]
+    result = evaluate(replace(data, raw=raw), kinds=["uniform"], resamples=100)
+    wanted = [w for w in result.warnings if w.startswith("direct: without a correlation in ")]
+    missing = int(wanted[0].split()[5])
+    # A group of 60 is left out of a resample with probability (59/60)^60 = 0.365.
+    assert 20 < missing < 55 and result.method("direct").interval.resamples == 100 - missing
 
 
 @pytest.fixture(scope="module")
