@@ -166,7 +166,7 @@ def _differences(a: Run, b: Run) -> Iterator[tuple[str, str, str]]:
         else:
             yield name, _shown(left), _shown(right)
     x, y = a.evaluation, b.evaluation
-    for name in ("values", "folds", "seed"):
+    for name in ("n", "values", "folds", "seed"):
         if getattr(x, name) != getattr(y, name):
             yield name, _shown(getattr(x, name)), _shown(getattr(y, name))
     groups_a, groups_b = ({key: e.group[row] for key, row in _places(e).items()} for e in (x, y))

@@ -63,6 +63,7 @@ def test_items_that_one_run_lacks_are_counted_and_named():
     found = compare(run_of(1.0, n=60), run_of(1.0, n=60, first=57), resamples=50)
     assert (found.n, len(found.only_a), found.only_b) == (3, 57, ())
     assert found.only_a[:2] == ("i0 (a)", "i1 (b)")
+    assert found.differences == (("n", "60", "3"),)
 
 
 def test_runs_that_cannot_be_compared_are_refused():
