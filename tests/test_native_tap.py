@@ -79,7 +79,7 @@ def prompts(n_vocab, *, lengths=(23, 9, 41, 30, 1, 30), shared=12):
 
 def read(path, monkeypatch, tap, *, max_state=None, tokens=None, **options):
     monkeypatch.setenv("LAGER_LITE_TAP", tap)
-    with Backbone(path, BackendOptions(threads=2, **options)) as backbone:
+    with Backbone(path, BackendOptions(**{"threads": 1, **options})) as backbone:
         with backbone.context(64) as context:
             assert context.tap.name == tap
         given = prompts(backbone.n_vocab) if tokens is None else tokens
@@ -125,7 +125,7 @@ def test_an_early_end_has_the_states_of_the_whole_graph_below(family, monkeypatc
 def test_one_context_changes_its_mind_between_decodes(patched, tiny_model, monkeypatch):
     """A graph that was built for other wishes, or for none, must not be used again."""
     monkeypatch.setenv("LAGER_LITE_TAP", "native")
-    with Backbone(tiny_model) as backbone, backbone.context(8) as context, backbone.context(8, tap=False) as plain:
+    with Backbone(tiny_model, BackendOptions(threads=1)) as backbone, backbone.context(8) as context, backbone.context(8, tap=False) as plain:
         prompt = np.array([5, 6, 7], dtype=np.int32)
         (whole,) = context.evaluate([prompt], want_final=True)
         for k in (1, 3, 0, None, 2, 2, None):
@@ -147,7 +147,7 @@ def test_rows_come_in_the_order_of_the_batch(patched, tmp_path, monkeypatch, fla
     path = write_tiny_model(tmp_path / "m.gguf", "mamba")
     sequences, positions = (1, 0, 1, 0, 2, 1), (0, 0, 1, 1, 0, 2)
     tokens = np.array([9, 8, 7, 6, 5, 4], dtype=np.int32)
-    with Backbone(path, BackendOptions(batch_size=8, ubatch_size=2)) as backbone:
+    with Backbone(path, BackendOptions(batch_size=8, ubatch_size=2, threads=1)) as backbone:
         single = {
             s: backbone.read_states([[t for t, o in zip(tokens, sequences) if o == s][: p + 1] for p in range(sequences.count(s))])
             for s in set(sequences)
@@ -166,7 +166,7 @@ def test_rows_come_in_the_order_of_the_batch(patched, tmp_path, monkeypatch, fla
 
 def test_a_state_that_the_graph_does_not_name_is_an_error(patched, tiny_model, monkeypatch):
     monkeypatch.setenv("LAGER_LITE_TAP", "native")
-    with Backbone(tiny_model) as backbone, backbone.context(8) as context:
+    with Backbone(tiny_model, BackendOptions(threads=1)) as backbone, backbone.context(8) as context:
         tap = context.tap
         tap.begin(np.array([2]), max_state=3, want_final=False, flagged=True)
         with pytest.raises(BackendError, match="the native tap read -1 rows, expected 1"):
@@ -180,7 +180,7 @@ def test_a_state_that_the_graph_does_not_name_is_an_error(patched, tiny_model, m
 
 def test_a_buffer_that_is_too_small_is_not_written(patched, tiny_model, monkeypatch):
     monkeypatch.setenv("LAGER_LITE_TAP", "native")
-    with Backbone(tiny_model) as backbone, backbone.context(8) as context:
+    with Backbone(tiny_model, BackendOptions(threads=1)) as backbone, backbone.context(8) as context:
         tap = context.tap
         tap.begin(np.array([1]), max_state=1, want_final=False, flagged=True)
         out, states = np.full(2 * 64 + 1, 7, np.float32), np.array([0, 1], np.int32)
@@ -195,7 +195,7 @@ def test_a_buffer_that_is_too_small_is_not_written(patched, tiny_model, monkeypa
 @pytest.mark.parametrize("states", [[1, 1], [2, 1], [-1], [4], []], ids=str)
 def test_states_out_of_order_or_range_are_refused(patched, tiny_model, monkeypatch, states):
     monkeypatch.setenv("LAGER_LITE_TAP", "native")
-    with Backbone(tiny_model) as backbone, backbone.context(8) as context:
+    with Backbone(tiny_model, BackendOptions(threads=1)) as backbone, backbone.context(8) as context:
         array, out = np.array(states, np.int32), np.empty(999, np.float32)
         args = (context._ctx, array.ctypes.data_as(ctypes.c_void_p), len(states))
         assert context.tap._begin(*args, False, False, out.ctypes.data, out.size) == -1
@@ -204,7 +204,7 @@ def test_states_out_of_order_or_range_are_refused(patched, tiny_model, monkeypat
 def test_chosen_states_fill_the_slots_in_their_order(patched, tiny_model, monkeypatch):
     monkeypatch.setenv("LAGER_LITE_TAP", "native")
     prompt = np.array([9, 8, 7], np.int32)
-    with Backbone(tiny_model) as backbone, backbone.context(8) as context:
+    with Backbone(tiny_model, BackendOptions(threads=1)) as backbone, backbone.context(8) as context:
         (whole,) = context.evaluate([prompt], want_final=True)
         states, out = np.array([0, 2], np.int32), np.empty((3, 1, 64), np.float32)
         assert context.tap._begin(context._ctx, states.ctypes.data, 2, True, False, out.ctypes.data, out.size) == 0
@@ -222,7 +222,7 @@ def test_both_taps_read_the_same_bits_of_the_default_model(patched, monkeypatch,
     except LagerError as error:
         pytest.skip(f"the default model is not installed: {error.hint}")
     tokens = prompts(40_000, lengths=(90, 200, 13), shared=80)
-    size = {"max_state": k, "tokens": tokens, "batch_size": 128, "ubatch_size": 64}
+    size = {"max_state": k, "tokens": tokens, "batch_size": 128, "ubatch_size": 64, "threads": 2}
     assert_same(read(path, monkeypatch, "native", **size), read(path, monkeypatch, "callback", **size))
 
 
