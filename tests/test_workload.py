@@ -10,6 +10,8 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from lager_lite.errors import BackendError, DataError
 from lager_lite.judge import Judge
+from lager_lite.llama.library import load
+from lager_lite.llama.native import available
 from lager_lite.llama.runtime import BackendOptions
 from lager_lite.peers import measure
 from lager_lite.records import Item
@@ -55,6 +57,6 @@ def test_bench_prints_a_table_and_json_with_the_workload(tmp_path, tiny_model):
     assert "evaluated/unique" in shown.output and "1.000" in shown.output
     found = json.loads(CliRunner().invoke(main, [*arguments, "--max-state", "1", "--json"]).stdout)
     assert found["workload"]["judgments"] == 12 and found["workload"]["early"]["max_state"] == 1
-    assert found["tap"] == "callback" or found["tap"] == "native"
+    assert [t["tap"] for t in found["taps"]] == list(available(load()))
     refused = CliRunner().invoke(main, ["bench", "--peer", "transformers"])
     assert refused.exit_code == 2 and "--max-state and --peer need ITEMS" in refused.output
