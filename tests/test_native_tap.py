@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +21,8 @@ from lager_lite.locate import locate_model
 from lager_lite.schedule import Step
 from models.families import FAMILIES, Family
 from models.tiny import write_tiny_model
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def stock(version=None):
@@ -272,3 +277,13 @@ def test_a_misspelt_tap_is_an_error(monkeypatch):
     monkeypatch.setenv("LAGER_LITE_TAP", "natif")
     with pytest.raises(BackendError, match="LAGER_LITE_TAP is 'natif'"):
         native.choose(stock(1))
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process has loaded")
+def test_no_library_is_loaded_twice_under_another_name():
+    code = "from lager_lite.llama.library import load; load(); print(open('/proc/self/maps').read())"
+    maps = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loaded = {Path(line.split()[-1]).name for line in maps.splitlines() if "/libggml" in line}
+    assert loaded
+    stems = sorted(name.partition(".")[0] for name in loaded)
+    assert stems == sorted(set(stems)), loaded

@@ -133,8 +133,12 @@ def tap(request):
 
 def test_states_of_another_machine_are_the_same_bits(server, tap, tiny_model, tmp_path):
     out = tmp_path / "states.npz"
-    assert python(CLIENT, tiny_model, server, out, json.dumps([50, 7, 90]), LAGER_LITE_TAP=tap).strip() == tap
+    counter = Counter(server)
+    told = python(CLIENT, tiny_model, counter.address, out, json.dumps([50, 7, 90]), LAGER_LITE_TAP=tap)
+    counter.listener.close()
+    assert told.strip() == tap
     found = np.load(out)
+    assert counter.received > found["there0"][:, 1:].nbytes + found["there1"][:, 1:].nbytes, "the server had no part in it"
     assert found["here0"].shape == (3, 4, 64) and np.ptp(found["here0"]) > 1
     for i in (0, 1):
         np.testing.assert_array_equal(found[f"there{i}"], found[f"here{i}"])

@@ -86,8 +86,8 @@ class Library:
         self.log = Log()
         self._log_callback = api.llama_log_callback(self.log.write)
         api.llama_log_set(self._log_callback, ctypes.c_void_p(0))
-        self.base = self._open("ggml-base")
-        self.ggml = self._open("ggml")
+        self.base = self._open("ggml-base", "ggml_get_name")
+        self.ggml = self._open("ggml", "ggml_backend_dev_count")
         self._declare()
         self._check_layout()
         api.llama_backend_init()
@@ -124,7 +124,12 @@ class Library:
         function.restype = ctypes.c_int32
         return int(function())
 
-    def _open(self, name: str) -> ctypes.CDLL:
+    def _open(self, name: str, symbol: str) -> ctypes.CDLL:
+        # Wheels hold a copy of the file for every name of a library: opened by another name than libllama
+        # does, it would be loaded a second time, with a list of devices of its own.
+        inside = ctypes.CDLL(f"lib{name}", handle=self.api._lib._handle)
+        if hasattr(inside, symbol):
+            return inside
         stems = {"win32": (f"{name}.dll", f"lib{name}.dll"), "darwin": (f"lib{name}.dylib", f"lib{name}.so")}
         for file in stems.get(sys.platform, (f"lib{name}.so",)):
             path = self.folder / file
