@@ -1,0 +1,213 @@
+"""Build the CUDA backend and check it, on a machine with an NVIDIA GPU. Run from a checkout:
+
+    python tests/gpu/check_cuda.py                     # build, packaged model, random models of real sizes
+    python tests/gpu/check_cuda.py -m model.gguf ...   # these models too
+    python tests/gpu/check_cuda.py --dry               # the script itself, on any machine, in a minute
+
+Per model: states on the GPU against those on the CPU, the native tap against the callback, what each
+tap costs, judgments per second, and memory. Exit code 1 where a check fails. The tolerances are what
+sums in another order, 16-bit KV caches and quantized activations can explain; they are estimates, since
+this has not run on a GPU yet, only with --dry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from lager_lite.bench import tap_cost  # noqa: E402
+from lager_lite.datasets import load_demo, read_items  # noqa: E402
+from lager_lite.errors import LagerError  # noqa: E402
+from lager_lite.judge import Judge  # noqa: E402
+from lager_lite.llama.library import Library, load  # noqa: E402
+from lager_lite.llama.native import available  # noqa: E402
+from lager_lite.llama.runtime import Backbone, BackendOptions  # noqa: E402
+from lager_lite.locate import locate_model  # noqa: E402
+from lager_lite.workload import measure_workload  # noqa: E402
+from models.families import FAMILIES  # noqa: E402
+from models.tiny import write_tiny_model  # noqa: E402
+from tests.gpu.synthetic import SHAPES, write_synthetic  # noqa: E402
+
+# Largest difference of a state over the largest number in it.
+EXACT, DEFAULT, TAPS = 2e-3, 1e-1, 2e-3
+CPU_LIMIT = 2e9
+
+
+@dataclass
+class Report:
+    """failures: what is wrong, in words; models: what was measured, by the model's name."""
+
+    device: str = ""
+    failures: list[str] = field(default_factory=list)
+    models: dict[str, dict] = field(default_factory=dict)
+
+    def check(self, ok: bool, text: str) -> None:
+        """Print a check and remember it if it failed."""
+        print(f"  {'ok  ' if ok else 'FAIL'} {text}", flush=True)
+        if not ok:
+            self.failures.append(text)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-m", "--model", action="append", default=[], help="a GGUF file or name; repeat")
+    parser.add_argument("--items", help="a file of items to judge, default: the demo's")
+    parser.add_argument("--sizes", default="1B,3B,8B,14B,32B,70B", help=f"random models to write, of {', '.join(SHAPES)}")
+    parser.add_argument("--folder", type=Path, help="where to write them, default: the temporary folder")
+    parser.add_argument("--sdist", help="the source distribution, if it is here")
+    parser.add_argument("--skip-build", action="store_true", help="use the library that is installed")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", type=Path, help="write what was measured to this file")
+    parser.add_argument("--dry", action="store_true", help="build nothing, run every step on the CPU with tiny models")
+    return parser.parse_args()
+
+
+def build(args: argparse.Namespace) -> None:
+    command = [sys.executable, "-m", "lager_lite", "backend", "build", "--cuda", *(["--sdist", args.sdist] if args.sdist else [])]
+    print("$", " ".join(command), flush=True)
+    if not (args.dry or args.skip_build):
+        start = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, check=True)
+        print(f"built in {time.perf_counter() - start:.0f} s")
+
+
+def gpu_memory(library: Library) -> int:
+    """Free bytes of all GPUs, 0 without one."""
+    return sum(d.memory_free for d in library.devices() if d.kind == "GPU")
+
+
+def difference(left: list, right: list) -> float:
+    """The largest difference of a state over the largest number in it, over all prompts and states."""
+    pairs = [(a.states[i], b.states[i]) for a, b in zip(left, right, strict=True) for i in range(len(a.states))]
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
+def read(path: Path, options: BackendOptions, tap: str, *, max_state: int | None = None) -> list:
+    """States of four prompts that share a beginning and go over several micro-batches."""
+    with Backbone(path, options) as backbone, backbone.context(256, tap=tap) as context:
+        rng = np.random.default_rng(4)
+        trunk = rng.integers(3, backbone.n_vocab, 100)
+        parts = ((100, 90), (100, 7), (40, 150), (0, 1))
+        prompts = [np.concatenate([trunk[:k], rng.integers(3, backbone.n_vocab, n)]).astype(np.int32) for k, n in parts]
+        found = {i: g for g in context.evaluate(prompts, max_state=max_state) for i in g.prompts}
+        return [_Row(found[i].states[found[i].prompts.index(i)]) for i in range(len(prompts))]
+
+
+@dataclass(frozen=True)
+class _Row:
+    states: np.ndarray
+
+
+def check_parity(report: Report, path: Path, name: str, *, exact_only: bool = False) -> None:
+    """GPU against CPU, taps against each other, early end against the whole graph."""
+    batches = {"batch_size": 256, "ubatch_size": 64}
+    # The type of the V cache is named, since "auto" is another one on the CPU.
+    default = functools.partial(BackendOptions, cache_type_v="f16")
+    kinds = {"exact": (BackendOptions.exact, EXACT), "default": (default, DEFAULT)}
+    for kind, (options, tolerance) in list(kinds.items())[: 1 if exact_only else 2]:
+        taps = available(load())
+        near = read(path, options(gpu_layers=0, **batches), taps[0])
+        far = {tap: read(path, options(gpu_layers="all", **batches), tap) for tap in taps}
+        for tap, states in far.items():
+            off = difference(states, near)
+            report.check(off <= tolerance, f"{name}, {kind}: {tap} tap, GPU against CPU {off:.2g} (at most {tolerance:g})")
+        if len(far) == 2:
+            off = difference(far["native"], far["callback"])
+            report.check(off <= TAPS, f"{name}, {kind}: native against callback on the GPU {off:.2g} (at most {TAPS:g})")
+        k = len(near[0].states) // 2
+        short = read(path, options(gpu_layers="all", **batches), taps[0], max_state=k)
+        off = difference(short, [_Row(row.states[: k + 1]) for row in far[taps[0]]])
+        report.check(off <= TAPS, f"{name}, {kind}: ended after state {k} against the whole graph {off:.2g} (at most {TAPS:g})")
+
+
+def measure(report: Report, path: Path, name: str, args: argparse.Namespace) -> None:
+    """What the taps cost, and judgments per second."""
+    options = BackendOptions(gpu_layers="all", batch_size=2048, ubatch_size=512)
+    before = gpu_memory(load())
+    with Backbone(path, options) as backbone:
+        cost = tap_cost(backbone, tokens=256 if args.dry else 512, rounds=args.rounds)
+        used = before - gpu_memory(load())
+    for tap in cost.taps:
+        print(f"  {tap.tap} tap: prefill {tap.prefill:.0f} of {cost.prefill_plain:.0f} tokens/s ({tap.prefill_ratio:.3f}), "
+              f"decode {tap.decode:.0f} of {cost.decode_plain:.0f} ({tap.decode_ratio:.3f}), "
+              f"early {', '.join(f'{k} {v:.3f}' for k, v in tap.early.items())}", flush=True)  # fmt: skip
+    native = cost.taps[0]
+    if native.tap == "native" and not args.dry:
+        report.check(native.prefill_ratio >= 0.99, f"{name}: native prefill {native.prefill_ratio:.3f} of untapped (at least 0.99)")
+        report.check(native.decode_ratio >= 0.98, f"{name}: native decode {native.decode_ratio:.3f} of untapped (at least 0.98)")
+    items = read_items(args.items).items if args.items else load_demo().items
+    with Judge(path, rubric="faithfulness", options=options) as judge:
+        found = measure_workload(judge, items[:4] if args.dry else items)
+    print(f"  {found.judgments} judgments, {found.whole.judgments_per_second:.1f}/s, {found.whole.tokens_per_second:.0f} tokens/s, "
+          f"{found.whole.share:.2f} of plain prefill; GPU memory {used / 2**30:.2f} GiB", flush=True)  # fmt: skip
+    report.models[name] = {"bytes": path.stat().st_size, "gpu_bytes": used, "cost": cost.row(), "workload": found.row()}
+
+
+def chosen(args: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Path, bool]]:
+    """(name, path, written here) of every model: the packaged one, those given, random ones by size."""
+    for wanted in args.model or [None]:
+        try:
+            path = locate_model(wanted).path
+        except LagerError as error:
+            print(f"{wanted or 'the packaged model'}: left out, {error.message}")
+            continue
+        yield path.name, path, False
+    for size in ["dry"] if args.dry else args.sizes.split(","):
+        shape = SHAPES[size]
+        room = gpu_memory(load())
+        if not args.dry and 1.15 * shape.file_bytes + 1.5e9 > room:
+            print(f"random {size}: left out, {shape.file_bytes / 1e9:.1f} GB do not fit {room / 1e9:.1f} GB of GPU memory")
+            continue
+        yield f"random {size}", write_synthetic(folder / f"{size}.gguf", shape), True
+
+
+@contextmanager
+def work_folder(args: argparse.Namespace) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+        yield Path(name)
+
+
+def main() -> int:
+    args = parse()
+    build(args)
+    library, report = load(), Report()
+    report.device = ", ".join(f"{d.name}: {d.description}" for d in library.devices())
+    print(f"{report.device}; taps: {', '.join(available(library))}", flush=True)
+    if args.dry:
+        args.rounds = 1
+        print("DRY RUN on the CPU: nothing here says anything about a GPU")
+    else:
+        report.check(any(d.name.startswith("CUDA") for d in library.devices()), "the library has a CUDA device")
+        report.check(available(library)[0] == "native", "the native tap is used")
+    with work_folder(args) as folder:
+        for family in list(FAMILIES)[: 3 if args.dry else None]:
+            check_parity(report, write_tiny_model(folder / f"{family}.gguf", family), f"tiny {family}", exact_only=True)
+        for name, path, ours in chosen(args, folder):
+            print(f"{name}, {path.stat().st_size / 1e9:.2f} GB", flush=True)
+            if path.stat().st_size <= CPU_LIMIT:
+                check_parity(report, path, name)
+            measure(report, path, name, args)
+            if ours:
+                path.unlink()
+    if args.json:
+        args.json.write_text(json.dumps({"dry": args.dry, **asdict(report)}, indent=1), encoding="utf-8")
+    print(f"{len(report.failures)} checks failed" if report.failures else "every check passed")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
