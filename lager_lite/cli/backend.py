@@ -31,7 +31,7 @@ def command() -> None:
 def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, verbose: bool, **kinds: bool) -> None:
     """Download llama-cpp-python's source, patch and build it, and install it into this environment.
 
-    The one command that uses the network. It takes minutes. CMAKE_ARGS is passed on.
+    Nothing else in lager-lite downloads anything. It takes minutes. CMAKE_ARGS is passed on.
     """
     chosen = tuple(name for name in BACKENDS if kinds[name])
     request = BuildRequest(chosen, sdist=sdist, wheel=wheel, jobs=jobs, verbose=verbose)

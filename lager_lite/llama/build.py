@@ -1,4 +1,4 @@
-"""Build llama-cpp-python with our patches: the only part of lager-lite that uses the network.
+"""Build llama-cpp-python with our patches: the only part of lager-lite that downloads anything.
 
 The source distribution is downloaded by pip, checked against a hash that stands here, patched and
 built by pip. The result is the same package with the same version; a local label ("+lager.1") shows
