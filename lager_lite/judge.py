@@ -8,7 +8,7 @@ readings are stored before the next one runs.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from . import aggregate
 from .chat import ChatTemplate, resolve_chat
-from .errors import LagerError, PromptError, UnsupportedModelError
+from .errors import LagerError, PromptError, UnsupportedModelError, WeightsError
 from .gguf_file import open_model
 from .llama.runtime import Backbone, BackendOptions, Context, Group
 from .prompt import render
@@ -61,8 +61,8 @@ class Judge:
     model: path of a GGUF; rubric: a name, a TOML file, a Rubric, or a list of these; weights: a
     WeightsFile or None (then the score is `uniform`); store: an open Store or None; overflow: what
     to do with a prompt longer than the context, one of OVERFLOW; max_state: end the graph after
-    that state (by default after the last one that the weights need, when weights are given and
-    `early` is true). Use as a context manager.
+    that state (by default after the last one that the weights need, where weights are given and
+    `early` is true; direct, e_score and uniform then are None). Use as a context manager.
 
     Raises ModelFileError, UnsupportedModelError, BackendError, PromptError or WeightsError.
     """
@@ -78,6 +78,7 @@ class Judge:
         overflow: str = "error",
         chat: ChatTemplate | None = None,
         max_state: int | None = None,
+        early: bool = True,
         force: bool = False,
     ) -> None:
         if overflow not in OVERFLOW:
@@ -98,9 +99,13 @@ class Judge:
         self._context: Context | None = None
         self._heads: dict[tuple[int, ...], Head] = {}
         try:
-            self.n_states = self.backbone.n_blocks + 1
-            self.weights = self._accept(weights, force)
-            self.max_state = max_state
+            self.n_states = self.info.whole_blocks + 1
+            self.weights: LayerWeights | None = None
+            self.by_rubric: Mapping[str, LayerWeights] = {}
+            if weights is not None:
+                self.use_weights(weights, force=force)
+            needed = weights.max_state if weights is not None and early else self.n_states - 1
+            self.max_state = self._top(needed if max_state is None else max_state)
             self.labels = {r.name: self._labels(r) for r in self.rubrics}
             self._key = context_key(
                 model=self.info.fingerprint, states=self.n_states, version=self.backbone.library.version, **self.settings()
@@ -123,6 +128,11 @@ class Judge:
             self._context = None
         self.backbone.close()
 
+    def use_weights(self, file: WeightsFile, *, force: bool = False) -> None:
+        """Score with these weights from now on. Raises WeightsError where they do not belong to this run."""
+        self.warnings += check_weights(file, self.provenance(), force=force)
+        self.weights, self.by_rubric = file.weights, file.by_rubric
+
     def settings(self) -> dict[str, str]:
         """The settings that change layer logits."""
         options = self.options
@@ -138,7 +148,7 @@ class Judge:
             fingerprint=self.info.fingerprint,
             architecture=self.info.architecture,
             quantization=self.info.quantization,
-            n_states=self.info.n_blocks + 1,
+            n_states=self.n_states,
             scale=self.rubrics[0].scale,
             rubrics={r.name: rubric_hash(r) for r in self.rubrics},
             settings=self.settings(),
@@ -183,9 +193,13 @@ class Judge:
         """The judgment that follows from a reading."""
         values = np.asarray(rubric.scale.values)
         whole = len(reading.raw) == self.n_states
-        lens = self.weights.lens if self.weights else "raw"
+        fitted = self.by_rubric.get(rubric.name, self.weights)
+        if fitted is None and not whole:
+            error = f"states 0 to {len(reading.raw) - 1} of {self.n_states - 1} were read: no score without weights for them"
+            return Judgment(id=item.id, rubric=rubric.name, score=None, error=error, where=item.where)
+        lens = fitted.lens if fitted else "raw"
         logits = reading.lens(lens).astype(np.float64)
-        weights = self.weights or aggregate.uniform_weights(len(logits), lens)
+        weights = fitted or aggregate.uniform_weights(len(logits), lens)
         probabilities, raw, calibrated = aggregate.score(logits, values, weights)
         last = reading.raw[-1].astype(np.float64)
         return Judgment(
@@ -196,7 +210,7 @@ class Judge:
             probabilities=dict(zip(rubric.scale.labels, map(float, probabilities))),
             direct=float(aggregate.direct(last, values)) if whole else None,
             e_score=float(aggregate.e_score(last, values)) if whole else None,
-            uniform=float(aggregate.uniform_score(logits, values)),
+            uniform=float(aggregate.uniform_score(logits, values)) if whole else None,
             per_layer=tuple(map(float, aggregate.per_layer_scores(logits, values))),
             mass=reading.mass,
             tokens=reading.tokens,
@@ -259,11 +273,20 @@ class Judge:
             self._heads[ids] = self.file.head(list(ids))
         return self._heads[ids]
 
-    def _accept(self, file: WeightsFile | None, force: bool) -> LayerWeights | None:
-        if file is None:
-            return None
-        self.warnings += check_weights(file, self.provenance(), force=force)
-        return file.weights
+    def _top(self, wanted: int) -> int | None:
+        """The highest state to read, None for all. A pruned copy lacks the upper ones, and the output
+        of its own last block is computed otherwise than in the whole model."""
+        if not 0 <= wanted < self.n_states:
+            raise WeightsError(f"state {wanted} was asked for, the model has 0 to {self.n_states - 1}", "use a lower --max-state")
+        pruned = self.info.whole_blocks != self.info.n_blocks
+        if pruned and self.weights is not None and wanted > self.info.n_blocks - 1:
+            raise WeightsError(
+                f"{self.info.paths[0].name} was pruned to states 0 to {self.info.n_blocks - 1}; these weights read up to {wanted}",
+                "use the whole model, or weights that read fewer states",
+            )
+        if pruned:
+            return min(wanted, self.info.n_blocks - 1)
+        return None if wanted == self.n_states - 1 else wanted
 
     def _fit(self, prompt: TokenizedPrompt) -> TokenizedPrompt:
         if len(prompt.tokens) <= self.limit:

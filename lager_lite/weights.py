@@ -46,10 +46,21 @@ class Provenance:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """Layer weights and their provenance."""
+    """Layer weights and their provenance; by_rubric: weights of single rubrics, drawn toward `weights`
+    when they were fitted, empty where one set serves all."""
 
     weights: LayerWeights
     provenance: Provenance
+    by_rubric: Mapping[str, LayerWeights] = field(default_factory=dict)
+
+    def of(self, rubric: str) -> LayerWeights:
+        """The weights of one rubric: its own where they were fitted, else those of all."""
+        return self.by_rubric.get(rubric, self.weights)
+
+    @property
+    def max_state(self) -> int:
+        """The highest state that any of the weights needs."""
+        return max(len(w.weights) for w in (self.weights, *self.by_rubric.values())) - 1
 
 
 def save_weights(path: str | Path, file: WeightsFile) -> None:
@@ -134,18 +145,12 @@ def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) ->
 
 
 def _to_json(file: WeightsFile) -> dict[str, Any]:
-    weights, provenance = file.weights, file.provenance
-    calibration = weights.calibration
+    provenance = file.provenance
     return {
         "schema": SCHEMA,
         "version": SCHEMA_VERSION,
-        "kind": weights.kind,
-        "lens": weights.lens,
-        "over": weights.over,
-        "weights": np.asarray(weights.weights, dtype=float).tolist(),
-        "bias": None if weights.bias is None else np.asarray(weights.bias, dtype=float).tolist(),
-        "calibration": calibration
-        and {"kind": calibration.kind, "x": np.asarray(calibration.x).tolist(), "y": np.asarray(calibration.y).tolist()},
+        **_numbers(file.weights),
+        "by_rubric": {name: _numbers(weights) for name, weights in file.by_rubric.items()},
         "backbone": {
             "fingerprint": provenance.fingerprint,
             "architecture": provenance.architecture,
@@ -160,20 +165,37 @@ def _to_json(file: WeightsFile) -> dict[str, Any]:
     }
 
 
-def _from_json(data: dict[str, Any]) -> WeightsFile:
+def _numbers(weights: LayerWeights) -> dict[str, Any]:
+    calibration = weights.calibration
+    return {
+        "kind": weights.kind,
+        "lens": weights.lens,
+        "over": weights.over,
+        "weights": np.asarray(weights.weights, dtype=float).tolist(),
+        "bias": None if weights.bias is None else np.asarray(weights.bias, dtype=float).tolist(),
+        "calibration": calibration
+        and {"kind": calibration.kind, "x": np.asarray(calibration.x).tolist(), "y": np.asarray(calibration.y).tolist()},
+    }
+
+
+def _weights_of(data: dict[str, Any]) -> LayerWeights:
     calibration = data["calibration"]
     if calibration is not None:
         calibration = Calibration(str(calibration["kind"]), np.array(calibration["x"], float), np.array(calibration["y"], float))
+    return LayerWeights(
+        kind=data["kind"],
+        lens=data["lens"],
+        weights=np.array(data["weights"], dtype=float),
+        bias=None if data["bias"] is None else np.array(data["bias"], dtype=float),
+        over=data["over"],
+        calibration=calibration,
+    )
+
+
+def _from_json(data: dict[str, Any]) -> WeightsFile:
     backbone = data["backbone"]
     return WeightsFile(
-        LayerWeights(
-            kind=data["kind"],
-            lens=data["lens"],
-            weights=np.array(data["weights"], dtype=float),
-            bias=None if data["bias"] is None else np.array(data["bias"], dtype=float),
-            over=data["over"],
-            calibration=calibration,
-        ),
+        _weights_of(data),
         Provenance(
             fingerprint=str(backbone["fingerprint"]),
             architecture=str(backbone["architecture"]),
@@ -185,11 +207,19 @@ def _from_json(data: dict[str, Any]) -> WeightsFile:
             fit=dict(data["fit"]),
             date=str(data["date"]),
         ),
+        {str(name): _weights_of(table) for name, table in data.get("by_rubric", {}).items()},
     )
 
 
 def _check(file: WeightsFile) -> None:
-    weights, provenance = file.weights, file.provenance
+    unknown = sorted(set(file.by_rubric) - set(file.provenance.rubrics))
+    if unknown:
+        raise ValueError(f"weights for the rubrics {unknown}, which were not fitted on")
+    for weights in (file.weights, *file.by_rubric.values()):
+        _check_numbers(weights, file.provenance)
+
+
+def _check_numbers(weights: LayerWeights, provenance: Provenance) -> None:
     labels = len(provenance.scale.labels)
     if weights.kind not in KINDS or weights.lens not in LENSES or weights.over not in ("logits", "probabilities"):
         raise ValueError(f"kind {weights.kind!r}, lens {weights.lens!r}, over {weights.over!r}")
