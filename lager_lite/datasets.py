@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -175,7 +175,7 @@ def _rows_to_items(document: Document, mapping: dict[str, str], require: tuple[s
     _check_mapping(document, mapping)
     items: list[Item] = []
     problems: list[DataError] = []
-    for number, row in enumerate(document.rows, 1):
+    for number, row in enumerate(_single(document.rows, mapping), 1):
         try:
             items.append(item_of_row(row, number, mapping, require))
         except DataError as error:
@@ -185,6 +185,23 @@ def _rows_to_items(document: Document, mapping: dict[str, str], require: tuple[s
         text = "\n".join(p.message for p in problems[:_MAX_PROBLEMS])
         raise DataError(text + (f"\nand {more} more rows" if more > 0 else ""), problems[0].hint)
     return items
+
+
+def _single(rows: Iterable[Row], mapping: Mapping[str, str]) -> Iterator[Row]:
+    """Rows with one response each: a list `responses` of texts, or of objects that each have one, is spread."""
+    key = mapping.get("responses", "responses")
+    for number, row in enumerate(rows, 1):
+        several = row.values.get(key)
+        if not isinstance(several, list) or "response" in _keys_of(row, mapping):
+            yield row
+            continue
+        names = _keys_of(row, mapping)
+        base = row.values[names["id"]] if "id" in names else number
+        shared = {k: v for k, v in row.values.items() if k not in (key, names.get("id"))}
+        for place, entry in enumerate(several, 1):
+            own = entry if isinstance(entry, dict) else {mapping.get("response", "response"): entry}
+            name = f"{base}/{own.get('id', place)}"
+            yield Row({**shared, **own, mapping.get("id", "id"): name}, row.where)
 
 
 def item_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Sequence[str]) -> Item:

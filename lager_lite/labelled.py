@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import numpy as np
 from .errors import DataError
 from .judge import Counts, Judge
 from .records import Item
+from .scale import describe
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,14 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     """Read every item under every rubric for which it has a human score.
 
     A rubric takes the score of its own name, or a row's one unnamed score. Raises DataError where
-    the rubrics have different scales, or no item has a score for any of them.
+    the rubrics have different scales, no item has a score for any of them, or (before anything is
+    evaluated) a score lies outside the scale.
     """
     scales = {r.scale for r in judge.rubrics}
     if len(scales) > 1:
         raise DataError("the rubrics have different scales", "fit them one by one, or give --scale")
     values = judge.rubrics[0].scale.values
+    _check_scale(items, judge)
     rows, failed = [], []
     for item, rubric, reading in judge.read(items, progress=progress):
         scores = item.human.get(rubric.name) or item.human.get("")
@@ -80,3 +84,17 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         values=np.asarray(values, dtype=np.float64),
         failed=tuple(failed),
     )
+
+
+def _check_scale(items: Sequence[Item], judge: Judge) -> None:
+    rubric = judge.rubrics[0]
+    low, high = rubric.scale.values[0], rubric.scale.values[-1]
+    found = [s for item in items for r in judge.rubrics for s in item.human.get(r.name) or item.human.get("") or ()]
+    outside = [s for s in found if not low <= s <= high]
+    if outside:
+        span = f"{math.floor(min(found))}-{math.ceil(max(found))}"
+        raise DataError(
+            f"{len(outside)} of {len(found)} human scores lie outside the scale {describe(rubric.scale)} of rubric "
+            f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",
+            f"give the scale of the scores, for instance --scale {span}",
+        )
