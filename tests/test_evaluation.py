@@ -155,3 +155,13 @@ def test_gather_takes_the_scores_of_each_rubric(tiny_model):
 def test_the_digest_of_ids_knows_the_set_and_not_its_order():
     assert ids_digest(["b", "a", "b"]) == ids_digest(["a", "b"]) != ids_digest(["a", "c"])
     assert ids_digest(np.array(["a", "b"])) == "0c84cf75ee142f818515ab54bd107d86", "weights files carry it: it may not change"
+
+
+def test_scores_outside_the_scale_are_refused_before_anything_is_evaluated(tiny_model):
+    items = [Item(str(n), {"response": f"text {n}"}, {"": (float(n),)}) for n in range(10)]
+    with Judge(tiny_model, rubric=make_rubric("clear", "Is it clear?", template="{sections}\n{criterion}")) as judge:
+        with pytest.raises(DataError) as caught:
+            gather(judge, items)
+        assert judge.counts.evaluated_tokens == 0
+    assert caught.value.message == "5 of 10 human scores lie outside the scale 1-5 of rubric 'clear': they range from 0 to 9"
+    assert caught.value.hint == "give the scale of the scores, for instance --scale 0-9"
