@@ -97,7 +97,7 @@ def command(labelled: str, limit: int | None, json_path: str | None, **given: An
     dataset = read_items(labelled, mapping=parse_map(given["mapping"]), layout=given["layout"])
     click.echo(dataset.message, err=True)
     items = regroup(dataset.items[:limit], given["group"]) if given["group"] else dataset.items[:limit]
-    with open_judge(given, weights, force=given["force"]) as judge:
+    with open_judge(given, weights, force=given["force"], early=False) as judge:
         with show.progress(len(items) * len(judge.rubrics)) as progress:
             pair = (given["weights"], weights) if weights else None
             run, failed = run_evaluation(judge, items, plan, source=labelled, weights=pair, progress=progress)
