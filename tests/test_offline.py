@@ -19,7 +19,7 @@ from lager_lite.offline import OfflineError, refusing
 ROOT = Path(__file__).resolve().parent.parent
 ROW = '{"id": "a", "response": "R"}\n'
 TOML = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
-WITHOUT_A_MODEL = ("data", "rubrics", "store", "models", "backend")
+WITHOUT_A_MODEL = ("compare", "data", "rubrics", "store", "models", "backend")
 # What a person does with the program, in one process: every line is a command.
 SESSION = """
 import json, sys
@@ -148,8 +148,6 @@ def test_a_command_that_would_reach_out_ends_with_an_error_unless_online(tmp_pat
 
 @pytest.mark.parametrize("name", [n for n in COMMANDS if n not in WITHOUT_A_MODEL])
 def test_every_command_that_loads_a_model_is_offline_by_default(name):
-    if name in ("backend",):
-        pytest.skip("it downloads by its purpose")
     command = main.get_command(None, name)
     (option,) = [p for p in command.params if "--offline" in p.opts]
     assert option.default is True and option.secondary_opts == ["--online"]
