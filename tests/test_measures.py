@@ -1,0 +1,18 @@
+"""The commands that measure run, and count what they say they count."""
+
+from __future__ import annotations
+
+import fit_times
+import store_size
+
+
+def test_fit_times_names_every_kind(capsys):
+    fit_times.main(["--items", "120", "--states", "4"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("120 items, 4 states, 5 labels; strength chosen in 5 folds\n")
+    assert [line.split()[0] for line in shown.splitlines()[1:5]] == ["uniform", "simplex", "signed", "full"]
+
+
+def test_store_size_finds_what_it_wrote(capsys):
+    store_size.main(["--readings", "700", "--states", "4"])
+    assert capsys.readouterr().out.startswith("700 readings of 4 x 5: ")
