@@ -16,7 +16,7 @@ from .aggregate import apply_calibration, direct, e_score
 from .aggregate import score as read_score
 from .calibration import fit_calibration
 from .errors import FitError
-from .fitting import GRID, FitResult, check_choices, fit, fit_by_criterion, group_folds, rank_agreement
+from .fitting import GRID, FitResult, check_choices, fit, fit_by_criterion, group_folds
 from .objective import Loss, check_labelled
 from .presets import Recipe, fit_recipe
 from .records import KINDS
@@ -45,14 +45,6 @@ class CrossValidation:
 
     fold: np.ndarray
     methods: Mapping[str, Held]
-
-
-@dataclass(frozen=True)
-class PrefixPoint:
-    """Cross-validated Spearman correlation with the first `states` states; None where undefined."""
-
-    states: int
-    spearman: float | None
 
 
 def cross_validate(
@@ -114,50 +106,6 @@ def best_lens(
     if len(fits) == 1 or kind == "uniform":
         return fits[0]
     return max(fits, key=_best_trial)
-
-
-def prefix_tradeoff(
-    layer_logits: np.ndarray,
-    human: np.ndarray,
-    values: Sequence[float],
-    *,
-    prefixes: Sequence[int],
-    kind: str,
-    lens: str,
-    strength: float | None = None,
-    groups: Sequence | None = None,
-    folds: int = 5,
-    seed: int = 0,
-    loss: Loss = Loss(),
-    grid: Sequence[float] = GRID,
-) -> tuple[PrefixPoint, ...]:
-    """Cross-validated agreement when only the first k states are read, for every k in `prefixes`.
-
-    k states are those of the embedding and of the first k - 1 blocks, so the pass may end after
-    block k - 1. layer_logits (n, L+1, K). Raises FitError as `fit` and for k outside 1 to L+1.
-    """
-    states = np.shape(layer_logits)[1]
-    wrong = [k for k in prefixes if not 1 <= k <= states]
-    if wrong or not prefixes:
-        raise FitError(f"prefixes must lie between 1 and {states} states, got {wrong or 'none'}")
-    points = []
-    for count in prefixes:
-        found = cross_validate_kind(layer_logits, human, values, kind=kind, lens=lens, strength=strength, groups=groups,
-                                    folds=folds, seed=seed, loss=loss, grid=grid, max_states=int(count))  # fmt: skip
-        points.append(PrefixPoint(int(count), rank_agreement(found, np.asarray(human))))
-    return tuple(points)
-
-
-def smallest_prefix(tradeoff: Sequence[PrefixPoint], tolerance: float = 0.01) -> PrefixPoint:
-    """The point with fewest states that loses at most `tolerance` against the best point.
-
-    Raises FitError where no point has an agreement.
-    """
-    defined = [p for p in tradeoff if p.spearman is not None]
-    if not defined:
-        raise FitError("no prefix has a defined agreement", "give more or more varied labels")
-    floor = max(p.spearman for p in defined) - tolerance
-    return min((p for p in defined if p.spearman >= floor), key=lambda p: p.states)
 
 
 def cross_validate_kind(

@@ -8,7 +8,6 @@ from lager_lite.aggregate import direct, e_score, score
 from lager_lite.errors import FitError
 from lager_lite.fitting import fit, rank_agreement
 from lager_lite.presets import fit_recipe, preset
-from lager_lite.validation import PrefixPoint
 from tests.fitting_data import layered
 
 SHORT = (100.0, 10.0, 1.0)
@@ -92,31 +91,15 @@ def test_a_recipe_is_fitted_again_for_every_fold_without_the_states_it_leaves_ou
     assert held.lenses == ("raw",) * 3
 
 
-def test_prefix_agreement_grows_with_the_states_that_matter():
+def test_agreement_grows_with_the_states_that_matter():
     x, human, values, groups = layered(300, noise=0.2)
-    found = validation.prefix_tradeoff(x, human, values, prefixes=[1, 2, 6], kind="full", lens="raw", groups=groups,
-                                       strength=10.0)  # fmt: skip
-    assert [p.states for p in found] == [1, 2, 6]
+    one, two, all_states = (
+        rank_agreement(validation.cross_validate_kind(x, human, values, kind="full", lens="raw", groups=groups, strength=10.0,
+                                                      max_states=count), human)
+        for count in (1, 2, 6)
+    )  # fmt: skip
     # State 0 never varies: it can only tell folds apart.
-    assert (found[0].spearman or 0.0) < 0.1 < found[1].spearman < found[2].spearman
-    whole = validation.cross_validate_kind(x, human, values, kind="full", lens="raw", groups=groups, strength=10.0)
-    assert found[2].spearman == pytest.approx(rank_agreement(whole, human))
-
-
-def test_smallest_prefix_within_the_tolerance():
-    points = (PrefixPoint(5, None), PrefixPoint(10, 0.40), PrefixPoint(20, 0.485), PrefixPoint(31, 0.49))
-    assert validation.smallest_prefix(points, 0.01).states == 20
-    assert validation.smallest_prefix(points, 0.001).states == 31
-    assert validation.smallest_prefix(points, 0.5).states == 10
-    with pytest.raises(FitError, match="no prefix has a defined agreement"):
-        validation.smallest_prefix(points[:1])
-
-
-def test_prefixes_outside_the_model_are_an_error():
-    x, human, values, _ = layered(30)
-    with pytest.raises(FitError) as caught:
-        validation.prefix_tradeoff(x, human, values, prefixes=[0, 3, 7], kind="full", lens="raw")
-    assert caught.value.message == "prefixes must lie between 1 and 6 states, got [0, 7]"
+    assert (one or 0.0) < 0.1 < two < all_states
 
 
 def test_bad_labels_are_named_before_any_fold_is_fitted():
