@@ -24,7 +24,7 @@ _MEANING = {
 @click.command("demo")
 @judge_options
 def command(**given: Any) -> None:
-    """Score 40 summaries of 8 texts, each text with five summaries of constructed quality.
+    """Score 50 summaries of 10 texts, each text with five summaries of constructed quality.
 
     The summaries were written for this project, and their grades are what they were written for,
     nobody's judgment.
@@ -35,7 +35,8 @@ def command(**given: Any) -> None:
     with open_judge(given) as judge:
         click.echo(f"{dataset.message}\nmodel: {judge.info.name}, {judge.info.quantization}", err=True)
         weights = shipped_weights(judge.provenance())
-        judge.weights = weights.weights if weights else None
+        if weights:
+            judge.use_weights(weights)
         with show.progress(len(dataset.items)) as progress:
             judgments, result = score_items(judge, dataset.items, progress)
     found = ordering(dataset.items, judgments, weights is not None)
