@@ -98,6 +98,12 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
     )
 
 
+def apart(judge: Judge, items: Sequence[Item]) -> float | None:
+    """Judge the items together and one by one: the largest difference, in points, of any of their
+    scores and single layers; None without items. The judge must have no store."""
+    return _alone(judge, items, list(judge.score(items)))
+
+
 def peak_megabytes() -> float | None:
     """Peak resident memory of this process in 10^6 bytes; None on Windows."""
     if sys.platform == "win32":

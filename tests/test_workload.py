@@ -55,8 +55,10 @@ def test_bench_prints_a_table_and_json_with_the_workload(tmp_path, tiny_model):
     shown = CliRunner().invoke(main, arguments)
     assert shown.exit_code == 0, shown.output
     assert "evaluated/unique" in shown.output and "1.000" in shown.output
+    assert "\nthe same with --exact: " in shown.output
     found = json.loads(CliRunner().invoke(main, [*arguments, "--max-state", "1", "--json"]).stdout)
     assert found["workload"]["judgments"] == 12 and found["workload"]["early"]["max_state"] == 1
+    assert 0 <= found["exact_difference"] < 1e-4
     assert [t["tap"] for t in found["taps"]] == list(available(load()))
     refused = CliRunner().invoke(main, ["bench", "--peer", "transformers"])
     assert refused.exit_code == 2 and "--max-state and --peer need ITEMS" in refused.output

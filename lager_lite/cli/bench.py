@@ -14,10 +14,13 @@ from ..judge import Judge
 from ..llama.runtime import Backbone
 from ..locate import locate_model
 from ..peers import PeerTimes, measure
-from ..workload import Workload, measure_workload
+from ..workload import Workload, apart, measure_workload
 from . import show
 from .options import backend_settings, judge_options, open_judge
 from .score import parse_map
+
+
+ALONE = 10  # items judged one by one as well
 
 
 def _show_cost(cost: TapCost) -> None:
@@ -31,7 +34,7 @@ def _show_cost(cost: TapCost) -> None:
     click.echo(show.table(("", "plain", *(c for t in taps for c in (f"{t.tap} tap", "ratio"))), rows))
 
 
-def _show_workload(found: Workload) -> None:
+def _show_workload(found: Workload, exact: float | None) -> None:
     click.echo(
         f"\n{found.judgments} judgments, {found.prompt_tokens} prompt tokens, {found.unique_tokens} unique; "
         f"plain prefill of {found.median_tokens} tokens (the median) {found.plain:.0f} tokens/s in batches of {found.batch_size}\n"
@@ -45,6 +48,8 @@ def _show_workload(found: Workload) -> None:
     click.echo(show.table(head, rows))
     if found.largest_difference is not None:
         click.echo(f"\none by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points")
+    if exact is not None:
+        click.echo(f"the same with --exact: {exact:.2g} points")
     if found.peak_mb is not None:
         click.echo(f"peak memory {found.peak_mb:.0f} MB")
 
@@ -82,20 +87,23 @@ def command(items: str | None, rounds: int, tokens: int, max_state: int | None, 
     path = locate_model(given["model"]).path
     with Backbone(path, backend_settings(given)) as backbone:
         cost = tap_cost(backbone, tokens=tokens, rounds=rounds)
-    found = times = None
+    found = times = exact = None
     if items is not None:
         chosen = read_items(items, mapping=parse_map(given["mapping"])).items[:limit]
         with open_judge(given) as judge:
-            found = measure_workload(judge, chosen, max_state=max_state)
+            found = measure_workload(judge, chosen, max_state=max_state, alone=ALONE)
             times = _peer(judge, path, chosen) if peer else None
+        if not given["exact"]:
+            with open_judge({**given, "exact": True}) as judge:
+                exact = apart(judge, chosen[:ALONE])
     if as_json:
-        rows = {"workload": found and found.row(), "peer": times and times.row()}
+        rows = {"workload": found and found.row(), "exact_difference": exact, "peer": times and times.row()}
         click.echo(json.dumps({"model": path.name, "quantization": open_model(path).info.quantization, **cost.row(), **rows}))
         return
     click.echo(f"{path.name}, {open_model(path).info.quantization}, {cost.tokens} tokens, medians of {cost.rounds} rounds")
     _show_cost(cost)
     if found:
-        _show_workload(found)
+        _show_workload(found, exact)
     if found and times:
         _show_peers(times, found)
 
