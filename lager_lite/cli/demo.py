@@ -13,6 +13,8 @@ from ..shipped import shipped_weights
 from . import show
 from .options import judge_options, open_judge
 
+# The legacy kinds for which llama.cpp has no repacked kernels on any CPU.
+SLOW = ("Q4_1", "Q5_0", "Q5_1")
 _MEANING = {
     "direct": "the last layer's most likely score",
     "e_score": "the last layer's expected score",
@@ -34,6 +36,7 @@ def command(**given: Any) -> None:
     given["rubrics"] = given["rubrics"] or ("faithfulness",)
     with open_judge(given) as judge:
         click.echo(f"{dataset.message}\nmodel: {judge.info.name}, {judge.info.quantization}", err=True)
+        slow = judge.info.quantization in SLOW and not judge.backbone.gpu_layers
         weights = shipped_weights(judge.provenance())
         if weights:
             judge.use_weights(weights)
@@ -53,3 +56,8 @@ def command(**given: Any) -> None:
         f"\n{len(judgments)} judgments in {time.monotonic() - start:.1f} s, loading included; "
         f"{evaluated} of {result.counts.prompt_tokens} prompt tokens evaluated, the rest was shared or stored."
     )
+    if slow:
+        click.echo(
+            f"Files of kind {judge.info.quantization} are slow on many CPUs: `lager-lite models tune` measures others here, "
+            "and keeps the fastest with --apply."
+        )
