@@ -18,6 +18,7 @@ COMMANDS = {
     "eval": ("evaluate", "Compare the methods with human scores."),
     "compare": ("compare", "Compare two evaluations of the same items."),
     "rank": ("rank", "Order the responses to each instruction."),
+    "knowledge": ("knowledge", "Tell unanswerable questions from answerable ones."),
     "data": ("data", "Convert files of known layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship."),
     "store": ("store", "Show or clear the store of readings."),
