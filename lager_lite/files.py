@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be deleted
+    fcntl = None  # type: ignore[assignment]
 
 T = TypeVar("T")
 
@@ -14,23 +20,61 @@ T = TypeVar("T")
 def write_beside(path: str | os.PathLike, write: Callable[[Any], T], *, text: bool = False) -> T:
     """Let `write` fill a file beside `path`, sync it, and rename it into place; return what `write` returns.
 
-    A link keeps pointing to what is replaced, and the mode of a file that was there is kept. text:
-    UTF-8 without translation of line ends, else bytes. Raises OSError; `path` is then as it was.
+    A link keeps pointing to what is replaced, and the mode of a file that was there is kept. What a
+    killed process left beside is removed. text: UTF-8 without translation of line ends, else bytes.
+    Raises OSError; `path` is then as it was.
     """
     target = Path(path).resolve()
-    handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    _sweep(target)
+    handle, beside = _begin(target)
     try:
         with open(handle, "w", encoding="utf-8", newline="") if text else open(handle, "wb") as file:
             result = write(file)
             file.flush()
             os.fsync(file.fileno())
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        os.chmod(beside, mode)
-        os.replace(beside, target)
+            mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+            os.chmod(beside, mode)
+            if fcntl is not None:
+                os.replace(beside, target)  # while it is locked
+        if fcntl is None:
+            os.replace(beside, target)
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
     return result
+
+
+def _begin(target: Path) -> tuple[int, str]:
+    """A new file beside, locked for as long as it is open: so others see that its writer lives."""
+    while True:
+        handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        try:
+            _lock(handle)
+        except BlockingIOError:
+            pass  # just being swept away
+        except OSError:
+            return handle, beside  # a file system without locks, where nothing is swept either
+        if os.path.exists(beside):
+            return handle, beside
+        os.close(handle)
+
+
+def _sweep(target: Path) -> None:
+    for found in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        try:
+            with open(found, "rb+") as file:
+                _lock(file.fileno())
+                if fcntl is not None:
+                    found.unlink()
+            if fcntl is None:
+                found.unlink()
+        except OSError:
+            pass  # in use, gone already, or not ours
+
+
+def _lock(handle: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _umask() -> int:

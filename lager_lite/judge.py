@@ -18,6 +18,7 @@ from . import aggregate
 from .chat import ChatTemplate, resolve_chat
 from .errors import LagerError, PromptError, UnsupportedModelError, WeightsError
 from .gguf_file import open_model
+from .interrupts import held
 from .llama.runtime import Backbone, BackendOptions, Context, Group
 from .prompt import render
 from .readout import label_mass, layer_logits
@@ -312,11 +313,16 @@ class Judge:
             return
         prompts = [t.prompt.tokens for t in tasks if t.prompt is not None]
         context = self._context_for(max(map(len, prompts)))
-        for group in context.evaluate(prompts, max_state=self.max_state):
-            part = self._readings(tasks, group)
-            if part and self.store is not None:
-                rows = [(key, reading, self._key) for key, reading in part.items()]
-                self.store.put(rows, whole=group.logits is not None)
+        groups = context.evaluate(prompts, max_state=self.max_state)
+        while True:
+            # What was evaluated is stored before a signal ends the run.
+            with held():
+                if (group := next(groups, None)) is None:
+                    return
+                part = self._readings(tasks, group)
+                if part and self.store is not None:
+                    rows = [(key, reading, self._key) for key, reading in part.items()]
+                    self.store.put(rows, whole=group.logits is not None)
             self._count(progress, done=len(part), evaluated_tokens=group.evaluated)
             yield part
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -95,9 +96,7 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """
     path = str(path)
     if path == "-":
-        count = _write_jsonl(sys.stdout, rows)
-        sys.stdout.flush()
-        return count
+        return _write_stdout(rows)
     writer = _WRITERS.get(Path(path).suffix.lower(), _write_jsonl)
     target = Path(path)
     try:
@@ -109,6 +108,19 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
         return write_beside(target, lambda file: writer(file, rows), text=True)
     except OSError as error:
         raise DataError(f"{path}: cannot write: {error.strerror}", "choose another place with -o") from None
+
+
+def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:
+    try:
+        count = _write_jsonl(sys.stdout, rows)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # the reader has enough: no error, and click ends quietly
+    except OSError as error:
+        # What is still buffered would fail once more, with a traceback, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise DataError(f"stdout: cannot write: {error.strerror}", "write to a file with -o, which is complete or absent") from None
+    return count
 
 
 _ONE_OBJECT = 'each line should be one object such as {"id": "a", "response": "..."}'

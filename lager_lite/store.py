@@ -24,7 +24,7 @@ from .errors import StoreError
 from .records import Reading
 
 SCHEMA_VERSION = 1
-_FULL_DISK = "free some space, or name a store elsewhere with --store PATH (or --no-store)"
+_ELSEWHERE = "name a store elsewhere with --store PATH, or give --no-store"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"the store's folder {self.path.parent} cannot be made: {error}", _FULL_DISK) from error
+            raise StoreError(f"the store's folder {self.path.parent} cannot be made: {error}", _ELSEWHERE) from error
         try:
             self._db = self._open()
         except sqlite3.DatabaseError as error:
@@ -88,6 +88,7 @@ class Store:
                 raise self._wrap(error) from error
             self._move_aside()
             self._db = self._open()
+        self._place = self._where()
 
     def __enter__(self) -> Store:
         return self
@@ -121,7 +122,8 @@ class Store:
     def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool) -> None:
         """Store (key, reading, context) rows in one transaction.
 
-        whole: the readings hold all states of the model. A reading never replaces a longer one.
+        whole: the readings hold all states of the model. A reading never replaces a longer one. Raises
+        StoreError, too, where the file is no longer at its place: what is put into it then is lost.
         """
         values = [
             (key, len(r.raw), int(whole), r.raw.shape[1], r.tokens, r.mass, _encode(r), context) for key, r, context in rows
@@ -136,6 +138,11 @@ class Store:
                 self._db.executemany(query, values)
         except sqlite3.DatabaseError as error:
             raise self._wrap(error) from error
+        if self._place != self._where():
+            raise StoreError(
+                f"the store {self.path} is gone: it was deleted or replaced while it was in use",
+                "put it back, or run again for a new one; what it held is evaluated anew where it is not put back",
+            )
 
     def info(self) -> StoreInfo:
         """How much is stored."""
@@ -196,8 +203,15 @@ class Store:
             raise
         return db
 
+    def _where(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
     def _move_aside(self) -> None:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
         try:
             os.replace(self.path, aside)
             for suffix in ("-wal", "-shm"):
@@ -215,7 +229,15 @@ class Store:
                 f"the store {self.path} is damaged: {text}",
                 "what was read before is intact; run again: the file is then moved aside and a new one begun",
             )
-        return StoreError(f"the store {self.path} cannot be used: {text}", _FULL_DISK)
+        remedies = {
+            "full": "free some space, or ",
+            "disk I/O": "see whether the disk is full, gone or damaged; or ",
+            "readonly": "make the file and its folder writable, or ",
+            "unable to open": "see whether the folder is there and writable; or ",
+            "locked": "end the other process that writes to it, or ",
+        }
+        remedy = next((remedy for word, remedy in remedies.items() if word in text), "")
+        return StoreError(f"the store {self.path} cannot be used: {text}", remedy + _ELSEWHERE)
 
 
 def _encode(reading: Reading) -> bytes:

@@ -48,7 +48,11 @@ class _Lines:
     stamp: tuple[int, int]
 
     def __iter__(self) -> Iterator[Item]:
-        if _stamp(self.path) != self.stamp:
+        try:
+            now = _stamp(self.path)
+        except OSError as error:
+            raise DataError(f"{self.path}: is gone: {error.strerror}", "put it back and run again") from None
+        if now != self.stamp:
             raise DataError(f"{self.path}: was changed while it was being read", "run again when nothing writes to it")
         for number, row in enumerate(_rows(self.path), 1):
             if self.limit is not None and number > self.limit:

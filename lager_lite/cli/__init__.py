@@ -8,6 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import LagerError
+from ..interrupts import Interrupted, watching
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
@@ -29,9 +30,12 @@ COMMANDS = {
     "doctor": ("doctor", "Say what would be used on this machine, and why."),
 }
 
+_KEPT = "What is in the store is kept: the same command goes on from there. Output files are complete or absent."
+
 
 class LazyGroup(click.Group):
-    """Imports a command's module when the command is called; turns LagerError into exit code 1."""
+    """Imports a command's module when the command is called; turns LagerError into exit code 1, and
+    signals into 130 and 143."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -47,7 +51,11 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with watching():
+                return super().invoke(ctx)
+        except Interrupted as error:
+            click.echo(f"Stopped by {error.name}. {_KEPT}", err=True)
+            ctx.exit(error.exit_code)
         except LagerError as error:
             click.echo(f"Error: {error.message}", err=True)
             if error.hint:
@@ -60,5 +68,6 @@ class LazyGroup(click.Group):
 def main() -> None:
     """A local judge: continuous scores from every layer of a frozen GGUF model.
 
-    Exit codes: 0 done; 1 an error, or items that could not be judged; 2 wrong usage.
+    Exit codes: 0 done; 1 an error, or items that could not be judged; 2 wrong usage; 130 stopped by
+    Ctrl-C, 143 by SIGTERM.
     """
