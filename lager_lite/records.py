@@ -104,18 +104,29 @@ class States:
 
 
 @dataclass(frozen=True)
+class Feedback:
+    """What a judge wrote before the score; drawn: tokens drawn for it, the one that ended it included."""
+
+    text: str
+    drawn: int
+
+
+@dataclass(frozen=True)
 class Reading:
     """What one judgment keeps of a forward pass.
 
     raw, norm: layer logits float32 (S, K) under either lens, S = L+1 or fewer where the graph was
     ended early; mass: share of the full vocabulary's probability that the labels hold at state L,
-    None where state L was not reached; tokens: length of the prompt in tokens.
+    None where state L was not reached; tokens: length of the prompt in tokens; feedback: what the
+    judge wrote before the score, one text per vote, empty where it wrote none (all figures are then
+    means over the votes, tokens: of the longest prompt).
     """
 
     raw: np.ndarray
     norm: np.ndarray
     mass: float | None
     tokens: int
+    feedback: tuple[str, ...] = ()
 
     def lens(self, name: str) -> np.ndarray:
         """The layer logits (S, K) under the lens `name`."""
@@ -164,8 +175,9 @@ class Judgment:
     calibration), else `uniform`. raw_score: the same before calibration. probabilities: by label,
     of the combined logits. direct, e_score: argmax label's value and expected value of the last
     state (None where it was not reached). uniform: equal layer weights. per_layer: expected score
-    of every state alone, lens of the weights. mass: see `Reading`. tokens: prompt length. error:
-    None, or why there is no score (all figures are then None).
+    of every state alone, lens of the weights. mass: see `Reading`. tokens: prompt length. feedback:
+    what was written before the score, by vote, None where nothing was asked for. error: None, or why
+    there is no score (all figures are then None).
     """
 
     id: str
@@ -179,5 +191,6 @@ class Judgment:
     per_layer: tuple[float, ...] | None = None
     mass: float | None = None
     tokens: int | None = None
+    feedback: tuple[str, ...] | None = None
     error: str | None = None
     where: str = ""

@@ -4,7 +4,7 @@ One SQLite file in WAL mode; several processes may use it. The key of a reading 
 changes its numbers and nothing else: the backbone's fingerprint, the prompt's tokens, the score
 tokens, flash attention, the KV cache's types and the library's version. Resuming a run, a second fit
 and a changed weights file are therefore look-ups. What was put is on disk when `put` returns, so a
-killed process loses at most the batch in flight.
+killed process loses at most the batch in flight. Feedback that the judge wrote is kept in the same way.
 """
 
 from __future__ import annotations
@@ -21,20 +21,34 @@ from pathlib import Path
 import numpy as np
 
 from .errors import StoreError
-from .records import Reading
+from .records import Feedback, Reading
 
-SCHEMA_VERSION = 1
+# Entry i makes a store of version i+1 out of one of version i. A step is never changed, only followed.
+_STEPS = (
+    "CREATE TABLE IF NOT EXISTS readings (key BLOB PRIMARY KEY, states INTEGER NOT NULL, "
+    "whole INTEGER NOT NULL, labels INTEGER NOT NULL, tokens INTEGER NOT NULL, mass REAL, "
+    "data BLOB NOT NULL, context BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS feedback (key BLOB PRIMARY KEY, text TEXT NOT NULL, drawn INTEGER NOT NULL, "
+    "context BLOB NOT NULL)",
+)
+SCHEMA_VERSION = len(_STEPS)
+_COLUMNS = {
+    "readings": ("key", "states", "whole", "labels", "tokens", "mass", "data", "context"),
+    "feedback": ("key", "text", "drawn", "context"),
+}
 _ELSEWHERE = "name a store elsewhere with --store PATH, or give --no-store"
 
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """readings: rows; bytes: size of the file with its write-ahead log; models: distinct contexts."""
+    """readings, feedback: rows; bytes: size of the file with its write-ahead log; models: distinct
+    contexts of the readings."""
 
     path: Path
     readings: int
     bytes: int
     models: int
+    feedback: int = 0
 
 
 def default_path() -> Path:
@@ -133,6 +147,27 @@ class Store:
             "ON CONFLICT (key) DO UPDATE SET states=excluded.states, whole=excluded.whole, mass=excluded.mass, "
             "data=excluded.data WHERE excluded.states > readings.states"
         )
+        self._write(query, values)
+
+    def get_feedback(self, keys: Sequence[bytes]) -> dict[bytes, Feedback]:
+        """The stored feedback among `keys`."""
+        found: dict[bytes, Feedback] = {}
+        try:
+            for start in range(0, len(keys), 500):
+                part = keys[start : start + 500]
+                marks = ",".join("?" * len(part))
+                query = f"SELECT key, text, drawn FROM feedback WHERE key IN ({marks})"
+                found.update((key, Feedback(text, drawn)) for key, text, drawn in self._db.execute(query, part))
+        except sqlite3.DatabaseError as error:
+            raise self._wrap(error) from error
+        return found
+
+    def put_feedback(self, rows: Iterable[tuple[bytes, Feedback, bytes]]) -> None:
+        """Store (key, feedback, context) rows in one transaction; what is there stays. Raises as `put`."""
+        values = [(key, feedback.text, feedback.drawn, context) for key, feedback, context in rows]
+        self._write("INSERT OR IGNORE INTO feedback (key, text, drawn, context) VALUES (?,?,?,?)", values)
+
+    def _write(self, query: str, values: Sequence[tuple]) -> None:
         try:
             with self._db:
                 self._db.executemany(query, values)
@@ -148,16 +183,18 @@ class Store:
         """How much is stored."""
         try:
             count, models = self._db.execute("SELECT count(*), count(DISTINCT context) FROM readings").fetchone()
+            (feedback,) = self._db.execute("SELECT count(*) FROM feedback").fetchone()
         except sqlite3.DatabaseError as error:
             raise self._wrap(error) from error
         beside = [self.path, self.path.with_name(self.path.name + "-wal")]
-        return StoreInfo(self.path, count, sum(p.stat().st_size for p in beside if p.exists()), models)
+        return StoreInfo(self.path, count, sum(p.stat().st_size for p in beside if p.exists()), models, feedback)
 
     def clear(self) -> int:
-        """Delete every reading; return how many there were."""
+        """Delete every reading and all feedback; return how many readings there were."""
         try:
             with self._db:
                 count = self._db.execute("DELETE FROM readings").rowcount
+                self._db.execute("DELETE FROM feedback")
             self._db.execute("VACUUM")
         except sqlite3.DatabaseError as error:
             raise self._wrap(error) from error
@@ -166,13 +203,13 @@ class Store:
     def merge(self, other: Store) -> int:
         """Copy what `other` has and this store lacks; return the number of readings gained."""
         before = self.info().readings
-        columns = "key, states, whole, labels, tokens, mass, data, context"
-        query = f"INSERT OR IGNORE INTO readings ({columns}) VALUES (?,?,?,?,?,?,?,?)"
         try:
-            rows = other._db.execute(f"SELECT {columns} FROM readings")
-            while part := rows.fetchmany(1000):
-                with self._db:
-                    self._db.executemany(query, part)
+            for table, columns in _COLUMNS.items():
+                names, marks = ", ".join(columns), ",".join("?" * len(columns))
+                rows = other._db.execute(f"SELECT {names} FROM {table}")
+                while part := rows.fetchmany(1000):
+                    with self._db:
+                        self._db.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", part)
         except sqlite3.DatabaseError as error:
             raise self._wrap(error) from error
         return self.info().readings - before
@@ -183,21 +220,16 @@ class Store:
             db.execute("PRAGMA journal_mode=WAL")
             # With a write-ahead log NORMAL survives the death of the process at any moment.
             db.execute("PRAGMA synchronous=NORMAL")
-            found = db.execute("PRAGMA user_version").fetchone()[0]
+            found = _version(db)
+            if found < SCHEMA_VERSION:
+                found = _migrate(db)
             if found > SCHEMA_VERSION:
                 raise StoreError(
                     f"the store {self.path} has version {found}, this program knows {SCHEMA_VERSION}",
                     "update lager-lite, or name another store with --store PATH",
                 )
-            if found == 0:
-                with db:
-                    db.execute(
-                        "CREATE TABLE IF NOT EXISTS readings (key BLOB PRIMARY KEY, states INTEGER NOT NULL, "
-                        "whole INTEGER NOT NULL, labels INTEGER NOT NULL, tokens INTEGER NOT NULL, mass REAL, "
-                        "data BLOB NOT NULL, context BLOB NOT NULL)"
-                    )
-                    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-            db.execute("SELECT key, states, whole, labels, tokens, mass, data, context FROM readings LIMIT 1").fetchone()
+            for table, columns in _COLUMNS.items():
+                db.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchone()
         except BaseException:
             db.close()
             raise
@@ -238,6 +270,23 @@ class Store:
         }
         remedy = next((remedy for word, remedy in remedies.items() if word in text), "")
         return StoreError(f"the store {self.path} cannot be used: {text}", remedy + _ELSEWHERE)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return db.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _migrate(db: sqlite3.Connection) -> int:
+    """Bring the file to the present version, all or nothing; what it holds stays. Returns its version."""
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        # Another process may have been here first, perhaps one of a newer version.
+        found = _version(db)
+        for step in _STEPS[found:]:
+            db.execute(step)
+        if found < SCHEMA_VERSION:
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    return max(found, SCHEMA_VERSION)
 
 
 def _encode(reading: Reading) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lager_lite.errors import StoreError
-from lager_lite.records import Reading
+from lager_lite.records import Feedback, Reading
 from lager_lite.store import Store, context_key, default_path, reading_key
 
 
@@ -74,8 +74,91 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path):
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version=9")
     db.close()
-    with pytest.raises(StoreError, match="has version 9, this program knows 1"):
+    with pytest.raises(StoreError, match="has version 9, this program knows 2"):
         Store(path)
+
+
+VERSION_1 = (
+    "CREATE TABLE readings (key BLOB PRIMARY KEY, states INTEGER NOT NULL, whole INTEGER NOT NULL, labels INTEGER NOT NULL, "
+    "tokens INTEGER NOT NULL, mass REAL, data BLOB NOT NULL, context BLOB NOT NULL)"
+)
+
+
+def version_1(path):
+    """A store as version 1 wrote it, with one reading, left open as by a process that still runs."""
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA journal_mode=WAL")
+    data = np.stack([reading().raw, reading().norm]).astype("<f4").tobytes()
+    with db:
+        db.execute(VERSION_1)
+        db.execute("INSERT INTO readings VALUES (?,?,?,?,?,?,?,?)", (b"a" * 16, 3, 1, 2, 7, 0.5, data, b"c"))
+        db.execute("PRAGMA user_version=1")
+    return db
+
+
+def test_a_store_of_version_1_is_brought_up_to_date_and_loses_nothing(tmp_path):
+    path = tmp_path / "s.sqlite"
+    old = version_1(path)
+    with Store(path) as store:
+        np.testing.assert_array_equal(store.get([b"a" * 16])[b"a" * 16].norm, reading().norm)
+        assert store.notice == ""
+        store.put_feedback([(b"f" * 16, Feedback("well written", 3), b"c")])
+        # The older process goes on writing what it knows, and the newer one sees it.
+        row = old.execute("SELECT * FROM readings").fetchone()
+        with old:
+            old.execute("INSERT INTO readings VALUES (?,?,?,?,?,?,?,?)", (b"b" * 16, *row[1:]))
+        assert (store.info().readings, store.info().feedback) == (2, 1)
+    old.close()
+    db = sqlite3.connect(path)
+    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    db.close()
+
+
+def test_a_migration_that_fails_leaves_version_1(tmp_path, monkeypatch):
+    import lager_lite.store as module
+
+    path = tmp_path / "s.sqlite"
+    version_1(path).close()
+    monkeypatch.setattr(module, "_STEPS", (*module._STEPS, "CREATE TABLE nonsense nonsense"))
+    monkeypatch.setattr(module, "SCHEMA_VERSION", 3)
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store(path)
+    db = sqlite3.connect(path)
+    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")] == ["readings"]
+    db.close()
+
+
+def test_several_processes_may_open_an_old_store_at_once(tmp_path):
+    path = tmp_path / "s.sqlite"
+    version_1(path).close()
+    code = (
+        "import sys\nfrom lager_lite.store import Store\nfrom lager_lite.records import Feedback\n"
+        "with Store(sys.argv[1]) as s:\n"
+        "    s.put_feedback([(sys.argv[2].encode() * 16, Feedback(sys.argv[2], 1), b'c')])\n"
+    )
+    root = Path(__file__).resolve().parent.parent
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), n], env={**os.environ, "PYTHONPATH": str(root)}) for n in "123"
+    ]
+    assert [p.wait() for p in started] == [0, 0, 0]
+    with Store(path) as store:
+        assert {f.text for f in store.get_feedback([n * 16 for n in (b"1", b"2", b"3")]).values()} == set("123")
+        assert store.info().readings == 1
+
+
+def test_feedback_comes_back_stays_and_is_merged_and_cleared(tmp_path):
+    with Store(tmp_path / "a") as a, Store(tmp_path / "b") as b:
+        a.put_feedback([(b"1" * 16, Feedback("gut gemacht, 好", 5), b"c")])
+        a.put_feedback([(b"1" * 16, Feedback("something else", 9), b"c")])
+        b.put_feedback([(b"2" * 16, Feedback("", 1), b"c")])
+        assert a.merge(b) == 0
+        assert a.get_feedback([b"1" * 16, b"2" * 16, b"3" * 16]) == {
+            b"1" * 16: Feedback("gut gemacht, 好", 5),
+            b"2" * 16: Feedback("", 1),
+        }
+        a.clear()
+        assert a.info().feedback == 0
 
 
 def test_a_folder_in_the_place_of_the_store_is_one_clear_error(tmp_path):

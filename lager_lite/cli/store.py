@@ -20,7 +20,7 @@ def info(path: str | None) -> None:
     """Where the store is and how much it holds."""
     with Store(path or default_path()) as store:
         found = store.info()
-    click.echo(f"path      {found.path}\nreadings  {found.readings}\nmodels    {found.models}\nsize      {found.bytes / 1e6:.1f} MB")
+    click.echo(f"path      {found.path}\nreadings  {found.readings}\nfeedback  {found.feedback}\nmodels    {found.models}\nsize      {found.bytes / 1e6:.1f} MB")
 
 
 @command.command()
