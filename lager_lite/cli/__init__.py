@@ -12,6 +12,7 @@ from ..interrupts import Interrupted, watching
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
+    "merge": ("merge", "Put the outputs of shards together."),
     "demo": ("demo", "Score the set that ships with the program, and show what came out."),
     "prompt": ("prompt", "Show the rendered prompt, its tokens and the score tokens."),
     "states": ("states", "Write the hidden states of every layer to a NumPy file."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,12 +11,13 @@ from ..datasets import read_items
 from ..evaluation import Plan, regroup, run_evaluation
 from ..metrics import Interval
 from ..presets import PRESETS
-from ..records import KINDS
+from ..records import KINDS, Item
 from ..report import check_report, write_report
 from ..runs import Evaluation, MethodResult, run_json, save_run
+from ..sharding import fill_store
 from ..weights import load_weights
 from . import show
-from .options import data_options, open_judge, weighted_options
+from .options import data_options, open_judge, shard_option, weighted_options
 from .score import parse_map
 
 
@@ -60,6 +62,15 @@ def _show(result: Evaluation) -> None:
         click.echo(f"\n{result.verdict.text}")
 
 
+def _check_shard(given: dict[str, Any], json_path: str | None) -> None:
+    """A shard only fills the store: figures of a part would mislead."""
+    asked = [name for name in ("no_store", "report", "cv", "kind", "by_criterion", "like", "weights") if given[name]]
+    asked += ["json"] if json_path else []
+    if given["shard"] and asked:
+        option = asked[0].replace("_", "-")
+        raise click.UsageError(f"--shard reads into the store, figures come from the whole: leave out --{option}")
+
+
 def _plan(given: dict[str, Any]) -> Plan:
     fitting = [name for name in ("cv", "kind", "by_criterion", "like") if given[name]]
     if given["weights"] and fitting:
@@ -72,6 +83,13 @@ def _plan(given: dict[str, Any]) -> Plan:
     return Plan(kinds or KINDS, given["by_criterion"], like, given["cv"] or 5, given["seed"])
 
 
+def _fill(given: dict[str, Any], items: Sequence[Item]) -> None:
+    click.echo(f"shard {given['shard']}: {len(items)} items", err=True)
+    with open_judge(given) as judge, show.progress(len(items) * len(judge.rubrics)) as progress:
+        failed = fill_store(judge, items, progress)
+        show.evaluated(judge.counts, failed)
+
+
 @click.command("eval")
 @click.argument("labelled", metavar="LABELLED")
 @weighted_options
@@ -82,6 +100,7 @@ def _plan(given: dict[str, Any]) -> Plan:
 @click.option("--group", metavar="FIELD", help="Field of the rows that must stay on one side of a split.")
 @click.option("-s", "--seed", type=int, default=0, show_default=True)
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
+@shard_option
 @click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, allow_dash=True), help="Write all figures; - prints them.")
 @data_options
@@ -91,12 +110,17 @@ def command(labelled: str, limit: int | None, json_path: str | None, **given: An
     direct, e_score, uniform, and each kind of fitted weights, cross-validated: no weights score an
     item of a group (same source text or prompt) that they were fitted on. With -w the given
     weights are used as they are. MAE is in points of the scale, before and after calibration.
+    --shard reads a part into the store and shows no figures: when all stores are one (`store merge`),
+    the same command without it reads them from there.
     """
+    _check_shard(given, json_path)
     plan = _plan(given)
     weights = load_weights(given["weights"]) if given["weights"] else None
     dataset = read_items(labelled, mapping=parse_map(given["mapping"]), layout=given["layout"])
     click.echo(dataset.message, err=True)
     items = regroup(dataset.items[:limit], given["group"]) if given["group"] else dataset.items[:limit]
+    if given["shard"]:
+        return _fill(given, [item for item in items if given["shard"].holds(item)])
     with open_judge(given, weights, force=given["force"], early=False) as judge:
         with show.progress(len(items) * len(judge.rubrics)) as progress:
             pair = (given["weights"], weights) if weights else None

@@ -19,6 +19,7 @@ from ..llama.rpc import parse_servers
 from ..locate import locate_model
 from ..offline import is_refusing, refusing
 from ..rubric import Rubric, load_rubric, with_scale
+from ..sharding import Shard, parse_shard
 from ..store import Store, default_path
 from ..weights import WeightsFile, load_weights
 
@@ -45,6 +46,18 @@ class Servers(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         try:
             return value if isinstance(value, tuple) else parse_servers(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class ShardOf(click.ParamType):
+    """A shard i/n."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        try:
+            return value if isinstance(value, Shard) else parse_shard(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -111,6 +124,7 @@ chat_options = _with(_CHAT)
 judge_options = _with(_BACKEND + _JUDGE + _CHAT)
 weighted_options = _with(_BACKEND + _JUDGE + _WEIGHTS + _CHAT)
 data_options = _with(_DATA)
+shard_option = click.option("--shard", type=ShardOf(), help="Only part I of N, by group: run every part, then merge.")
 
 
 def backend_settings(given: dict[str, Any]) -> BackendOptions:

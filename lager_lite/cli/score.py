@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from ..jobs import judgment_row, score_file
-from ..streams import open_items
+from ..sharding import Shard
+from ..streams import Source, open_items
 from ..weights import load_weights
 from . import show
-from .options import judge_options, open_judge
+from .options import judge_options, open_judge, shard_option
 
 
 def parse_map(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -24,6 +25,17 @@ def parse_map(pairs: tuple[str, ...]) -> dict[str, str]:
     return mapping
 
 
+def open_source(
+    items: str, mapping: tuple[str, ...], layout: str | None, limit: int | None = None, shard: Shard | None = None
+) -> Source:
+    """The items to score from parsed options, with what was found shown."""
+    source = open_items(items, parse_map(mapping), layout, limit=limit, keep=shard.holds if shard else None)
+    click.echo(source.message, err=True)
+    if shard:
+        click.echo(f"shard {shard}: {source.count} items", err=True)
+    return source
+
+
 @click.command("score")
 @click.argument("items", metavar="ITEMS")
 @judge_options
@@ -33,17 +45,17 @@ def parse_map(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
 @click.option("--layout", help="Layout of the file. Default: detected.")
+@shard_option
 @click.option("--per-layer", is_flag=True, help="Add the expected score of every layer.")
 @click.pass_context
-def command(ctx: click.Context, items: str, output: str, limit: int | None, per_layer: bool, **given: Any) -> None:
+def command(ctx: click.Context, items: str, output: str, per_layer: bool, **given: Any) -> None:
     """Score every item of ITEMS (JSONL, JSON, CSV, Parquet; - for stdin).
 
     One row per item and rubric: score, probabilities, the baselines direct, e_score and uniform, and
     the probability mass that the labels hold. A run that was stopped goes on where it was: what is
     in the store is not evaluated again.
     """
-    source = open_items(items, parse_map(given["mapping"]), given["layout"], limit=limit)
-    click.echo(source.message, err=True)
+    source = open_source(items, *(given[name] for name in ("mapping", "layout", "limit", "shard")))
     weights = load_weights(given["weights"]) if given["weights"] else None
     with open_judge(given, weights, force=given["force"]) as judge:
         with show.progress(source.count * len(judge.rubrics)) as progress:
