@@ -113,6 +113,28 @@ def facts(rows: Sequence[tuple[str, str]], *, label: str) -> Html:
     return _scrolling(f'<table class="facts"><tbody>{lines}</tbody></table>', label)
 
 
+def made(origin: Origin, more: Sequence[tuple[str, str]] = ()) -> tuple[str, list[str]]:
+    """The section that says how a page's figures were made. more: rows of its table beside those of origin."""
+    counts = origin.judgments
+    seconds = [("seconds", ", ".join(f"{name} {value:.1f}" for name, value in origin.seconds.items()))] if origin.seconds else []
+    rows = [
+        ("model", origin.model),
+        ("backbone", f"{origin.architecture}, {origin.quantization}, {origin.states} states, {origin.fingerprint}"),
+        ("rubrics", "; ".join(f"{name} {digest[:19]}" for name, digest in origin.rubrics.items())),
+        ("scale", ", ".join(origin.labels)),
+        ("settings", _pairs(origin.settings)),
+        ("data", f"{origin.data}" + (f", SHA-256 {origin.data_hash}" if origin.data_hash else "")),
+        *([("weights", _pairs(origin.weights))] if origin.weights else []),
+        ("judgments", f"{counts['done']}, of these {counts['stored']} from the store; {counts['evaluated_tokens']} of "
+                      f"{counts['prompt_tokens']} prompt tokens evaluated"),
+        *seconds,
+        *more,
+        ("versions", _pairs(origin.versions)),
+        ("date", origin.date),
+    ]  # fmt: skip
+    return "How this was made", [facts(rows, label="How this was made")]
+
+
 def write_page(path: str | Path, text: str) -> None:
     """Write a page, complete or not at all. Raises DataError where it cannot be written."""
     try:
@@ -138,7 +160,8 @@ def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = N
     if tradeoff:
         shown = figure(figures.tradeoff("tradeoff", tradeoff), "Agreement when the pass ends at a lower state: what time buys.")
         sections.append(("Shorter passes", [side_by_side([shown])]))
-    sections.append(("How this was made", [facts(_facts(evaluation, origin), label="How this was made")]))
+    split = f"{evaluation.folds} folds by group, seed {evaluation.seed}" if evaluation.folds else f"none, seed {evaluation.seed}"
+    sections.append(made(origin, [("split", split)]))
     lead = evaluation.verdict.text if evaluation.verdict else "No fitted method has a correlation with people here."
     sections[0][1].insert(0, f"{evaluation.n} judgments in {evaluation.groups} groups, {how}, by {origin.model}.")
     return page(f"Agreement with people: {origin.data}", lead, sections, notes=evaluation.warnings)
@@ -203,25 +226,6 @@ def _scores(found: Evaluation, best: MethodResult | None) -> list[str]:
     spread = figures.distributions("spread", columns, found.values)
     parts.append(figure(spread, "How often each score occurs: people, and the judge before and after calibration."))
     return [side_by_side(parts)]
-
-
-def _facts(found: Evaluation, origin: Origin) -> list[tuple[str, str]]:
-    counts = origin.judgments
-    return [
-        ("model", origin.model),
-        ("backbone", f"{origin.architecture}, {origin.quantization}, {origin.states} states, {origin.fingerprint}"),
-        ("rubrics", "; ".join(f"{name} {digest[:19]}" for name, digest in origin.rubrics.items())),
-        ("scale", ", ".join(origin.labels)),
-        ("settings", _pairs(origin.settings)),
-        ("data", f"{origin.data}" + (f", SHA-256 {origin.data_hash}" if origin.data_hash else "")),
-        *([("weights", _pairs(origin.weights))] if origin.weights else []),
-        ("judgments", f"{counts['done']}, of these {counts['stored']} from the store; {counts['evaluated_tokens']} of "
-                      f"{counts['prompt_tokens']} prompt tokens evaluated"),
-        ("seconds", ", ".join(f"{name} {value:.1f}" for name, value in origin.seconds.items())),
-        ("split", f"{found.folds} folds by group, seed {found.seed}" if found.folds else f"none, seed {found.seed}"),
-        ("versions", _pairs(origin.versions)),
-        ("date", origin.date),
-    ]  # fmt: skip
 
 
 def _pairs(given: Mapping[str, str]) -> str:

@@ -210,8 +210,12 @@ def load_run(path: str | Path) -> Run:
 
 
 def _hash(path: str) -> str:
+    found = hashlib.sha256()
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            while part := file.read(1 << 20):
+                found.update(part)
+        return found.hexdigest()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -134,5 +134,15 @@ def test_the_command_reports_every_method(run, tmp_path):
     figures = json.loads((tmp_path / "k.json").read_text())[0]
     curve = figures["methods"][1]["curve"]
     assert len(curve["precision"]) == len(curve["recall"]) == len(curve["thresholds"]) > 5
+    pytest.importorskip("matplotlib", reason="the report extra is not installed")
+    assert run("-r", "a.toml", "-n", 45, "--report", "k.html").exit_code == 0
+    page = (tmp_path / "k.html").read_text()
+    assert page.count("<svg") == 2 and "45 questions in 45 groups, 15 of them unanswerable" in page
+    assert all(f'scope="row">{name}</th>' in page for name in names)
+    best = max(figures["methods"], key=lambda m: m["curve"]["average"])
+    assert f"{best['method']} tells unanswerable questions best: average precision {best['curve']['average']:.3f}" in page
+
+
+def test_a_limit_below_all_and_two_rubrics(run):
     assert "60 questions in 60 groups" in run("-r", "a.toml", "--all").stdout
     assert run("-r", "a.toml", "-r", "a.toml").exit_code == 2

@@ -194,6 +194,10 @@ def test_the_command_ranks_and_counts(run, tmp_path):
     uniform = next(m for m in figures["methods"] if m["method"] == "uniform")
     assert uniform["accuracy"] == pytest.approx((first - tied / 2) / 12)
     assert json.loads(run("pairs.jsonl", "-n", 2, "-o", "-").stdout.splitlines()[3])["contest"] == 2
+    pytest.importorskip("matplotlib", reason="the report extra is not installed")
+    assert run("pairs.jsonl", "--report", "r.html").exit_code == 0
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("<svg") == 1 and f"<td>{uniform['accuracy']:.3f}</td>" in page
 
 
 def test_ungraded_responses_are_ranked_to_stdout_and_cannot_be_fitted(run, tmp_path):
@@ -201,5 +205,5 @@ def test_ungraded_responses_are_ranked_to_stdout_and_cannot_be_fitted(run, tmp_p
     done = run("in.json")
     assert done.exit_code == 0, done.output
     assert sorted(json.loads(line)["rank"] for line in done.stdout.splitlines()) == [1, 2, 3]
-    assert run("in.json", "--cv", 3).exit_code == 2
+    assert run("in.json", "--cv", 3).exit_code == run("in.json", "--report", "r.html").exit_code == 2
     assert run("in.json", "--by", "tuned").exit_code == 2

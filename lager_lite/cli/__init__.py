@@ -20,6 +20,7 @@ COMMANDS = {
     "eval": ("evaluate", "Compare the methods with human scores."),
     "compare": ("compare", "Compare two evaluations of the same items."),
     "rank": ("rank", "Order the responses to each instruction."),
+    "select": ("select", "Keep the best rows of a training set."),
     "knowledge": ("knowledge", "Tell unanswerable questions from answerable ones."),
     "data": ("data", "Convert files of known layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship."),

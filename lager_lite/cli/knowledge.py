@@ -10,10 +10,13 @@ from ..datasets import read_items
 from ..knowledge import Knower, SelfKnowledge, self_knowledge, stratified
 from ..labelled import gather
 from ..metrics import Interval
+from ..pages import write_knowledge
+from ..report import check_report
 from ..rows import write_rows
+from ..runs import origin_of
 from ..weights import load_weights
 from . import show
-from .options import data_options, open_judge, weighted_options
+from .options import data_options, open_judge, report_option, weighted_options
 from .score import parse_map
 
 
@@ -54,6 +57,7 @@ def _show(result: SelfKnowledge) -> None:
 @click.option("--cv", "folds", type=click.IntRange(2), default=5, show_default=True, help="Folds, split by group.")
 @click.option("-s", "--seed", type=int, default=0, show_default=True)
 @click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write all figures to this file, too.")
+@report_option
 @data_options
 def command(data: str, limit: int, whole: bool, folds: int, seed: int, json_path: str | None, **given: Any) -> None:
     """Tell unanswerable questions from answerable ones (SelfAware), by the rubric answerability.
@@ -65,6 +69,8 @@ def command(data: str, limit: int, whole: bool, folds: int, seed: int, json_path
     given["rubrics"] = given["rubrics"] or ("answerability",)
     if len(given["rubrics"]) > 1:
         raise click.UsageError("knowledge takes one rubric")
+    if given["report"]:
+        check_report()
     dataset = read_items(data, parse_map(given["mapping"]), given["layout"], require=("instruction",))
     click.echo(dataset.message, err=True)
     items = stratified(dataset.items, None if whole else limit, seed)
@@ -73,7 +79,10 @@ def command(data: str, limit: int, whole: bool, folds: int, seed: int, json_path
         read = gather(judge, items, progress)
         show.evaluated(judge.counts, read.failed)
         weights = judge.by_rubric.get(judge.rubrics[0].name, judge.weights)
+        origin = origin_of(judge, data, weights=given["weights"])
     result = self_knowledge(read, weights, folds=folds, seed=seed)
     _show(result)
     if json_path:
         write_rows(json_path, [result.row()])
+    if given["report"]:
+        write_knowledge(given["report"], result, origin)

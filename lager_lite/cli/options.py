@@ -124,6 +124,7 @@ chat_options = _with(_CHAT)
 judge_options = _with(_BACKEND + _JUDGE + _CHAT)
 weighted_options = _with(_BACKEND + _JUDGE + _WEIGHTS + _CHAT)
 data_options = _with(_DATA)
+report_option = click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
 shard_option = click.option("--shard", type=ShardOf(), help="Only part I of N, by group: run every part, then merge.")
 
 

@@ -7,10 +7,13 @@ from typing import Any
 import click
 
 from ..datasets import read_items
+from ..pages import write_ranking
 from ..ranking import METHODS, Accuracy, Preferences, first_contests, preferences, ranked, read_responses
+from ..report import check_report
 from ..rows import write_rows
+from ..runs import origin_of
 from . import show
-from .options import data_options, open_weighted, weighted_options
+from .options import data_options, open_weighted, report_option, weighted_options
 from .score import parse_map
 
 
@@ -42,6 +45,7 @@ def _show(result: Preferences, err: bool) -> None:
 @click.option("-o", "--output", help="The ranks as JSONL or CSV, - for stdout. Default: stdout where nothing is graded.")
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N instructions.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write the accuracies to this file, too.")
+@report_option
 @data_options
 def command(data: str, by: str | None, folds: int | None, seed: int, output: str | None, limit: int | None, **given: Any) -> None:
     """Order the responses to each instruction of DATA, best first.
@@ -56,11 +60,14 @@ def command(data: str, by: str | None, folds: int | None, seed: int, output: str
     dataset = read_items(data, mapping=parse_map(given["mapping"]), layout=given["layout"])
     click.echo(dataset.message, err=True)
     items = first_contests(dataset.items, limit)
-    if (folds or given["json_path"]) and not any(item.human for item in items):
-        raise click.UsageError("--cv and --json need responses that people graded, and there are none")
+    if (folds or given["json_path"] or given["report"]) and not any(item.human for item in items):
+        raise click.UsageError("--cv, --json and --report need responses that people graded, and there are none")
+    if given["report"]:
+        check_report()
     with open_weighted(given) as judge, show.progress(len(items) * len(judge.rubrics)) as progress:
         responses = read_responses(judge, items, progress)
         show.evaluated(judge.counts, responses.failed)
+        origin = origin_of(judge, data, weights=given["weights"])
     result = preferences(responses, folds=folds, seed=seed)
     if output or result is None:
         write_rows(output or "-", ranked(responses, by))
@@ -69,3 +76,5 @@ def command(data: str, by: str | None, folds: int | None, seed: int, output: str
     _show(result, err=output == "-")
     if given["json_path"]:
         write_rows(given["json_path"], [result.row()])
+    if given["report"]:
+        write_ranking(given["report"], result, origin)
