@@ -73,7 +73,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     found, lens = _whole(data, plan)
     tradeoff, warnings, max_state = (), [], plan.max_state
     if plan.budget is not None:
-        tradeoff = _tradeoff(data, plan.kind, lens, found, plan)
+        tradeoff = _tradeoff(data, lens, plan)
         point, warning = shortest(tradeoff, data.raw.shape[1] - 1, plan.budget, plan.tolerance)
         warnings += [warning] if warning else []
         max_state = point.state
@@ -114,17 +114,24 @@ def _whole(data: Labelled, plan: FitPlan) -> tuple[FitResult, str]:
     return found, found.weights.lens
 
 
-def _tradeoff(data: Labelled, kind: str, lens: str, whole: FitResult, plan: FitPlan) -> tuple[Shorter, ...]:
-    """Every other state, at the strength that suits all states: a search per point would take minutes."""
-    top = data.raw.shape[1] - 1
-    found = {
-        str(state): cross_validate_kind(data.lens(lens), data.human, data.values, kind=kind, lens=lens, groups=data.group,
-                                        folds=plan.folds, seed=plan.seed, strength=whole.strength, max_states=state + 1)
-        for state in range(top % 2, top + 1, 2)
-    }  # fmt: skip
+def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
+    """Every state, each with the strength that suits it: fewer states want another ridge."""
+    found = {str(state): _held(data, lens, plan, state) for state in range(data.raw.shape[1])}
+    # Of very many items, the strength is chosen on the same part for every state.
+    known = np.isfinite(found["0"])
     rng = np.random.default_rng(plan.seed)
-    spans = intervals(found, data.human, data.group, rng=rng, measures=("spearman",))
-    return tuple(Shorter(int(name), _spearman(raw, data.human), spans[name]["spearman"]) for name, raw in found.items())
+    held = {name: raw[known] for name, raw in found.items()}
+    spans = intervals(held, data.human[known], data.group[known], rng=rng, measures=("spearman",))
+    return tuple(Shorter(int(name), _spearman(raw, data.human[known]), spans[name]["spearman"]) for name, raw in held.items())
+
+
+def _held(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
+    options = {"kind": plan.kind, "lens": lens, "max_states": state + 1, "groups": data.group, "folds": plan.folds, "seed": plan.seed}
+    if plan.kind == "uniform":
+        return cross_validate_kind(data.lens(lens), data.human, data.values, **options)
+    found = fit(data.lens(lens), data.human, data.values, calibrate=False, **options)
+    assert found.out_of_fold is not None
+    return found.out_of_fold
 
 
 def _spearman(raw: np.ndarray, human: np.ndarray) -> float | None:
