@@ -48,6 +48,27 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """A prompt without a reading. key: of the reading; tokens: int32 (n,); labels: its score tokens;
+    item: the item's id, for messages."""
+
+    key: bytes
+    tokens: np.ndarray
+    labels: tuple[int, ...]
+    item: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one step of an evaluation gave. readings: by key; whole: they hold all states of the
+    model; evaluated: tokens."""
+
+    readings: Mapping[bytes, Reading]
+    whole: bool
+    evaluated: int
+
+
+@dataclass(frozen=True)
 class _Task:
     item: Item
     rubric: Rubric
@@ -96,6 +117,9 @@ class Judge:
         )
         self.warnings: list[str] = []
         self.counts = Counts()
+        # Where prompts are evaluated, and how many items' prompts at a time; `scaleout` changes both.
+        self.evaluator: Callable[[Sequence[Pending]], Iterator[Part]] = self.evaluate
+        self.window = WINDOW
         self.backbone = Backbone(self.info.paths[0], options)
         self._context: Context | None = None
         self._heads: dict[tuple[int, ...], Head] = {}
@@ -177,7 +201,7 @@ class Judge:
         """The readings of every item under every rubric; a string in a reading's place is the
         reason why there is none."""
         source = iter(items)
-        while window := list(itertools.islice(source, WINDOW)):
+        while window := list(itertools.islice(source, self.window)):
             tasks = [self.encode(item, rubric) for item in window for rubric in self.rubrics]
             readings = self._stored(tasks)
             missing = {t.key: t for t in tasks if t.prompt is not None and t.key not in readings}
@@ -217,6 +241,18 @@ class Judge:
             tokens=reading.tokens,
             where=item.where,
         )
+
+    @property
+    def context_key(self) -> bytes:
+        """Names everything but the prompt that changes a reading's numbers (see `store`)."""
+        return self._key
+
+    def evaluate(self, pending: Sequence[Pending]) -> Iterator[Part]:
+        """Read prompts here, sharing what they share; one Part for every decode."""
+        prompts = [one.tokens for one in pending]
+        context = self._context_for(max(map(len, prompts)))
+        for group in context.evaluate(prompts, max_state=self.max_state):
+            yield Part(self._readings(pending, group), group.logits is not None, group.evaluated)
 
     def encode(self, item: Item, rubric: Rubric) -> _Task:
         """Render and tokenize; an item that cannot be judged becomes a task with its error."""
@@ -308,37 +344,35 @@ class Judge:
 
     def _evaluate(
         self, tasks: list[_Task], progress: Callable[[Counts], None] | None
-    ) -> Iterator[dict[bytes, Reading]]:
+    ) -> Iterator[Mapping[bytes, Reading]]:
         if not tasks:
             return
-        prompts = [t.prompt.tokens for t in tasks if t.prompt is not None]
-        context = self._context_for(max(map(len, prompts)))
-        groups = context.evaluate(prompts, max_state=self.max_state)
+        parts = self.evaluator(
+            [Pending(t.key, t.prompt.tokens, self.labels[t.rubric.name].ids, t.item.id) for t in tasks if t.prompt is not None]
+        )
         while True:
             # What was evaluated is stored before a signal ends the run.
             with held():
-                if (group := next(groups, None)) is None:
+                if (part := next(parts, None)) is None:
                     return
-                part = self._readings(tasks, group)
-                if part and self.store is not None:
-                    rows = [(key, reading, self._key) for key, reading in part.items()]
-                    self.store.put(rows, whole=group.logits is not None)
-            self._count(progress, done=len(part), evaluated_tokens=group.evaluated)
-            yield part
+                if part.readings and self.store is not None:
+                    rows = [(key, reading, self._key) for key, reading in part.readings.items()]
+                    self.store.put(rows, whole=part.whole)
+            self._count(progress, done=len(part.readings), evaluated_tokens=part.evaluated)
+            yield part.readings
 
-    def _readings(self, tasks: Sequence[_Task], group: Group) -> dict[bytes, Reading]:
+    def _readings(self, pending: Sequence[Pending], group: Group) -> dict[bytes, Reading]:
         found = {}
         for row, index in enumerate(group.prompts):
-            task = tasks[index]
-            ids = self.labels[task.rubric.name].ids
-            raw, norm = layer_logits(group.states[row], self._head(ids), self.n_states)
+            one = pending[index]
+            raw, norm = layer_logits(group.states[row], self._head(one.labels), self.n_states)
             if not (np.isfinite(raw).all() and np.isfinite(norm).all()):
                 raise UnsupportedModelError(
-                    f"{self.info.paths[0].name} gives layer logits that are not finite for item {task.item.id!r}",
+                    f"{self.info.paths[0].name} gives layer logits that are not finite for item {one.item!r}",
                     "the file may be damaged, or need -fa off",
                 )
-            mass = None if group.logits is None else label_mass(group.logits[row], list(ids))
-            found[task.key] = Reading(raw=raw, norm=norm, mass=mass, tokens=len(task.prompt.tokens))  # type: ignore[union-attr]
+            mass = None if group.logits is None else label_mass(group.logits[row], list(one.labels))
+            found[one.key] = Reading(raw=raw, norm=norm, mass=mass, tokens=len(one.tokens))
         return found
 
     def _context_for(self, longest: int) -> Context:
