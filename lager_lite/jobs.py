@@ -141,6 +141,8 @@ def judgment_row(
         row["per_layer"] = judgment.per_layer and [_round(v) for v in judgment.per_layer]
     if flagged is not None:
         row["flagged"] = list(flagged)
+    if judgment.feedback is not None:
+        row["feedback"] = judgment.feedback[0] if len(judgment.feedback) == 1 else list(judgment.feedback)
     row["error"] = judgment.error
     return row
 

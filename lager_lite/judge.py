@@ -7,9 +7,10 @@ readings are stored before the next one runs.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,9 @@ from .interrupts import held
 from .llama.runtime import Backbone, BackendOptions, Context, Group
 from .prompt import render
 from .readout import label_mass, layer_logits
+from .reasoning import Reasoning, averaged, behind, reserve, write_feedback
 from .records import Head, Item, Judgment, LayerWeights, Prompt, Reading
-from .rubric import Rubric, load_rubric, rubric_hash
+from .rubric import Rubric, load_rubric, rubric_hash, with_feedback
 from .store import Store, context_key, reading_key
 from .tokens import Labels, TokenizedPrompt, score_tokens, tokenize_prompt
 from .weights import Provenance, WeightsFile, check_weights
@@ -38,13 +40,15 @@ _TOLERANCE_QUANTIZED = 0.05
 @dataclass(frozen=True)
 class Counts:
     """What a run has done so far: judgments finished, of those read from the store, failed; tokens
-    of all prompts, and tokens evaluated."""
+    of all prompts, and tokens evaluated; tokens generated for feedback, and texts of it from the store."""
 
     done: int = 0
     stored: int = 0
     failed: int = 0
     prompt_tokens: int = 0
     evaluated_tokens: int = 0
+    generated_tokens: int = 0
+    stored_feedback: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class _Task:
     prompt: TokenizedPrompt | None
     key: bytes
     error: str | None
+    feedback: str = ""
 
 
 class Judge:
@@ -84,7 +89,8 @@ class Judge:
     WeightsFile or None (then the score is `uniform`); store: an open Store or None; overflow: what
     to do with a prompt longer than the context, one of OVERFLOW; max_state: end the graph after
     that state (by default after the last one that the weights need, where weights are given and
-    `early` is true; direct, e_score and uniform then are None). Use as a context manager.
+    `early` is true; direct, e_score and uniform then are None); reasoning: the judge writes feedback
+    before the score. Use as a context manager.
 
     Raises ModelFileError, UnsupportedModelError, BackendError, PromptError or WeightsError.
     """
@@ -102,11 +108,15 @@ class Judge:
         max_state: int | None = None,
         early: bool = True,
         force: bool = False,
+        reasoning: Reasoning | None = None,
     ) -> None:
         if overflow not in OVERFLOW:
             raise PromptError(f"overflow is {overflow!r}, expected one of {', '.join(OVERFLOW)}")
         rubrics = rubric if isinstance(rubric, (list, tuple)) else [rubric]  # type: ignore[list-item]
         self.rubrics = tuple(r if isinstance(r, Rubric) else load_rubric(r) for r in rubrics)
+        self.reasoning = reasoning
+        if reasoning:
+            self.rubrics = tuple(map(with_feedback, self.rubrics))
         self.file = open_model(model)
         self.info = self.file.info
         self.options = options
@@ -176,7 +186,7 @@ class Judge:
             n_states=self.n_states,
             scale=self.rubrics[0].scale,
             rubrics={r.name: rubric_hash(r) for r in self.rubrics},
-            settings=self.settings(),
+            settings={**self.settings(), **(self.reasoning.settings() if self.reasoning else {})},
             fit=fit,
         )
 
@@ -203,16 +213,20 @@ class Judge:
         source = iter(items)
         while window := list(itertools.islice(source, self.window)):
             tasks = [self.encode(item, rubric) for item in window for rubric in self.rubrics]
-            readings = self._stored(tasks)
-            missing = {t.key: t for t in tasks if t.prompt is not None and t.key not in readings}
+            votes = self._votes(tasks, progress)
+            cast = [vote for own in votes for vote in own]
+            readings = self._stored(cast)
+            missing = {t.key: t for t in cast if t.prompt is not None and t.key not in readings}
             failed = sum(t.error is not None for t in tasks)
-            tokens = sum(len(t.prompt.tokens) for t in tasks if t.prompt is not None)
-            done = len(tasks) - len(missing)
+            tokens = sum(len(t.prompt.tokens) for t in cast if t.prompt is not None)
+            # A judgment counts once, with its first vote.
+            open_ = {own[0].key for own in votes} & missing.keys()
+            done = len(tasks) - len(open_)
             self._count(progress, done=done, stored=done - failed, failed=failed, prompt_tokens=tokens)
-            for part in self._evaluate(list(missing.values()), progress):
+            for part in self._evaluate(list(missing.values()), progress, open_):
                 readings.update(part)
-            for task in tasks:
-                yield task.item, task.rubric, task.error if task.error is not None else readings[task.key]
+            for task, own in zip(tasks, votes):
+                yield task.item, task.rubric, task.error if task.error is not None else self._joined(own, readings)
 
     def judgment(self, item: Item, rubric: Rubric, reading: Reading) -> Judgment:
         """The judgment that follows from a reading."""
@@ -239,6 +253,7 @@ class Judge:
             per_layer=tuple(map(float, aggregate.per_layer_scores(logits, values))),
             mass=reading.mass,
             tokens=reading.tokens,
+            feedback=reading.feedback or None,
             where=item.where,
         )
 
@@ -255,11 +270,13 @@ class Judge:
             yield Part(self._readings(pending, group), group.logits is not None, group.evaluated)
 
     def encode(self, item: Item, rubric: Rubric) -> _Task:
-        """Render and tokenize; an item that cannot be judged becomes a task with its error."""
+        """Render and tokenize, with `reasoning` up to where the feedback begins; an item that cannot be
+        judged becomes a task with its error."""
         labels = self.labels[rubric.name]
+        kept = reserve(self.backbone, labels, self.reasoning) if self.reasoning else 0
         try:
-            prompt = tokenize_prompt(self.backbone, render(rubric, item, self.chat), labels.lead)
-            prompt = self._fit(prompt)
+            prompt = tokenize_prompt(self.backbone, render(rubric, item, self.chat), () if kept else labels.lead)
+            prompt = self._fit(prompt, kept)
         except LagerError as error:
             text = f"{error.message} ({error.hint})" if error.hint else error.message
             return _Task(item, rubric, None, b"", text)
@@ -325,16 +342,40 @@ class Judge:
             return min(wanted, self.info.n_blocks - 1)
         return None if wanted == self.n_states - 1 else wanted
 
-    def _fit(self, prompt: TokenizedPrompt) -> TokenizedPrompt:
-        if len(prompt.tokens) <= self.limit:
+    def _fit(self, prompt: TokenizedPrompt, kept: int) -> TokenizedPrompt:
+        if len(prompt.tokens) + kept <= self.limit:
             return prompt
         if self.overflow == "truncate-middle":
-            return prompt.truncated(self.limit)
+            return prompt.truncated(self.limit - kept)
         what = "skipped: " if self.overflow == "skip" else ""
+        room = f", {kept} of them for the feedback" if kept else ""
         raise PromptError(
-            f"{what}the prompt has {len(prompt.tokens)} tokens, the context holds {self.limit}",
+            f"{what}the prompt has {len(prompt.tokens)} tokens, the context holds {self.limit}{room}",
             "use a larger -c where the model allows it, or --overflow truncate-middle",
         )
+
+    def _votes(self, tasks: Sequence[_Task], progress: Callable[[Counts], None] | None) -> list[list[_Task]]:
+        """What is read for every task: itself, or what lies behind each feedback that it gets."""
+        reasoning = self.reasoning
+        if reasoning is None:
+            return [[task] for task in tasks]
+        valid = [t for t in tasks if t.prompt is not None]
+        written = write_feedback(
+            self.backbone, [t.prompt.tokens for t in valid], [t.rubric.lead for t in valid], reasoning,
+            context=self._key, store=self.store, count=functools.partial(self._count, progress),
+        )  # fmt: skip
+        texts = iter(written)
+        return [[task] if task.prompt is None else [self._vote(task, f.text) for f in next(texts)] for task in tasks]
+
+    def _vote(self, task: _Task, feedback: str) -> _Task:
+        labels = self.labels[task.rubric.name]
+        prompt = behind(self.backbone, task.prompt, feedback, labels, self.reasoning)  # type: ignore[arg-type]
+        return replace(task, prompt=prompt, key=reading_key(self._key, prompt.tokens, labels.ids), feedback=feedback)
+
+    def _joined(self, votes: Sequence[_Task], readings: Mapping[bytes, Reading]) -> Reading:
+        if self.reasoning is None:
+            return readings[votes[0].key]
+        return averaged([readings[v.key] for v in votes], [v.feedback for v in votes])
 
     def _stored(self, tasks: Sequence[_Task]) -> dict[bytes, Reading]:
         if self.store is None:
@@ -343,7 +384,7 @@ class Judge:
         return self.store.get(list({t.key for t in tasks if t.prompt is not None}), states=states)
 
     def _evaluate(
-        self, tasks: list[_Task], progress: Callable[[Counts], None] | None
+        self, tasks: list[_Task], progress: Callable[[Counts], None] | None, counted: set[bytes]
     ) -> Iterator[Mapping[bytes, Reading]]:
         if not tasks:
             return
@@ -358,7 +399,7 @@ class Judge:
                 if part.readings and self.store is not None:
                     rows = [(key, reading, self._key) for key, reading in part.readings.items()]
                     self.store.put(rows, whole=part.whole)
-            self._count(progress, done=len(part.readings), evaluated_tokens=part.evaluated)
+            self._count(progress, done=len(counted & part.readings.keys()), evaluated_tokens=part.evaluated)
             yield part.readings
 
     def _readings(self, pending: Sequence[Pending], group: Group) -> dict[bytes, Reading]:

@@ -13,6 +13,7 @@ from .chat import PLAIN, ChatTemplate, Layout, Slot, lay_out, resolve_chat
 from .errors import PromptError
 from .records import Item, Prompt, Scale, Segment
 from .rubric import (
+    FEEDBACK_LEAD,
     SLOT,
     Rubric,
     list_rubrics,
@@ -44,7 +45,8 @@ _RENDERED = "rendered"
 
 
 def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
-    """The prompt of `item` under `rubric`, up to and without the lead.
+    """The prompt of `item` under `rubric`, up to and without the lead; where the rubric asks for
+    feedback, up to where that begins.
 
     A field that a rubric asks for must be there (it may be empty); an optional field that is
     missing or blank takes its section with it. An item that brings its own prompt
@@ -63,6 +65,8 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
             text = text.strip()
         if text:
             segments.append(Segment(text, False))
+    if rubric.feedback:
+        segments.append(Segment(FEEDBACK_LEAD, True))
     return Prompt(tuple(segments), rubric.lead)
 
 
@@ -72,7 +76,7 @@ def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
     Raises PromptError as `render` does.
     """
     if item.rendered is not None:
-        return _rendered_layout(chat)
+        return _rendered_layout(chat, rubric.feedback)
     missing = missing_fields(rubric, item)
     if missing:
         where = f"{item.where}: " if item.where else ""
@@ -103,14 +107,18 @@ def scale_text(scale: Scale) -> str:
 
 
 @lru_cache(maxsize=16)
-def _rendered_layout(chat: ChatTemplate) -> Layout:
-    return lay_out(chat, "", (Slot(_RENDERED),))
+def _rendered_layout(chat: ChatTemplate, feedback: str) -> Layout:
+    return lay_out(chat, "", (Slot(_RENDERED), *_request(feedback)))
 
 
 @lru_cache(maxsize=512)
 def _rubric_layout(rubric: Rubric, chat: ChatTemplate, present: frozenset[str]) -> Layout:
-    parts = _fill(rubric.template, _blocks(rubric, present))
+    parts = (*_fill(rubric.template, _blocks(rubric, present)), *_request(rubric.feedback))
     return lay_out(chat, rubric.system, _tidy(parts))
+
+
+def _request(feedback: str) -> tuple[str, ...]:
+    return (f"\n\n{feedback}",) if feedback else ()
 
 
 def _blocks(rubric: Rubric, present: frozenset[str]) -> dict[str, tuple[str | Slot, ...]]:

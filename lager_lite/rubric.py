@@ -28,6 +28,12 @@ else:
 
 FIELDS = ("source", "instruction", "reference", "response")
 ORDERS = ("item-first", "rubric-first")
+# How a judge that reasons is asked, behind the rubric's own question; what opens and closes its feedback.
+FEEDBACK_REQUEST = (
+    "Before the score, write feedback of a few sentences: what is good about the response by this criterion and what is not, "
+    "with examples from it. Leave the score itself out of the feedback."
+)
+FEEDBACK_LEAD, FEEDBACK_END = "Feedback:", "\n\n"
 TRUSTED_SLOTS = ("sections", "criterion", "scale", "descriptions")
 SLOT = re.compile(r"\{\{(\w+)\}\}|\{([a-z_][a-z0-9_]*)\}")
 
@@ -83,7 +89,8 @@ class Rubric:
     criterion: what is graded (may hold item slots). scale: the allowed scores. descriptions: pairs
     (label or range of labels, text), worst first, may be empty. system: the system turn, may be
     empty. template: the user's message. sections: what `{sections}` shows, in order. lead: how the
-    assistant's turn begins; the label follows it. about: one line for lists.
+    assistant's turn begins; the label follows it. about: one line for lists. feedback: what asks for
+    feedback before the score, empty where none is wanted (see `with_feedback`).
     """
 
     name: str
@@ -95,6 +102,7 @@ class Rubric:
     sections: tuple[Section, ...] = DEFAULT_SECTIONS
     lead: str = "Score: "
     about: str = ""
+    feedback: str = ""
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -180,9 +188,16 @@ def with_scale(rubric: Rubric, spec: str | list | dict | Scale) -> Rubric:
     return replace(rubric, scale=scale, descriptions=tuple(pairs))
 
 
+def with_feedback(rubric: Rubric, request: str = FEEDBACK_REQUEST) -> Rubric:
+    """`rubric` asking for feedback before the score."""
+    return replace(rubric, feedback=request)
+
+
 def rubric_hash(rubric: Rubric) -> str:
     """32 hex digits of SHA-256 over everything in the rubric that reaches a prompt or a score."""
-    content = {k: v for k, v in asdict(rubric).items() if k not in ("name", "about")}
+    content = {k: v for k, v in asdict(rubric).items() if k not in ("name", "about", "feedback")}
+    if rubric.feedback:
+        content["feedback"] = [rubric.feedback, FEEDBACK_LEAD, FEEDBACK_END]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

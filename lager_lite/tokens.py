@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,11 @@ class TokenizedPrompt:
 
     tokens: np.ndarray
     untrusted: np.ndarray
+
+    def followed_by(self, tokens: Sequence[int], *, untrusted: bool) -> TokenizedPrompt:
+        """The same prompt with more tokens behind it."""
+        more = np.full(len(tokens), untrusted)
+        return TokenizedPrompt(np.concatenate([self.tokens, np.array(tokens, np.int32)]), np.concatenate([self.untrusted, more]))
 
     def truncated(self, limit: int) -> TokenizedPrompt:
         """At most `limit` tokens, cut out of the middle of the longest untrusted part.

@@ -1,0 +1,151 @@
+"""Feedback before the score: the judge writes first, and the score is read behind what it wrote.
+
+The lead is forced once the feedback has ended, so every judgment gets a score, whatever was written.
+Feedback counts as untrusted text in the prompt that is read: it becomes tokens without control tokens.
+It is kept by content, like readings: a run that was stopped does not write it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .errors import PromptError
+from .interrupts import held
+from .llama.generate import Generator, Request, Sampling
+from .llama.runtime import Backbone
+from .records import Feedback, Reading
+from .rubric import FEEDBACK_END
+from .store import Store
+from .tokens import Labels, TokenizedPrompt
+
+TEMPERATURE = 0.7
+TOP_P = 0.95
+_BROKEN = "\ufffd"
+# Tokens in which the lead is looked for while a text grows.
+_TAIL = 16
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """tokens: of the longest feedback; votes: texts per judgment, whose layer logits are averaged;
+    temperature: 0 for the likeliest text; seed: of sampling.
+
+    Raises PromptError for numbers that make no sense, such as several votes that would be the same.
+    """
+
+    tokens: int
+    votes: int = 1
+    temperature: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1 or self.votes < 1 or not self.temperature >= 0:
+            raise PromptError(
+                f"feedback of {self.tokens} tokens, {self.votes} votes, temperature {self.temperature:g}: out of range",
+                "tokens and votes start at 1, the temperature at 0",
+            )
+        if self.votes > 1 and self.temperature == 0:
+            raise PromptError(f"at temperature 0 all {self.votes} votes are the same", f"use a temperature, for instance {TEMPERATURE}")
+
+    def settings(self) -> dict[str, str]:
+        """What weights that were fitted behind such feedback are for."""
+        how = "greedy"
+        if self.temperature:
+            how = f"{self.votes} sampled at temperature {self.temperature:g}, top-p {TOP_P:g}, seed {self.seed}"
+        return {"feedback": f"up to {self.tokens} tokens, {how}"}
+
+    def key(self, context: bytes, prompt: np.ndarray, lead: str, vote: int) -> bytes:
+        """The 16-byte key of one text: a hash of all that it depends on."""
+        facts = (self.tokens, self.temperature, self.temperature and (TOP_P, self.seed, vote), lead)
+        digest = hashlib.blake2b(context, digest_size=16)
+        digest.update(repr(facts).encode("utf-8", "surrogatepass"))
+        digest.update(np.asarray(prompt, dtype="<i4").tobytes())
+        return digest.digest()
+
+
+def write_feedback(
+    backbone: Backbone,
+    prompts: Sequence[np.ndarray],
+    leads: Sequence[str],
+    reasoning: Reasoning,
+    *,
+    context: bytes,
+    store: Store | None = None,
+    count: Callable[..., None] = lambda **_: None,
+) -> list[tuple[Feedback, ...]]:
+    """For every prompt (int32 (n,), up to where the feedback begins) its texts, one per vote.
+
+    leads: what follows the feedback; a text that comes to it by itself ends there. context: key of
+    all else that changes a text. Whatever is not in the store is written together. count: told of
+    texts from the store (`stored_feedback`), and of `prompt_tokens`, `evaluated_tokens` and
+    `generated_tokens`.
+    """
+    keys = [[reasoning.key(context, p, lead, vote) for vote in range(reasoning.votes)] for p, lead in zip(prompts, leads)]
+    wanted = {key: number for number, own in enumerate(keys) for key in own}
+    found = store.get_feedback(list(wanted)) if store else {}
+    count(stored_feedback=len(found))
+    missing = [(key, number) for key, number in wanted.items() if key not in found]
+    if missing:
+        marks = [leads[number].strip() for _, number in missing]
+        requests = [Request(prompts[number], seed=(int.from_bytes(key, "big"),)) for key, number in missing]
+        count(prompt_tokens=sum(len(r.prompt) for r in requests))
+        copies = max(Counter(r.prompt.tobytes() for r in requests).values())
+        sampling = Sampling(reasoning.temperature, TOP_P)
+
+        def ended(request: int, tokens: Sequence[int]) -> bool:
+            return marks[request] in backbone.detokenize(tokens[-_TAIL:])
+
+        with Generator(backbone, [r.prompt for r in requests], most=reasoning.tokens, copies=copies) as generator:
+            texts = generator.write(requests, sampling=sampling, stop=ended)
+            evaluated = 0
+            while True:
+                with held():
+                    if (text := next(texts, None)) is None:
+                        break
+                    key = missing[text.request][0]
+                    found[key] = Feedback(_tidy(backbone.detokenize(text.tokens), marks[text.request]), text.drawn)
+                    if store:
+                        store.put_feedback([(key, found[key], context)])
+                count(generated_tokens=text.drawn, evaluated_tokens=generator.evaluated - evaluated)
+                evaluated = generator.evaluated
+    return [tuple(found[key] for key in own) for own in keys]
+
+
+def behind(backbone: Backbone, prompt: TokenizedPrompt, feedback: str, labels: Labels, reasoning: Reasoning) -> TokenizedPrompt:
+    """The prompt to read: `prompt`, the feedback as untrusted text, and the lead."""
+    text = backbone.tokenize(f" {feedback}", parse_special=False)[: reasoning.tokens] if feedback else []
+    end = backbone.tokenize(FEEDBACK_END, parse_special=True)
+    return prompt.followed_by(text, untrusted=True).followed_by([*end, *labels.lead], untrusted=False)
+
+
+def reserve(backbone: Backbone, labels: Labels, reasoning: Reasoning) -> int:
+    """The most tokens that `behind` adds."""
+    return reasoning.tokens + len(backbone.tokenize(FEEDBACK_END, parse_special=True)) + len(labels.lead)
+
+
+def averaged(readings: Sequence[Reading], feedback: Sequence[str]) -> Reading:
+    """One reading out of those behind every vote: the means of their layer logits.
+
+    Layer weights are linear in the layer logits, so what they combine is the mean of the votes.
+    """
+    first = readings[0]
+    if len(readings) == 1:
+        return replace(first, feedback=tuple(feedback))
+    masses = [r.mass for r in readings if r.mass is not None]
+    return Reading(
+        raw=np.mean([r.raw for r in readings], axis=0, dtype=np.float64).astype(np.float32),
+        norm=np.mean([r.norm for r in readings], axis=0, dtype=np.float64).astype(np.float32),
+        mass=float(np.mean(masses)) if len(masses) == len(readings) else None,
+        tokens=max(r.tokens for r in readings),
+        feedback=tuple(feedback),
+    )
+
+
+def _tidy(text: str, mark: str) -> str:
+    """What was written before the lead, without blanks around it and a last character cut in two."""
+    return text.partition(mark)[0].rstrip(_BROKEN).strip()
