@@ -1,4 +1,4 @@
-"""The pages of the commands that are no evaluation: knowledge, rank, select."""
+"""The pages of the commands that are no evaluation: knowledge, rank, select, inspect."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from .figures import FIRST, INK, MUTED, SECOND, draw
+from .inspection import Inspection
 from .knowledge import Knower, SelfKnowledge
 from .metrics import Interval
 from .ranking import Accuracy, Preferences
+from .records import Item
 from .report import Html, facts, figure, made, page, side_by_side, table, write_page
 from .runs import Origin
 from .selection import Example, Scores, Selection
@@ -94,6 +96,34 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
     write_page(path, page(f"Selection: {origin.data}", lead, sections, notes=notes))
 
 
+def write_inspection(path: str | Path, item: Item, found: Sequence[Inspection], origin: Origin) -> None:
+    """The page of `inspect`. Raises LagerError without matplotlib, DataError where it cannot be written."""
+    texts = facts(list(item.fields.items()) or [("prompt", item.rendered or "")], label="Item")
+    sections = [("Item", [texts])]
+    for number, one in enumerate(found):
+        added = sum(layer.contribution for layer in one.layers)
+        head = ("state", *one.labels, "expected", "label", "apart", "weight", "contribution")
+        rows = [
+            (str(layer.state), *(f"{p:.3f}" for p in layer.probabilities), f"{layer.expected:.3f}", layer.label, f"{layer.apart:.2f}",
+             _figure(layer.weight), f"{layer.contribution:+.3f}")
+            for layer in one.layers
+        ]  # fmt: skip
+        rows.append(("final", *(f"{p:.3f}" for p in one.probabilities), f"{one.judgment.raw_score:.3f}", one.label, "", "", ""))
+        settled = "the last state says another" if one.settled is None else f"every state from {one.settled} on says so"
+        sections.append((f"{one.rubric}: {one.judgment.score:.3f}", [
+            f"By {one.kind} weights, lens {one.lens}. The most likely label is {one.label}; {settled}. Middle of the scale "
+            f"{one.middle:g}, states {added:+.3f}, bias {one.bias:+.3f}: raw score {one.judgment.raw_score:.3f}.",
+            side_by_side([
+                figure(_heat(f"heat{number}", one), "Deeper colour: more probable to that state alone. Line: its expected score."),
+                figure(_added(f"added{number}", one), "What each state adds to the score, in points; all together lead from the middle to it."),
+            ]),
+            table(head, rows, label=f"States, {one.rubric}", strong="final"),
+            "Apart: the share of probability that lies elsewhere than in the final distribution.",
+        ]))  # fmt: skip
+    lead = "; ".join(f"{one.rubric} {one.judgment.score:.3f}" for one in found)
+    write_page(path, page(f"Item {item.id} of {origin.data}", f"Score: {lead}", [*sections, made(origin)]))
+
+
 def selection_notes(found: Selection) -> list[str]:
     """What a user should know of a selection before using it."""
     notes = []
@@ -173,6 +203,45 @@ def _histogram(found: Selection) -> str:
 
     about = f"{len(judged)} rows judged, scores from {found.low:.3f} to {found.high:.3f}; {found.chosen} kept"
     return draw("scores", paint, title="Combined scores", about=about)
+
+
+def _heat(name: str, found: Inspection) -> str:
+    from matplotlib.patches import Rectangle
+
+    values = np.arange(len(found.labels))
+    # The expected score among labels at equal distances.
+    line = [float(np.dot(layer.probabilities, values)) for layer in found.layers]
+
+    def paint(figure: Any) -> None:
+        axes = figure.add_subplot()
+        axes.grid(visible=False)
+        for layer in found.layers:
+            for place, p in enumerate(layer.probabilities):
+                axes.add_patch(Rectangle((layer.state - 0.5, place - 0.5), 1, 1, color=FIRST, alpha=p, linewidth=0))
+        axes.plot([layer.state for layer in found.layers], line, color=INK, linewidth=1.0)
+        axes.set_xlim(-0.5, len(found.layers) - 0.5)
+        axes.set_ylim(-0.5, len(values) - 0.5)
+        axes.set_yticks(values, found.labels)
+        axes.set_xlabel("state (0: embedding)")
+        axes.set_ylabel("label")
+
+    about = f"Expected score from {found.layers[0].expected:.2f} at state 0 to {found.layers[-1].expected:.2f} at the last"
+    return draw(name, paint, title=f"Label probabilities of every state, {found.rubric}", about=about)
+
+
+def _added(name: str, found: Inspection) -> str:
+    added = [layer.contribution for layer in found.layers]
+
+    def paint(figure: Any) -> None:
+        axes = figure.add_subplot()
+        axes.bar(range(len(added)), added, color=[FIRST if a >= 0 else SECOND for a in added], width=0.75)
+        axes.axhline(0, color=MUTED, linewidth=0.8)
+        axes.set_xlabel("state (0: embedding)")
+        axes.set_ylabel("points of the scale")
+
+    top = int(np.abs(added).argmax())
+    about = f"The largest contribution is that of state {top}, {added[top]:+.3f}; all together {sum(added):+.3f}"
+    return draw(name, paint, title=f"Contributions to the score, {found.rubric}", about=about)
 
 
 def _examples(rows: Sequence[Example], label: str) -> Html:

@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": ("compare", "Compare two evaluations of the same items."),
     "rank": ("rank", "Order the responses to each instruction."),
     "select": ("select", "Keep the best rows of a training set."),
+    "inspect": ("inspect", "Show one item layer by layer."),
     "knowledge": ("knowledge", "Tell unanswerable questions from answerable ones."),
     "data": ("data", "Convert files of known layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship."),
