@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from click.testing import CliRunner
+
+from lager_lite.cli import main
 from lager_lite.errors import PromptError
+from lager_lite.judge import Judge
 from lager_lite.records import Item
 from lager_lite.prompt import PLAIN, render
 from lager_lite.rubric import (
     covered_labels,
     list_rubrics,
+    _KINDS,
     load_rubric,
     make_rubric,
     rubric_hash,
@@ -147,3 +152,58 @@ def test_another_scale_takes_the_descriptions_along_where_the_number_of_scores_a
     assert with_scale(rubric, "0-4").descriptions == (("0-1", "low"), ("2", "mid"), ("3-4", "high"))
     assert with_scale(rubric, "1-9").descriptions == ()
     assert with_scale(rubric, "1-5") is rubric
+
+
+# --- given together, and begun ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_all_shipped_rubrics_can_be_given_at_once_and_score_as_each_does_alone(tiny_model, order):
+    names = list_rubrics()[::order]
+    fields = {field for name in names for field in load_rubric(name).required}
+    item = Item("1", {field: f"some {field}" for field in (*fields, "source", "reference")})
+    with Judge(tiny_model, rubric=list(names)) as judge:
+        together = {j.rubric: j for j in judge.score([item])}
+    assert list(together) == list(names) and not any(j.error for j in together.values())
+    for name in names[::5]:
+        with Judge(tiny_model, rubric=name) as judge:
+            (alone,) = judge.score([item])
+        assert together[name].score == pytest.approx(alone.score, rel=1e-4)  # flash attention, another batch
+
+
+def test_a_new_rubric_is_valid_and_so_is_every_key_that_can_be_switched_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["rubrics", "new", "brevity"])
+    assert done.exit_code == 0 and done.stdout == "" and "brevity.toml written" in done.stderr
+    text = (tmp_path / "brevity.toml").read_text()
+    rubric = load_rubric("brevity.toml")
+    described = [label for key, _ in rubric.descriptions for label in covered_labels(rubric.scale, key)]
+    assert (rubric.name, described) == ("brevity", list("12345"))
+    render(rubric, Item("1", {"response": "R"}), PLAIN)
+    lines = text.splitlines()
+    tables = lines.index("#[[section]]")
+    keys = [n for n, line in enumerate(lines) if line[:1] == "#" and line[1:2].isalpha()]
+    single = [[n] for n in keys if n < tables]
+    assert len(single) == 6
+    for chosen in [*single, range(tables, len(lines))]:
+        (tmp_path / "on.toml").write_text("\n".join(line[1:] if n in chosen else line for n, line in enumerate(lines)))
+        assert rubric_hash(load_rubric("on.toml")) != rubric_hash(rubric) or lines[chosen[0]].startswith("#fields")
+    for key in _KINDS:
+        assert any(line.lstrip("#[").startswith((f"{key} =", f"{key}]")) for line in lines), key
+
+
+def test_a_new_rubric_overwrites_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("precious")
+
+    def new(*arguments):
+        done = CliRunner().invoke(main, ["rubrics", "new", *arguments])
+        assert done.exit_code == 1
+        return done.stderr
+
+    assert new("mine").startswith("Error: mine.toml is there already and was left as it is\nTry: ")
+    assert (tmp_path / "mine.toml").read_text() == "precious"
+    assert "'../up' is no name for a rubric" in new("../up")
+    assert "cannot write: No such file or directory" in new("a", "-o", "no/a.toml")
+    assert "must end in .toml" in new("a", "-o", "a.txt")
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]

@@ -24,7 +24,7 @@ COMMANDS = {
     "inspect": ("inspect", "Show one item layer by layer."),
     "knowledge": ("knowledge", "Tell unanswerable questions from answerable ones."),
     "data": ("data", "Convert files of known layouts."),
-    "rubrics": ("rubrics", "List and show the rubrics that ship."),
+    "rubrics": ("rubrics", "List and show the rubrics that ship, begin a new one."),
     "store": ("store", "Show or clear the store of readings."),
     "models": ("models", "Show the models of this machine, tune one."),
     "prune": ("prune", "Write a smaller copy of a model for given weights."),
