@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .injection import signs
 from .judge import Counts, Judge
 from .records import Item, Judgment
 from .rows import write_rows
@@ -122,6 +123,20 @@ def ordering(items: Sequence[Item], judgments: Sequence[Judgment], tuned: bool) 
             right[method] += 0.5 if gap == 0 else float(gap > 0)
     named = {("tuned" if m == "score" else m): (v / pairs if pairs else 0.0) for m, v in right.items()}
     return Ordering(named, pairs)
+
+
+class Rows:
+    """Makes rows for `score_file`. details: as `judgment_row`; flag: look for signs of injection, too;
+    flagged: how many rows had any so far."""
+
+    def __init__(self, *, details: bool = False, flag: bool = False) -> None:
+        self._details, self._flag = details, flag
+        self.flagged = 0
+
+    def __call__(self, item: Item, judgment: Judgment) -> dict[str, object]:
+        found = signs(item) if self._flag else None
+        self.flagged += bool(found)
+        return judgment_row(judgment, details=self._details, flagged=found)
 
 
 def judgment_row(

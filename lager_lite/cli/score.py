@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..jobs import judgment_row, score_file
+from ..jobs import Rows, score_file
 from ..sharding import Shard
 from ..streams import Source, open_items
 from ..weights import load_weights
@@ -47,8 +47,9 @@ def open_source(
 @click.option("--layout", help="Layout of the file. Default: detected.")
 @shard_option
 @click.option("--per-layer", is_flag=True, help="Add the expected score of every layer.")
+@click.option("--flag-injection", is_flag=True, help="Mark responses that speak to the judge, in `flagged`.")
 @click.pass_context
-def command(ctx: click.Context, items: str, output: str, per_layer: bool, **given: Any) -> None:
+def command(ctx: click.Context, items: str, output: str, **given: Any) -> None:
     """Score every item of ITEMS (JSONL, JSON, CSV, Parquet; - for stdin).
 
     One row per item and rubric: score, probabilities, the baselines direct, e_score and uniform, and
@@ -59,8 +60,9 @@ def command(ctx: click.Context, items: str, output: str, per_layer: bool, **give
     weights = load_weights(given["weights"]) if given["weights"] else None
     with open_judge(given, weights, force=given["force"]) as judge:
         with show.progress(source.count * len(judge.rubrics)) as progress:
-            result = score_file(
-                judge, source.items, output, row=lambda _, judgment: judgment_row(judgment, details=per_layer), progress=progress
-            )
+            rows = Rows(details=given["per_layer"], flag=given["flag_injection"])
+            result = score_file(judge, source.items, output, row=rows, progress=progress)
     show.summary(result)
+    if given["flag_injection"]:
+        click.echo(f"{rows.flagged} judgments are of responses with signs of injection (see `flagged`)", err=True)
     ctx.exit(1 if result.failed else 0)
