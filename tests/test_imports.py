@@ -16,7 +16,7 @@ ORDER = (
     "rubric skeleton sandbox chat prompt schedule architectures preflight gguf_tensors gguf_file readout "
     "llama.library llama.options llama.tap llama.native llama.context llama.generate llama.rpc llama.about llama.runtime llama.quantize llama.patching llama.build "
     "tokens store weights pruning shipped catalog caches locate inventory guard reasoning judge labelled runs evaluation comparison budget "
-    "tuning rows cells benchmarks datasets streams rowfile states jobs fitjob sharding selection ranking knowledge inspection bench workload peers "
+    "tuning rows cells benchmarks datasets streams rowfile states jobs fitjob sharding selection ranking knowledge inspection bench drift workload peers "
     "figures report pages scaleout config cli"
 ).split()
 LAZY = ("cli", "peers", "report", "scaleout", "benchmarks", "datasets")

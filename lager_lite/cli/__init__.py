@@ -29,6 +29,7 @@ COMMANDS = {
     "models": ("models", "Show the models of this machine, tune one."),
     "prune": ("prune", "Write a smaller copy of a model for given weights."),
     "bench": ("bench", "Measure speed on this machine."),
+    "drift": ("drift", "Measure how far scores move with threads, batches and order."),
     "backend": ("backend", "Build and show the llama.cpp underneath."),
     "doctor": ("doctor", "Say what would be used on this machine, and why."),
 }
