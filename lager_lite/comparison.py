@@ -99,6 +99,25 @@ def compare(a: Run, b: Run, *, seed: int = 0, resamples: int = 1000) -> Comparis
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a judgment cost: seconds (None where something came from the store, or nothing was judged),
+    tokens generated, and prompt tokens evaluated."""
+
+    seconds: float | None
+    generated: float
+    evaluated: float
+
+
+def cost(run: Run) -> Cost:
+    """The cost per judgment of a run's reading."""
+    counts = run.origin.judgments
+    judged = counts["done"] - counts["failed"]
+    fresh = judged > 0 and not counts["stored"] and not counts.get("stored_feedback", 0)
+    seconds = run.origin.seconds["reading"] / judged if fresh else None
+    return Cost(seconds, counts.get("generated_tokens", 0) / max(1, judged), counts["evaluated_tokens"] / max(1, judged))
+
+
+@dataclass(frozen=True)
 class _Setting:
     rows_a: list[int]
     rows_b: list[int]

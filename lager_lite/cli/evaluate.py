@@ -7,17 +7,18 @@ from typing import Any
 
 import click
 
+from ..comparison import Comparison, compare, cost
 from ..datasets import read_items
 from ..evaluation import Plan, regroup, run_evaluation
 from ..metrics import Interval
 from ..presets import PRESETS
 from ..records import KINDS, Item
 from ..report import check_report, write_report
-from ..runs import Evaluation, MethodResult, run_json, save_run
+from ..runs import Evaluation, MethodResult, Run, run_json, save_run
 from ..sharding import fill_store
-from ..weights import load_weights
+from ..weights import WeightsFile, load_weights
 from . import show
-from .options import data_options, open_judge, shard_option, weighted_options
+from .options import data_options, open_judge, reason_options, reasoning_settings, shard_option, weighted_options
 from .score import parse_map
 
 
@@ -62,6 +63,23 @@ def _show(result: Evaluation) -> None:
         click.echo(f"\n{result.verdict.text}")
 
 
+def _show_reasoning(direct: Run, reasoning: Run, found: Comparison) -> None:
+    how = reasoning.origin.settings["feedback"]
+    click.echo(f"\nDirect against reasoning ({how}), {found.n} judgments in both, Spearman\n")
+    rows = [
+        (m.name, number(m.overall.a.spearman), number(m.overall.b.spearman), number(m.overall.difference.value),
+         span(m.overall.difference.interval)) for m in found.methods
+    ]  # fmt: skip
+    click.echo(show.table(("method", "direct", "reasoning", "difference", "95% interval"), rows) + "\n")
+    rows = []
+    for name, run in (("direct", direct), ("reasoning", reasoning)):
+        spent = cost(run)
+        rows.append((name, number(spent.seconds), number(spent.generated, 1), number(spent.evaluated, 1)))
+    click.echo(show.table(("per judgment", "seconds", "tokens generated", "prompt tokens evaluated"), rows))
+    if any(row[1] == "-" for row in rows):
+        click.echo("(- where judgments or feedback came from the store: give --no-store to measure)")
+
+
 def _check_shard(given: dict[str, Any], json_path: str | None) -> None:
     """A shard only fills the store: figures of a part would mislead."""
     asked = [name for name in ("no_store", "report", "cv", "kind", "by_criterion", "like", "weights") if given[name]]
@@ -85,9 +103,19 @@ def _plan(given: dict[str, Any]) -> Plan:
 
 def _fill(given: dict[str, Any], items: Sequence[Item]) -> None:
     click.echo(f"shard {given['shard']}: {len(items)} items", err=True)
-    with open_judge(given) as judge, show.progress(len(items) * len(judge.rubrics)) as progress:
-        failed = fill_store(judge, items, progress)
+    for reasoning in dict.fromkeys((None, reasoning_settings(given))):
+        with open_judge(given, reasoning=reasoning) as judge, show.progress(len(items) * len(judge.rubrics)) as progress:
+            failed = fill_store(judge, items, progress)
+            show.evaluated(judge.counts, failed)
+
+
+def _run(given: dict[str, Any], weights: WeightsFile | None, items: Sequence[Item], plan: Plan, source: str, **more: Any) -> Run:
+    with open_judge(given, weights, force=given["force"], early=False, **more) as judge:
+        with show.progress(len(items) * len(judge.rubrics)) as progress:
+            pair = (given["weights"], weights) if weights else None
+            run, failed = run_evaluation(judge, items, plan, source=source, weights=pair, progress=progress)
         show.evaluated(judge.counts, failed)
+    return run
 
 
 @click.command("eval")
@@ -98,7 +126,7 @@ def _fill(given: dict[str, Any], items: Sequence[Item]) -> None:
 @click.option("--by-criterion", is_flag=True, help="Add weights per criterion, drawn toward the common ones.")
 @click.option("--like", multiple=True, type=click.Choice(list(PRESETS)), help="Add weights fitted as published.")
 @click.option("--group", metavar="FIELD", help="Field of the rows that must stay on one side of a split.")
-@click.option("-s", "--seed", type=int, default=0, show_default=True)
+@reason_options
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
 @shard_option
 @click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
@@ -110,6 +138,8 @@ def command(labelled: str, limit: int | None, json_path: str | None, **given: An
     direct, e_score, uniform, and each kind of fitted weights, cross-validated: no weights score an
     item of a group (same source text or prompt) that they were fitted on. With -w the given
     weights are used as they are. MAE is in points of the scale, before and after calibration.
+    --reason evaluates twice, direct and with feedback before every score, and sets both side by side;
+    all other figures, --json and --report are of the second (with -w there is no other).
     --shard reads a part into the store and shows no figures: when all stores are one (`store merge`),
     the same command without it reads them from there.
     """
@@ -121,15 +151,14 @@ def command(labelled: str, limit: int | None, json_path: str | None, **given: An
     items = regroup(dataset.items[:limit], given["group"]) if given["group"] else dataset.items[:limit]
     if given["shard"]:
         return _fill(given, [item for item in items if given["shard"].holds(item)])
-    with open_judge(given, weights, force=given["force"], early=False) as judge:
-        with show.progress(len(items) * len(judge.rubrics)) as progress:
-            pair = (given["weights"], weights) if weights else None
-            run, failed = run_evaluation(judge, items, plan, source=labelled, weights=pair, progress=progress)
-        show.evaluated(judge.counts, failed)
+    direct = _run(given, None, items, plan, labelled, reasoning=None) if given["reason"] and not weights else None
+    run = _run(given, weights, items, plan, labelled)
     if json_path == "-":
         click.echo(run_json(run), nl=False)
     else:
         _show(run.evaluation)
+    if direct and json_path != "-":
+        _show_reasoning(direct, run, compare(direct, run, seed=given["seed"]))
     for warning in run.evaluation.warnings:
         click.echo(f"Warning: {warning}", err=True)
     if json_path not in (None, "-"):

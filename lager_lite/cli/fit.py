@@ -16,7 +16,7 @@ from ..records import KINDS, LENSES
 from ..report import check_report, write_report
 from ..weights import save_weights
 from . import show
-from .options import data_options, judge_options, open_judge
+from .options import data_options, judge_options, open_judge, reason_options
 from .score import parse_map
 
 
@@ -68,7 +68,7 @@ def _show(found: Fitted, output: str) -> None:
 @click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True, help="Spearman that --budget may lose.")
 @click.option("--cv", "folds", type=click.IntRange(2), default=5, show_default=True, help="Folds, split by group.")
 @click.option("--group", metavar="FIELD", help="Field of the rows that must stay on one side of a split.")
-@click.option("-s", "--seed", type=int, default=0, show_default=True)
+@reason_options
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
 @click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
 @click.option("--json", "as_json", is_flag=True)
@@ -77,7 +77,8 @@ def command(labelled: str, output: str, limit: int | None, as_json: bool, **give
     """Fit layer weights on the human scores of LABELLED, for `score -w`.
 
     Items of one group (same source text or prompt) stay in one fold when the ridge's strength is
-    chosen, and the calibration is fitted on scores of weights that have not seen the item.
+    chosen, and the calibration is fitted on scores of weights that have not seen the item. Weights
+    fitted with --reason are for `score` with the same --reason.
     """
     plan = _plan(given)
     dataset = read_items(labelled, mapping=parse_map(given["mapping"]), layout=given["layout"])

@@ -18,6 +18,7 @@ from ..llama.options import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOp
 from ..llama.rpc import parse_servers
 from ..locate import locate_model
 from ..offline import is_refusing, refusing
+from ..reasoning import TEMPERATURE, Reasoning
 from ..rubric import Rubric, load_rubric, with_scale
 from ..sharding import Shard, parse_shard
 from ..store import Store, default_path
@@ -111,6 +112,15 @@ _DATA = [
     click.option("--layout", help="Layout of the file. Default: detected."),
 ]
 
+_REASON = [
+    click.option("--reason", type=click.IntRange(1), metavar="N", help="Write up to N tokens of feedback before every score."),
+    click.option("--votes", type=click.IntRange(1), help="Feedback texts per judgment; their layer logits are averaged.  [default: 1]"),
+    click.option(
+        "--temperature", type=click.FloatRange(0), help=f"Of the feedback; 0: the likeliest text.  [default: 0, with votes {TEMPERATURE}]"
+    ),
+    click.option("-s", "--seed", type=int, default=0, show_default=True, help="Of all that is drawn by chance."),
+]
+
 
 def _with(options: list[Callable]) -> Callable:
     def decorate(function: Callable) -> Callable:
@@ -124,6 +134,7 @@ chat_options = _with(_CHAT)
 judge_options = _with(_BACKEND + _JUDGE + _CHAT)
 weighted_options = _with(_BACKEND + _JUDGE + _WEIGHTS + _CHAT)
 data_options = _with(_DATA)
+reason_options = _with(_REASON)
 report_option = click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
 shard_option = click.option("--shard", type=ShardOf(), help="Only part I of N, by group: run every part, then merge.")
 
@@ -180,10 +191,25 @@ def chosen_rubrics(given: dict[str, Any]) -> list[Rubric]:
     return [with_scale(r, given["scale"]) for r in rubrics] if given["scale"] else rubrics
 
 
+def reasoning_settings(given: dict[str, Any]) -> Reasoning | None:
+    """What --reason and its companions ask for; None where a command has no such options."""
+    votes, temperature = given.get("votes"), given.get("temperature")
+    if given.get("reason") is None:
+        if votes is not None or temperature is not None:
+            raise click.UsageError("--votes and --temperature are about feedback: give --reason N too")
+        return None
+    if temperature is None:
+        temperature = TEMPERATURE if (votes or 1) > 1 else 0.0
+    if temperature == 0 and (votes or 1) > 1:
+        raise click.UsageError(f"at temperature 0 all {votes} votes are the same: leave out --temperature or --votes")
+    return Reasoning(given["reason"], votes or 1, temperature, given["seed"])
+
+
 @contextmanager
 def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more: Any) -> Iterator[Judge]:
     """A judge from parsed options; it and its store are closed at the end."""
     options = backend_settings(given)
+    more.setdefault("reasoning", reasoning_settings(given))
     store = open_store(given)
     try:
         model = str(locate_model(given["model"]).path)

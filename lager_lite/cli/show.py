@@ -20,6 +20,8 @@ def progress(total: int, unit: str = "judgment") -> Iterator[Callable[[Counts], 
 
         def update(counts: Counts) -> None:
             bar.update(counts.done - bar.n)
+            if counts.generated_tokens:
+                bar.set_postfix_str(f"{counts.generated_tokens} tokens of feedback", refresh=False)
 
         yield update
 
