@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from .llama.generate import Generator, Request
 from .llama.native import available
 from .llama.runtime import Backbone, Context
 
@@ -43,6 +44,101 @@ class TapCost:
     def row(self) -> dict[str, object]:
         """As a dictionary for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Texts for the same prompts in one way. seconds: all of it; prompt_seconds: of these for the
+    prompts; evaluated: tokens of prompts; drawn: tokens drawn."""
+
+    seconds: float
+    prompt_seconds: float
+    evaluated: int
+    drawn: int
+
+    @property
+    def rate(self) -> float:
+        """Tokens drawn per second, prompts included."""
+        return self.drawn / self.seconds
+
+    @property
+    def step_rate(self) -> float:
+        """Tokens drawn per second, the time for prompts left out."""
+        return self.drawn / (self.seconds - self.prompt_seconds)
+
+
+@dataclass(frozen=True)
+class Different:
+    """Prompt number `prompt` got two texts: they agree on `tokens` tokens, and there the two likeliest
+    next ones lie `margin` apart in their logits."""
+
+    prompt: int
+    tokens: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class WritingCost:
+    """Greedy texts of up to `most` tokens for n prompts, together and one at a time. ratio, step_ratio:
+    of the rates and of the step rates, medians over the rounds; together, alone: the last round."""
+
+    n: int
+    most: int
+    rounds: int
+    together: Writing
+    alone: Writing
+    ratio: float
+    step_ratio: float
+    different: tuple[Different, ...]
+
+    def row(self) -> dict[str, object]:
+        """As a dictionary for JSON."""
+        return asdict(self)
+
+
+def writing_cost(backbone: Backbone, prompts: Sequence[np.ndarray], *, most: int, rounds: int = 3) -> WritingCost:
+    """Write a text for every prompt, together and one at a time, and compare the texts.
+
+    One at a time is as fast as it can be: one sequence, no padding, an empty memory for each prompt.
+    """
+    pairs = []
+    with Generator(backbone, prompts, most=most) as many, Generator(backbone, prompts, most=most, width=1) as single:
+        for round_number in range(rounds):
+            sides = [lambda: _write(many, [prompts]), lambda: _write(single, [[p] for p in prompts])]
+            found = [side() for side in (sides if round_number % 2 else sides[::-1])]
+            pairs.append(tuple(found if round_number % 2 else found[::-1]))
+    (together, texts), (alone, single_texts) = pairs[-1]
+    rates = [(a[0].rate / b[0].rate, a[0].step_rate / b[0].step_rate) for a, b in pairs]
+    return WritingCost(
+        n=len(prompts),
+        most=most,
+        rounds=rounds,
+        together=together,
+        alone=alone,
+        ratio=statistics.median(r for r, _ in rates),
+        step_ratio=statistics.median(r for _, r in rates),
+        different=tuple(
+            _different(backbone, i, prompts[i], a, b) for i, (a, b) in enumerate(zip(texts, single_texts)) if a != b
+        ),
+    )
+
+
+def _write(generator: Generator, runs: Sequence[Sequence[np.ndarray]]) -> tuple[Writing, list[tuple[int, ...]]]:
+    before = generator.evaluated, generator.prompt_seconds
+    start, texts, drawn = time.perf_counter(), [], 0
+    for prompts in runs:
+        found = sorted(generator.write([Request(p) for p in prompts]), key=lambda w: w.request)
+        texts += [w.tokens for w in found]
+        drawn += sum(w.drawn for w in found)
+    seconds = time.perf_counter() - start
+    return Writing(seconds, generator.prompt_seconds - before[1], generator.evaluated - before[0], drawn), texts
+
+
+def _different(backbone: Backbone, index: int, prompt: np.ndarray, a: Sequence[int], b: Sequence[int]) -> Different:
+    same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    (states,) = backbone.read_states([[*prompt.tolist(), *a[:same]]])
+    second, first = np.partition(states.logits, -2)[-2:]  # type: ignore[arg-type]
+    return Different(index, same, float(first - second))
 
 
 def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds: int = 5) -> TapCost:

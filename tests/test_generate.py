@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from lager_lite.bench import Different, _different
+from lager_lite.cli import main
 from lager_lite.errors import BackendError
 from lager_lite.llama.generate import Generator, Request, Sampling, draw
 from lager_lite.llama.runtime import Backbone, BackendOptions
@@ -183,3 +188,30 @@ def test_tokens_are_drawn_as_often_as_their_probability_says():
     np.testing.assert_allclose(shares(Sampling(0.5)), np.array([25, 9, 4]) / 38, atol=0.011)
     # The smallest set with 0.7 of the probability: the first two.
     np.testing.assert_allclose(shares(Sampling(1.0, 0.7)), [0.625, 0.375, 0], atol=0.011)
+
+
+def test_bench_writes_the_same_texts_together_and_one_at_a_time(tiny_model, tmp_path):
+    (tmp_path / "good.toml").write_text('scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n')
+    rows = [{"id": str(n), "source": "A source that all responses share. " * 9, "response": f"text {n}"} for n in range(7)]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ["bench", str(tmp_path / "in.jsonl"), "--generate", "6", "-m", str(tiny_model), "-r", str(tmp_path / "good.toml"),
+                 "--no-guard", "-t", "1", "--rounds", "2"]  # fmt: skip
+    found = json.loads(CliRunner().invoke(main, [*arguments, "--json"], catch_exceptions=False).stdout)
+    assert (found["n"], found["rounds"], found["different"]) == (6, 2, [])
+    together, alone = found["together"], found["alone"]
+    assert together["drawn"] == alone["drawn"] > 6
+    assert together["evaluated"] < alone["evaluated"]
+    assert 0 < together["prompt_seconds"] < together["seconds"]
+    shown = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
+    assert "6 texts of up to 48 tokens at temperature 0, medians of 2 rounds" in shown and "the same text: 6 of 6" in shown
+    wrong = CliRunner().invoke(main, [*arguments, "-n", "3"])
+    assert wrong.exit_code == 2 and "--generate K measures writing alone" in wrong.output
+
+
+def test_where_two_texts_part_and_how_close_the_call_was_is_said(tiny_model):
+    with Backbone(tiny_model, EXACT) as backbone:
+        (prompt, *_) = prompts(backbone)
+        (states,) = backbone.read_states([[*prompt.tolist(), 70]])
+        first, second = np.sort(states.logits)[:-3:-1]
+        assert _different(backbone, 3, prompt, (70, 71), (70, 72, 73)) == Different(3, 1, pytest.approx(float(first - second)))
+        assert _different(backbone, 0, prompt, (70,), (70, 72)).tokens == 1

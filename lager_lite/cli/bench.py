@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
-from ..bench import TapCost, tap_cost
-from ..datasets import read_items
+from ..bench import TapCost, WritingCost, tap_cost, writing_cost
+from ..datasets import load_demo, read_items
+from ..errors import DataError
 from ..gguf_file import open_model
 from ..judge import Judge
 from ..llama.runtime import Backbone
 from ..locate import locate_model
 from ..peers import PeerTimes, measure
+from ..reasoning import Reasoning
 from ..workload import Workload, apart, measure_workload
 from . import show
 from .options import backend_settings, judge_options, open_judge
@@ -21,6 +23,7 @@ from .score import parse_map
 
 
 ALONE = 10  # items judged one by one as well
+TEXT = 48  # tokens of feedback that --generate writes
 
 
 def _show_cost(cost: TapCost) -> None:
@@ -64,6 +67,34 @@ def _show_peers(times: PeerTimes, found: Workload) -> None:
     click.echo("\n" + show.table(head, rows))
 
 
+def _show_writing(found: WritingCost) -> None:
+    click.echo(f"{found.n} texts of up to {found.most} tokens at temperature 0, medians of {found.rounds} rounds\n")
+    sides = (("together", found.together), ("one at a time", found.alone))
+    rows = [
+        (name, f"{w.rate:.1f}", f"{w.step_rate:.1f}", str(w.drawn), str(w.evaluated), f"{w.seconds:.1f}", f"{w.prompt_seconds:.1f}")
+        for name, w in sides
+    ]
+    rows.append(("ratio", f"{found.ratio:.2f}", f"{found.step_ratio:.2f}", "", "", "", ""))
+    head = ("", "tokens/s", "without prompts", "drawn", "prompt tokens", "seconds", "of prompts")
+    click.echo(show.table(head, rows) + f"\n\nthe same text: {found.n - len(found.different)} of {found.n}")
+    for other in found.different:
+        click.echo(f"text {other.prompt + 1} differs after {other.tokens} tokens: the two likeliest lie {other.margin:.2g} apart there")
+
+
+def _generate(given: dict[str, Any], items: str | None, rounds: int, as_json: bool) -> None:
+    dataset = read_items(items, mapping=parse_map(given["mapping"])) if items else load_demo()
+    with open_judge(given, reasoning=Reasoning(TEXT)) as judge:
+        tasks = [judge.encode(item, rubric) for item in dataset.items for rubric in judge.rubrics]
+        prompts = [t.prompt.tokens for t in tasks if t.prompt][: given["generate"]]
+        if not prompts:
+            raise DataError(f"{dataset.message}, and none of them can be judged: {tasks[0].error}")
+        found = writing_cost(judge.backbone, prompts, most=TEXT, rounds=rounds)
+    if as_json:
+        click.echo(json.dumps(found.row()))
+    else:
+        _show_writing(found)
+
+
 @click.command("bench")
 @click.argument("items", metavar="[ITEMS]", required=False)
 @judge_options
@@ -71,6 +102,7 @@ def _show_peers(times: PeerTimes, found: Workload) -> None:
 @click.option("--tokens", type=click.IntRange(65), default=512, show_default=True, help="Length of the prompt.")
 @click.option("--max-state", type=click.IntRange(0), help="Work through ITEMS again, stopping after this state.")
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
+@click.option("--generate", type=click.IntRange(1), metavar="K", help="Only how fast feedback is written for the first K judgments.")
 @click.option("--peer", type=click.Choice(["transformers"]), help="Compare with transformers on a sample (extra parity).")
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
 @click.option("--json", "as_json", is_flag=True)
@@ -79,11 +111,17 @@ def command(items: str | None, rounds: int, tokens: int, max_state: int | None, 
     """Measure what reading all states costs and what stopping early saves, on this machine.
 
     With ITEMS (any file that `score` takes) also how fast they are judged: against plain prefill, the
-    most that this machine can do, and with --peer against transformers. The store is not used.
+    most that this machine can do, and with --peer against transformers. With --generate K only how
+    fast feedback is written for K judgments together and one at a time, by default of the demo set.
+    The store is not used.
     """
     if items is None and (max_state is not None or peer):
         raise click.UsageError("--max-state and --peer need ITEMS")
     given["no_store"], given["store_path"] = True, None
+    if given["generate"]:
+        if max_state is not None or peer or limit:
+            raise click.UsageError("--generate K measures writing alone: leave out --max-state, --peer and -n")
+        return _generate(given, items, rounds, as_json)
     path = locate_model(given["model"]).path
     with Backbone(path, backend_settings(given)) as backbone:
         cost = tap_cost(backbone, tokens=tokens, rounds=rounds)

@@ -15,6 +15,7 @@ and the trunk is evaluated again where it does not lie in the lowest cells.
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -88,7 +89,7 @@ class Generator(Context):
     prompts: those to write for (`write` takes any that are no longer and share as much); most: tokens
     of the longest text; copies: the most texts that one prompt gets; width: sequences that run at a
     time, fewer for long texts (one where attention depends on the cells' numbers, see
-    `BackendOptions.leaves`). evaluated: tokens of prompts so far.
+    `BackendOptions.leaves`). evaluated, prompt_seconds: tokens of prompts so far, and time for them.
 
     Raises BackendError where the memory for it cannot be had.
     """
@@ -107,7 +108,7 @@ class Generator(Context):
         super().__init__(backbone, max(map(len, prompts), default=1) + spare + room, tap=False)
         self.cells = int(self._api.llama_n_ctx(self._ctx))
         self.parents = max(1, min(parents, spare // (most * copies))) if steady else 1
-        self.evaluated = 0
+        self.evaluated, self.prompt_seconds = 0, 0.0
         self._least = _LEAST_ROWS if self.width > 1 else 1
         self._barred, self._ends = self._special()
 
@@ -182,8 +183,7 @@ class Generator(Context):
         for start in range(self._solid, len(self._trunk), self.capacity):
             part = self._trunk[start : start + self.capacity]
             positions = np.arange(start, start + len(part), dtype=np.int32)
-            self._decode_rows(Step(part, positions, ((0,),) * len(part), (), (), (0, 0)), [])
-            self.evaluated += len(part)
+            self._read(Step(part, positions, ((0,),) * len(part), (), (), (0, 0)), [])
         self._solid = self._next = len(self._trunk)
 
     def _prefill(self, step: Step) -> list[_Waiting]:
@@ -193,8 +193,7 @@ class Generator(Context):
         for sequence, length in step.copies:
             api.llama_memory_seq_cp(memory, 0, sequence, 0, length)
         rows = sorted({row for row, _ in step.outputs})
-        logits = self._decode_rows(step, rows)
-        self.evaluated += len(step.tokens)
+        logits = self._read(step, rows)
         sequence, length = step.carry
         path = [row for row, owners in enumerate(step.sequences) if sequence in owners]
         start = int(step.positions[path[0]])
@@ -213,8 +212,7 @@ class Generator(Context):
         """The same for a memory that cannot be shared: all in sequence 0."""
         self._forget()
         for step in plan_alone([prompt], self.capacity):
-            logits = self._decode_rows(step, [row for row, _ in step.outputs])
-            self.evaluated += len(step.tokens)
+            logits = self._read(step, [row for row, _ in step.outputs])
         return _Waiting(0, 0, len(prompt), logits[0])
 
     def _serve(self, parent: _Waiting, numbers: Sequence[int], requests: Sequence[Request]) -> Iterator[Written]:
@@ -267,6 +265,14 @@ class Generator(Context):
         if drawn == self.most or self._stop(text.request, text.tokens):
             return Written(text.request, tuple(text.tokens), drawn)
         return None
+
+    def _read(self, step: Step, rows: Sequence[int]) -> np.ndarray:
+        """Decode a step of prompts; the logits behind the given rows."""
+        start = time.perf_counter()
+        logits = self._decode_rows(step, rows)
+        self.evaluated += len(step.tokens)
+        self.prompt_seconds += time.perf_counter() - start
+        return logits
 
     def _decode_rows(self, step: Step, rows: Sequence[int]) -> np.ndarray:
         """Decode a step; the logits (n, n_vocab) behind the given rows."""
