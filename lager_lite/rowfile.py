@@ -118,7 +118,7 @@ class RowFile:
                 first = chr(found[0])
                 if first in "[{":
                     return first
-                hint = "write the table as JSON Lines, one object per line: lager-lite data convert DATA rows.jsonl"
+                hint = "write the table as JSON Lines, one object per line: lager-lite data convert DATA -o rows.jsonl"
                 raise DataError(f"{self.path}: starts with {first!r}, expected a JSON list or JSON Lines", hint)
         raise DataError(f"{self.path}: the file is empty", "it should hold one row per line, or a list of them")
 

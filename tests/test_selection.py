@@ -13,6 +13,7 @@ from lager_lite.cli import main
 from lager_lite.errors import DataError
 from lager_lite.jobs import Tally
 from lager_lite.judge import Counts, Judge
+from lager_lite.llama.runtime import BackendOptions
 from lager_lite.rubric import make_rubric
 from lager_lite.selection import Scores, chosen_rows, combined, open_pool, score_pool, select, write_selection
 from lager_lite.store import Store
@@ -150,6 +151,27 @@ def test_scores_are_those_of_the_judge_and_a_second_run_evaluates_nothing(tmp_pa
     assert first.scores[3].tolist() == single and first.rubrics == ("good", "short")
     assert first.length.tolist() == [6] * 6
     assert (counts.stored, again.stored, again.evaluated_tokens) == (0, 12, 0)
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, tiny_model):
+    """Stopped after a third of the rows, in small batches; the second run ends with the scores of an undisturbed one."""
+    rubric = make_rubric("good", "Is it good?", template="{sections}\n{criterion}")
+    small = BackendOptions(batch_size=128, ubatch_size=128, threads=1)
+    pool = open_pool(write(tmp_path / "in.json", [{"instruction": f"Do {n}.", "output": f"{n} done"} for n in range(30)]))
+
+    def stop(counts):
+        if counts.done >= 10:
+            raise KeyboardInterrupt
+
+    def judged(name, progress=None):
+        with Store(tmp_path / name) as store, Judge(tiny_model, rubric=rubric, store=store, options=small) as judge:
+            return score_pool(judge, pool, progress), judge.counts
+
+    with pytest.raises(KeyboardInterrupt):
+        judged("a.sqlite", stop)
+    (again, counts), (whole, all_counts) = judged("a.sqlite"), judged("b.sqlite")
+    assert 10 <= counts.stored < 30 and 0 < counts.evaluated_tokens < all_counts.evaluated_tokens
+    np.testing.assert_allclose(again.scores, whole.scores, rtol=1e-4)  # other batches, flash attention
 
 
 def test_rows_that_cannot_be_judged_are_left_out_and_told(run, tmp_path):
