@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ModelFileError
+from .folders import cache_base
 
 PREFERRED_QUANT = "Q4_K_M"
 _REPO = re.compile(r"^(?P<user>[\w.-]+)/(?P<repo>[\w.-]+?)(?::(?P<quant>[\w.-]+))?$")
@@ -65,13 +65,7 @@ def lmstudio_folders() -> list[Path]:
 
 def llama_cpp_folder() -> Path:
     """Where older versions of llama.cpp keep downloads, as plain files."""
-    if sys.platform == "win32":
-        base = _named("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = _named("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return _named("LLAMA_CACHE") or base / "llama.cpp"
+    return _named("LLAMA_CACHE") or cache_base() / "llama.cpp"
 
 
 def find_hub(spec: str) -> Path:

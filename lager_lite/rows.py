@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -117,8 +116,6 @@ def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:
     except BrokenPipeError:
         raise  # the reader has enough: no error, and click ends quietly
     except OSError as error:
-        # What is still buffered would fail once more, with a traceback, when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise DataError(f"stdout: cannot write: {error.strerror}", "write to a file with -o, which is complete or absent") from None
     return count
 

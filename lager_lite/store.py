@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import StoreError
+from .folders import cache_base
 from .records import Feedback, Reading
 
 # Entry i makes a store of version i+1 out of one of version i. A step is never changed, only followed.
@@ -52,17 +52,9 @@ class StoreInfo:
 
 
 def default_path() -> Path:
-    """`LAGER_LITE_STORE`, else the user's cache folder as each system has it."""
+    """`LAGER_LITE_STORE`, else in the user's cache folder."""
     named = os.environ.get("LAGER_LITE_STORE")
-    if named:
-        return Path(named)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "lager-lite" / "readings.sqlite"
+    return Path(named) if named else cache_base() / "lager-lite" / "readings.sqlite"
 
 
 def context_key(**facts: object) -> bytes:

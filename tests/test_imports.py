@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "lager_lite"
 ORDER = (
-    "errors interrupts offline files records injection scale aggregate calibration objective solving fitting presets validation metrics "
+    "errors interrupts offline folders files records injection scale aggregate calibration objective solving fitting presets validation metrics "
     "rubric skeleton sandbox chat prompt schedule architectures preflight gguf_tensors gguf_file readout "
     "llama.library llama.options llama.tap llama.native llama.context llama.generate llama.rpc llama.about llama.runtime llama.quantize llama.patching llama.build "
     "tokens store weights pruning shipped catalog caches locate inventory guard reasoning judge labelled runs evaluation comparison budget "

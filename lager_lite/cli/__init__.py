@@ -9,6 +9,7 @@ import click
 from .. import __version__
 from ..errors import LagerError
 from ..interrupts import Interrupted, watching
+from .defaults import default_map
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
@@ -31,6 +32,7 @@ COMMANDS = {
     "bench": ("bench", "Measure speed on this machine."),
     "drift": ("drift", "Measure how far scores move with threads, batches and order."),
     "backend": ("backend", "Build and show the llama.cpp underneath."),
+    "completion": ("completion", "Print the completion script of a shell."),
     "doctor": ("doctor", "Say what would be used on this machine, and why."),
 }
 
@@ -56,6 +58,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             with watching():
+                ctx.default_map = default_map(self, ctx) or ctx.default_map
                 return super().invoke(ctx)
         except Interrupted as error:
             click.echo(f"Stopped by {error.name}. {_KEPT}", err=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from ..datasets import load_demo
-from ..jobs import ordering, score_items
+from ..jobs import judgment_row, ordering, score_items
 from ..shipped import shipped_weights
 from . import show
 from .options import judge_options, open_judge
@@ -25,7 +27,8 @@ _MEANING = {
 
 @click.command("demo")
 @judge_options
-def command(**given: Any) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def command(as_json: bool, **given: Any) -> None:
     """Score 50 summaries of 10 texts, each text with five summaries of constructed quality.
 
     The summaries were written for this project, and their grades are what they were written for,
@@ -43,6 +46,9 @@ def command(**given: Any) -> None:
         with show.progress(len(dataset.items)) as progress:
             judgments, result = score_items(judge, dataset.items, progress)
     found = ordering(dataset.items, judgments, weights is not None)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "judgments": [judgment_row(j) for j in judgments]}))
+        return
     click.echo(f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n")
     rows = [(name, _MEANING[name], f"{share:.0%}") for name, share in found.right.items()]
     click.echo(show.table(("method", "what it reads", "right"), rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
 import click
@@ -19,13 +20,14 @@ def command() -> None:
 
 
 @command.command("list")
-def list_() -> None:
+@click.option("--json", "as_json", is_flag=True)
+def list_(as_json: bool) -> None:
     """Every shipped rubric with its scale and the fields it needs."""
-    rows = []
-    for name in list_rubrics():
-        rubric = load_rubric(name)
-        rows.append((name, describe(rubric.scale), ", ".join(rubric.required)))
-    click.echo(show.table(("rubric", "scale", "needs"), rows))
+    rubrics = [(name, load_rubric(name)) for name in list_rubrics()]
+    if as_json:
+        click.echo(json.dumps([{"rubric": n, "labels": list(r.scale.labels), "needs": list(r.required)} for n, r in rubrics]))
+        return
+    click.echo(show.table(("rubric", "scale", "needs"), [(n, describe(r.scale), ", ".join(r.required)) for n, r in rubrics]))
 
 
 @command.command("show")

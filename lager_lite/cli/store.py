@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import click
 
 from ..store import Store, default_path
@@ -16,10 +19,14 @@ def command() -> None:
 
 @command.command()
 @_path
-def info(path: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def info(path: str | None, as_json: bool) -> None:
     """Where the store is and how much it holds."""
     with Store(path or default_path()) as store:
         found = store.info()
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "path": str(found.path)}))
+        return
     click.echo(f"path      {found.path}\nreadings  {found.readings}\nfeedback  {found.feedback}\nmodels    {found.models}\nsize      {found.bytes / 1e6:.1f} MB")
 
 
