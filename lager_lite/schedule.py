@@ -23,6 +23,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Batches for other processes: enough to keep all busy to the end, few enough to share prefixes.
+_PARTS_PER_WORKER = 8
+_LEAST_TOKENS = 2048
+_MOST_REPEATED = 0.05
+
 
 @dataclass(frozen=True)
 class Step:
@@ -68,6 +73,37 @@ def unique_tokens(prompts: Sequence[np.ndarray]) -> int:
     """The number of nodes of the prompts' prefix tree: the least that must be evaluated."""
     _, shared = sort_prompts(prompts)
     return int(sum(len(p) for p in prompts) - shared.sum())
+
+
+def cut_sorted(lengths: np.ndarray, shared: np.ndarray, workers: int) -> list[tuple[int, int]]:
+    """Ranges (first, end) of sorted prompts that are one batch each.
+
+    lengths, shared: int (n,), as of `sort_prompts`. Batches are about equal in tokens to evaluate, and are
+    cut where little is shared, since that is evaluated again: altogether at most 5% of the tokens,
+    unless a batch for each worker already costs more.
+    """
+    new = np.cumsum(lengths - shared)
+    total = int(new[-1])
+    parts = max(1, min(workers * _PARTS_PER_WORKER, total // _LEAST_TOKENS), min(workers, len(lengths)))
+    while True:
+        places = _places(new, shared, parts)
+        if parts <= workers or int(shared[places].sum()) <= _MOST_REPEATED * total:
+            edges = [0, *places, len(lengths)]
+            return list(zip(edges[:-1], edges[1:]))
+        parts = max(workers, parts // 2)
+
+
+def _places(new: np.ndarray, shared: np.ndarray, parts: int) -> list[int]:
+    """Where to cut: near each equal share of the tokens, where the least is shared."""
+    size, found = new[-1] / parts, set()
+    for number in range(1, parts):
+        low, high = np.searchsorted(new, [(number - 0.4) * size, (number + 0.4) * size])
+        low = max(int(low), 1)
+        if low < len(new):
+            near = np.arange(low, max(int(high), low + 1))
+            away = np.abs(new[near - 1] - number * size)
+            found.add(int(near[np.lexsort((away, shared[near]))[0]]))
+    return sorted(found)
 
 
 def plan(prompts: Sequence[np.ndarray], capacity: int, max_leaves: int) -> Iterator[Step]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import click
@@ -20,6 +20,7 @@ from ..locate import locate_model
 from ..offline import is_refusing, refusing
 from ..reasoning import TEMPERATURE, Reasoning
 from ..rubric import Rubric, load_rubric, with_scale
+from ..scaleout import Cluster, spread
 from ..sharding import Shard, parse_shard
 from ..store import Store, default_path
 from ..weights import WeightsFile, load_weights
@@ -61,6 +62,17 @@ class ShardOf(click.ParamType):
             return value if isinstance(value, Shard) else parse_shard(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class RayAddress(click.ParamType):
+    """local, auto, or the address of a cluster."""
+
+    name = "ADDRESS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value in ("local", "auto") or ":" in value:
+            return value
+        self.fail(f"{value!r} is no address: expected local, auto, HOST:PORT or ray://HOST:PORT", param, ctx)
 
 
 _BACKEND = [
@@ -136,7 +148,35 @@ weighted_options = _with(_BACKEND + _JUDGE + _WEIGHTS + _CHAT)
 data_options = _with(_DATA)
 reason_options = _with(_REASON)
 report_option = click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
+_CLUSTER = [
+    click.option(
+        "--ray", "ray", type=RayAddress(), is_flag=False, flag_value="local",
+        help="Evaluate on workers of a Ray cluster: local (also without ADDRESS) starts one, auto finds one; needs --online.",
+    ),
+    click.option("--workers", type=click.IntRange(1), help="With --ray: processes that load the model."),
+    click.option("--gpus-per-worker", type=click.FloatRange(0), help="With --ray; a part of one is possible.  [default: 0]"),
+    click.option("--threads-per-worker", type=click.IntRange(1), help="With --ray.  [default: 1]"),
+]
+cluster_options = _with(_CLUSTER)
 shard_option = click.option("--shard", type=ShardOf(), help="Only part I of N, by group: run every part, then merge.")
+
+
+def cluster_settings(given: dict[str, Any]) -> Cluster | None:
+    """The Ray cluster from parsed options, None without --ray."""
+    if given["ray"] is None:
+        alone = [name for name in ("workers", "gpus_per_worker", "threads_per_worker") if given[name] is not None]
+        if alone:
+            raise click.UsageError(f"--{alone[0].replace('_', '-')} belongs to --ray: give both")
+        return None
+    if given["workers"] is None:
+        raise click.UsageError("--ray needs --workers N")
+    for name, option in (("threads", "-t"), ("rpc", "--rpc"), ("reason", "--reason")):
+        if given[name]:
+            instead = ": give --threads-per-worker" if name == "threads" else ""
+            raise click.UsageError(f"{option} and --ray exclude each other{instead}")
+    if is_refusing():
+        raise click.UsageError("--ray talks to other processes over the network: give --online too")
+    return Cluster(given["workers"], given["gpus_per_worker"] or 0, given["threads_per_worker"] or 1, given["ray"])
 
 
 def backend_settings(given: dict[str, Any]) -> BackendOptions:
@@ -206,9 +246,13 @@ def reasoning_settings(given: dict[str, Any]) -> Reasoning | None:
 
 
 @contextmanager
-def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more: Any) -> Iterator[Judge]:
-    """A judge from parsed options; it and its store are closed at the end."""
-    options = backend_settings(given)
+def open_judge(
+    given: dict[str, Any], weights: WeightsFile | None = None, *, cluster: Cluster | None = None, **more: Any
+) -> Iterator[Judge]:
+    """A judge from parsed options, spread over the cluster where one is given; it and its store are
+    closed at the end."""
+    spread_options = backend_settings(given)
+    options = cluster.here(spread_options) if cluster else spread_options
     more.setdefault("reasoning", reasoning_settings(given))
     store = open_store(given)
     try:
@@ -228,7 +272,8 @@ def open_judge(given: dict[str, Any], weights: WeightsFile | None = None, **more
         ) as judge:
             for warning in judge.warnings:
                 click.echo(f"Warning: {warning}", err=True)
-            yield judge
+            with spread(judge, cluster, spread_options) if cluster else nullcontext():
+                yield judge
     finally:
         if store is not None:
             store.close()

@@ -11,7 +11,7 @@ from ..sharding import Shard
 from ..streams import Source, open_items
 from ..weights import load_weights
 from . import show
-from .options import judge_options, open_judge, reason_options, shard_option
+from .options import cluster_options, cluster_settings, judge_options, open_judge, reason_options, shard_option
 
 
 def parse_map(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -46,6 +46,7 @@ def open_source(
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
 @click.option("--layout", help="Layout of the file. Default: detected.")
 @shard_option
+@cluster_options
 @reason_options
 @click.option("--per-layer", is_flag=True, help="Add the expected score of every layer.")
 @click.option("--flag-injection", is_flag=True, help="Mark responses that speak to the judge, in `flagged`.")
@@ -57,9 +58,10 @@ def command(ctx: click.Context, items: str, output: str, **given: Any) -> None:
     the probability mass that the labels hold. A run that was stopped goes on where it was: what is
     in the store is not evaluated again. With --reason rows carry the `feedback` that was written.
     """
+    cluster = cluster_settings(given)
     source = open_source(items, *(given[name] for name in ("mapping", "layout", "limit", "shard")))
     weights = load_weights(given["weights"]) if given["weights"] else None
-    with open_judge(given, weights, force=given["force"]) as judge:
+    with open_judge(given, weights, cluster=cluster, force=given["force"]) as judge:
         with show.progress(source.count * len(judge.rubrics)) as progress:
             rows = Rows(details=given["per_layer"], flag=given["flag_injection"])
             result = score_file(judge, source.items, output, row=rows, progress=progress)
