@@ -307,7 +307,8 @@ def _worker(folder: Path, first: int, last: int, patience: float) -> Iterator[di
     with (folder / "stderr").open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment, text=True)
         assert process.stdout is not None
-        watch = threading.Timer(patience, process.kill)
+        # Starting Python on a busy machine is not the mutant's silence.
+        watch = threading.Timer(10 * patience, process.kill)
         watch.start()
         line: dict = {}
         for raw in process.stdout:
@@ -343,6 +344,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Count what becomes of damaged GGUF files.")
     parser.add_argument("--mutants", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--patience", type=float, default=60, help="seconds for one step of one mutant")
     parser.add_argument("--output", help="write every fate as JSON lines")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -350,7 +352,7 @@ def main() -> None:
         work(Path(args.work[0]), int(args.work[1]), int(args.work[2]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        fates = list(run(Path(folder), args.first, args.mutants))
+        fates = list(run(Path(folder), args.first, args.mutants, patience=args.patience))
     if args.output:
         Path(args.output).write_text("".join(json.dumps(asdict(f)) + "\n" for f in fates), encoding="utf-8")
     print(table(fates))
