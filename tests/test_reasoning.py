@@ -117,6 +117,26 @@ def test_feedback_and_readings_come_from_the_store_the_second_time(tiny_model, t
             assert (judge.counts.stored, judge.counts.generated_tokens) == (0, 0)
 
 
+def test_a_run_stopped_while_writing_goes_on_where_it_was(tiny_model, tmp_path):
+    def stop(counts):
+        if counts.generated_tokens > 30:
+            raise KeyboardInterrupt
+
+    with Store(tmp_path / "s.sqlite") as store:
+        with Judge(tiny_model, rubric=SHORT, options=EXACT, store=store, reasoning=SAMPLED) as judge:
+            with pytest.raises(KeyboardInterrupt):
+                list(judge.score(items(), progress=stop))
+            first = judge.counts.generated_tokens
+            assert 0 < store.info().feedback < 12 and store.info().readings == 0
+        with Judge(tiny_model, rubric=SHORT, options=EXACT, store=store, reasoning=SAMPLED) as judge:
+            again = list(judge.score(items()))
+            assert judge.counts.stored_feedback > 0
+            written = judge.counts.generated_tokens
+    with Judge(tiny_model, rubric=SHORT, options=EXACT, reasoning=SAMPLED) as judge:
+        assert list(judge.score(items())) == again
+        assert judge.counts.generated_tokens == first + written
+
+
 def test_the_key_of_feedback_changes_with_all_that_changes_it_and_nothing_else():
     prompt = np.array([1, 2])
     keys = {
