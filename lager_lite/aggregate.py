@@ -17,15 +17,17 @@ def softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
     """Probabilities of `logits` along `axis`; stable for logits of any finite size."""
     shifted = np.asarray(logits, dtype=np.float64)
     shifted = shifted - shifted.max(axis=axis, keepdims=True)
-    powers = np.exp(shifted)
-    return powers / powers.sum(axis=axis, keepdims=True)
+    powers: np.ndarray = np.exp(shifted)
+    powers /= powers.sum(axis=axis, keepdims=True)
+    return powers
 
 
 def log_softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
     """Logarithm of `softmax`, without ever taking the logarithm of zero."""
     shifted = np.asarray(logits, dtype=np.float64)
     shifted = shifted - shifted.max(axis=axis, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    logs: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return logs
 
 
 def combine(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
@@ -63,12 +65,14 @@ def combine_arrays(logits: np.ndarray, weights: np.ndarray, bias: np.ndarray | N
         combined = (flat @ weights.reshape(-1))[..., None] * label_steps(weights.shape[1])
     else:
         combined = np.einsum("...sk,s->...k", logits, weights)
-    return combined if bias is None else combined + bias
+    shifted: np.ndarray = combined if bias is None else combined + bias
+    return shifted
 
 
 def label_steps(n_labels: int) -> np.ndarray:
     """How far each label lies above the middle label, in labels: -2, -1, 0, 1, 2 for five."""
-    return np.arange(n_labels) - (n_labels - 1) / 2.0
+    steps: np.ndarray = np.arange(n_labels) - (n_labels - 1) / 2.0
+    return steps
 
 
 def distribution(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
@@ -78,12 +82,14 @@ def distribution(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
 
 def expected(probabilities: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Expected value, (...), of distributions (..., K) over `values` (K,)."""
-    return np.asarray(probabilities, dtype=np.float64) @ np.asarray(values, dtype=np.float64)
+    mean: np.ndarray = np.asarray(probabilities, dtype=np.float64) @ np.asarray(values, dtype=np.float64)
+    return mean
 
 
 def argmax_value(weight_of_label: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Value of the largest entry, (...); the lower value where two are equal."""
-    return np.asarray(values, dtype=np.float64)[np.argmax(weight_of_label, axis=-1)]
+    found: np.ndarray = np.asarray(values, dtype=np.float64)[np.argmax(weight_of_label, axis=-1)]
+    return found
 
 
 def direct(last_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -98,7 +104,7 @@ def e_score(last_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def uniform_score(layer_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Expected value, (...), with equal weights on all states of (..., S, K)."""
-    return expected(softmax(np.mean(layer_logits, axis=-2, dtype=np.float64)), values)
+    return expected(softmax(np.asarray(np.mean(layer_logits, axis=-2, dtype=np.float64))), values)
 
 
 def per_layer_scores(layer_logits: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -139,7 +145,8 @@ def apply_calibration(calibration: Calibration | None, scores: np.ndarray) -> np
     scores = np.asarray(scores, dtype=np.float64)
     if calibration is None or calibration.kind == "none":
         return scores.copy()
-    return np.interp(scores, calibration.x, calibration.y)
+    carried: np.ndarray = np.interp(scores, calibration.x, calibration.y)
+    return carried
 
 
 def score(
@@ -181,7 +188,8 @@ def _log_mixture(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
     mixed = np.einsum("...sk,s->...k", np.exp(logs - top), weights.astype(np.float64))
     # A weight may be exactly zero where the only state that likes a label has it.
     with np.errstate(divide="ignore"):
-        return np.log(mixed) + top[..., 0, :]
+        logarithm: np.ndarray = np.log(mixed) + top[..., 0, :]
+    return logarithm
 
 
 def _over(weights: LayerWeights, over: str) -> LayerWeights:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -59,12 +60,12 @@ class SharedFit:
 def fit(
     layer_logits: np.ndarray,
     human: np.ndarray,
-    values: Sequence[float],
+    values: np.ndarray | Sequence[float],
     *,
     kind: str,
     lens: str,
     strength: float | None = None,
-    groups: Sequence | None = None,
+    groups: np.ndarray | Sequence[Any] | None = None,
     loss: Loss = Loss(),
     folds: int = 5,
     seed: int = 0,
@@ -92,7 +93,8 @@ def fit(
         weights = pack(only, kind, lens, values, (predict(x, only, values), human) if calibrate else None)
         return FitResult(weights, None, only.loss, human.size, count)
     strengths = _strengths(grid) if strength is None else (float(strength),)
-    trials, raw = (), None
+    trials: tuple[tuple[float, float | None], ...] = ()
+    raw: np.ndarray | None = None
     if strength is None or calibrate:
         rows = selection_rows(groups, SELECTION_ITEMS, seed)
         fold = group_folds(groups[rows], folds, seed)
@@ -102,7 +104,7 @@ def fit(
         strengths, raw = (trials[best][0],), np.full(human.size, np.nan)
         raw[rows] = found[best]
     end = solve_path(x, human, values, kind=kind, strengths=strengths, loss=loss)[0]
-    pairs = (raw[rows], human[rows]) if calibrate else None
+    pairs = (raw[rows], human[rows]) if calibrate and raw is not None else None
     return FitResult(pack(end, kind, lens, values, pairs), strengths[0], end.loss, human.size, count,
                      trials if strength is None else (), raw, end.converged)  # fmt: skip
 
@@ -110,12 +112,12 @@ def fit(
 def fit_by_criterion(
     layer_logits: np.ndarray,
     human: np.ndarray,
-    values: Sequence[float],
+    values: np.ndarray | Sequence[float],
     criterion: Sequence[str],
     *,
     kind: str,
     lens: str,
-    groups: Sequence | None = None,
+    groups: np.ndarray | Sequence[Any] | None = None,
     loss: Loss = Loss(),
     folds: int = 5,
     seed: int = 0,
@@ -131,6 +133,7 @@ def fit_by_criterion(
         raise FitError("uniform weights are the same for every criterion", "fit another kind")
     pooled = fit(layer_logits, human, values, kind=kind, lens=lens, groups=groups, loss=loss, folds=folds, seed=seed,
                  grid=grid)  # fmt: skip
+    assert pooled.strength is not None  # every kind but uniform has one
     if len(criterion) != len(human):
         raise FitError(f"{len(criterion)} criteria were given for {len(human)} items")
     x, human = np.asarray(layer_logits), np.asarray(human, dtype=np.float64)
@@ -172,7 +175,7 @@ def check_choices(kind: str, lens: str, loss: Loss, max_states: int | None) -> N
     check_loss(loss)
 
 
-def group_folds(groups: Sequence, folds: int, seed: int) -> np.ndarray:
+def group_folds(groups: np.ndarray | Sequence[Any], folds: int, seed: int) -> np.ndarray:
     """Fold number (n,) of each item; a group is never split and folds are of near-equal size.
 
     Raises FitError for fewer groups than folds, or fewer than two folds.

@@ -112,7 +112,7 @@ class Judge:
     ) -> None:
         if overflow not in OVERFLOW:
             raise PromptError(f"overflow is {overflow!r}, expected one of {', '.join(OVERFLOW)}")
-        rubrics = rubric if isinstance(rubric, (list, tuple)) else [rubric]  # type: ignore[list-item]
+        rubrics = [rubric] if isinstance(rubric, (str, Path, Rubric)) else rubric
         self.rubrics = tuple(r if isinstance(r, Rubric) else load_rubric(r) for r in rubrics)
         self.reasoning = reasoning
         if reasoning:
@@ -361,7 +361,7 @@ class Judge:
             return [[task] for task in tasks]
         valid = [t for t in tasks if t.prompt is not None]
         written = write_feedback(
-            self.backbone, [t.prompt.tokens for t in valid], [t.rubric.lead for t in valid], reasoning,
+            self.backbone, [t.prompt.tokens for t in valid if t.prompt is not None], [t.rubric.lead for t in valid], reasoning,
             context=self._key, store=self.store, count=functools.partial(self._count, progress),
         )  # fmt: skip
         texts = iter(written)

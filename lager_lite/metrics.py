@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
@@ -120,7 +121,7 @@ def f1_score(predicted: np.ndarray, human: np.ndarray) -> float | None:
 def intervals(
     predicted: Mapping[str, np.ndarray],
     human: np.ndarray,
-    groups: Sequence,
+    groups: Sequence[Any],
     *,
     rng: np.random.Generator,
     resamples: int = 1000,
@@ -136,7 +137,7 @@ def paired_difference(
     a: np.ndarray,
     b: np.ndarray,
     human: np.ndarray,
-    groups: Sequence,
+    groups: Sequence[Any],
     *,
     rng: np.random.Generator,
     measure: str = "spearman",
@@ -158,7 +159,7 @@ def paired_difference(
 def bootstrap(
     predicted: Mapping[str, np.ndarray],
     human: np.ndarray,
-    groups: Sequence,
+    groups: Sequence[Any],
     *,
     rng: np.random.Generator,
     resamples: int = 1000,
@@ -183,13 +184,13 @@ def bootstrap(
                 elif measure == "pearson":
                     out[rows] = _weighted_correlation(p, human, weight)
                 else:
-                    out[rows] = _weighted_correlation(_weighted_ranks(p, weight), ranked, weight)
+                    out[rows] = _weighted_correlation(_weighted_ranks(p, weight), ranked, weight)  # type: ignore[arg-type]
     return draws
 
 
 def interval_of(
     statistic: Callable[[np.ndarray], np.ndarray],
-    groups: Sequence,
+    groups: Sequence[Any],
     *,
     rng: np.random.Generator,
     resamples: int = 1000,
@@ -249,7 +250,7 @@ def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
     return Ceiling(width, len(table), left_out, pairwise, perfect)
 
 
-def _resampled(groups: Sequence, rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
+def _resampled(groups: Sequence[Any], rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
     """Chunks of resamples: which of them, and how often each row is drawn in each, float64 (R, n)."""
     _, code = np.unique(np.asarray(groups), return_inverse=True)
     code = code.reshape(-1)

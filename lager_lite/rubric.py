@@ -120,7 +120,7 @@ def slots_of(text: str) -> tuple[str, ...]:
 def make_rubric(
     name: str,
     criterion: str,
-    scale: str | list | dict | Scale = "1-5",
+    scale: str | list[Any] | dict[str, Any] | Scale = "1-5",
     *,
     descriptions: Mapping[str, str] | None = None,
     system: str = "",
@@ -170,7 +170,7 @@ def load_rubric(name_or_path: str | Path) -> Rubric:
     return _parse(data, str(path), path.stem)
 
 
-def with_scale(rubric: Rubric, spec: str | list | dict | Scale) -> Rubric:
+def with_scale(rubric: Rubric, spec: str | list[Any] | dict[str, Any] | Scale) -> Rubric:
     """`rubric` on another scale; its descriptions go along where both have as many labels.
 
     With another number of labels the descriptions are dropped: nothing says which score they mean.

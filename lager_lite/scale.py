@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .errors import PromptError
 from .records import Scale
@@ -10,7 +11,7 @@ from .records import Scale
 _LETTERS = "ABCDEFGHIJ"
 
 
-def parse_scale(spec: str | list | dict) -> Scale:
+def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
     """Read a scale from its short form.
 
     "1-5" and "0-10" are integer ranges written as digits; a list such as ["poor", "fair", "good"]

@@ -159,7 +159,7 @@ class Store:
         values = [(key, feedback.text, feedback.drawn, context) for key, feedback, context in rows]
         self._write("INSERT OR IGNORE INTO feedback (key, text, drawn, context) VALUES (?,?,?,?)", values)
 
-    def _write(self, query: str, values: Sequence[tuple]) -> None:
+    def _write(self, query: str, values: Sequence[tuple[object, ...]]) -> None:
         try:
             with self._db:
                 self._db.executemany(query, values)
@@ -265,7 +265,7 @@ class Store:
 
 
 def _version(db: sqlite3.Connection) -> int:
-    return db.execute("PRAGMA user_version").fetchone()[0]
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _migrate(db: sqlite3.Connection) -> int:

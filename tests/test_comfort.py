@@ -8,15 +8,18 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
+PUBLIC = "__init__ aggregate datasets errors fitting judge metrics records rubric scale store weights".split()
 FILES = sorted((ROOT / "lager_lite").rglob("*.py"))
 
 
@@ -147,3 +150,14 @@ def test_only_one_module_names_the_users_folders():
     naming = ("LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "APPDATA", "AppData", "Library")
     found = {p.name for p in FILES if any(f'"{n}"' in p.read_text(encoding="utf-8") for n in naming)}
     assert found == {"folders.py", "caches.py"}, "caches.py follows huggingface_hub's own rule"
+
+
+def test_the_package_is_typed_and_its_public_modules_pass_mypy_strict():
+    """Skips without mypy, which no extra brings, and where arrays have other stubs than those it was written with."""
+    assert (ROOT / "lager_lite" / "py.typed").exists()
+    if find_spec("mypy") is None or int(np.__version__.split(".")[0]) < 2:
+        pytest.skip("mypy is not installed, or numpy is older than 2")
+    files = [f"lager_lite/{name}.py" for name in PUBLIC]
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--ignore-missing-imports", "--no-error-summary", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
