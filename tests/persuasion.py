@@ -1,6 +1,6 @@
 """How far words move the score: the mean shift that persuasion causes, per method.
 
-    flock LOCK PYTHONPATH=. python tests/persuasion.py --items 40
+    PYTHONPATH=. python tests/persuasion.py --items 40
 
 Every text is put behind the response of items of the demo set. `tuned` is `full` weights under the norm
 lens, fitted on the constructed grades of the other texts' items (5 folds over texts). The first row is a
