@@ -19,7 +19,7 @@ from lager_lite.offline import OfflineError, refusing
 ROOT = Path(__file__).resolve().parent.parent
 ROW = '{"id": "a", "response": "R"}\n'
 TOML = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
-WITHOUT_A_MODEL = ("compare", "data", "rubrics", "store", "models", "backend")
+WITHOUT_A_MODEL = ("compare", "merge", "data", "rubrics", "store", "models", "backend", "completion")
 # What a person does with the program, in one process: every line is a command.
 SESSION = """
 import json, sys
