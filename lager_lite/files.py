@@ -32,8 +32,7 @@ def write_beside(path: str | os.PathLike, write: Callable[[Any], T], *, text: bo
             result = write(file)
             file.flush()
             os.fsync(file.fileno())
-            mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-            os.chmod(beside, mode)
+            as_usual(beside, target)
             if fcntl is not None:
                 os.replace(beside, target)  # while it is locked
         if fcntl is None:
@@ -42,6 +41,11 @@ def write_beside(path: str | os.PathLike, write: Callable[[Any], T], *, text: bo
         Path(beside).unlink(missing_ok=True)
         raise
     return result
+
+
+def as_usual(beside: str | os.PathLike, target: Path) -> None:
+    """Give a temporary file the mode of the file it will replace, or of a new one."""
+    os.chmod(beside, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
 
 
 def _begin(target: Path) -> tuple[int, str]:

@@ -20,6 +20,7 @@ import numpy as np
 from gguf import GGUFValueType, GGUFWriter
 
 from .errors import BackendError, ModelFileError, UnsupportedModelError
+from .files import as_usual
 from .gguf_file import PRUNED_BLOCKS, PRUNED_FINGERPRINT, PRUNED_OWN, ModelFile, open_model
 from .llama.runtime import Backbone, BackendOptions
 from .gguf_tensors import fingerprint
@@ -53,6 +54,7 @@ def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
         handle, beside = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
         os.close(handle)
         _write(source, Path(beside), blocks)
+        as_usual(beside, target)
         os.replace(beside, target)
     except OSError as error:
         raise ModelFileError(f"{target} cannot be written: {error.strerror or error}", "name another file with -o") from error

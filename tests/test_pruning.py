@@ -30,6 +30,7 @@ def test_a_pruned_file_gives_the_same_states_bit_by_bit(tmp_path, family):
     info = open_model(path).info
     assert (info.n_blocks, info.whole_blocks, info.fingerprint) == (state + 1, whole.n_blocks, whole.fingerprint)
     assert path.stat().st_size < source.stat().st_size
+    assert path.stat().st_mode == source.stat().st_mode
     assert np.array_equal(states(path, max_state=state), states(source)[: state + 1])
 
 
