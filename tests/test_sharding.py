@@ -96,19 +96,19 @@ def test_four_shards_merged_are_byte_for_byte_one_run(run, tiny_model, tmp_path,
 
 
 @pytest.mark.model
-def test_four_shards_of_the_default_model_merged_are_byte_for_byte_one_run(run, tmp_path, data_folder):
+def test_four_shards_of_the_default_model_merged_are_byte_for_byte_one_run(run, tmp_path):
     """Other prompts share the batches of a shard; the scores are the same to the last digit written all the same."""
     try:
         locate_model(None)
     except LagerError as error:
         pytest.skip(f"the default model is not installed: {error.hint}")
-    common = ("score", data_folder / "judge_bench_newsroom.json", "-r", ROOT / "tests" / "newsroom" / "coherence.toml", "-n", 12)
+    common = ("score", ROOT / "lager_lite" / "demo.jsonl", "-r", "faithfulness", "-n", 15, "-t", 1)
     whole = run(*common, "--store", "whole.sqlite", "-o", "whole.jsonl")
     assert whole.exit_code == 0, whole.output
     for i in range(1, 5):
         done = run(*common, "--store", f"{i}.sqlite", "--shard", f"{i}/4", "-o", f"part{i}.jsonl")
         assert done.exit_code == 0 and " 0 from the store" in done.stderr, done.output
-    merged = run("merge", common[1], *(f"part{i}.jsonl" for i in range(1, 5)), "-n", 12, "-o", "merged.jsonl")
+    merged = run("merge", common[1], *(f"part{i}.jsonl" for i in range(1, 5)), "-n", 15, "-o", "merged.jsonl")
     assert merged.exit_code == 0, merged.output
     assert (tmp_path / "merged.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
