@@ -17,7 +17,7 @@ from lager_lite.schedule import unique_tokens
 pytestmark = pytest.mark.model
 RUBRICS = Path(__file__).parent / "newsroom"
 # All 100 items take some minutes on two cores; the short run takes the first of them.
-ITEMS = int(os.environ.get("LAGER_LITE_AGREE_ITEMS", "10"))
+ITEMS = int(os.environ.get("LAGER_LITE_AGREE_ITEMS", "4"))
 
 
 def test_newsroom_items_agree_one_by_one_and_in_one_run(data_folder, capsys):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import json
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +14,6 @@ from lager_lite.locate import locate_model
 from lager_lite.records import Item
 from lager_lite.sharding import Shard, merge_outputs, parse_shard, shard_of
 
-ROOT = Path(__file__).resolve().parent.parent
 TOML = 'scale = "1-5"\ncriterion = "{name}"\ntemplate = "{{sections}} {{criterion}}"\n'
 
 
@@ -102,13 +100,14 @@ def test_four_shards_of_the_default_model_merged_are_byte_for_byte_one_run(run, 
         locate_model(None)
     except LagerError as error:
         pytest.skip(f"the default model is not installed: {error.hint}")
-    common = ("score", ROOT / "lager_lite" / "demo.jsonl", "-r", "faithfulness", "-n", 15, "-t", 1)
+    write_items(tmp_path / "in.jsonl", 24)
+    common = ("score", "in.jsonl", "-r", "good.toml", "-t", 1)
     whole = run(*common, "--store", "whole.sqlite", "-o", "whole.jsonl")
     assert whole.exit_code == 0, whole.output
     for i in range(1, 5):
         done = run(*common, "--store", f"{i}.sqlite", "--shard", f"{i}/4", "-o", f"part{i}.jsonl")
         assert done.exit_code == 0 and " 0 from the store" in done.stderr, done.output
-    merged = run("merge", common[1], *(f"part{i}.jsonl" for i in range(1, 5)), "-n", 15, "-o", "merged.jsonl")
+    merged = run("merge", common[1], *(f"part{i}.jsonl" for i in range(1, 5)), "-o", "merged.jsonl")
     assert merged.exit_code == 0, merged.output
     assert (tmp_path / "merged.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
