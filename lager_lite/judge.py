@@ -15,16 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from . import aggregate
 from .chat import ChatTemplate, resolve_chat
 from .errors import LagerError, PromptError, UnsupportedModelError, WeightsError
 from .gguf_file import open_model
+from .headcheck import check_head
 from .interrupts import held
+from .judgments import judgment_of
 from .llama.runtime import Backbone, BackendOptions, Context, Group
 from .prompt import render
 from .readout import label_mass, layer_logits
 from .reasoning import Reasoning, averaged, behind, reserve, write_feedback
-from .records import Head, Item, Judgment, LayerWeights, Prompt, Reading
+from .records import Counts, Head, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
 from .rubric import Rubric, load_rubric, rubric_hash, with_feedback
 from .store import Store, context_key, reading_key
 from .tokens import Labels, TokenizedPrompt, score_tokens, tokenize_prompt
@@ -32,44 +33,6 @@ from .weights import Provenance, WeightsFile, check_weights
 
 WINDOW = 2048
 OVERFLOW = ("error", "skip", "truncate-middle")
-# llama.cpp quantizes the activations too where the output matrix is quantized; ours stay float32.
-_TOLERANCE_FLOAT = 1e-3
-_TOLERANCE_QUANTIZED = 0.05
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What a run has done so far: judgments finished, of those read from the store, failed; tokens
-    of all prompts, and tokens evaluated; tokens generated for feedback, and texts of it from the store."""
-
-    done: int = 0
-    stored: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    evaluated_tokens: int = 0
-    generated_tokens: int = 0
-    stored_feedback: int = 0
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A prompt without a reading. key: of the reading; tokens: int32 (n,); labels: its score tokens;
-    item: the item's id, for messages."""
-
-    key: bytes
-    tokens: np.ndarray
-    labels: tuple[int, ...]
-    item: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one step of an evaluation gave. readings: by key; whole: they hold all states of the
-    model; evaluated: tokens."""
-
-    readings: Mapping[bytes, Reading]
-    whole: bool
-    evaluated: int
 
 
 @dataclass(frozen=True)
@@ -230,32 +193,7 @@ class Judge:
 
     def judgment(self, item: Item, rubric: Rubric, reading: Reading) -> Judgment:
         """The judgment that follows from a reading."""
-        values = np.asarray(rubric.scale.values)
-        whole = len(reading.raw) == self.n_states
-        fitted = self.by_rubric.get(rubric.name, self.weights)
-        if fitted is None and not whole:
-            error = f"states 0 to {len(reading.raw) - 1} of {self.n_states - 1} were read: no score without weights for them"
-            return Judgment(id=item.id, rubric=rubric.name, score=None, error=error, where=item.where)
-        lens = fitted.lens if fitted else "raw"
-        logits = reading.lens(lens).astype(np.float64)
-        weights = fitted or aggregate.uniform_weights(len(logits), lens)
-        probabilities, raw, calibrated = aggregate.score(logits, values, weights)
-        last = reading.raw[-1].astype(np.float64)
-        return Judgment(
-            id=item.id,
-            rubric=rubric.name,
-            score=float(calibrated),
-            raw_score=float(raw),
-            probabilities=dict(zip(rubric.scale.labels, map(float, probabilities))),
-            direct=float(aggregate.direct(last, values)) if whole else None,
-            e_score=float(aggregate.e_score(last, values)) if whole else None,
-            uniform=float(aggregate.uniform_score(logits, values)) if whole else None,
-            per_layer=tuple(map(float, aggregate.per_layer_scores(logits, values))),
-            mass=reading.mass,
-            tokens=reading.tokens,
-            feedback=reading.feedback or None,
-            where=item.where,
-        )
+        return judgment_of(item, rubric, reading, self.by_rubric.get(rubric.name, self.weights), self.n_states)
 
     @property
     def context_key(self) -> bytes:
@@ -292,32 +230,9 @@ class Judge:
         return self.options.ctx_size or self.backbone.n_ctx_train
 
     def self_check(self) -> float:
-        """Compare our logits of the labels with llama.cpp's own; return the largest difference,
-        relative to the spread of llama.cpp's logits over the vocabulary.
-
-        Raises UnsupportedModelError where they differ by more than rounding explains.
-        """
+        """See `headcheck.check_head`, for the first rubric's labels."""
         labels = next(iter(self.labels.values()))
-        tokens = self.backbone.tokenize("The score is", parse_special=False, start=True) + list(labels.lead)
-        bos = self.backbone.adds_bos
-        tokens = ([bos] if bos is not None else []) + tokens
-        (states,) = self.backbone.read_states([tokens])
-        head = self._head(labels.ids)
-        _, ours = layer_logits(states.states, head)
-        assert states.logits is not None
-        theirs = states.logits[list(labels.ids)]
-        spread = float(np.std(states.logits)) or 1.0
-        worst = float(np.abs(ours[-1] - theirs).max())
-        matrix = self.file.tensors.get("output.weight") or self.file.tensors["token_embd.weight"]
-        quantized = matrix.kind.name not in ("F32", "F16", "BF16")
-        limit = _TOLERANCE_QUANTIZED * spread if quantized else _TOLERANCE_FLOAT * max(1.0, float(np.abs(theirs).max()))
-        if not worst <= limit:
-            raise UnsupportedModelError(
-                f"{self.info.paths[0].name}: our logits of the labels differ from llama.cpp's by {worst:.3g} "
-                f"(at most {limit:.3g} is rounding); the head of architecture {self.info.architecture!r} is not understood",
-                "judge with another architecture, and report this one",
-            )
-        return worst / spread
+        return check_head(self.backbone, self.file, labels, self._head(labels.ids))
 
     def _labels(self, rubric: Rubric) -> Labels:
         return score_tokens(self.backbone, rubric.lead, rubric.scale)

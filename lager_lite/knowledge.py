@@ -7,7 +7,7 @@ scores; the best one is chosen for F1 on the other folds, groups never split.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 

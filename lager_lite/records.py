@@ -194,3 +194,38 @@ class Judgment:
     feedback: tuple[str, ...] | None = None
     error: str | None = None
     where: str = ""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run has done so far: judgments finished, of those read from the store, failed; tokens
+    of all prompts, and tokens evaluated; tokens generated for feedback, and texts of it from the store."""
+
+    done: int = 0
+    stored: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    evaluated_tokens: int = 0
+    generated_tokens: int = 0
+    stored_feedback: int = 0
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A prompt without a reading. key: of the reading; tokens: int32 (n,); labels: its score tokens;
+    item: the item's id, for messages."""
+
+    key: bytes
+    tokens: np.ndarray
+    labels: tuple[int, ...]
+    item: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one step of an evaluation gave. readings: by key; whole: they hold all states of the
+    model; evaluated: tokens."""
+
+    readings: Mapping[bytes, Reading]
+    whole: bool
+    evaluated: int

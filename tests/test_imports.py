@@ -15,7 +15,7 @@ ORDER = (
     "errors interrupts offline folders files records injection scale aggregate calibration objective solving fitting presets validation metrics "
     "rubric skeleton sandbox chat prompt schedule architectures preflight gguf_tensors gguf_file readout "
     "llama.library llama.options llama.tap llama.native llama.context llama.generate llama.rpc llama.about llama.runtime llama.quantize llama.patching llama.build "
-    "tokens store weights pruning shipped catalog caches locate inventory guard reasoning judge labelled runs evaluation comparison budget "
+    "tokens store weights pruning shipped catalog caches locate inventory guard reasoning judgments headcheck judge labelled runs evaluation comparison budget "
     "tuning rows cells benchmarks datasets streams rowfile states jobs fitjob sharding selection ranking knowledge inspection bench drift workload peers "
     "figures report pages scaleout config cli"
 ).split()

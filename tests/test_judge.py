@@ -146,7 +146,7 @@ def test_weights_of_another_rubric_are_refused(tiny_model):
 
 
 def test_a_head_that_is_not_understood_is_refused(tiny_model, monkeypatch):
-    import lager_lite.judge as module
+    import lager_lite.headcheck as module
 
     real = module.layer_logits
     monkeypatch.setattr(module, "layer_logits", lambda *a: tuple(2 * x for x in real(*a)))

@@ -214,7 +214,8 @@ def test_a_server_is_refused_while_the_network_is():
 
 
 def test_no_server_needs_nothing():
-    register(SimpleNamespace(), ())
+    with offline.refusing():
+        assert register(SimpleNamespace(), ()) is None
 
 
 def test_rpc_without_online_is_wrong_usage(tiny_model):

@@ -1,0 +1,43 @@
+"""A model checks itself: our logits of the labels against llama.cpp's own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .errors import UnsupportedModelError
+from .gguf_file import ModelFile
+from .llama.runtime import Backbone
+from .readout import layer_logits
+from .records import Head
+from .tokens import Labels
+
+# llama.cpp quantizes the activations too where the output matrix is quantized; ours stay float32.
+_TOLERANCE_FLOAT = 1e-3
+_TOLERANCE_QUANTIZED = 0.05
+
+
+def check_head(backbone: Backbone, file: ModelFile, labels: Labels, head: Head) -> float:
+    """Compare our logits of the labels with llama.cpp's own; return the largest difference,
+    relative to the spread of llama.cpp's logits over the vocabulary.
+
+    Raises UnsupportedModelError where they differ by more than rounding explains.
+    """
+    tokens = backbone.tokenize("The score is", parse_special=False, start=True) + list(labels.lead)
+    bos = backbone.adds_bos
+    tokens = ([bos] if bos is not None else []) + tokens
+    (states,) = backbone.read_states([tokens])
+    _, ours = layer_logits(states.states, head)
+    assert states.logits is not None
+    theirs = states.logits[list(labels.ids)]
+    spread = float(np.std(states.logits)) or 1.0
+    worst = float(np.abs(ours[-1] - theirs).max())
+    matrix = file.tensors.get("output.weight") or file.tensors["token_embd.weight"]
+    quantized = matrix.kind.name not in ("F32", "F16", "BF16")
+    limit = _TOLERANCE_QUANTIZED * spread if quantized else _TOLERANCE_FLOAT * max(1.0, float(np.abs(theirs).max()))
+    if not worst <= limit:
+        raise UnsupportedModelError(
+            f"{file.info.paths[0].name}: our logits of the labels differ from llama.cpp's by {worst:.3g} "
+            f"(at most {limit:.3g} is rounding); the head of architecture {file.info.architecture!r} is not understood",
+            "judge with another architecture, and report this one",
+        )
+    return worst / spread

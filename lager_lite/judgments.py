@@ -1,0 +1,41 @@
+"""What a reading says: layer logits and weights in, a judgment out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import aggregate
+from .records import Item, Judgment, LayerWeights, Reading
+from .rubric import Rubric
+
+
+def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeights | None, n_states: int) -> Judgment:
+    """The judgment of an item under a rubric.
+
+    fitted: weights, None for equal ones; n_states: L+1 of the model. The baselines direct, e_score and
+    uniform (raw lens, as `eval` has it) need a reading of all states and are None without.
+    """
+    values = np.asarray(rubric.scale.values)
+    whole = len(reading.raw) == n_states
+    if fitted is None and not whole:
+        error = f"states 0 to {len(reading.raw) - 1} of {n_states - 1} were read: no score without weights for them"
+        return Judgment(id=item.id, rubric=rubric.name, score=None, error=error, where=item.where)
+    raw = reading.raw.astype(np.float64)
+    logits = reading.lens(fitted.lens).astype(np.float64) if fitted else raw
+    weights = fitted or aggregate.uniform_weights(len(logits), "raw")
+    probabilities, score, calibrated = aggregate.score(logits, values, weights)
+    return Judgment(
+        id=item.id,
+        rubric=rubric.name,
+        score=float(calibrated),
+        raw_score=float(score),
+        probabilities=dict(zip(rubric.scale.labels, map(float, probabilities))),
+        direct=float(aggregate.direct(raw[-1], values)) if whole else None,
+        e_score=float(aggregate.e_score(raw[-1], values)) if whole else None,
+        uniform=float(aggregate.uniform_score(raw, values)) if whole else None,
+        per_layer=tuple(map(float, aggregate.per_layer_scores(logits, values))),
+        mass=reading.mass,
+        tokens=reading.tokens,
+        feedback=reading.feedback or None,
+        where=item.where,
+    )
