@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,12 +42,12 @@ def measure(model: str | Path, prompts: Sequence[np.ndarray], *, singles: int = 
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM
+        import transformers
     except ImportError as error:
         raise BackendError(f"the peer needs torch and transformers: {error}", "pip install 'lager-lite[parity]'") from error
     path = Path(model)
     try:
-        peer = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.bfloat16)
+        peer = transformers.AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.bfloat16, **_dense(transformers))
     except Exception as error:
         raise BackendError(f"transformers cannot read {path.name}: {error}", "leave out --peer for this model") from error
     peer.eval()
@@ -58,6 +59,12 @@ def measure(model: str | Path, prompts: Sequence[np.ndarray], *, singles: int = 
         parts = [short[i : i + BATCH] for i in range(0, len(short) - BATCH + 1, BATCH)]
         authors = _median([lambda part=part: _authors(peer, part) for part in parts]) / BATCH if parts else None
     return PeerTimes(single, len(chosen), authors, len(parts))
+
+
+def _dense(transformers: Any) -> dict[str, Any]:
+    """Newer versions keep GGUF weights packed unless told otherwise, which is slower on a CPU."""
+    kind = getattr(transformers, "GgufConfig", None)
+    return {"quantization_config": kind(dequantize=True)} if kind else {}
 
 
 def _single(peer: object, prompt: np.ndarray) -> None:

@@ -170,7 +170,7 @@ class _Builder:
         self.trunk = self.base = trunk
         self.tokens: list[np.ndarray] = []
         self.positions: list[np.ndarray] = []
-        self.sequences: list[list[int]] = []
+        self.sequences: list[tuple[int, ...]] = []
         self.copies: list[tuple[int, int]] = []
         self.outputs: list[tuple[int, int]] = []
         self.rows: list[int] = []
@@ -189,16 +189,22 @@ class _Builder:
         first = len(self.sequences)
         part = np.asarray(tokens[start : start + self.capacity - first], dtype=np.int32)
         stop = start + len(part)
-        self.rows = self.rows[: max(0, start - self.base)] + list(range(first, first + len(part)))
+        before = self.rows[: max(0, start - self.base)]
+        self.rows = before + list(range(first, first + len(part)))
         self.base = min(self.base, start)
         self.tokens.append(part)
         self.positions.append(np.arange(start, stop, dtype=np.int32))
-        self.sequences.extend([] for _ in range(len(part)))
         self.leaves += 1
         if self.base:
             self.copies.append((self.leaves, self.base))
-        for row in self.rows:
-            self.sequences[row].append(self.leaves)
+        # Tokens side by side have the same sequences: one tuple serves them all.
+        old: tuple[int, ...] | None = None
+        for row in before:
+            if self.sequences[row] is not old:
+                old = self.sequences[row]
+                new = (*old, self.leaves)
+            self.sequences[row] = new
+        self.sequences.extend([(self.leaves,)] * len(part))
         if stop == len(tokens):
             self.outputs.append((self.rows[-1], index))
         return stop
@@ -218,7 +224,7 @@ class _Builder:
         step = Step(
             tokens=np.concatenate(self.tokens)[order],
             positions=np.concatenate(self.positions)[order],
-            sequences=tuple(tuple(self.sequences[i]) for i in order),
+            sequences=tuple(self.sequences[i] for i in order.tolist()),
             copies=tuple(self.copies),
             outputs=tuple(sorted((int(row_of[row]), prompt) for row, prompt in self.outputs)),
             carry=(self.leaves, carry),

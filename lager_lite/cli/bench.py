@@ -11,7 +11,6 @@ from ..bench import TapCost, WritingCost, tap_cost, writing_cost
 from ..datasets import load_demo, read_items
 from ..errors import DataError
 from ..gguf_file import open_model
-from ..judge import Judge
 from ..llama.runtime import Backbone
 from ..locate import locate_model
 from ..peers import PeerTimes, measure
@@ -37,7 +36,7 @@ def _show_cost(cost: TapCost) -> None:
     click.echo(show.table(("", "plain", *(c for t in taps for c in (f"{t.tap} tap", "ratio"))), rows))
 
 
-def _show_workload(found: Workload, exact: float | None) -> None:
+def _show_workload(found: Workload) -> None:
     click.echo(
         f"\n{found.judgments} judgments, {found.prompt_tokens} prompt tokens, {found.unique_tokens} unique; "
         f"plain prefill of {found.median_tokens} tokens (the median) {found.plain:.0f} tokens/s in batches of {found.batch_size}\n"
@@ -49,12 +48,9 @@ def _show_workload(found: Workload, exact: float | None) -> None:
     ]  # fmt: skip
     head = ("states read", "seconds", "judgments/s", "tokens/s", "of plain", "evaluated/unique", "first score, s")
     click.echo(show.table(head, rows))
-    if found.largest_difference is not None:
-        click.echo(f"\none by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points")
-    if exact is not None:
-        click.echo(f"the same with --exact: {exact:.2g} points")
     if found.peak_mb is not None:
-        click.echo(f"peak memory {found.peak_mb:.0f} MB")
+        click.echo(f"\npeak memory {found.peak_mb:.0f} MB")
+    click.echo(f"one by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points")
 
 
 def _show_peers(times: PeerTimes, found: Workload) -> None:
@@ -123,29 +119,29 @@ def command(items: str | None, rounds: int, tokens: int, max_state: int | None, 
             raise click.UsageError("--generate K measures writing alone: leave out --max-state, --peer and -n")
         return _generate(given, items, rounds, as_json)
     path = locate_model(given["model"]).path
+    quantization = open_model(path).info.quantization
     with Backbone(path, backend_settings(given)) as backbone:
         cost = tap_cost(backbone, tokens=tokens, rounds=rounds)
+    if not as_json:
+        click.echo(f"{path.name}, {quantization}, {cost.tokens} tokens, medians of {cost.rounds} rounds")
+        _show_cost(cost)
     found = times = exact = None
     if items is not None:
         chosen = read_items(items, mapping=parse_map(given["mapping"])).items[:limit]
         with open_judge(given) as judge:
             found = measure_workload(judge, chosen, max_state=max_state, alone=ALONE)
-            times = _peer(judge, path, chosen) if peer else None
+            # What took minutes is shown at once: the peer may take as long again, or fail.
+            if not as_json:
+                _show_workload(found)
+            prompts = [t.prompt.tokens for i in chosen for t in (judge.encode(i, r) for r in judge.rubrics) if t.prompt]
         if not given["exact"]:
             with open_judge({**given, "exact": True}) as judge:
                 exact = apart(judge, chosen[:ALONE])
+            if not as_json:
+                click.echo(f"the same with --exact: {exact:.2g} points")
+        times = measure(path, prompts) if peer else None
     if as_json:
         rows = {"workload": found and found.row(), "exact_difference": exact, "peer": times and times.row()}
-        click.echo(json.dumps({"model": path.name, "quantization": open_model(path).info.quantization, **cost.row(), **rows}))
-        return
-    click.echo(f"{path.name}, {open_model(path).info.quantization}, {cost.tokens} tokens, medians of {cost.rounds} rounds")
-    _show_cost(cost)
-    if found:
-        _show_workload(found, exact)
-    if found and times:
+        click.echo(json.dumps({"model": path.name, "quantization": quantization, **cost.row(), **rows}))
+    elif found and times:
         _show_peers(times, found)
-
-
-def _peer(judge: Judge, path: Any, items: Any) -> PeerTimes:
-    prompts = [t.prompt.tokens for i in items for t in (judge.encode(i, r) for r in judge.rubrics) if t.prompt]
-    return measure(path, prompts)
