@@ -36,4 +36,4 @@ def test_readings_are_made_by_the_judge_alone():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("evaluate", "read_states"):
                 calling.add(path.stem)
-    assert {"judge"} <= calling <= {"judge", "bench", "guard", "scaleout", "states", "pruning", "tuning"}
+    assert {"judge"} <= calling <= {"judge", "bench", "guard", "headcheck", "scaleout", "states", "pruning", "tuning"}
