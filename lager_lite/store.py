@@ -36,6 +36,8 @@ _COLUMNS = {
     "readings": ("key", "states", "whole", "labels", "tokens", "mass", "data", "context"),
     "feedback": ("key", "text", "drawn", "context"),
 }
+# Seconds to wait for another process to finish its write.
+_PATIENCE = 60
 _ELSEWHERE = "name a store elsewhere with --store PATH, or give --no-store"
 
 
@@ -207,9 +209,9 @@ class Store:
         return self.info().readings - before
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=60)
+        db = sqlite3.connect(self.path, timeout=_PATIENCE)
         try:
-            db.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(db)
             # With a write-ahead log NORMAL survives the death of the process at any moment.
             db.execute("PRAGMA synchronous=NORMAL")
             found = _version(db)
@@ -266,6 +268,20 @@ class Store:
 
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Turn on the write-ahead log. While another process does, SQLite says that the file is locked
+    without waiting for it."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
 
 
 def _migrate(db: sqlite3.Connection) -> int:

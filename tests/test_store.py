@@ -5,6 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +147,20 @@ def test_several_processes_may_open_an_old_store_at_once(tmp_path):
     with Store(path) as store:
         assert {f.text for f in store.get_feedback([n * 16 for n in (b"1", b"2", b"3")]).values()} == set("123")
         assert store.info().readings == 1
+
+
+def test_many_may_open_a_new_store_at_the_same_moment(tmp_path):
+    """SQLite does not wait for another that turns on the write-ahead log: one in five of these failed."""
+    for n in range(30):
+        gate = threading.Barrier(8)
+
+        def open_it(n=n, gate=gate):
+            gate.wait()
+            Store(tmp_path / f"{n}.sqlite").close()
+
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(open_it) for _ in range(8)]:
+                done.result()
 
 
 def test_feedback_comes_back_stays_and_is_merged_and_cleared(tmp_path):
