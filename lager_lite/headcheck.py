@@ -11,8 +11,9 @@ from .readout import layer_logits
 from .records import Head
 from .tokens import Labels
 
-# llama.cpp quantizes the activations too where the output matrix is quantized; ours stay float32.
-_TOLERANCE_FLOAT = 1e-3
+# llama.cpp rounds the activations too, to the type of the output matrix; ours stay float32. Relative to the
+# largest logit for floats (bfloat16 keeps 8 bits), to the logits' spread for all other types.
+_TOLERANCE_FLOAT = {"F32": 1e-3, "F16": 1e-3, "BF16": 2.0**-8}
 _TOLERANCE_QUANTIZED = 0.05
 
 
@@ -32,8 +33,8 @@ def check_head(backbone: Backbone, file: ModelFile, labels: Labels, head: Head) 
     spread = float(np.std(states.logits)) or 1.0
     worst = float(np.abs(ours[-1] - theirs).max())
     matrix = file.tensors.get("output.weight") or file.tensors["token_embd.weight"]
-    quantized = matrix.kind.name not in ("F32", "F16", "BF16")
-    limit = _TOLERANCE_QUANTIZED * spread if quantized else _TOLERANCE_FLOAT * max(1.0, float(np.abs(theirs).max()))
+    rounding = _TOLERANCE_FLOAT.get(matrix.kind.name)
+    limit = _TOLERANCE_QUANTIZED * spread if rounding is None else rounding * max(1.0, float(np.abs(theirs).max()))
     if not worst <= limit:
         raise UnsupportedModelError(
             f"{file.info.paths[0].name}: our logits of the labels differ from llama.cpp's by {worst:.3g} "
