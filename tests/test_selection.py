@@ -223,6 +223,32 @@ def test_wrong_usage_is_told_before_a_model_loads(run, tmp_path, arguments, mess
     assert not (tmp_path / "out.json").exists()
 
 
+def test_shards_fill_stores_that_one_selection_reads(run, tmp_path):
+    write(tmp_path / "in.jsonl", [{"instruction": f"Do {n}.", "output": f"done {n % 17}"} for n in range(20)])
+    common = ("in.jsonl", "-r", "short.toml")
+    whole = run(*common, "--store", "whole.sqlite", "--top", 5, "-o", "whole.jsonl")
+    assert whole.exit_code == 0, whole.output
+    counts = []
+    for i in (1, 2, 3):
+        done = run(*common, "--store", f"{i}.sqlite", "--shard", f"{i}/3")
+        assert done.exit_code == 0 and done.stdout == "", done.output
+        counts.append(int(done.stderr.split(f"shard {i}/3: ")[1].split()[0]))
+    assert sum(counts) == 20 and max(counts) < 20
+    assert [p.name for p in tmp_path.glob("*.scores.jsonl")] == ["whole.jsonl.scores.jsonl"]
+    assert CliRunner().invoke(main, ["store", "merge", "1.sqlite", "2.sqlite", "3.sqlite", "--store", "all.sqlite"]).exit_code == 0
+    again = run(*common, "--store", "all.sqlite", "--top", 5, "-o", "again.jsonl")
+    assert "40 from the store, 0 failed; 0 of" in again.stderr
+    for suffix in ("jsonl", "jsonl.scores.jsonl"):
+        assert (tmp_path / f"again.{suffix}").read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("options", [["--top", 2], ["-o", "o"], ["--scores", "s"], ["--json", "j"], ["--no-store"]])
+def test_a_shard_of_a_selection_keeps_nothing(run, tmp_path, options):
+    write(tmp_path / "in.json", ALPACA)
+    done = run("in.json", "--shard", "1/2", "-m", "none.gguf", *options)
+    assert done.exit_code == 2 and f"leave out {'--output' if options[0] == '-o' else options[0]}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

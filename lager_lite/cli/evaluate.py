@@ -15,11 +15,11 @@ from ..presets import PRESETS
 from ..records import KINDS, Item
 from ..report import check_report, write_report
 from ..runs import Evaluation, MethodResult, Run, run_json, save_run
-from ..sharding import fill_store
 from ..weights import WeightsFile, load_weights
 from . import show
 from .options import data_options, open_judge, reason_options, reasoning_settings, shard_option, weighted_options
 from .score import parse_map
+from .shards import announce, check_shard, fill
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -80,15 +80,6 @@ def _show_reasoning(direct: Run, reasoning: Run, found: Comparison) -> None:
         click.echo("(- where judgments or feedback came from the store: give --no-store to measure)")
 
 
-def _check_shard(given: dict[str, Any], json_path: str | None) -> None:
-    """A shard only fills the store: figures of a part would mislead."""
-    asked = [name for name in ("no_store", "report", "cv", "kind", "by_criterion", "like", "weights") if given[name]]
-    asked += ["json"] if json_path else []
-    if given["shard"] and asked:
-        option = asked[0].replace("_", "-")
-        raise click.UsageError(f"--shard reads into the store, figures come from the whole: leave out --{option}")
-
-
 def _plan(given: dict[str, Any]) -> Plan:
     fitting = [name for name in ("cv", "kind", "by_criterion", "like") if given[name]]
     if given["weights"] and fitting:
@@ -102,11 +93,10 @@ def _plan(given: dict[str, Any]) -> Plan:
 
 
 def _fill(given: dict[str, Any], items: Sequence[Item]) -> None:
-    click.echo(f"shard {given['shard']}: {len(items)} items", err=True)
+    announce(given["shard"], len(items))
     for reasoning in dict.fromkeys((None, reasoning_settings(given))):
-        with open_judge(given, reasoning=reasoning) as judge, show.progress(len(items) * len(judge.rubrics)) as progress:
-            failed = fill_store(judge, items, progress)
-            show.evaluated(judge.counts, failed)
+        with open_judge(given, reasoning=reasoning) as judge:
+            fill(judge, items, len(items))
 
 
 def _run(given: dict[str, Any], weights: WeightsFile | None, items: Sequence[Item], plan: Plan, source: str, **more: Any) -> Run:
@@ -143,7 +133,8 @@ def command(labelled: str, limit: int | None, json_path: str | None, **given: An
     --shard reads a part into the store and shows no figures: when all stores are one (`store merge`),
     the same command without it reads them from there.
     """
-    _check_shard(given, json_path)
+    figures = ("report", "cv", "kind", "by_criterion", "like", "weights", "json_path")
+    check_shard({**given, "json_path": json_path}, figures)
     plan = _plan(given)
     weights = load_weights(given["weights"]) if given["weights"] else None
     dataset = read_items(labelled, mapping=parse_map(given["mapping"]), layout=given["layout"])

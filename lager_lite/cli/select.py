@@ -10,10 +10,11 @@ from ..pages import selection_notes, write_selected
 from ..report import check_report
 from ..rows import write_rows
 from ..runs import origin_of
-from ..selection import COMBINE, CRITERIA, Example, Selection, open_pool, score_pool, select, write_selection
+from ..selection import COMBINE, CRITERIA, Example, Pool, Selection, open_pool, score_pool, select, write_selection
 from . import show
-from .options import chosen_rubrics, data_options, open_weighted, report_option, weighted_options
+from .options import chosen_rubrics, data_options, open_weighted, report_option, shard_option, weighted_options
 from .score import parse_map
+from .shards import announce, check_shard, fill
 
 
 class Top(click.ParamType):
@@ -51,8 +52,13 @@ def _shares(pairs: tuple[str, ...], names: list[str], combine: str) -> list[floa
 
 def _checked(given: dict[str, Any]) -> list[float] | None:
     """The shares of the rubrics; what is wrong in the options is said before a model loads."""
+    check_shard(given, ("top", "min_score", "output", "side", "json_path", "report", "share"))
+    if given["shard"]:
+        return None
     if (given["top"] is None) == (given["min_score"] is None):
         raise click.UsageError("give either --top or --min-score")
+    if not given["output"]:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     if given["report"]:
         check_report()
     return _shares(given["share"], [rubric.name for rubric in chosen_rubrics(given)], given["combine"])
@@ -85,6 +91,13 @@ def _show(found: Selection) -> None:
             click.echo(f"\n{title}\n" + "\n".join(map(_example, examples)))
 
 
+def _fill(given: dict[str, Any], pool: Pool) -> None:
+    count = sum(map(given["shard"].holds, pool.items))
+    announce(given["shard"], count)
+    with open_weighted(given) as judge:
+        fill(judge, filter(given["shard"].holds, pool.items), count)
+
+
 @click.command("select")
 @click.argument("data", metavar="DATA")
 @weighted_options
@@ -93,35 +106,40 @@ def _show(found: Selection) -> None:
 @click.option("--combine", type=click.Choice(COMBINE), default="mean", show_default=True, help="One score from several rubrics.")
 @click.option("--share", multiple=True, metavar="RUBRIC=NUMBER", help="With --combine weights: how much a rubric counts; others 0.")
 @click.option("--dedupe", is_flag=True, help="Leave out rows whose instruction and response stood before, up to case and spacing.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The kept rows, as they stand in DATA.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The kept rows, as they stand in DATA.  [required, unless --shard]")
 @click.option("--scores", "side", type=click.Path(dir_okay=False), help="Scores of all rows.  [default: OUTPUT.scores.jsonl]")
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N rows.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write all figures to this file, too.")
+@shard_option
 @report_option
 @data_options
 @click.pass_context
-def command(ctx: click.Context, data: str, output: str, side: str | None, json_path: str | None, **given: Any) -> None:
+def command(ctx: click.Context, data: str, **given: Any) -> None:
     """Keep the best rows of a training set (Alpaca, messages or ShareGPT, prompt and response).
 
     DATA is a JSON list or JSON Lines; kept rows are copied as they stand, in their order. Without -r the
     seven criteria for data selection are judged (see `rubrics list`). A run that was stopped goes on
-    where it was: what is in the store is not evaluated again.
+    where it was: what is in the store is not evaluated again. --shard reads a part into the store and
+    keeps nothing: when all stores are one (`store merge`), the same command without it reads them from there.
     """
     given["rubrics"] = given["rubrics"] or tuple(CRITERIA)
     shares = _checked(given)
     pool = open_pool(data, parse_map(given["mapping"]), given["layout"], limit=given["limit"], dedupe=given["dedupe"])
     click.echo(f"{data}: {len(pool)} rows, layout {pool.layout}", err=True)
+    if given["shard"]:
+        return _fill(given, pool)
+    output, side = given["output"], given["side"] or f"{given['output']}.scores.jsonl"
     with open_weighted(given) as judge, show.progress(pool.judged * len(judge.rubrics)) as progress:
         scores = score_pool(judge, pool, progress)
         origin = origin_of(judge, data, weights=given["weights"])
     found = select(pool, scores, top=given["top"], min_score=given["min_score"], combine=given["combine"], shares=shares)
-    write_selection(pool, scores, found, output, side or f"{output}.scores.jsonl")
+    write_selection(pool, scores, found, output, side)
     show.summary(scores.summary)
     _show(found)
     for line in selection_notes(found):
         click.echo(f"Warning: {line}", err=True)
-    if json_path:
-        write_rows(json_path, [found.row()])
+    if given["json_path"]:
+        write_rows(given["json_path"], [found.row()])
     if given["report"]:
         write_selected(given["report"], found, scores, origin, _rule(given))
     ctx.exit(1 if found.failed else 0)
