@@ -145,18 +145,26 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
     """Measure what reading every state at the last token costs, for every tap that the library has.
 
     Prefill of `tokens` random tokens in one batch, and `decode` single tokens behind 64, on a context
-    without a tap and on one per tap, all of them in every round.
+    without a tap and on one per tap, all of them in every round. The contexts are new in every round:
+    where its memory happens to lie makes one context some tenths faster than another for all its life.
     """
     rng = np.random.default_rng(0)
     tokens = min(tokens, backbone.options.batch_size)
     prompt = rng.integers(0, backbone.n_vocab, tokens).astype(np.int32)
     names = available(backbone.library)
-    with ExitStack() as stack:
-        plain, *tapped = (stack.enter_context(backbone.context(tokens, tap=name)) for name in (False, *names))
-        reading = [functools.partial(_read, context, prompt) for context in tapped]
-        prefill = _rounds((lambda: plain.run_plain(prompt), *reading), rounds)
-        single = _rounds(tuple(functools.partial(_steps, c, prompt, decode) for c in (plain, *tapped)), rounds)
-        early = [_early(context, prompt, rounds) for context in tapped]
+    prefill: list[list[float]] = [[] for _ in (False, *names)]
+    single: list[list[float]] = [[] for _ in (False, *names)]
+    for round_number in range(rounds):
+        with ExitStack() as stack:
+            plain, *tapped = (stack.enter_context(backbone.context(tokens, tap=name)) for name in (False, *names))
+            reading = [functools.partial(_read, context, prompt) for context in tapped]
+            sides = (lambda: plain.run_plain(prompt), *reading)
+            steps = tuple(functools.partial(_steps, c, prompt, decode) for c in (plain, *tapped))
+            for times, found in ((prefill, _rounds(sides, 1, round_number)), (single, _rounds(steps, 1, round_number))):
+                for own, (seconds,) in zip(times, found):
+                    own.append(seconds)
+            if round_number == rounds - 1:
+                early = [_early(context, prompt, rounds) for context in tapped]
     return TapCost(
         tokens=tokens,
         rounds=rounds,
@@ -194,12 +202,13 @@ def _steps(context: Context, prompt: np.ndarray, n: int) -> float:
     return time.perf_counter() - start
 
 
-def _rounds(sides: tuple[Callable[[], object], ...], rounds: int) -> list[list[float]]:
+def _rounds(sides: tuple[Callable[[], object], ...], rounds: int, first: int = 0) -> list[list[float]]:
     """Seconds per side and round. A side that returns a float has timed itself. Round 0 warms up,
-    and sides swap places every round, since the second of two runs is often the faster."""
+    and sides swap places every round, since the second of two runs is often the faster; `first`
+    odd turns that around."""
     times: list[list[float]] = [[] for _ in sides]
     for round_number in range(rounds + 1):
-        order = range(len(sides)) if round_number % 2 else range(len(sides) - 1, -1, -1)
+        order = range(len(sides)) if (first + round_number) % 2 else range(len(sides) - 1, -1, -1)
         for i in order:
             start = time.perf_counter()
             own = sides[i]()

@@ -17,7 +17,6 @@ import numpy as np
 
 from .errors import DataError
 from .judge import Counts, Judge
-from .llama.runtime import Context
 from .records import Item, Judgment
 from .schedule import unique_tokens
 
@@ -40,7 +39,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Workload:
-    """plain: tokens per second of plain prefill, median of rounds before, between and after the runs;
+    """plain: tokens per second of plain prefill, the best of before, between and after the runs, each the
+    median of some rounds;
     whole, early: passes with all states and ending after `--max-state` (None: not asked for);
     alone: items judged one by one as well; largest_difference: in points, of any of their scores
     and single layers (None without); peak_mb: peak memory of the process, None where the system
@@ -72,15 +72,14 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
     if not prompts:
         raise DataError("no item of the workload can be judged", "see lager-lite score for the reasons")
     length = int(statistics.median(map(len, prompts)))
-    with judge.backbone.context(length, tap=False) as plain:
-        speeds = _plain(plain, length)
-        found, seconds, whole = _run(judge, items, None)
-        speeds += _plain(plain, length)
-        early = None
-        if max_state is not None:
-            _, early_seconds, early = _run(judge, items, max_state)
-            speeds += _plain(plain, length)
-    limit = statistics.median(speeds)
+    speeds = [_plain(judge, length)]
+    found, seconds, whole = _run(judge, items, None)
+    speeds.append(_plain(judge, length))
+    early = None
+    if max_state is not None:
+        _, early_seconds, early = _run(judge, items, max_state)
+        speeds.append(_plain(judge, length))
+    limit = max(speeds)
     drift = _alone(judge, items[:alone], found)
     done = sum(j.error is None for j in found)
     return Workload(
@@ -135,15 +134,17 @@ def _finish(measured: tuple[float, int], max_state: int, seconds: float, done: i
     return Run(max_state, seconds, first, tokens, done / seconds, tokens / seconds, tokens / seconds / limit)
 
 
-def _plain(context: Context, length: int) -> list[float]:
-    prompt = np.random.default_rng(0).integers(0, context.backbone.n_vocab, length).astype(np.int32)
-    width, speeds = context.backbone.options.batch_size, []
-    for _ in range(_PLAIN_ROUNDS):
-        start = time.perf_counter()
-        for first in range(0, length, width):
-            context.run_plain(prompt[first : first + width], first)
-        speeds.append(length / (time.perf_counter() - start))
-    return speeds
+def _plain(judge: Judge, length: int) -> float:
+    """Tokens per second on a new context, median of some rounds."""
+    prompt = np.random.default_rng(0).integers(0, judge.backbone.n_vocab, length).astype(np.int32)
+    width, speeds = judge.options.batch_size, []
+    with judge.backbone.context(length, tap=False) as context:
+        for _ in range(_PLAIN_ROUNDS):
+            start = time.perf_counter()
+            for first in range(0, length, width):
+                context.run_plain(prompt[first : first + width], first)
+            speeds.append(length / (time.perf_counter() - start))
+    return statistics.median(speeds)
 
 
 def _alone(judge: Judge, items: Sequence[Item], together: Sequence[Judgment]) -> float | None:
