@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,10 @@ from ..schedule import Step, plan, plan_alone
 from .library import Library
 from .native import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
+
+
+LEAST_ROWS = 2
+"""The fewest rows whose products do not depend on how many they are."""
 
 
 class Loaded(Protocol):
@@ -114,23 +118,49 @@ class Context:
 
     def _decode(self, step: Step, top: int, whole: bool, want_final: bool) -> Group:
         rows = np.array(sorted({row for row, _ in step.outputs}), dtype=np.int64)
-        flags = np.zeros(len(step.tokens), dtype=np.int8)
+        read, padded = self._several(rows, step)
+        flags = np.zeros(len(padded.tokens), dtype=np.int8)
         assert self.tap is not None
         flagged = whole or self.tap.needs_outputs
         if flagged:
-            flags[rows] = 1
-        self.tap.begin(rows, max_state=top, want_final=want_final, flagged=flagged)
-        self._run(step, flags)
+            flags[read] = 1
+        self.tap.begin(read, max_state=top, want_final=want_final, flagged=flagged)
+        self._run(padded, flags)
+        if padded is not step:
+            self._api.llama_memory_seq_rm(self._memory, padded.sequences[-1][0], -1, -1)
         states, final = self.tap.finish()
         logits = self._logits(rows) if whole else None
-        where = np.searchsorted(rows, [row for row, _ in step.outputs])
+        nth = [row for row, _ in step.outputs]
+        where = np.searchsorted(read, nth)
         return Group(
             prompts=tuple(index for _, index in step.outputs),
             states=states[where],
             final=None if final is None else final[where],
-            logits=None if logits is None else logits[where],
+            logits=None if logits is None else logits[np.searchsorted(rows, nth)],
             evaluated=len(step.tokens),
         )
+
+    def _several(self, rows: np.ndarray, step: Step) -> tuple[np.ndarray, Step]:
+        """More rows to read, and a longer step, where a single row would be multiplied alone.
+
+        llama.cpp multiplies one row by another kernel than several, which may differ in the last bit: a
+        prompt would depend on whether another ends in the same decode. A step of one token gets a second
+        one in a sequence of its own.
+        """
+        if not self.backbone.can_share or self.capacity < LEAST_ROWS:
+            return rows, step
+        if len(step.tokens) == 1:
+            other = MAX_LEAVES if MAX_LEAVES not in step.sequences[0] else MAX_LEAVES - 1
+            step = replace(
+                step,
+                tokens=np.repeat(step.tokens, LEAST_ROWS),
+                positions=np.append(step.positions, np.zeros(LEAST_ROWS - 1, step.positions.dtype)),
+                sequences=step.sequences + ((other,),) * (LEAST_ROWS - 1),
+            )
+        if 0 < len(rows) < LEAST_ROWS:
+            more = np.setdiff1d(np.arange(len(step.tokens)), rows)[-(LEAST_ROWS - len(rows)) :]
+            rows = np.union1d(rows, more)
+        return rows, step
 
     def run_plain(self, tokens: np.ndarray, start: int = 0) -> None:
         """Decode one run of tokens in sequence 0 from position `start` on, reading nothing but the
