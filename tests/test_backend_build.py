@@ -147,13 +147,15 @@ def test_a_damaged_patch_is_refused(text, message):
 
 
 def test_the_series_applies_to_the_pinned_source(sdist_folder, tmp_path):
-    needed = {c.path for p in patch_series() for c in parse_patch(p.name, p.read_text()) if not c.creates}
+    changes = [c for p in patch_series() for c in parse_patch(p.name, p.read_text())]
+    needed = {c.path for c in changes if not c.creates} - {c.path for c in changes if c.creates}
     for path in needed:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes((sdist_folder / "vendor" / "llama.cpp" / path).read_bytes())
     changed = apply_series(tmp_path, patch_series())
     assert "include/llama-state-tap.h" in changed and needed < set(changed)
-    assert "llama_state_tap_version" in (tmp_path / "src" / "llama-context.cpp").read_text()
+    context = (tmp_path / "src" / "llama-context.cpp").read_text()
+    assert "llama_state_tap_version" in context and "llama_ordered_attention_version" in context
     set_version(_copy(sdist_folder / "pyproject.toml", tmp_path), "0.3.36+lager.1")
 
 
@@ -197,8 +199,8 @@ def test_the_package_gets_a_local_version_and_keeps_its_own(tmp_path):
 
 
 def test_the_label_says_what_is_built_in():
-    assert label([]) == "lager.1"
-    assert label(["rpc", "cuda", "rpc"]) == "lager.1.cuda.rpc"
+    assert label([], 3) == "lager.3"
+    assert label(["rpc", "cuda", "rpc"], 1) == "lager.1.cuda.rpc"
 
 
 @pytest.fixture

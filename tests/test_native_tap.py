@@ -211,12 +211,14 @@ def test_chosen_states_fill_the_slots_in_their_order(patched, tiny_model, monkey
     prompt = np.array([9, 8, 7], np.int32)
     with Backbone(tiny_model, BackendOptions(threads=1)) as backbone, backbone.context(8) as context:
         (whole,) = context.evaluate([prompt], want_final=True)
-        states, out = np.array([0, 2], np.int32), np.empty((3, 1, 64), np.float32)
+        states, out = np.array([0, 2], np.int32), np.empty((3, 2, 64), np.float32)
         assert context.tap._begin(context._ctx, states.ctypes.data, 2, True, False, out.ctypes.data, out.size) == 0
-        context.run_plain(prompt)
-        assert context.tap._end(context._ctx) == 1
-    np.testing.assert_array_equal(out[:2, 0], whole.states[0, [0, 2]])
-    np.testing.assert_array_equal(out[2], whole.final)
+        context._api.llama_memory_clear(context._memory, True)
+        step = Step(prompt, np.arange(3, dtype=np.int32), ((0,),) * 3, (), (), (0, 0))
+        context._run(step, np.array([0, 1, 1], np.int8))  # two rows, as `evaluate` reads them
+        assert context.tap._end(context._ctx) == 2
+    np.testing.assert_array_equal(out[:2, 1], whole.states[0, [0, 2]])
+    np.testing.assert_array_equal(out[2, 1:], whole.final)
 
 
 @pytest.mark.model

@@ -14,7 +14,8 @@ from .rpc import has_rpc
 class About:
     """version: of llama-cpp-python; package: as pip shows it; folder: of the libraries; system: CPU
     features and build flags; tap, tap_reason: which tap is active and why; native_tap: its version, None
-    on a stock library; rpc: whether servers can be used."""
+    on a stock library; ordered_attention: version of the
+    patch's attention, None likewise; rpc: whether servers can be used."""
 
     version: str
     package: str
@@ -24,6 +25,7 @@ class About:
     tap: str
     tap_reason: str
     native_tap: int | None
+    ordered_attention: int | None
     rpc: bool
 
     def row(self) -> dict[str, object]:
@@ -39,6 +41,8 @@ class About:
         for device in self.devices:
             memory = f"{device.memory_free / 2**30:.1f} of {device.memory_total / 2**30:.1f} GiB free"
             found.append(("device", f"{device.name} ({device.kind}): {device.description}, {memory}"))
+        own = "ordered, any company and any number of threads give the same bits at the speed of a matrix product"
+        found.append(("attention on CPU", "llama.cpp's own" if self.ordered_attention is None else own))
         return [*found, ("rpc", "yes" if self.rpc else "no"), ("tap", f"{self.tap} ({self.tap_reason})")]
 
 
@@ -58,5 +62,6 @@ def about(library: Library) -> About:
         tap=choice.name,
         tap_reason=choice.reason,
         native_tap=library.native_tap_version(),
+        ordered_attention=library.ordered_attention_version(),
         rpc=has_rpc(library),
     )

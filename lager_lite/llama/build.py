@@ -21,7 +21,6 @@ from pathlib import Path
 
 from ..errors import BackendError
 from .library import SUPPORTED_VERSIONS
-from .native import KNOWN_VERSIONS
 from .patching import apply_series
 
 VERSION = SUPPORTED_VERSIONS[-1]
@@ -65,14 +64,14 @@ def build(request: BuildRequest, say: Callable[[str], None] = lambda _: None) ->
     unknown = sorted(set(request.backends) - set(BACKENDS))
     if unknown:
         raise BackendError(f"unknown backend {unknown[0]}", f"known: {', '.join(BACKENDS)}")
-    version = f"{VERSION}+{label(request.backends)}"
+    series = patch_series()
+    version = f"{VERSION}+{label(request.backends, len(series))}"
     with tempfile.TemporaryDirectory(prefix="lager-lite-build-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if request.sdist is None:
             say(f"downloading {SDIST}.tar.gz")
         archive = request.sdist or download(folder, request.verbose)
         source = unpack(archive, folder / "source")
-        series = patch_series()
         apply_series(source / "vendor" / "llama.cpp", series)
         set_version(source / "pyproject.toml", version)
         kinds = ", ".join(["CPU", *request.backends])
@@ -85,9 +84,9 @@ def build(request: BuildRequest, say: Callable[[str], None] = lambda _: None) ->
     return Built(version, None)
 
 
-def label(backends: Sequence[str]) -> str:
-    """The local version label: of the tap's version and of what is built in."""
-    return ".".join(["lager", str(KNOWN_VERSIONS[-1]), *sorted(set(backends))])
+def label(backends: Sequence[str], patches: int) -> str:
+    """The local version label: how many patches, and what is built in."""
+    return ".".join(["lager", str(patches), *sorted(set(backends))])
 
 
 def download(folder: Path, verbose: bool = False) -> Path:

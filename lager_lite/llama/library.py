@@ -117,8 +117,15 @@ class Library:
 
     def native_tap_version(self) -> int | None:
         """Version of the patch's tap in this library; None on a stock library."""
+        return self._version("llama_state_tap_version")
+
+    def ordered_attention_version(self) -> int | None:
+        """Version of the patch's attention on the CPU; None where the library has llama.cpp's own."""
+        return self._version("llama_ordered_attention_version")
+
+    def _version(self, symbol: str) -> int | None:
         try:
-            function = self.api._lib.llama_state_tap_version
+            function = getattr(self.api._lib, symbol)
         except AttributeError:
             return None
         function.restype = ctypes.c_int32
