@@ -80,7 +80,9 @@ class Different:
 @dataclass(frozen=True)
 class WritingCost:
     """Greedy texts of up to `most` tokens for n prompts, together and one at a time. ratio, step_ratio:
-    of the rates and of the step rates, medians over the rounds; together, alone: the last round."""
+    of the rates and of the step rates, medians over the rounds; together, alone: the last round;
+    different: texts that another one beside them changes; different_rows: how many differ where
+    one at a time means one row at a time, as it was timed."""
 
     n: int
     most: int
@@ -90,6 +92,7 @@ class WritingCost:
     ratio: float
     step_ratio: float
     different: tuple[Different, ...]
+    different_rows: int
 
     def row(self) -> dict[str, object]:
         """As a dictionary for JSON."""
@@ -99,15 +102,19 @@ class WritingCost:
 def writing_cost(backbone: Backbone, prompts: Sequence[np.ndarray], *, most: int, rounds: int = 3) -> WritingCost:
     """Write a text for every prompt, together and one at a time, and compare the texts.
 
-    One at a time is as fast as it can be: one sequence, no padding, an empty memory for each prompt.
+    One at a time is timed as fast as it can be: one sequence, no padding, an empty memory for each
+    prompt. llama.cpp multiplies a single row by another kernel than several; the commands never let it,
+    so the texts that are compared are written once more with a second row beside the first.
     """
     pairs = []
-    with Generator(backbone, prompts, most=most) as many, Generator(backbone, prompts, most=most, width=1) as single:
+    with Generator(backbone, prompts, most=most) as many, Generator(backbone, prompts, most=most, width=1, company=False) as single:
         for round_number in range(rounds):
             sides = [lambda: _write(many, [prompts]), lambda: _write(single, [[p] for p in prompts])]
             found = [side() for side in (sides if round_number % 2 else sides[::-1])]
             pairs.append(tuple(found if round_number % 2 else found[::-1]))
-    (together, texts), (alone, single_texts) = pairs[-1]
+    (together, texts), (alone, row_texts) = pairs[-1]
+    with Generator(backbone, prompts, most=most, width=1) as single:
+        _, single_texts = _write(single, [[p] for p in prompts])
     rates = [(a[0].rate / b[0].rate, a[0].step_rate / b[0].step_rate) for a, b in pairs]
     return WritingCost(
         n=len(prompts),
@@ -120,6 +127,7 @@ def writing_cost(backbone: Backbone, prompts: Sequence[np.ndarray], *, most: int
         different=tuple(
             _different(backbone, i, prompts[i], a, b) for i, (a, b) in enumerate(zip(texts, single_texts)) if a != b
         ),
+        different_rows=sum(a != b for a, b in zip(texts, row_texts)),
     )
 
 
@@ -145,8 +153,8 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
     """Measure what reading every state at the last token costs, for every tap that the library has.
 
     Prefill of `tokens` random tokens in one batch, and `decode` single tokens behind 64, on a context
-    without a tap and on one per tap, all of them in every round. The contexts are new in every round:
-    where its memory happens to lie makes one context some tenths faster than another for all its life.
+    without a tap and on one per tap, all of them in every round. The contexts are new in every round, and
+    made in turns of order: where its memory happens to lie makes one some tenths faster than another.
     """
     rng = np.random.default_rng(0)
     tokens = min(tokens, backbone.options.batch_size)
@@ -156,7 +164,9 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
     single: list[list[float]] = [[] for _ in (False, *names)]
     for round_number in range(rounds):
         with ExitStack() as stack:
-            plain, *tapped = (stack.enter_context(backbone.context(tokens, tap=name)) for name in (False, *names))
+            taps = (False, *names)
+            made = {name: stack.enter_context(backbone.context(tokens, tap=name)) for name in taps[:: 1 if round_number % 2 else -1]}
+            plain, *tapped = (made[name] for name in taps)
             reading = [functools.partial(_read, context, prompt) for context in tapped]
             sides = (lambda: plain.run_plain(prompt), *reading)
             steps = tuple(functools.partial(_steps, c, prompt, decode) for c in (plain, *tapped))

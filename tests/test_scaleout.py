@@ -27,6 +27,7 @@ from lager_lite.rubric import make_rubric
 from lager_lite.scaleout import COLUMNS, Cluster, ReadBatch, ScoreBatch, spread
 from lager_lite.schedule import cut_sorted, sort_prompts
 from lager_lite.store import Store
+from tests.ray_times import MARK, workers
 
 ROOT = Path(__file__).resolve().parent.parent
 WORDS = "river stone lamp green seven walks under music paper bright".split()
@@ -275,29 +276,17 @@ def test_two_workers_score_like_one_process_and_fill_the_store_here(tiny_model, 
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
 
-def workers_of(mark):
-    """Process ids of the Ray workers whose environment holds the mark."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"ReadBatch" in (folder / "cmdline").read_bytes() and mark.encode() in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            pass
-    return found
-
-
 @needs_ray
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="the workers are found in /proc")
 def test_a_worker_killed_in_the_middle_changes_nothing(tiny_model, monkeypatch):
     mark = uuid.uuid4().hex
-    monkeypatch.setenv("LAGER_LITE_TEST_MARK", mark)
+    monkeypatch.setenv(MARK, mark)
     texts, killed = items(120, groups=24), []
     expected, _ = judged(tiny_model, texts)
 
     def kill_one(counts):
         if not killed and 0 < counts.done < 120:
-            killed.extend(workers_of(mark)[:1])
+            killed.extend(workers(mark)[:1])
             os.kill(killed[0], signal.SIGKILL)
 
     cluster = Cluster(2)

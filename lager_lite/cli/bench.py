@@ -73,6 +73,8 @@ def _show_writing(found: WritingCost) -> None:
     rows.append(("ratio", f"{found.ratio:.2f}", f"{found.step_ratio:.2f}", "", "", "", ""))
     head = ("", "tokens/s", "without prompts", "drawn", "prompt tokens", "seconds", "of prompts")
     click.echo(show.table(head, rows) + f"\n\nthe same text: {found.n - len(found.different)} of {found.n}")
+    if found.different_rows != len(found.different):
+        click.echo(f"(with one row at a time, as timed: {found.n - found.different_rows} of {found.n})")
     for other in found.different:
         click.echo(f"text {other.prompt + 1} differs after {other.tokens} tokens: the two likeliest lie {other.margin:.2g} apart there")
 

@@ -23,14 +23,12 @@ import numpy as np
 
 from ..errors import BackendError
 from ..schedule import Step, plan, plan_alone, sort_prompts
-from .context import Context, Loaded
+from .context import LEAST_ROWS, Context, Loaded
 from .options import MAX_LEAVES
 
 WIDTH = 32
 _PARENTS = 16
 _PADDING, _GRAVE = MAX_LEAVES - 1, MAX_LEAVES
-# llama.cpp multiplies a single row by another kernel than several, which may differ in the last bit.
-_LEAST_ROWS = 2
 # Cells: more texts or prompts at a time than these hold are not worth their memory.
 _TEXT_CELLS, _PROMPT_CELLS = 4096, 8192
 
@@ -89,13 +87,15 @@ class Generator(Context):
     prompts: those to write for (`write` takes any that are no longer and share as much); most: tokens
     of the longest text; copies: the most texts that one prompt gets; width: sequences that run at a
     time, fewer for long texts (one where attention depends on the cells' numbers, see
-    `BackendOptions.leaves`). evaluated, prompt_seconds: tokens of prompts so far, and time for them.
+    `BackendOptions.leaves`); company: give a lone row a second one, so that a text does not depend on
+    how many are written beside it (see `context.LEAST_ROWS`). evaluated, prompt_seconds: tokens of prompts so far, and time for them.
 
     Raises BackendError where the memory for it cannot be had.
     """
 
     def __init__(
-        self, backbone: Loaded, prompts: Sequence[np.ndarray], *, most: int, copies: int = 1, width: int = WIDTH
+        self, backbone: Loaded, prompts: Sequence[np.ndarray], *, most: int, copies: int = 1, width: int = WIDTH,
+        company: bool = True,
     ) -> None:
         self.most, self.copies = most, copies
         steady = backbone.can_share and backbone.options.leaves() > 1
@@ -109,7 +109,7 @@ class Generator(Context):
         self.cells = int(self._api.llama_n_ctx(self._ctx))
         self.parents = max(1, min(parents, spare // (most * copies))) if steady else 1
         self.evaluated, self.prompt_seconds = 0, 0.0
-        self._least = _LEAST_ROWS if self.width > 1 else 1
+        self._least = LEAST_ROWS if steady and company else 1
         self._barred, self._ends = self._special()
 
     def write(
