@@ -31,8 +31,13 @@ Dask, with one thread per worker process (a judge is not for two threads at a ti
     def judge():
         return ScoreBatch("judge.gguf", rubric="faithfulness", threads=4)
 
+    def score(part):
+        return judge()(part)
+
     meta = {name: str if kind == "string" else float for name, kind in COLUMNS.items()}
-    scored = frame.map_partitions(lambda part: judge()(part), meta=meta)
+    scored = frame.map_partitions(score, meta=meta)
+
+(Both functions at the top of a module: newer versions of Dask refuse functions that hold others.)
 
 In all three, sort or group the rows by what they share: only rows of one batch share prefixes.
 """

@@ -24,7 +24,7 @@ from lager_lite.rubric import (
 NAMED = (
     "default helpfulness correctness coherence fluency relevance informativeness faithfulness harmlessness "
     "select-answer-accuracy select-logical-consistency select-relevance select-fluency-and-clarity "
-    "select-length-appropriateness select-diversity select-instruction-difficulty emotion-intensity answerability"
+    "select-length-appropriateness select-diversity select-instruction-difficulty emotion-intensity emotion-eq-bench answerability"
 ).split()
 KEYS = (
     "the keys of a rubric are name, criterion, scale, descriptions, system, template, lead, order, require, "
@@ -53,6 +53,8 @@ def test_scales_of_the_uses_in_the_paper():
     scales = {name: load_rubric(name).scale.labels for name in NAMED}
     assert all(scales[n] == tuple("123456789") for n in NAMED if n.startswith("select-"))
     assert scales["emotion-intensity"] == tuple("123456789")
+    assert scales["emotion-eq-bench"] == tuple("0123456789")
+    assert load_rubric("emotion-eq-bench").scale.values[-1] == 10
     assert scales["answerability"] == tuple("12345")
 
 

@@ -303,7 +303,8 @@ def test_the_recipe_for_ray_scores_like_one_process(tiny_model):
 
     texts = items(12)
     expected, _ = judged(tiny_model, texts)
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    # One for the judge, which stays, and one for what sorts the rows.
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         rows = ray.data.from_items([{"id": i.id, **i.fields} for i in texts]).sort("source")
         scored = rows.map_batches(
@@ -319,22 +320,27 @@ def test_the_recipe_for_ray_scores_like_one_process(tiny_model):
     assert [got[j.id] for j in expected] == pytest.approx([j.score for j in expected], abs=0.01)
 
 
+@functools.cache
+def dask_judge():
+    return ScoreBatch(os.environ[MARK], rubric=RUBRIC, threads=1)
+
+
+def dask_score(part):
+    return dask_judge()(part)
+
+
 @needs("dask")
 @needs("pandas")
-def test_the_recipe_for_dask_scores_like_one_process(tiny_model):
+def test_the_recipe_for_dask_scores_like_one_process(tiny_model, monkeypatch):
     import dask.dataframe
     import pandas
 
+    monkeypatch.setenv(MARK, str(tiny_model))
     texts = items(12)
     expected, _ = judged(tiny_model, texts)
-
-    @functools.cache
-    def judge():
-        return ScoreBatch(str(tiny_model), rubric=RUBRIC, threads=1)
-
     frame = dask.dataframe.from_pandas(pandas.DataFrame([{"id": i.id, **i.fields} for i in texts]), npartitions=3)
     meta = {name: str if kind == "string" else float for name, kind in COLUMNS.items()}
-    got = frame.map_partitions(lambda part: judge()(part), meta=meta).compute(scheduler="synchronous")
-    judge().judge.close()
+    got = frame.map_partitions(dask_score, meta=meta).compute(scheduler="synchronous")
+    dask_judge().judge.close()
     assert got["id"].tolist() == [i.id for i in texts]
     assert got["score"].tolist() == pytest.approx([j.score for j in expected], abs=0.01)
