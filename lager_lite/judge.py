@@ -105,12 +105,8 @@ class Judge:
             needed = weights.max_state if weights is not None and early else self.n_states - 1
             self.max_state = self._top(needed if max_state is None else max_state)
             self.labels = {r.name: self._labels(r) for r in self.rubrics}
-            library = self.backbone.library
-            # llama.cpp's own attention and our patch's differ in the last bits, as two versions do.
-            ordered = library.ordered_attention_version()
-            own = {} if ordered is None else {"attention": ordered}
             self._key = context_key(
-                model=self.info.fingerprint, states=self.n_states, version=library.version, **self.settings(), **own
+                model=self.info.fingerprint, states=self.n_states, version=self.backbone.library.numerics, **self.settings()
             )
             self.self_check()
         except BaseException:

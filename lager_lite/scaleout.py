@@ -37,9 +37,7 @@ Dask, with one thread per worker process (a judge is not for two threads at a ti
     meta = {name: str if kind == "string" else float for name, kind in COLUMNS.items()}
     scored = frame.map_partitions(score, meta=meta)
 
-(Both functions at the top of a module: newer versions of Dask refuse functions that hold others.)
-
-In all three, sort or group the rows by what they share: only rows of one batch share prefixes.
+Dask wants both functions at the top of a module. In all three, sort or group the rows by what they share: only rows of one batch share prefixes.
 """
 
 from __future__ import annotations
@@ -171,7 +169,7 @@ class ReadBatch:
             if self.judge.context_key != context:
                 raise BackendError(
                     f"a worker on {socket.gethostname()} would compute other numbers: llama.cpp "
-                    f"{self.judge.backbone.library.version}, {self.judge.settings()}",
+                    f"{self.judge.backbone.library.numerics}, {self.judge.settings()}",
                     "install the same versions on every machine",
                 )
         except LagerError as error:

@@ -29,7 +29,7 @@ class Provenance:
 
     fingerprint, architecture, quantization, n_states: the backbone; rubrics: name -> hash of each
     rubric that was fitted on; scale: of all of them; settings: what changes the numbers (flash
-    attention, KV types, library version); fit: how it was fitted (free-form, numbers and text);
+    attention, KV types, how feedback is written); fit: how it was fitted (free-form, numbers and text);
     date: ISO 8601.
     """
 

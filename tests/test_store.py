@@ -156,11 +156,11 @@ def test_many_may_open_a_new_store_at_the_same_moment(tmp_path):
 
         def open_it(n=n, gate=gate):
             gate.wait()
-            Store(tmp_path / f"{n}.sqlite").close()
+            with Store(tmp_path / f"{n}.sqlite") as store:
+                return store.info().readings
 
         with ThreadPoolExecutor(8) as pool:
-            for done in [pool.submit(open_it) for _ in range(8)]:
-                done.result()
+            assert [done.result() for done in [pool.submit(open_it) for _ in range(8)]] == [0] * 8
 
 
 def test_feedback_comes_back_stays_and_is_merged_and_cleared(tmp_path):

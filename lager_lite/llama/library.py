@@ -123,6 +123,13 @@ class Library:
         """Version of the patch's attention on the CPU; None where the library has llama.cpp's own."""
         return self._version("llama_ordered_attention_version")
 
+    @property
+    def numerics(self) -> str:
+        """Names what computes: two libraries of one name give the same bits. The version, and the patch's
+        attention where there is one."""
+        ordered = self.ordered_attention_version()
+        return self.version if ordered is None else f"{self.version}, ordered attention {ordered}"
+
     def _version(self, symbol: str) -> int | None:
         try:
             function = getattr(self.api._lib, symbol)
