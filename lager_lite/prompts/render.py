@@ -9,19 +9,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ..errors import PromptError
+from ..records import Item, Prompt, Scale, Segment
 from .chat import PLAIN, ChatTemplate, Layout, Slot, lay_out, resolve_chat
-from .errors import PromptError
-from .records import Item, Prompt, Scale, Segment
-from .rubric import (
-    FEEDBACK_LEAD,
-    SLOT,
-    Rubric,
-    list_rubrics,
-    load_rubric,
-    make_rubric,
-    rubric_hash,
-    with_scale,
-)
+from .rubric import FEEDBACK_LEAD, SLOT, Rubric, list_rubrics, load_rubric, make_rubric, rubric_hash, with_scale
 from .scale import describe
 
 __all__ = [
@@ -85,9 +76,7 @@ def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
             f"{where}item {item.id!r}: rubric {rubric.name!r} needs {', '.join(missing)}; the item has {has}",
             "name the keys with --map field=key, or choose another rubric",
         )
-    present = frozenset(
-        s.field for s in rubric.sections if not s.optional or item.fields.get(s.field, "").strip()
-    )
+    present = frozenset(s.field for s in rubric.sections if not s.optional or item.fields.get(s.field, "").strip())
     return _rubric_layout(rubric, chat, present)
 
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from .records import Item
+from ..records import Item
 
 _FLAGS = re.IGNORECASE | re.DOTALL
 _GRADE = r"(?:scores?|grades?|ratings?|marks?)"

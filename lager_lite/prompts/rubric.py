@@ -17,8 +17,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from .errors import PromptError
-from .records import Scale
+from ..errors import PromptError
+from ..records import Scale
 from .scale import describe, parse_scale
 
 if sys.version_info >= (3, 11):

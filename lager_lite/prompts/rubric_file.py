@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .errors import PromptError
+from ..errors import PromptError
 
 # Lines that begin with "#" and no blank are keys to switch on by taking the "#" away.
 _TEXT = """\

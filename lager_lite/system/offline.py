@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import LagerError
+from ..errors import LagerError
 
 # -1 means that an open file descriptor is wrapped, whose family is read later; then `connect` and the others ask again.
 _LOCAL_FAMILIES = frozenset({-1, getattr(socket, "AF_UNIX", -1)})

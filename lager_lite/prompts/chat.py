@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .errors import PromptError
+from ..errors import PromptError
 from .sandbox import MAX_SOURCE, TemplateStopped, render_template
 
 # Same input, same score: a template that prints the date sees this one, not the day of the run.

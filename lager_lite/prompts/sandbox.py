@@ -23,7 +23,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from .errors import PromptError
+from ..errors import PromptError
 
 MAX_SOURCE = 256 * 1024
 MAX_TEXT = 1024 * 1024
@@ -188,9 +188,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    text = json.dumps(
-        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
-    )
+    text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
     return _checked(text)
 
 
@@ -210,9 +208,9 @@ def _checked(value: Any) -> Any:
 
 def _check_product(left: Any, right: Any) -> None:
     for sequence, times in ((left, right), (right, left)):
-        if isinstance(sequence, (str, list, tuple)) and isinstance(times, int):
-            if len(sequence) * times > MAX_TEXT:
-                raise TemplateTooLarge(f"it repeats text beyond {MAX_TEXT} characters")
+        countable = isinstance(sequence, (str, list, tuple)) and isinstance(times, int)
+        if countable and len(sequence) * times > MAX_TEXT:
+            raise TemplateTooLarge(f"it repeats text beyond {MAX_TEXT} characters")
 
 
 def _check_arguments(name: str, owner: Any, args: tuple, kwargs: Mapping[str, Any]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .errors import PromptError
-from .records import Scale
+from ..errors import PromptError
+from ..records import Scale
 
 _LETTERS = "ABCDEFGHIJ"
 

@@ -1,0 +1,33 @@
+"""From a rubric and an item to the text that the judge reads.
+
+Text that comes from an item is kept apart from text that we wrote, segment by segment, so that the
+tokenizer can refuse control tokens in the former.
+"""
+
+from __future__ import annotations
+
+from .chat import ChatTemplate, Slot, lay_out, resolve_chat
+from .injection import signs
+from .render import render
+from .rubric import FEEDBACK_END, Rubric, list_rubrics, load_rubric, make_rubric, rubric_hash, with_feedback, with_scale
+from .rubric_file import write_skeleton
+from .scale import describe
+
+__all__ = [
+    "ChatTemplate",
+    "FEEDBACK_END",
+    "Rubric",
+    "Slot",
+    "describe",
+    "lay_out",
+    "list_rubrics",
+    "load_rubric",
+    "make_rubric",
+    "render",
+    "resolve_chat",
+    "rubric_hash",
+    "signs",
+    "with_feedback",
+    "with_scale",
+    "write_skeleton",
+]

@@ -1,0 +1,28 @@
+"""This machine: where files live, how they are written, and how a process is stopped.
+
+Outputs are written beside their place and renamed, so that they are complete or absent. Signals are held
+back while a batch is stored. `offline` refuses sockets unless the user asks for the network.
+"""
+
+from __future__ import annotations
+
+from .files import as_usual, write_beside
+from .interrupts import Interrupted, held, watching
+from .offline import is_refusing, refusing
+from .paths import cache_base, copies_folder, loaded_folder, settings_base, shipped_folder, store_path
+
+__all__ = [
+    "Interrupted",
+    "as_usual",
+    "cache_base",
+    "copies_folder",
+    "loaded_folder",
+    "shipped_folder",
+    "store_path",
+    "held",
+    "is_refusing",
+    "refusing",
+    "settings_base",
+    "watching",
+    "write_beside",
+]
