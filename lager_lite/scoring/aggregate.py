@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .errors import WeightsError
-from .records import Calibration, LayerWeights
+from ..errors import WeightsError
+from ..records import Calibration, LayerWeights
 
 
 def softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any
 
-from .errors import DataError
+from ..errors import DataError
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .cells import group_of, scores_of, text_of
-from .errors import DataError
-from .records import Item
+from ..errors import DataError
+from ..records import Item
 from .rows import Document, Row, rows_of
+from .values import group_of, scores_of, text_of
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
-from .errors import ModelFileError
+from ..errors import ModelFileError
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
@@ -271,7 +271,9 @@ def _place(cur: _Cursor, infos: list, alignment: int) -> tuple[Tensor, ...]:
     """Check that the tensors lie one behind the other, aligned, and inside the file."""
     start = -(-cur.at // alignment) * alignment
     if start % _LEAST_ALIGNMENT:
-        raise cur.truncated(f"general.alignment of {alignment} puts the tensors at byte {start:,}, where llama.cpp aborts,")
+        raise cur.truncated(
+            f"general.alignment of {alignment} puts the tensors at byte {start:,}, where llama.cpp aborts,"
+        )
     expected, tensors, names = 0, [], set()
     for name, shape, kind_id, offset in infos:
         if name in names:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .benchmarks import detect
-from .datasets import ROWS, describe, item_of_row, read_items
-from .errors import DataError
-from .records import Item
+from ..errors import DataError
+from ..records import Item
+from .items import ROWS, describe, item_of_row, read_items
+from .layouts import detect
 from .rows import Document, Row, iter_jsonl
 
 _LINES = (".jsonl", ".ndjson")
@@ -79,7 +79,10 @@ def open_items(
     keep = keep or (lambda item: True)
     if Path(path).suffix.lower() in _LINES and Path(path).is_file() and layout in (None, ROWS):
         try:
-            return _scan(_Lines(Path(path), dict(mapping or {}), limit, keep, _stamp(path)), detected=not mapping and layout is None)
+            return _scan(
+                _Lines(Path(path), dict(mapping or {}), limit, keep, _stamp(path)),
+                detected=not mapping and layout is None,
+            )
         except (DataError, UnicodeDecodeError, OSError, _Unsound):
             pass
     dataset = read_items(path, mapping=mapping, layout=layout)

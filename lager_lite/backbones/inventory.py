@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import LagerError, ModelFileError
+from ..system import copies_folder
 from .caches import Found, everything, gguf_files
 from .catalog import read_catalog
-from .errors import LagerError, ModelFileError
-from .gguf_file import ModelFile, open_model
 from .locate import DEFAULT_PACKAGE, packaged
-from .store import default_path
+from .model_file import ModelFile, open_model
 
 MEMORY_TOKENS = 4096
 _BATCH = 512
@@ -88,7 +88,7 @@ def _all(folders: Iterable[str | Path]) -> Iterator[Found]:
     if named and Path(named).is_file():
         yield Found(named, Path(named), "LAGER_LITE_MODEL")
     yield from everything()
-    for file in gguf_files(default_path().parent / "models"):
+    for file in gguf_files(copies_folder()):
         yield Found(str(file), file, "lager-lite")
     for folder in folders:
         for file in gguf_files(Path(folder), depth=6):
@@ -106,9 +106,18 @@ def _row(found: Found) -> Row:
     except (TypeError, ValueError, OverflowError) as error:
         return _refused(found, f"damaged: {error}")
     return Row(
-        found.name, found.source, str(found.path), info.size_bytes, info.architecture, info.quantization,
-        info.n_blocks, info.n_ctx_train, memory, True, "",
-    )  # fmt: skip
+        found.name,
+        found.source,
+        str(found.path),
+        info.size_bytes,
+        info.architecture,
+        info.quantization,
+        info.n_blocks,
+        info.n_ctx_train,
+        memory,
+        True,
+        "",
+    )
 
 
 def _refused(found: Found, reason: str) -> Row:

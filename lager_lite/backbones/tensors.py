@@ -10,8 +10,8 @@ import numpy as np
 from gguf import quants
 from gguf.constants import GGMLQuantizationType, LlamaFileType
 
-from .errors import UnsupportedModelError
-from .preflight import Header, Tensor
+from ..errors import UnsupportedModelError
+from .header import Header, Tensor
 
 _DESCRIPTIVE = ("general.", "split.", "quantize.imatrix.", "tokenizer.chat_template", "lager_lite.")
 _SAMPLE = 4096
@@ -53,7 +53,7 @@ def quantization_name(header: Header, tensors: Mapping[str, Tensor]) -> str:
 
 
 def fingerprint(header: Header, tensors: Mapping[str, Tensor]) -> str:
-    """"sha256:..." over what the backbone computes with.
+    """ "sha256:..." over what the backbone computes with.
 
     Covered: metadata except descriptions, the chat template and the split; every tensor's name,
     shape and type, and 4 KiB from its start, middle and end. Not covered: where tensors lie, so a

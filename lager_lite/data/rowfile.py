@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import DataError
-from .files import write_beside
+from ..errors import DataError
+from ..system import write_beside
 from .rows import Row, iter_jsonl
 
 _CHUNK = 1 << 20
@@ -94,10 +94,14 @@ class RowFile:
     def _open(self) -> BinaryIO:
         try:
             if self._now() != self._stamp:
-                raise DataError(f"{self.path}: was changed while it was being read", "run again when nothing writes to it")
+                raise DataError(
+                    f"{self.path}: was changed while it was being read", "run again when nothing writes to it"
+                )
             return open(self.path, "rb")
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be read again: {error.strerror}", "put it back and run again") from None
+            raise DataError(
+                f"{self.path}: cannot be read again: {error.strerror}", "put it back and run again"
+            ) from None
 
     def _bytes(self, file: BinaryIO, number: int) -> bytes:
         file.seek(self._starts[number])
@@ -205,7 +209,9 @@ class _Stream:
     def entry(self, where: str) -> int:
         """Go past one object and return its size in bytes. Raises DataError."""
         if self.peek() != "{":
-            raise DataError(f"{where}: expected a JSON object, found {self.peek() or 'the end'!r} at byte {self.offset}")
+            raise DataError(
+                f"{where}: expected a JSON object, found {self.peek() or 'the end'!r} at byte {self.offset}"
+            )
         while True:
             try:
                 _, end = self._json.raw_decode(self._text, self._at)
@@ -215,7 +221,9 @@ class _Stream:
                 cut = error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - 8
                 at = self.offset + len(self._text[self._at : error.pos].encode())
                 if not (cut and self._more()):
-                    raise DataError(f"{where}: not JSON: {error.msg} at byte {at}", "a list of objects is expected") from None
+                    raise DataError(
+                        f"{where}: not JSON: {error.msg} at byte {at}", "a list of objects is expected"
+                    ) from None
             except (RecursionError, ValueError) as error:
                 raise DataError(f"{where}: not JSON that can be read: {error}") from None
         size = len(self._text[self._at : end].encode("utf-8", "surrogatepass"))
@@ -230,7 +238,9 @@ class _Stream:
             text = self._decoder.decode(raw, final=not raw)
         except UnicodeDecodeError as error:
             kept = len(error.object) - len(raw)  # bytes of a character that the piece before cut off
-            raise _not_utf8(self._path, self._read - kept + error.start, error.object[error.start : error.start + 1]) from None
+            raise _not_utf8(
+                self._path, self._read - kept + error.start, error.object[error.start : error.start + 1]
+            ) from None
         self._read += len(raw)
         self._text += text
         return bool(raw)

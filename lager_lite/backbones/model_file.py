@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import ModelFileError, UnsupportedModelError
+from ..records import Head
 from .architectures import (
     LAYER_NORM,
     NO_NORM_WEIGHT,
@@ -23,10 +25,8 @@ from .architectures import (
     WHOLE_HEAD_TURNS,
     logit_scale,
 )
-from .errors import ModelFileError, UnsupportedModelError
-from .gguf_tensors import fingerprint, quantization_name, read_rows
-from .preflight import Header, Tensor, read_header
-from .records import Head
+from .header import Header, Tensor, read_header
+from .tensors import fingerprint, quantization_name, read_rows
 
 _DOWNLOAD = "download the file again from its publisher"
 _OTHER_MODEL = "choose a chat or instruct model in GGUF format"

@@ -15,8 +15,16 @@ _WIDE = "its residual stream is several vectors wide, so a block has no single h
 UNSUPPORTED: dict[str, str] = {
     **dict.fromkeys(
         (
-            "bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "neo-bert", "jina-bert-v2", "jina-bert-v3",
-            "eurobert", "gemma-embedding", "llama-embed",
+            "bert",
+            "modern-bert",
+            "nomic-bert",
+            "nomic-bert-moe",
+            "neo-bert",
+            "jina-bert-v2",
+            "jina-bert-v3",
+            "eurobert",
+            "gemma-embedding",
+            "llama-embed",
         ),
         _ENCODER,
     ),
@@ -35,25 +43,81 @@ UNSUPPORTED: dict[str, str] = {
 
 RECURRENT = frozenset(
     (
-        "mamba", "mamba2", "rwkv6", "rwkv6qwen2", "rwkv7", "arwkv7", "jamba", "falcon-h1", "plamo2", "granitehybrid",
-        "lfm2", "lfm2moe", "nemotron_h", "nemotron_h_moe", "qwen3next", "kimi-linear", "bailingmoe3", "kimi-k3",
-        "glm5-next", "qwen35", "qwen35moe", "qwen4exp", "deepseek4", "minimax-01",
+        "mamba",
+        "mamba2",
+        "rwkv6",
+        "rwkv6qwen2",
+        "rwkv7",
+        "arwkv7",
+        "jamba",
+        "falcon-h1",
+        "plamo2",
+        "granitehybrid",
+        "lfm2",
+        "lfm2moe",
+        "nemotron_h",
+        "nemotron_h_moe",
+        "qwen3next",
+        "kimi-linear",
+        "bailingmoe3",
+        "kimi-k3",
+        "glm5-next",
+        "qwen35",
+        "qwen35moe",
+        "qwen4exp",
+        "deepseek4",
+        "minimax-01",
     )
 )
 """Recurrent or hybrid memory: a prefix's memory cannot be reused at an earlier position."""
 
 LAYER_NORM = frozenset(
     (
-        "bloom", "codeshell", "cohere2", "command-r", "dbrx", "falcon", "gpt2", "gptneox", "jais", "jais2", "mpt",
-        "nemotron", "olmo", "orion", "phi2", "rwkv6", "rwkv7", "stablelm", "starcoder", "starcoder2",
+        "bloom",
+        "codeshell",
+        "cohere2",
+        "command-r",
+        "dbrx",
+        "falcon",
+        "gpt2",
+        "gptneox",
+        "jais",
+        "jais2",
+        "mpt",
+        "nemotron",
+        "olmo",
+        "orion",
+        "phi2",
+        "rwkv6",
+        "rwkv7",
+        "stablelm",
+        "starcoder",
+        "starcoder2",
     )
 )
 """LayerNorm before the head; all others use RMSNorm (cohere2moe: whichever epsilon the file has)."""
 
 WHOLE_HEAD_TURNS = frozenset(
     (
-        "llama", "internlm2", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "starcoder2", "granite", "granitemoe",
-        "minicpm", "olmo", "olmo2", "olmoe", "smollm3", "exaone", "falcon", "mistral3", "seed_oss", "xverse",
+        "llama",
+        "internlm2",
+        "qwen2",
+        "qwen2moe",
+        "qwen3",
+        "qwen3moe",
+        "starcoder2",
+        "granite",
+        "granitemoe",
+        "minicpm",
+        "olmo",
+        "olmo2",
+        "olmoe",
+        "smollm3",
+        "exaone",
+        "falcon",
+        "mistral3",
+        "seed_oss",
+        "xverse",
     )
 )
 """llama.cpp aborts where RoPE does not turn the whole head, or keys and values differ in length."""
@@ -64,9 +128,7 @@ NO_NORM_WEIGHT = frozenset(("olmo", "talkie"))
 NORM_TENSOR = {"lfm2": "token_embd_norm", "lfm2moe": "token_embd_norm"}
 """Where the output norm is not called output_norm."""
 
-DIVIDE_BY_SCALE = frozenset(
-    ("granite", "granitemoe", "granitehybrid", "graniteswitch", "granite_swa", "minicpm")
-)
+DIVIDE_BY_SCALE = frozenset(("granite", "granitemoe", "granitehybrid", "graniteswitch", "granite_swa", "minicpm"))
 """Logits are divided by `logit_scale`; where it is read at all, the others multiply."""
 
 MULTIPLY_BY_SCALE = frozenset(("command-r", "cohere2", "cohere2moe", "grok", "talkie", "muse-glimmer"))

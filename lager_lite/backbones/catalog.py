@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from .errors import ModelFileError
-from .shipped import shipped_folder
+from ..errors import ModelFileError
+from ..system import shipped_folder
 
 if sys.version_info >= (3, 11):
     import tomllib

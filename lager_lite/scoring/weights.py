@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .errors import WeightsError
-from .files import write_beside
-from .records import KINDS, LENSES, Calibration, LayerWeights, Scale
+from ..errors import WeightsError
+from ..records import KINDS, LENSES, Calibration, LayerWeights, Scale
+from ..system import write_beside
 
 SCHEMA = "lager-lite/weights"
 SCHEMA_VERSION = 1
@@ -85,9 +85,13 @@ def load_weights(path: str | Path) -> WeightsFile:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WeightsError(f"the weights file {path} cannot be read: {error.strerror}", "make one with lager-lite fit") from error
+        raise WeightsError(
+            f"the weights file {path} cannot be read: {error.strerror}", "make one with lager-lite fit"
+        ) from error
     except ValueError as error:
-        raise WeightsError(f"the weights file {path} is not JSON: {error}", "make it again with lager-lite fit") from error
+        raise WeightsError(
+            f"the weights file {path} is not JSON: {error}", "make it again with lager-lite fit"
+        ) from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise WeightsError(f"{path} is not a weights file of lager-lite", "make one with lager-lite fit")
     if data.get("version") != SCHEMA_VERSION:
@@ -99,7 +103,9 @@ def load_weights(path: str | Path) -> WeightsFile:
         file = _from_json(data)
         _check(file)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(f"the weights file {path} is corrupt: {error!r}", "make it again with lager-lite fit") from error
+        raise WeightsError(
+            f"the weights file {path} is corrupt: {error!r}", "make it again with lager-lite fit"
+        ) from error
     return file
 
 
@@ -174,14 +180,20 @@ def _numbers(weights: LayerWeights) -> dict[str, Any]:
         "weights": np.asarray(weights.weights, dtype=float).tolist(),
         "bias": None if weights.bias is None else np.asarray(weights.bias, dtype=float).tolist(),
         "calibration": calibration
-        and {"kind": calibration.kind, "x": np.asarray(calibration.x).tolist(), "y": np.asarray(calibration.y).tolist()},
+        and {
+            "kind": calibration.kind,
+            "x": np.asarray(calibration.x).tolist(),
+            "y": np.asarray(calibration.y).tolist(),
+        },
     }
 
 
 def _weights_of(data: dict[str, Any]) -> LayerWeights:
     calibration = data["calibration"]
     if calibration is not None:
-        calibration = Calibration(str(calibration["kind"]), np.array(calibration["x"], float), np.array(calibration["y"], float))
+        calibration = Calibration(
+            str(calibration["kind"]), np.array(calibration["x"], float), np.array(calibration["y"], float)
+        )
     return LayerWeights(
         kind=data["kind"],
         lens=data["lens"],

@@ -9,13 +9,23 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from .benchmarks import LAYOUTS, BenchmarkLayout, detect, judge_bench_scale
-from .cells import group_of, scores_of, text_of
-from .errors import DataError
-from .records import Item
+from ..errors import DataError
+from ..records import Item
+from .layouts import LAYOUTS, BenchmarkLayout, detect, judge_bench_scale
 from .rows import Document, Row, iter_jsonl, read_document, rows_of, write_rows
+from .values import group_of, scores_of, text_of
 
-__all__ = ["ALIASES", "Dataset", "convert", "describe", "item_of_row", "item_row", "load_demo", "read_items", "write_rows"]
+__all__ = [
+    "ALIASES",
+    "Dataset",
+    "convert",
+    "describe",
+    "item_of_row",
+    "item_row",
+    "load_demo",
+    "read_items",
+    "write_rows",
+]
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),

@@ -15,8 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError
-from .files import write_beside
+from ..errors import DataError
+from ..system import write_beside
 
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
@@ -116,7 +116,9 @@ def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:
     except BrokenPipeError:
         raise  # the reader has enough: no error, and click ends quietly
     except OSError as error:
-        raise DataError(f"stdout: cannot write: {error.strerror}", "write to a file with -o, which is complete or absent") from None
+        raise DataError(
+            f"stdout: cannot write: {error.strerror}", "write to a file with -o, which is complete or absent"
+        ) from None
     return count
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .records import Head
+from ..records import Head
 
 
 def apply_norm(states: np.ndarray, head: Head) -> np.ndarray:
@@ -28,9 +28,7 @@ def apply_norm(states: np.ndarray, head: Head) -> np.ndarray:
     return x.astype(np.float32)
 
 
-def layer_logits(
-    states: np.ndarray, head: Head, n_states_total: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def layer_logits(states: np.ndarray, head: Head, n_states_total: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The logits of the K score tokens under both lenses: (raw, norm), each float32 (..., S, K).
 
     states float32 (S, n_embd) or (n, S, n_embd), state 0 first; n_states_total: L+1, needed where

@@ -1,0 +1,44 @@
+"""From hidden states and layer weights to a score.
+
+Pure numpy: states are projected onto the rows of the score tokens, the layers' logits are combined, and the
+expected score of the softmax is returned (LAGER, arXiv 2508.03550).
+"""
+
+from __future__ import annotations
+
+from .aggregate import (
+    apply_calibration,
+    combine_arrays,
+    direct,
+    e_score,
+    expected,
+    label_steps,
+    per_layer_scores,
+    score,
+    softmax,
+    uniform_score,
+)
+from .readout import label_mass, layer_logits
+from .shipped import shipped_weights
+from .weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
+
+__all__ = [
+    "Provenance",
+    "WeightsFile",
+    "apply_calibration",
+    "check_weights",
+    "combine_arrays",
+    "direct",
+    "e_score",
+    "expected",
+    "label_mass",
+    "label_steps",
+    "layer_logits",
+    "load_weights",
+    "per_layer_scores",
+    "save_weights",
+    "score",
+    "shipped_weights",
+    "softmax",
+    "uniform_score",
+]
