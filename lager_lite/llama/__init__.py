@@ -1,1 +1,48 @@
-"""The only package that touches ctypes: llama.cpp as installed by llama-cpp-python."""
+"""llama.cpp, as llama-cpp-python installs it: the only room that touches ctypes.
+
+It loads the library and a backbone, plans decodes so that prompts share their prefixes, taps the hidden
+states out of the running graph, and builds the patched library.
+"""
+
+from __future__ import annotations
+
+from .about import about
+from .backbone import Backbone, gpu_layers
+from .build import BACKENDS, BuildRequest, build
+from .context import Context, Group
+from .generate import Generator, Request, Sampling
+from .guard import check_loads
+from .library import load
+from .native_tap import available
+from .options import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
+from .quantize import FILE_TYPES, requantize
+from .rpc import parse_servers, serve
+from .schedule import cut_sorted, sort_prompts, unique_tokens
+
+__all__ = [
+    "BackendOptions",
+    "BACKENDS",
+    "Backbone",
+    "BuildRequest",
+    "CACHE_TYPES",
+    "Context",
+    "FILE_TYPES",
+    "FLASH_ATTENTION",
+    "Generator",
+    "Group",
+    "Request",
+    "SPLIT_MODES",
+    "Sampling",
+    "about",
+    "available",
+    "build",
+    "check_loads",
+    "cut_sorted",
+    "gpu_layers",
+    "load",
+    "parse_servers",
+    "requantize",
+    "serve",
+    "sort_prompts",
+    "unique_tokens",
+]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from .library import Device, Library
-from .native import choose
+from .native_tap import choose
 from .rpc import has_rpc
 
 

@@ -106,7 +106,9 @@ def unpack(archive: Path, folder: Path) -> Path:
     try:
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
     except OSError as error:
-        raise BackendError(f"cannot read {archive}: {error.strerror}", f"give the {SDIST}.tar.gz that pip downloads") from error
+        raise BackendError(
+            f"cannot read {archive}: {error.strerror}", f"give the {SDIST}.tar.gz that pip downloads"
+        ) from error
     if found != SHA256:
         raise BackendError(
             f"{archive} has sha256 {found}, expected {SHA256}",
@@ -140,7 +142,9 @@ def in_order(paths: Sequence[Path]) -> list[Path]:
     ordered = sorted(paths, key=lambda p: p.name)
     numbers = [p.name.partition("-")[0] for p in ordered]
     if numbers != [f"{n:04d}" for n in range(1, len(ordered) + 1)]:
-        raise BackendError(f"the patches are numbered {', '.join(numbers)}, expected 0001 and so on", "install lager-lite again")
+        raise BackendError(
+            f"the patches are numbered {', '.join(numbers)}, expected 0001 and so on", "install lager-lite again"
+        )
     return ordered
 
 
@@ -149,7 +153,9 @@ def set_version(pyproject: Path, version: str) -> None:
     text = pyproject.read_text(encoding="utf-8")
     fixed, removed = _PROVIDER.subn("", text)
     if _DYNAMIC not in fixed or removed != 1:
-        raise BackendError(f"{pyproject} does not take its version from the source", "report it with the version of lager-lite")
+        raise BackendError(
+            f"{pyproject} does not take its version from the source", "report it with the version of lager-lite"
+        )
     pyproject.write_text(fixed.replace(_DYNAMIC, f'version = "{version}"', 1), encoding="utf-8")
 
 
@@ -168,15 +174,32 @@ def _wheel(source: Path, folder: Path, request: BuildRequest) -> Path:
 
 def _pip(arguments: Sequence[str], verbose: bool, environment: dict[str, str] | None = None) -> None:
     # pip asks for nothing and writes to stderr alone: stdout belongs to results.
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments, *(["-v"] if verbose else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--no-input",
+        *arguments,
+        *(["-v"] if verbose else []),
+    ]
     pipe = None if verbose else subprocess.PIPE
     done = subprocess.run(
-        command, env={**os.environ, **(environment or {})}, stdout=sys.stderr if verbose else pipe,
-        stderr=None if verbose else subprocess.STDOUT, text=True, encoding="utf-8", errors="replace", check=False,
-    )  # fmt: skip
+        command,
+        env={**os.environ, **(environment or {})},
+        stdout=sys.stderr if verbose else pipe,
+        stderr=None if verbose else subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if done.returncode == 0:
         return
     said = "" if verbose else "\n" + "\n".join(done.stdout.splitlines()[-_LINES:])
     if "No module named pip" in said:
         raise BackendError(f"{sys.executable} has no pip", "python -m ensurepip, or make the environment with pip")
-    raise BackendError(f"pip {arguments[0]} failed (exit code {done.returncode}){said}", "a C++ compiler is needed; -v shows everything")
+    raise BackendError(
+        f"pip {arguments[0]} failed (exit code {done.returncode}){said}",
+        "a C++ compiler is needed; -v shows everything",
+    )

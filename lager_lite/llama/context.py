@@ -11,11 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import BackendError
-from ..schedule import Step, plan, plan_alone
 from .library import Library
-from .native import make_tap
+from .native_tap import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
-
+from .schedule import Step, plan, plan_alone
 
 LEAST_ROWS = 2
 """The fewest rows whose products do not depend on how many they are."""
@@ -107,7 +106,11 @@ class Context:
             raise ValueError(f"max_state must lie in 0..{self.backbone.n_blocks}, got {max_state}")
         whole = top == self.backbone.n_blocks
         share = self.backbone.can_share
-        steps = plan(prompts, self.capacity, self.backbone.options.leaves()) if share else plan_alone(prompts, self.capacity)
+        steps = (
+            plan(prompts, self.capacity, self.backbone.options.leaves())
+            if share
+            else plan_alone(prompts, self.capacity)
+        )
         self._api.llama_memory_clear(self._memory, True)
         for step in steps:
             for sequence, length in step.copies:

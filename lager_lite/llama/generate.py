@@ -22,9 +22,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import BackendError
-from ..schedule import Step, plan, plan_alone, sort_prompts
 from .context import LEAST_ROWS, Context, Loaded
 from .options import MAX_LEAVES
+from .schedule import Step, plan, plan_alone, sort_prompts
 
 WIDTH = 32
 _PARENTS = 16
@@ -94,7 +94,13 @@ class Generator(Context):
     """
 
     def __init__(
-        self, backbone: Loaded, prompts: Sequence[np.ndarray], *, most: int, copies: int = 1, width: int = WIDTH,
+        self,
+        backbone: Loaded,
+        prompts: Sequence[np.ndarray],
+        *,
+        most: int,
+        copies: int = 1,
+        width: int = WIDTH,
         company: bool = True,
     ) -> None:
         self.most, self.copies = most, copies
@@ -175,7 +181,8 @@ class Generator(Context):
         """Free all cells but those of the trunk, which moves to the lowest."""
         if self._next == len(self._trunk):
             raise BackendError(
-                f"the KV cache of {self.cells} cells is too small for these prompts", "use a smaller -b or a shorter text"
+                f"the KV cache of {self.cells} cells is too small for these prompts",
+                "use a smaller -b or a shorter text",
             )
         for sequence in range(1, MAX_LEAVES + 1):
             self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)

@@ -14,15 +14,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from .. import offline
 from ..errors import BackendError
+from ..system import offline
 from .library import Library, load
 
 _BUILD = "build one with `lager-lite backend build --rpc`"
 _PATIENCE = 20.0
 _registered: set[str] = set()
 # The child searches modules where its parent does (see `guard`).
-_CHILD = "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from lager_lite.llama.rpc import main; main(sys.argv[2])"
+_CHILD = (
+    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from lager_lite.llama.rpc import main; main(sys.argv[2])"
+)
 
 
 def parse_servers(text: str) -> tuple[str, ...]:
@@ -51,7 +53,9 @@ def register(library: Library, servers: Sequence[str]) -> None:
     if not servers:
         return
     if offline.is_refusing():
-        raise offline.OfflineError(f"offline: --rpc would connect to {', '.join(servers)}", "give --online if that is wanted")
+        raise offline.OfflineError(
+            f"offline: --rpc would connect to {', '.join(servers)}", "give --online if that is wanted"
+        )
     _need(library)
     # A server serves one process at a time, so one that is connected cannot be tried again.
     for server in (s for s in servers if s not in _registered):
@@ -77,7 +81,9 @@ def serve(library: Library, endpoint: str, threads: int) -> None:
     chosen = [d for d, kind in zip(devices, kinds) if kind not in ("CPU", "accelerator")]
     chosen = chosen or [d for d, kind in zip(devices, kinds) if kind == "CPU"]
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
-    start = _function(library, "ggml_backend_rpc_start_server", None, ctypes.c_char_p, ctypes.c_char_p, size, size, pointer)
+    start = _function(
+        library, "ggml_backend_rpc_start_server", None, ctypes.c_char_p, ctypes.c_char_p, size, size, pointer
+    )
     start(endpoint.encode(), None, threads, len(chosen), (pointer * len(chosen))(*chosen))
     raise BackendError(f"the RPC server could not be started at {endpoint}", "see above; take another port")
 
@@ -93,15 +99,25 @@ def _try(server: str) -> None:
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
     except OSError as error:
-        raise BackendError(f"no RPC server at {server}: {error}", "start one there: lager-lite backend serve") from error
+        raise BackendError(
+            f"no RPC server at {server}: {error}", "start one there: lager-lite backend serve"
+        ) from error
     command = [sys.executable, "-c", _CHILD, "\n".join(sys.path), server]
     try:
         done = subprocess.run(
-            command, env={**os.environ, "GGML_NO_BACKTRACE": "1"}, capture_output=True, text=True, errors="replace",
-            timeout=_PATIENCE, check=False,
-        )  # fmt: skip
+            command,
+            env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
-        raise BackendError(f"the RPC server {server} does not answer", "it serves one process at a time: end the other, or see what listens there") from None
+        raise BackendError(
+            f"the RPC server {server} does not answer",
+            "it serves one process at a time: end the other, or see what listens there",
+        ) from None
     if done.returncode:
         told = [line for line in done.stderr.splitlines() if "RPC" in line] or done.stderr.splitlines()[-1:]
         raise BackendError(

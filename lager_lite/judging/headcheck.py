@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .errors import UnsupportedModelError
-from .gguf_file import ModelFile
-from .llama.runtime import Backbone
-from .readout import layer_logits
-from .records import Head
+from ..backbones import ModelFile
+from ..errors import UnsupportedModelError
+from ..llama import Backbone
+from ..records import Head
+from ..scoring import layer_logits
 from .tokens import Labels
 
 # llama.cpp rounds the activations too, to the type of the output matrix; ours stay float32. Relative to the

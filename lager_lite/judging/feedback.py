@@ -14,12 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .errors import PromptError
-from .interrupts import held
-from .llama.generate import Generator, Request, Sampling
-from .llama.runtime import Backbone
-from .records import Feedback, Reading
-from .rubric import FEEDBACK_END
+from ..errors import PromptError
+from ..llama import Backbone, Generator, Request, Sampling
+from ..prompts import FEEDBACK_END
+from ..records import Feedback, Reading
+from ..system import held
 from .store import Store
 from .tokens import Labels, TokenizedPrompt
 
@@ -50,7 +49,10 @@ class Reasoning:
                 "tokens and votes start at 1, the temperature at 0",
             )
         if self.votes > 1 and self.temperature == 0:
-            raise PromptError(f"at temperature 0 all {self.votes} votes are the same", f"use a temperature, for instance {TEMPERATURE}")
+            raise PromptError(
+                f"at temperature 0 all {self.votes} votes are the same",
+                f"use a temperature, for instance {TEMPERATURE}",
+            )
 
     def settings(self) -> dict[str, str]:
         """What weights that were fitted behind such feedback are for."""
@@ -85,7 +87,9 @@ def write_feedback(
     texts from the store (`stored_feedback`), and of `prompt_tokens`, `evaluated_tokens` and
     `generated_tokens`.
     """
-    keys = [[reasoning.key(context, p, lead, vote) for vote in range(reasoning.votes)] for p, lead in zip(prompts, leads)]
+    keys = [
+        [reasoning.key(context, p, lead, vote) for vote in range(reasoning.votes)] for p, lead in zip(prompts, leads)
+    ]
     wanted = {key: number for number, own in enumerate(keys) for key in own}
     found = store.get_feedback(list(wanted)) if store else {}
     count(stored_feedback=len(found))
@@ -116,7 +120,9 @@ def write_feedback(
     return [tuple(found[key] for key in own) for own in keys]
 
 
-def behind(backbone: Backbone, prompt: TokenizedPrompt, feedback: str, labels: Labels, reasoning: Reasoning) -> TokenizedPrompt:
+def behind(
+    backbone: Backbone, prompt: TokenizedPrompt, feedback: str, labels: Labels, reasoning: Reasoning
+) -> TokenizedPrompt:
     """The prompt to read: `prompt`, the feedback as untrusted text, and the lead."""
     text = backbone.tokenize(f" {feedback}", parse_special=False)[: reasoning.tokens] if feedback else []
     end = backbone.tokenize(FEEDBACK_END, parse_special=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .injection import signs
-from .judge import Counts, Judge
-from .records import Item, Judgment
-from .rows import write_rows
+from ..data import write_rows
+from ..prompts import signs
+from ..records import Counts, Item, Judgment
+from .judge import Judge
 
 LOW_MASS = 0.5
 SHOWN_FAILURES = 10

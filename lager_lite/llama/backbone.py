@@ -11,12 +11,10 @@ import numpy as np
 
 from ..errors import BackendError
 from ..records import States
-from .context import Context, Group
+from .context import Context
 from .library import Library, load
 from .options import SPLIT_MODES, BackendOptions
 from .rpc import register
-
-__all__ = ["Backbone", "BackendOptions", "Context", "Group", "gpu_layers"]
 
 _BLANK = " \t\r\n▁ĠĊ"
 
@@ -91,7 +89,9 @@ class Backbone:
                 continue
             parts = _cut(piece, names)
             if len(parts) == 1:
-                raise BackendError(f"the tokenizer of {self.path.name} makes {sorted(names)} of a text that does not hold it")
+                raise BackendError(
+                    f"the tokenizer of {self.path.name} makes {sorted(names)} of a text that does not hold it"
+                )
             waiting += reversed(parts)
         return done
 

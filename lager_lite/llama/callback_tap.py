@@ -169,7 +169,9 @@ class CallbackTap:
         elif self._flagged and view.ne[1] == last - first:
             rows = np.arange(last - first)
         else:
-            raise BackendError(f"state {state} has {view.ne[1]} rows for {self._n_tokens} tokens and {last - first} outputs")
+            raise BackendError(
+                f"state {state} has {view.ne[1]} rows for {self._n_tokens} tokens and {last - first} outputs"
+            )
         target = self._final if state == _FINAL else self._states[:, state]
         starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
         for start, stop in zip(starts, [*starts[1:], len(rows)]):
@@ -188,5 +190,3 @@ class CallbackTap:
             for i in range(len(target)):
                 self._base.ggml_backend_tensor_get(tensor, buffer[i].ctypes.data, (row + i) * stride, size)
         target[...] = buffer
-
-

@@ -15,21 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .chat import ChatTemplate, resolve_chat
-from .errors import LagerError, PromptError, UnsupportedModelError, WeightsError
-from .gguf_file import open_model
+from ..backbones import open_model
+from ..errors import LagerError, PromptError, UnsupportedModelError, WeightsError
+from ..llama import Backbone, BackendOptions, Context, Group
+from ..prompts import ChatTemplate, Rubric, load_rubric, render, resolve_chat, rubric_hash, with_feedback
+from ..records import Counts, Head, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
+from ..scoring import Provenance, WeightsFile, check_weights, label_mass, layer_logits
+from ..system import held
+from .feedback import Reasoning, averaged, behind, reserve, write_feedback
 from .headcheck import check_head
-from .interrupts import held
 from .judgments import judgment_of
-from .llama.runtime import Backbone, BackendOptions, Context, Group
-from .prompt import render
-from .readout import label_mass, layer_logits
-from .reasoning import Reasoning, averaged, behind, reserve, write_feedback
-from .records import Counts, Head, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
-from .rubric import Rubric, load_rubric, rubric_hash, with_feedback
 from .store import Store, context_key, reading_key
 from .tokens import Labels, TokenizedPrompt, score_tokens, tokenize_prompt
-from .weights import Provenance, WeightsFile, check_weights
 
 WINDOW = 2048
 OVERFLOW = ("error", "skip", "truncate-middle")
@@ -106,7 +103,10 @@ class Judge:
             self.max_state = self._top(needed if max_state is None else max_state)
             self.labels = {r.name: self._labels(r) for r in self.rubrics}
             self._key = context_key(
-                model=self.info.fingerprint, states=self.n_states, version=self.backbone.library.numerics, **self.settings()
+                model=self.info.fingerprint,
+                states=self.n_states,
+                version=self.backbone.library.numerics,
+                **self.settings(),
             )
             self.self_check()
         except BaseException:
@@ -246,7 +246,9 @@ class Judge:
         """The highest state to read, None for all. A pruned copy lacks the upper ones, and the output
         of its own last block is computed otherwise than in the whole model."""
         if not 0 <= wanted < self.n_states:
-            raise WeightsError(f"state {wanted} was asked for, the model has 0 to {self.n_states - 1}", "use a lower --max-state")
+            raise WeightsError(
+                f"state {wanted} was asked for, the model has 0 to {self.n_states - 1}", "use a lower --max-state"
+            )
         pruned = self.info.whole_blocks != self.info.n_blocks
         if pruned and self.weights is not None and wanted > self.info.n_blocks - 1:
             raise WeightsError(
@@ -276,9 +278,14 @@ class Judge:
             return [[task] for task in tasks]
         valid = [t for t in tasks if t.prompt is not None]
         written = write_feedback(
-            self.backbone, [t.prompt.tokens for t in valid if t.prompt is not None], [t.rubric.lead for t in valid], reasoning,
-            context=self._key, store=self.store, count=functools.partial(self._count, progress),
-        )  # fmt: skip
+            self.backbone,
+            [t.prompt.tokens for t in valid if t.prompt is not None],
+            [t.rubric.lead for t in valid],
+            reasoning,
+            context=self._key,
+            store=self.store,
+            count=functools.partial(self._count, progress),
+        )
         texts = iter(written)
         return [[task] if task.prompt is None else [self._vote(task, f.text) for f in next(texts)] for task in tasks]
 
@@ -304,7 +311,11 @@ class Judge:
         if not tasks:
             return
         parts = self.evaluator(
-            [Pending(t.key, t.prompt.tokens, self.labels[t.rubric.name].ids, t.item.id) for t in tasks if t.prompt is not None]
+            [
+                Pending(t.key, t.prompt.tokens, self.labels[t.rubric.name].ids, t.item.id)
+                for t in tasks
+                if t.prompt is not None
+            ]
         )
         while True:
             # What was evaluated is stored before a signal ends the run.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import PromptError
-from .llama.runtime import Backbone
-from .records import Prompt, Scale
+from ..errors import PromptError
+from ..llama import Backbone
+from ..records import Prompt, Scale
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class TokenizedPrompt:
     def followed_by(self, tokens: Sequence[int], *, untrusted: bool) -> TokenizedPrompt:
         """The same prompt with more tokens behind it."""
         more = np.full(len(tokens), untrusted)
-        return TokenizedPrompt(np.concatenate([self.tokens, np.array(tokens, np.int32)]), np.concatenate([self.untrusted, more]))
+        return TokenizedPrompt(
+            np.concatenate([self.tokens, np.array(tokens, np.int32)]), np.concatenate([self.untrusted, more])
+        )
 
     def truncated(self, limit: int) -> TokenizedPrompt:
         """At most `limit` tokens, cut out of the middle of the longest untrusted part.

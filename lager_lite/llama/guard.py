@@ -18,25 +18,22 @@ from pathlib import Path
 
 import numpy as np
 
-from . import offline
-from .errors import BackendError, LagerError, ModelFileError
-from .gguf_file import ModelInfo, open_model
-from .llama.library import SUPPORTED_VERSIONS
-from .llama.runtime import Backbone, BackendOptions
-from .store import default_path
+from ..backbones import ModelInfo, open_model
+from ..errors import BackendError, LagerError, ModelFileError
+from ..system import loaded_folder, offline
+from .backbone import Backbone
+from .library import SUPPORTED_VERSIONS
+from .options import BackendOptions
 
 TURN_OFF = "--no-guard"
 _FAILED = 3
 _SLOW_DISK = 20e6
-_PROBE = "<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {\"a\": 1}</s>"
+_PROBE = '<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {"a": 1}</s>'
 # The child searches modules exactly where its parent does; `-c` alone would put the working folder first, and
 # until that is mended nothing but built-in modules may be imported.
-_CHILD = "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from lager_lite.guard import main; main(*sys.argv[2:])"
-
-
-def known_folder() -> Path:
-    """Where loaded files are remembered: `loaded` beside the store, an empty file for each."""
-    return default_path().parent / "loaded"
+_CHILD = (
+    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from lager_lite.llama.guard import main; main(*sys.argv[2:])"
+)
 
 
 def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *, patience: float = 120) -> bool:
@@ -51,7 +48,7 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
     if options.rpc:
         return False
     info = open_model(path).info
-    mark = known_folder() / _key(info, options)
+    mark = loaded_folder() / _key(info, options)
     if mark.exists():
         return False
     command = [sys.executable, "-c", _CHILD, "\n".join(sys.path), str(info.paths[0]), json.dumps(asdict(options))]

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BackendError
+from .callback_tap import CallbackTap, missing_states
 from .library import Library
-from .tap import CallbackTap, missing_states
 
 KNOWN_VERSIONS = (1,)
 VARIABLE = "LAGER_LITE_TAP"
@@ -97,7 +97,15 @@ class NativeTap:
         self._begin, self._end, self._found = (
             getattr(lib, f"llama_state_tap_{name}") for name in ("begin", "end", "found")
         )
-        self._begin.argtypes = [pointer, pointer, ctypes.c_size_t, ctypes.c_bool, ctypes.c_bool, pointer, ctypes.c_size_t]
+        self._begin.argtypes = [
+            pointer,
+            pointer,
+            ctypes.c_size_t,
+            ctypes.c_bool,
+            ctypes.c_bool,
+            pointer,
+            ctypes.c_size_t,
+        ]
         self._begin.restype = self._end.restype = ctypes.c_int32
         self._end.argtypes = [pointer]
         self._found.argtypes, self._found.restype = [pointer, ctypes.c_size_t], ctypes.c_bool

@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import StoreError
-from .folders import cache_base
-from .records import Feedback, Reading
+from ..errors import StoreError
+from ..records import Feedback, Reading
 
 # Entry i makes a store of version i+1 out of one of version i. A step is never changed, only followed.
 _STEPS = (
@@ -51,12 +50,6 @@ class StoreInfo:
     bytes: int
     models: int
     feedback: int = 0
-
-
-def default_path() -> Path:
-    """`LAGER_LITE_STORE`, else in the user's cache folder."""
-    named = os.environ.get("LAGER_LITE_STORE")
-    return Path(named) if named else cache_base() / "lager-lite" / "readings.sqlite"
 
 
 def context_key(**facts: object) -> bytes:
@@ -134,7 +127,8 @@ class Store:
         StoreError, too, where the file is no longer at its place: what is put into it then is lost.
         """
         values = [
-            (key, len(r.raw), int(whole), r.raw.shape[1], r.tokens, r.mass, _encode(r), context) for key, r, context in rows
+            (key, len(r.raw), int(whole), r.raw.shape[1], r.tokens, r.mass, _encode(r), context)
+            for key, r, context in rows
         ]
         query = (
             "INSERT INTO readings (key, states, whole, labels, tokens, mass, data, context) VALUES (?,?,?,?,?,?,?,?) "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import aggregate
-from .records import Item, Judgment, LayerWeights, Reading
-from .rubric import Rubric
+from ..prompts import Rubric
+from ..records import Item, Judgment, LayerWeights, Reading
+from ..scoring import aggregate
 
 
 def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeights | None, n_states: int) -> Judgment:

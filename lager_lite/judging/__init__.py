@@ -1,0 +1,31 @@
+"""Items in, judgments out.
+
+Prompts are tokenized, looked up in the store, evaluated together where they are missing, and read: each
+reading becomes a judgment.
+"""
+
+from __future__ import annotations
+
+from .feedback import TEMPERATURE, Reasoning
+from .judge import OVERFLOW, Judge
+from .score_file import LOW_MASS, SHOWN_FAILURES, Rows, Summary, Tally, judgment_row, ordering, score_file, score_items
+from .store import Store
+from .tokens import tokenize_prompt
+
+__all__ = [
+    "Judge",
+    "LOW_MASS",
+    "OVERFLOW",
+    "Reasoning",
+    "Rows",
+    "SHOWN_FAILURES",
+    "Store",
+    "Summary",
+    "TEMPERATURE",
+    "Tally",
+    "judgment_row",
+    "ordering",
+    "score_file",
+    "score_items",
+    "tokenize_prompt",
+]
