@@ -1,0 +1,214 @@
+"""Two evaluations on the same items: which agrees better with people, and by how much.
+
+The two may differ in model, quantization, rubric, weights or settings. Only what both have judged is
+compared, in pairs, so that the difference has a much smaller interval than either agreement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from ..stats import Agreement, Difference, agreement, paired_difference
+from .results import Evaluation, MethodResult, Run
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A's and B's agreement on the same n items; difference: Spearman of B minus that of A, `share` of
+    resamples in which B is better."""
+
+    a: Agreement
+    b: Agreement
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class MethodPair:
+    """One method in both runs. overall, and by criterion where there are several.
+
+    error: mean absolute error of the calibrated scores, A, B, and B minus A (share: of resamples in
+    which B errs less); None where either has none. moved: mean absolute difference of the raw
+    scores, in points; order: Spearman correlation between them, None where undefined.
+    """
+
+    name: str
+    overall: Pair
+    criteria: Mapping[str, Pair]
+    error: tuple[float, float, Difference] | None
+    moved: float
+    order: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Run B against run A on n judgments that both have.
+
+    only_a, only_b: "item" or "item (criterion)" of judgments that one of them lacks, methods_a,
+    methods_b: methods likewise. differences: (what, in A, in B) where the origins differ. groups: how many.
+    """
+
+    n: int
+    groups: int
+    methods: tuple[MethodPair, ...]
+    differences: tuple[tuple[str, str, str], ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    methods_a: tuple[str, ...]
+    methods_b: tuple[str, ...]
+
+    def row(self) -> dict:
+        """As a dictionary for JSON."""
+        return asdict(self)
+
+
+def compare(a: Run, b: Run, *, seed: int = 0, resamples: int = 1000) -> Comparison:
+    """Compare two runs on the judgments (item and criterion) that both have.
+
+    Intervals resample A's groups. Raises DataError where nothing is shared, or where the human
+    scores of a shared judgment differ: then these are not the same items.
+    """
+    left, right = _places(a.evaluation), _places(b.evaluation)
+    shared = [key for key in left if key in right]
+    if not shared:
+        raise DataError(
+            f"the two evaluations share no judgment: A has {_some(left)}, B has {_some(right)}",
+            "compare evaluations of one file under rubrics of the same names",
+        )
+    rows_a, rows_b = [left[key] for key in shared], [right[key] for key in shared]
+    human = np.array(a.evaluation.human)[rows_a]
+    _check_human(shared, human, np.array(b.evaluation.human)[rows_b])
+    group = np.array(a.evaluation.group)[rows_a]
+    names_a, names_b = ([m.name for m in run.evaluation.methods] for run in (a, b))
+    setting = _Setting(rows_a, rows_b, human, group, np.array([c for _, c in shared]), seed, resamples)
+    return Comparison(
+        n=len(shared),
+        groups=int(np.unique(group).size),
+        methods=tuple(
+            _method(m, b.evaluation.method(m.name), setting) for m in a.evaluation.methods if m.name in names_b
+        ),
+        differences=tuple(_differences(a, b)),
+        only_a=tuple(_label(key) for key in left if key not in right),
+        only_b=tuple(_label(key) for key in right if key not in left),
+        methods_a=tuple(n for n in names_a if n not in names_b),
+        methods_b=tuple(n for n in names_b if n not in names_a),
+    )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a judgment cost: seconds (None where something came from the store, or nothing was judged),
+    tokens generated, and prompt tokens evaluated."""
+
+    seconds: float | None
+    generated: float
+    evaluated: float
+
+
+def cost(run: Run) -> Cost:
+    """The cost per judgment of a run's reading."""
+    counts = run.origin.judgments
+    judged = counts["done"] - counts["failed"]
+    fresh = judged > 0 and not counts["stored"] and not counts.get("stored_feedback", 0)
+    seconds = run.origin.seconds["reading"] / judged if fresh else None
+    return Cost(
+        seconds, counts.get("generated_tokens", 0) / max(1, judged), counts["evaluated_tokens"] / max(1, judged)
+    )
+
+
+@dataclass(frozen=True)
+class _Setting:
+    rows_a: list[int]
+    rows_b: list[int]
+    human: np.ndarray
+    group: np.ndarray
+    criterion: np.ndarray
+    seed: int
+    resamples: int
+
+    def difference(self, a: np.ndarray, b: np.ndarray, rows: np.ndarray, measure: str = "spearman") -> Difference:
+        """B minus A on some of the rows."""
+        rng = np.random.default_rng(self.seed)
+        return paired_difference(
+            b[rows], a[rows], self.human[rows], self.group[rows], rng=rng, measure=measure, resamples=self.resamples
+        )
+
+
+def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
+    x, y = np.array(a.raw)[setting.rows_a], np.array(b.raw)[setting.rows_b]
+    every = np.ones(x.size, dtype=bool)
+
+    def pair(rows: np.ndarray) -> Pair:
+        human = setting.human[rows]
+        return Pair(agreement(x[rows], human), agreement(y[rows], human), setting.difference(x, y, rows))
+
+    names = list(dict.fromkeys(setting.criterion.tolist()))
+    error = None
+    if a.calibrated is not None and b.calibrated is not None:
+        p, q = np.array(a.calibrated)[setting.rows_a], np.array(b.calibrated)[setting.rows_b]
+        off = [float(np.mean(np.abs(c - setting.human))) for c in (p, q)]
+        error = (off[0], off[1], setting.difference(p, q, every, "mae"))
+    return MethodPair(
+        name=a.name,
+        overall=pair(every),
+        criteria={name: pair(setting.criterion == name) for name in names} if len(names) > 1 else {},
+        error=error,
+        moved=float(np.mean(np.abs(x - y))),
+        order=agreement(x, y).spearman,
+    )
+
+
+def _places(found: Evaluation) -> dict[tuple[str, str], int]:
+    return {key: row for row, key in enumerate(zip(found.items, found.criterion))}
+
+
+def _check_human(shared: Sequence[tuple[str, str]], a: np.ndarray, b: np.ndarray) -> None:
+    wrong = np.flatnonzero(~np.isclose(a, b))
+    if wrong.size:
+        shown = "; ".join(f"{_label(shared[i])}: {a[i]:g} and {b[i]:g}" for i in wrong[:_NAMED])
+        raise DataError(
+            f"the human scores of {wrong.size} of {len(shared)} shared judgments differ ({shown})",
+            "compare evaluations of one file",
+        )
+
+
+def _differences(a: Run, b: Run) -> Iterator[tuple[str, str, str]]:
+    for name, left in asdict(a.origin).items():
+        right = getattr(b.origin, name)
+        if name in ("seconds", "judgments", "date") or left == right:
+            continue
+        if isinstance(left, Mapping):
+            for key in dict.fromkeys([*left, *right]):
+                if left.get(key) != right.get(key):
+                    yield f"{name}: {key}", _shown(left.get(key, "-")), _shown(right.get(key, "-"))
+        else:
+            yield name, _shown(left), _shown(right)
+    x, y = a.evaluation, b.evaluation
+    for name in ("n", "values", "folds", "seed"):
+        if getattr(x, name) != getattr(y, name):
+            yield name, _shown(getattr(x, name)), _shown(getattr(y, name))
+    groups_a, groups_b = ({key: e.group[row] for key, row in _places(e).items()} for e in (x, y))
+    moved = sum(groups_a[key] != groups_b[key] for key in groups_a if key in groups_b)
+    if moved:
+        yield "group", f"{moved} judgments", "are in other groups"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _label(key: tuple[str, str]) -> str:
+    item, criterion = key
+    return f"{item} ({criterion})" if criterion else item
+
+
+def _some(places: Mapping[tuple[str, str], int]) -> str:
+    shown = ", ".join(_label(key) for key in list(places)[:_NAMED])
+    return f"{shown}, ..." if len(places) > _NAMED else shown

@@ -1,0 +1,288 @@
+"""Compare the methods with human scores, every fitted one on items that its weights have not seen.
+
+Two ways: cross-validation fits each kind of weights on parts of the items and scores the rest;
+given weights, fitted elsewhere, are used as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import DataError
+from ..fitting import LENS_OF, Labelled, best_lens, cross_validate, fit_recipe, gather, ids_digest, preset
+from ..judging import Judge
+from ..records import KINDS, Counts, Item, LayerWeights, Reading
+from ..scoring import WeightsFile, direct, e_score, per_layer_scores, uniform_score
+from ..stats import agreement, annotator_ceiling, by_criterion, intervals, paired_difference
+from .results import Evaluation, FittedKind, LayerResult, MethodResult, Run, Verdict, origin_of
+
+FEW_LABELS = 100
+FEW_GROUPS = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compare; see `evaluate`. Given weights need the seed only."""
+
+    kinds: Sequence[str] = KINDS
+    criteria: bool = False
+    like: Sequence[str] = ()
+    folds: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Scores:
+    raw: np.ndarray
+    calibrated: np.ndarray | None
+    lenses: tuple[str, ...] = ()
+
+
+def run_evaluation(
+    judge: Judge,
+    items: Sequence[Item],
+    plan: Plan,
+    *,
+    source: str,
+    weights: tuple[str, WeightsFile] | None = None,
+    progress: Callable[[Counts], None] | None = None,
+) -> tuple[Run, tuple[tuple[str, str], ...]]:
+    """Read the items and evaluate: the judge's weights where they were given, else by cross-validation.
+
+    source: path of the file that the items are from; weights: path and content of the judge's weights.
+    Returns the run, and (item id, reason) of items left out. Raises DataError or FitError.
+    """
+    begin = time.monotonic()
+    data = gather(judge, items, progress)
+    read = time.monotonic()
+    if weights is not None:
+        path, file = weights
+        result = evaluate_weights(judge, data, fitted_ids=file.provenance.fit.get("ids"), seed=plan.seed)
+    else:
+        path = None
+        result = evaluate(
+            data, kinds=plan.kinds, criteria=plan.criteria, like=plan.like, folds=plan.folds, seed=plan.seed
+        )
+    seconds = {"reading": read - begin, "evaluation": time.monotonic() - read}
+    return Run(result, origin_of(judge, source, weights=path, seconds=seconds)), data.failed
+
+
+def evaluate(
+    data: Labelled,
+    *,
+    kinds: Sequence[str] = KINDS,
+    criteria: bool = False,
+    like: Sequence[str] = (),
+    folds: int = 5,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Evaluation:
+    """Cross-validate every kind of weights, folds split by group, and set all methods side by side.
+
+    The ridge's strength, the lens and the calibration are chosen inside each training part.
+    criteria: also weights per criterion, "<kind> by criterion"; like: names of published recipes.
+    Intervals are 95% percentiles over groups. Raises FitError where nothing can be fitted.
+    """
+    logits = {"raw": data.raw, "norm": data.norm}
+    found = cross_validate(
+        logits,
+        data.human,
+        data.values,
+        kinds=kinds,
+        groups=data.group,
+        criterion=data.criterion if criteria else None,
+        recipes=[preset(name) for name in like],
+        folds=folds,
+        seed=seed,
+    )
+    scores = {name: _Scores(held.raw, held.calibrated, held.lenses) for name, held in found.methods.items()}
+    fitted = [_whole(kind, data, folds, seed) for kind in kinds if kind != "uniform"]
+    for name in like:
+        weights = fit_recipe(preset(name), data.raw, data.human, data.values, calibrate=False).weights
+        fitted.append(_picture(f"like {name}", weights))
+    return _set_side_by_side(data, scores, fitted, folds=folds, seed=seed, resamples=resamples)
+
+
+def evaluate_weights(
+    judge: Judge, data: Labelled, *, fitted_ids: str | None = None, seed: int = 0, resamples: int = 1000
+) -> Evaluation:
+    """The judge's own weights, as they are, beside direct, e_score and uniform; they are named "tuned".
+
+    data must come from this judge. fitted_ids: `ids_digest` of the items that the weights were fitted
+    on; where these are the same items, a warning says so. Raises DataError for a judge without weights.
+    """
+    if judge.weights is None:
+        raise DataError("the judge has no weights to evaluate", "give a weights file")
+    last = data.raw[:, -1]
+    scores = {
+        "direct": _Scores(direct(last, data.values), None),
+        "e_score": _Scores(e_score(last, data.values), None),
+        "uniform": _Scores(uniform_score(data.raw, data.values), None),
+        "tuned": _tuned(judge, data),
+    }
+    result = _set_side_by_side(
+        data, scores, [_picture("tuned", judge.weights)], folds=None, seed=seed, resamples=resamples
+    )
+    if fitted_ids != ids_digest(data.item):
+        return result
+    seen = (
+        "the weights were fitted on items of these very ids: their figures are too good; leave -w out to cross-validate"
+    )
+    return replace(result, warnings=(seen, *result.warnings))
+
+
+def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
+    """The items with the text of `field` as their group; one that lacks it is a group of its own.
+
+    Long texts become digests. Raises DataError where no item has the field.
+    """
+    if field == "group" and any(item.group is not None for item in items):
+        return tuple(items)
+    if not any(field in item.fields for item in items):
+        known = sorted({name for item in items for name in item.fields})
+        raise DataError(f"no item has the field {field!r} to group by", f"the fields are: {', '.join(known[:20])}")
+    return tuple(replace(item, group=_short(item.fields[field]) if field in item.fields else None) for item in items)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _tuned(judge: Judge, data: Labelled) -> _Scores:
+    rubrics = {rubric.name: rubric for rubric in judge.rubrics}
+    judged = [
+        judge.judgment(Item(str(item), {}), rubrics[str(name)], Reading(raw, norm, None, 0))
+        for item, name, raw, norm in zip(data.item, data.criterion, data.raw, data.norm)
+    ]
+    return _Scores(np.array([j.raw_score for j in judged]), np.array([j.score for j in judged]))
+
+
+def _set_side_by_side(
+    data: Labelled,
+    scores: Mapping[str, _Scores],
+    fitted: Sequence[FittedKind],
+    *,
+    folds: int | None,
+    seed: int,
+    resamples: int,
+) -> Evaluation:
+    several = any(len(given) > 1 for given in data.individual)
+    methods = _methods(scores, data, seed, resamples)
+    result = Evaluation(
+        n=len(data.human),
+        groups=int(np.unique(data.group).size),
+        folds=folds,
+        seed=seed,
+        methods=methods,
+        ceiling=annotator_ceiling(data.individual) if several else None,
+        verdict=_verdict(methods),
+        warnings=(),
+        values=tuple(map(float, data.values)),
+        items=tuple(map(str, data.item)),
+        criterion=tuple(map(str, data.criterion)),
+        group=tuple(map(str, data.group)),
+        human=tuple(map(float, data.human)),
+        layers=_layers(data, seed, resamples),
+        fitted=tuple(fitted),
+    )
+    return replace(result, warnings=_warnings(result))
+
+
+def _methods(scores: Mapping[str, _Scores], data: Labelled, seed: int, resamples: int) -> tuple[MethodResult, ...]:
+    raw = {name: found.raw for name, found in scores.items()}
+    rng = np.random.default_rng(seed)
+    bounds = intervals(raw, data.human, data.group, rng=rng, resamples=resamples, measures=("spearman",))
+    methods = []
+    for name, found in scores.items():
+        gain, calibrated = None, found.calibrated
+        if name != "e_score":
+            rng = np.random.default_rng(seed)
+            gain = paired_difference(found.raw, raw["e_score"], data.human, data.group, rng=rng, resamples=resamples)
+        methods.append(
+            MethodResult(
+                name=name,
+                overall=agreement(found.raw, data.human),
+                interval=bounds[name]["spearman"],
+                calibrated_mae=None if calibrated is None else float(np.mean(np.abs(calibrated - data.human))),
+                criteria=by_criterion(found.raw, data.human, data.criterion),
+                gain=gain,
+                lenses=found.lenses,
+                raw=tuple(map(float, found.raw)),
+                calibrated=None if calibrated is None else tuple(map(float, calibrated)),
+            )
+        )
+    return tuple(methods)
+
+
+def _layers(data: Labelled, seed: int, resamples: int) -> tuple[LayerResult, ...]:
+    alone = {
+        (lens, state): scores
+        for lens in ("raw", "norm")
+        for state, scores in enumerate(per_layer_scores(data.lens(lens).astype(np.float64), data.values).T)
+    }
+    named = {f"{lens} {state}": scores for (lens, state), scores in alone.items()}
+    rng = np.random.default_rng(seed)
+    bounds = intervals(named, data.human, data.group, rng=rng, resamples=resamples, measures=("spearman",))
+    return tuple(
+        LayerResult(state, lens, agreement(scores, data.human).spearman, bounds[f"{lens} {state}"]["spearman"])
+        for (lens, state), scores in alone.items()
+    )
+
+
+def _whole(kind: str, data: Labelled, folds: int, seed: int) -> FittedKind:
+    only = LENS_OF[kind]
+    logits = {lens: data.lens(lens) for lens in ("raw", "norm") if only in (None, lens)}
+    found = best_lens(logits, data.human, data.values, kind=kind, groups=data.group, folds=folds, seed=seed)
+    return _picture(kind, found.weights, found.strength)
+
+
+def _picture(name: str, weights: LayerWeights, strength: float | None = None) -> FittedKind:
+    numbers = weights.weights.tolist()
+    return FittedKind(name, weights.lens, strength, tuple(tuple(w) if isinstance(w, list) else w for w in numbers))
+
+
+def _verdict(methods: Sequence[MethodResult]) -> Verdict | None:
+    tuned = [m for m in methods if m.tuned and m.overall.spearman is not None and m.gain and m.gain.interval]
+    if not tuned:
+        return None
+    best = max(tuned, key=lambda m: m.overall.spearman)
+    base = next(m for m in methods if m.name == "e_score").overall.spearman
+    low, high = best.gain.interval.low, best.gain.interval.high
+    found = "beats" if low > 0 else "loses to" if high < 0 else "does not clearly beat"
+    name = "the given weights agree" if best.name == "tuned" else f"{best.name} weights agree"
+    many = f" (the best of {len(tuned)} ways tried)" if len(tuned) > 1 else ""
+    text = (
+        f"Tuning {found} e_score: {name} with people at Spearman {best.overall.spearman:.3f}, e_score at {base:.3f}; "
+        f"the gain is {best.gain.value:.3f}, 95% interval {low:.3f} to {high:.3f}{many}."
+    )
+    return Verdict(best.name, low > 0, text)
+
+
+def _warnings(result: Evaluation) -> tuple[str, ...]:
+    found = []
+    if result.n < FEW_LABELS:
+        held = ", and weights fitted on them hold little" if result.folds else ""
+        found.append(f"{result.n} labels are few: intervals are wide{held}; use 200 or more")
+    if result.groups < FEW_GROUPS:
+        found.append(f"{result.groups} groups are few: the intervals are resampled from them and cannot be trusted")
+    resamples = max((m.interval.resamples for m in result.methods if m.interval), default=0)
+    for method in result.methods:
+        defined = method.interval.resamples if method.interval else resamples
+        if defined < 0.95 * resamples:
+            found.append(
+                f"{method.name}: without a correlation in {resamples - defined} of {resamples} resamples, "
+                "its interval is from the others"
+            )
+        if method.overall.undefined:
+            found.append(f"{method.name}: {method.overall.undefined}")
+        elif method.tuned:
+            low = method.gain.interval.low if method.gain and method.gain.interval else None
+            if low is None or low <= 0:
+                name = "the given" if method.name == "tuned" else method.name
+                found.append(f"{name} weights do not clearly beat e_score here: do not use them without more labels")
+    return tuple(found)

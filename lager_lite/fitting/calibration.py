@@ -1,0 +1,77 @@
+"""A monotone map from raw expected scores onto the human scale.
+
+Raw scores rank well and read badly: they are squeezed toward the middle. The map never decreases,
+so it changes what a score says and hardly ever its order. Rank by raw scores all the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from ..errors import FitError
+from ..records import Calibration
+
+FEW_LABELS = 100
+MOST_KNOTS = 40
+LEAST_PER_KNOT = 10
+
+
+def fit_calibration(raw: np.ndarray, human: np.ndarray, values: np.ndarray, *, kind: str | None = None) -> Calibration:
+    """Fit the map from raw scores (n,) to human scores (n,) on a scale with `values` (K,).
+
+    kind: "isotonic", "affine", or None for affine below 100 labels and isotonic from there on.
+    Give out-of-fold raw scores: those of the data the weights were fitted on are too good.
+    Raises FitError for scores that are not finite or for an unknown kind.
+    """
+    raw = np.asarray(raw, dtype=np.float64)
+    human = np.asarray(human, dtype=np.float64)
+    if raw.size == 0 or not (np.isfinite(raw).all() and np.isfinite(human).all()):
+        raise FitError("calibration needs finite raw and human scores, at least one of each")
+    if kind is None:
+        kind = "affine" if raw.size < FEW_LABELS else "isotonic"
+    low, high = float(np.min(values)), float(np.max(values))
+    if kind == "affine":
+        return _affine(raw, human, low, high)
+    if kind == "isotonic":
+        return _isotonic(raw, human, low, high)
+    raise FitError(f"unknown calibration {kind!r}", 'use "isotonic" or "affine"')
+
+
+def _affine(raw: np.ndarray, human: np.ndarray, low: float, high: float) -> Calibration:
+    spread = raw - raw.mean()
+    variance = float(spread @ spread)
+    slope = float(spread @ (human - human.mean())) / variance if variance > 0 else 0.0
+    mean = float(np.clip(human.mean(), low, high))
+    # Below this slope the whole scale's raw range moves the grade by a thousandth of the scale: flat.
+    if slope <= 1e-3:
+        return Calibration("affine", np.array([low, high]), np.array([mean, mean]))
+    # The knots are where the line meets the ends of the scale, so that "constant outside" clips.
+    ends = raw.mean() + (np.array([low, high]) - human.mean()) / slope
+    return Calibration("affine", ends, np.array([low, high]))
+
+
+def _isotonic(raw: np.ndarray, human: np.ndarray, low: float, high: float) -> Calibration:
+    """Isotonic regression of bin means, one knot at the centre of every pooled block.
+
+    Linear interpolation between block centres leaves no plateaus except outside the first and
+    last knot, where plain isotonic regression would tie whole ranges of scores.
+    """
+    x, y, weight = _bins(raw, human)
+    fit = isotonic_regression(y, weights=weight)
+    starts = np.asarray(fit.blocks[:-1])
+    total = np.add.reduceat(weight, starts)
+    knots_x = np.add.reduceat(weight * x, starts) / total
+    knots_y = np.add.reduceat(weight * y, starts) / total
+    return Calibration("isotonic", knots_x, np.clip(np.maximum.accumulate(knots_y), low, high))
+
+
+def _bins(raw: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means of raw and human scores, and sizes, of bins of near-equal size; equal raw scores share one."""
+    order = np.argsort(raw, kind="stable")
+    raw, human = raw[order], human[order]
+    count = int(np.clip(raw.size // LEAST_PER_KNOT, 1, MOST_KNOTS))
+    edges = raw[np.unique(np.linspace(0, raw.size, count, endpoint=False).astype(int))]
+    starts = np.unique(np.searchsorted(raw, edges, side="left"))
+    size = np.diff(np.append(starts, raw.size)).astype(np.float64)
+    return np.add.reduceat(raw, starts) / size, np.add.reduceat(human, starts) / size, size

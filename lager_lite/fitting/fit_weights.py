@@ -1,0 +1,217 @@
+"""From labelled items to a weights file: the choices of a fit, and what reading fewer states costs."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import FitError
+from ..judging import Judge
+from ..records import LENSES, LayerWeights
+from ..scoring import WeightsFile
+from ..stats import Interval, agreement, intervals
+from .crossval import best_lens, cross_validate_kind
+from .fit import FitResult, fit, fit_by_criterion
+from .labelled import Labelled, ids_digest
+from .recipes import fit_recipe, preset
+
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """kind: one of KINDS; lens: one of LENSES, or "auto" for the one that agrees better out of fold;
+    like: name of a preset, which decides kind and lens itself, or None; by_criterion: weights per
+    rubric, drawn toward the common ones; max_state: the highest state to use, None for all; budget:
+    share of the pass that may be spent, None where it does not matter; tolerance: Spearman that a
+    shorter pass may lose."""
+
+    kind: str = "full"
+    lens: str = "auto"
+    like: str | None = None
+    by_criterion: bool = False
+    max_state: int | None = None
+    budget: float | None = None
+    tolerance: float = TOLERANCE
+    folds: int = 5
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Shorter:
+    """Cross-validated Spearman correlation when the pass ends after `state`; None where undefined."""
+
+    state: int
+    spearman: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """file: the weights with their provenance; agreement: out-of-fold Spearman correlation, None where
+    there is none; tradeoff: empty without a budget; warnings: for the user."""
+
+    file: WeightsFile
+    items: int
+    groups: int
+    strength: float | None
+    agreement: float | None
+    tradeoff: tuple[Shorter, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitted:
+    """Fit weights on labelled items that `judge` has read.
+
+    Raises FitError where nothing can be fitted, and for plans that contradict themselves.
+    """
+    if plan.like:
+        return _like(judge, data, plan)
+    found, lens = _whole(data, plan)
+    tradeoff, warnings, max_state = (), [], plan.max_state
+    if plan.budget is not None:
+        tradeoff = _tradeoff(data, lens, plan)
+        point, warning = shortest(tradeoff, data.raw.shape[1] - 1, plan.budget, plan.tolerance)
+        warnings += [warning] if warning else []
+        max_state = point.state
+        found = fit(
+            data.lens(lens),
+            data.human,
+            data.values,
+            kind=plan.kind,
+            lens=lens,
+            max_states=max_state + 1,
+            groups=data.group,
+            folds=plan.folds,
+            seed=plan.seed,
+        )
+    by_rubric: dict[str, LayerWeights] = {}
+    if plan.by_criterion:
+        x = data.lens(lens)[:, : None if max_state is None else max_state + 1]
+        shared = fit_by_criterion(
+            x,
+            data.human,
+            data.values,
+            data.criterion,
+            kind=plan.kind,
+            lens=lens,
+            groups=data.group,
+            folds=plan.folds,
+            seed=plan.seed,
+        )
+        by_rubric = {name: result.weights for name, result in shared.by_criterion.items()}
+    return _packed(judge, data, found, by_rubric, tradeoff, warnings)
+
+
+def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: float) -> tuple[Shorter, str]:
+    """The first of `points` within the budget that loses at most `tolerance` against the best of all.
+
+    budget: share of `blocks` that may be run. Where none keeps within the tolerance, the best within
+    the budget, and a warning. Raises FitError where none has an agreement.
+    """
+    known = [p for p in points if p.spearman is not None]
+    within = [p for p in known if p.state <= budget * blocks]
+    if not within:
+        raise FitError(
+            f"no state within {budget:.0%} of {blocks} blocks has an agreement",
+            "allow a larger --budget, or give more labels",
+        )
+    best = max(p.spearman for p in known)
+    good = [p for p in within if p.spearman >= best - tolerance]
+    if good:
+        return min(good, key=lambda p: p.state), ""
+    top = max(within, key=lambda p: p.spearman)
+    return top, f"within the budget the agreement is {top.spearman:.3f}, {best - top.spearman:.3f} below the best"
+
+
+def _whole(data: Labelled, plan: FitPlan) -> tuple[FitResult, str]:
+    states = None if plan.max_state is None else plan.max_state + 1
+    lenses = LENSES if plan.lens == "auto" else (plan.lens,)
+    found = best_lens(
+        {lens: data.lens(lens) for lens in lenses},
+        data.human,
+        data.values,
+        kind=plan.kind,
+        max_states=states,
+        groups=data.group,
+        folds=plan.folds,
+        seed=plan.seed,
+    )
+    return found, found.weights.lens
+
+
+def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
+    """Every state, each with the strength that suits it: fewer states want another ridge."""
+    found = {str(state): _held(data, lens, plan, state) for state in range(data.raw.shape[1])}
+    # Of very many items, the strength is chosen on the same part for every state.
+    known = np.isfinite(found["0"])
+    rng = np.random.default_rng(plan.seed)
+    held = {name: raw[known] for name, raw in found.items()}
+    spans = intervals(held, data.human[known], data.group[known], rng=rng, measures=("spearman",))
+    return tuple(
+        Shorter(int(name), _spearman(raw, data.human[known]), spans[name]["spearman"]) for name, raw in held.items()
+    )
+
+
+def _held(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
+    options = {
+        "kind": plan.kind,
+        "lens": lens,
+        "max_states": state + 1,
+        "groups": data.group,
+        "folds": plan.folds,
+        "seed": plan.seed,
+    }
+    if plan.kind == "uniform":
+        return cross_validate_kind(data.lens(lens), data.human, data.values, **options)
+    found = fit(data.lens(lens), data.human, data.values, calibrate=False, **options)
+    assert found.out_of_fold is not None
+    return found.out_of_fold
+
+
+def _spearman(raw: np.ndarray, human: np.ndarray) -> float | None:
+    return agreement(raw, human).spearman
+
+
+def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
+    if plan.budget is not None or plan.by_criterion or plan.max_state is not None:
+        raise FitError(
+            f"--like {plan.like} decides everything itself", "leave out --budget, --max-state and --by-criterion"
+        )
+    found = fit_recipe(
+        preset(str(plan.like)), data.raw, data.human, data.values, groups=data.group, folds=plan.folds, seed=plan.seed
+    )
+    return _packed(judge, data, found, {}, (), [])
+
+
+def _packed(
+    judge: Judge,
+    data: Labelled,
+    found: FitResult,
+    by_rubric: dict[str, LayerWeights],
+    tradeoff: tuple,
+    warnings: list[str],
+) -> Fitted:
+    correlation = None if found.out_of_fold is None else _out_of_fold(found, data.human)
+    if found.items < 100:
+        warnings = [*warnings, f"{found.items} labels are few; 200 or more make weights that hold"]
+    facts = {
+        "items": found.items,
+        "groups": found.groups,
+        "strength": found.strength,
+        "loss": found.loss,
+        "spearman_cv": correlation,
+        "ids": ids_digest(data.item),
+    }
+    date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    file = WeightsFile(found.weights, replace(judge.provenance(**facts), date=date), by_rubric)
+    return Fitted(file, found.items, found.groups, found.strength, correlation, tradeoff, tuple(warnings))
+
+
+def _out_of_fold(found: FitResult, human: np.ndarray) -> float | None:
+    assert found.out_of_fold is not None
+    known = np.isfinite(found.out_of_fold)
+    return _spearman(found.out_of_fold[known], human[known])

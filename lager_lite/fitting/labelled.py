@@ -1,0 +1,100 @@
+"""Human-scored items as arrays: what fitting needs."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from ..judging import Judge
+from ..prompts import describe
+from ..records import Counts, Item
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """n judgments with human scores.
+
+    raw, norm: layer logits float32 (n, S, K); human float64 (n,), means; individual: the scores
+    behind them; criterion, group, item: str (n,); values float64 (K,); failed: (item id, reason)
+    of those without a reading.
+    """
+
+    raw: np.ndarray
+    norm: np.ndarray
+    human: np.ndarray
+    individual: tuple[tuple[float, ...], ...]
+    criterion: np.ndarray
+    group: np.ndarray
+    item: np.ndarray
+    values: np.ndarray
+    failed: tuple[tuple[str, str], ...]
+
+    def lens(self, name: str) -> np.ndarray:
+        """The layer logits under the lens `name`."""
+        return {"raw": self.raw, "norm": self.norm}[name]
+
+
+def ids_digest(ids: Iterable[str]) -> str:
+    """Names a set of item ids, whatever their order or how often one occurs: 32 hex digits."""
+    text = "\n".join(sorted(set(ids)))
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Labelled:
+    """Read every item under every rubric for which it has a human score.
+
+    A rubric takes the score of its own name, or a row's one unnamed score. Raises DataError where
+    the rubrics have different scales, no item has a score for any of them, or (before anything is
+    evaluated) a score lies outside the scale.
+    """
+    scales = {r.scale for r in judge.rubrics}
+    if len(scales) > 1:
+        raise DataError("the rubrics have different scales", "fit them one by one, or give --scale")
+    values = judge.rubrics[0].scale.values
+    _check_scale(items, judge)
+    rows, failed = [], []
+    for item, rubric, reading in judge.read(items, progress=progress):
+        scores = item.human.get(rubric.name) or item.human.get("")
+        if not scores:
+            continue
+        if isinstance(reading, str):
+            failed.append((item.id, reading))
+            continue
+        rows.append((reading, scores, rubric.name, item.group or item.id, item.id))
+    if not rows:
+        named = sorted({name or "(unnamed)" for item in items for name in item.human})
+        raise DataError(
+            f"no item has a human score for the rubrics {', '.join(r.name for r in judge.rubrics)}; "
+            f"scores found: {', '.join(named) or 'none'}",
+            "use -r with the names of the scores, or --map score=KEY",
+        )
+    return Labelled(
+        raw=np.stack([r.raw for r, *_ in rows]),
+        norm=np.stack([r.norm for r, *_ in rows]),
+        human=np.array([np.mean(s) for _, s, *_ in rows]),
+        individual=tuple(tuple(s) for _, s, *_ in rows),
+        criterion=np.array([c for _, _, c, _, _ in rows]),
+        group=np.array([g for *_, g, _ in rows]),
+        item=np.array([i for *_, i in rows]),
+        values=np.asarray(values, dtype=np.float64),
+        failed=tuple(failed),
+    )
+
+
+def _check_scale(items: Sequence[Item], judge: Judge) -> None:
+    rubric = judge.rubrics[0]
+    low, high = rubric.scale.values[0], rubric.scale.values[-1]
+    found = [s for item in items for r in judge.rubrics for s in item.human.get(r.name) or item.human.get("") or ()]
+    outside = [s for s in found if not low <= s <= high]
+    if outside:
+        span = f"{math.floor(min(found))}-{math.ceil(max(found))}"
+        raise DataError(
+            f"{len(outside)} of {len(found)} human scores lie outside the scale {describe(rubric.scale)} of rubric "
+            f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",
+            f"give the scale of the scores, for instance --scale {span}",
+        )

@@ -1,0 +1,242 @@
+"""What fitting minimises: labels, loss, and how parameters become logits; gradients in closed form.
+
+Layer logits are standardised, because states differ in size by orders of magnitude; a design knows
+the way there and back. Products with a vector go through einsum and not BLAS: they are as fast, and
+BLAS threads that wait for each other on a busy machine make thousands of small products 20 times slower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import FitError
+from ..scoring import label_steps
+
+# Labels this far outside the scale are rounding, not mistakes.
+_SLACK = 1e-6
+
+
+@dataclass(frozen=True)
+class Loss:
+    """mix * cross-entropy + (1 - mix) * error of the expected score, averaged over the items.
+
+    error: "squared" or "absolute", in points of the scale. smooth: the absolute error is rounded
+    off within about this many points of zero (0: exact, with gradient 0 at zero).
+    """
+
+    mix: float = 0.25
+    error: str = "squared"
+    smooth: float = 0.0
+
+
+@dataclass(frozen=True)
+class StateDesign:
+    """One weight per state for all labels: logits[k] = sum_s weights[s] x[s, k] + bias[k].
+
+    features float64 (K, n, S) standardised; mean float64 (K, S); size float64 (S,). Parameters are
+    the S weights times `size`, then K biases.
+    """
+
+    features: np.ndarray
+    mean: np.ndarray
+    size: np.ndarray
+
+    def logits(self, theta: np.ndarray) -> np.ndarray:
+        """Combined logits (K, n) of parameters `theta`."""
+        states = self.size.size
+        return np.einsum("kns,s->kn", self.features, theta[:states]) + theta[states:, None]
+
+    def pull(self, slope: np.ndarray) -> np.ndarray:
+        """Gradient for `theta` from the gradient (K, n) for the logits."""
+        return np.concatenate([np.einsum("kn,kns->s", slope, self.features), slope.sum(axis=1)])
+
+    def export(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (S,) and bias (K,) for layer logits as they were before standardising."""
+        weights = theta[: self.size.size] / self.size
+        return weights, theta[self.size.size :] - self.mean @ weights
+
+    def adopt(self, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Parameters that stand for exported weights and bias: the inverse of `export`."""
+        return np.concatenate([weights * self.size, bias + self.mean @ weights])
+
+    def curvature(self, block: np.ndarray) -> np.ndarray:
+        """Sum over items of the second derivative, were it `block` (K, K) for every item's logits."""
+        labels, items, states = self.features.shape
+        total = np.zeros((states + labels, states + labels))
+        # Features have mean zero over the items, so weights and biases do not interact.
+        total[states:, states:] = items * block
+        mixed = np.tensordot(block, self.features, axes=1)
+        total[:states, :states] = np.einsum("kab->ab", np.matmul(np.swapaxes(self.features, 1, 2), mixed))
+        return total
+
+
+@dataclass(frozen=True)
+class EvidenceDesign:
+    """One weight per state and label: logits[k] = steps[k] * sum_sj weights[s, j] x[s, j] + bias[k].
+
+    features float64 (n, S * K) standardised; mean, size float64 (S * K,); steps float64 (K,), see
+    `aggregate.label_steps`. Parameters are the weights times `size`, state-major, then K biases.
+    """
+
+    features: np.ndarray
+    mean: np.ndarray
+    size: np.ndarray
+    steps: np.ndarray
+
+    def logits(self, theta: np.ndarray) -> np.ndarray:
+        """Combined logits (K, n) of parameters `theta`."""
+        evidence = np.einsum("nd,d->n", self.features, theta[: self.size.size])
+        return np.multiply.outer(self.steps, evidence) + theta[self.size.size :, None]
+
+    def pull(self, slope: np.ndarray) -> np.ndarray:
+        """Gradient for `theta` from the gradient (K, n) for the logits."""
+        weights = np.einsum("n,nd->d", np.einsum("k,kn->n", self.steps, slope), self.features)
+        return np.concatenate([weights, slope.sum(axis=1)])
+
+    def export(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights (S, K) and bias (K,) for layer logits as they were before standardising."""
+        weights = theta[: self.size.size] / self.size
+        return weights.reshape(-1, self.steps.size), theta[self.size.size :] - self.steps * (self.mean @ weights)
+
+    def adopt(self, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Parameters that stand for exported weights and bias: the inverse of `export`."""
+        flat = weights.reshape(-1)
+        return np.concatenate([flat * self.size, bias + self.steps * (self.mean @ flat)])
+
+    def curvature(self, block: np.ndarray) -> np.ndarray:
+        """Sum over items of the second derivative, were it `block` (K, K) for every item's logits."""
+        items, count = self.features.shape
+        total = np.zeros((count + self.steps.size, count + self.steps.size))
+        total[:count, :count] = (self.features.T @ self.features) * (self.steps @ block @ self.steps)
+        total[count:, count:] = items * block
+        return total
+
+
+def state_design(layer_logits: np.ndarray) -> StateDesign:
+    """Layer logits (n, S, K) for one weight per state; a state that never varies gets feature 0."""
+    features = label_major(layer_logits)
+    # The softmax ignores what all labels of an item have in common; so must a state's size.
+    features -= features.mean(axis=0, keepdims=True)
+    mean = features.mean(axis=1)
+    features -= mean[:, None, :]
+    size = np.sqrt(np.einsum("kns,kns->s", features, features) / features[:, :, 0].size)
+    size, moving = _sizes(size, np.abs(mean).max(axis=0))
+    features *= moving / size
+    return StateDesign(features, mean, size)
+
+
+def plain_design(layer_logits: np.ndarray) -> StateDesign:
+    """Layer logits (n, S, K) laid out for fitting but not standardised."""
+    features = label_major(layer_logits)
+    return StateDesign(features, np.zeros((features.shape[0], features.shape[2])), np.ones(features.shape[2]))
+
+
+def evidence_design(layer_logits: np.ndarray) -> EvidenceDesign:
+    """Layer logits (n, S, K) for one weight per state and label; entries that never vary become 0."""
+    shape = np.shape(layer_logits)
+    features = np.array(layer_logits, dtype=np.float64).reshape(shape[0], -1)
+    mean = features.mean(axis=0)
+    features -= mean
+    size = np.sqrt(np.einsum("nd,nd->d", features, features) / shape[0])
+    size, moving = _sizes(size, np.abs(mean))
+    features *= moving / size
+    return EvidenceDesign(features, mean, size, label_steps(shape[2]))
+
+
+def label_major(layer_logits: np.ndarray) -> np.ndarray:
+    """A float64 copy of layer logits (n, S, K) as (K, n, S), each label's matrix contiguous."""
+    return np.array(np.moveaxis(np.asarray(layer_logits), 2, 0), dtype=np.float64, order="C")
+
+
+def _sizes(size: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # Rounding noise of an entry that never varies (state 0, say) must not be blown up to size one.
+    moving = size > 1e-6 * np.maximum(level, 1e-3)
+    return np.where(moving, size, 1.0), moving
+
+
+def soft_labels(human: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Human scores (n,) as distributions (K, n) over the two nearest values, means preserved."""
+    values = np.asarray(values, dtype=np.float64)
+    human = np.clip(np.asarray(human, dtype=np.float64), values[0], values[-1])
+    upper = np.clip(np.searchsorted(values, human, side="right"), 1, len(values) - 1)
+    share = (human - values[upper - 1]) / (values[upper] - values[upper - 1])
+    soft = np.zeros((len(values), len(human)))
+    soft[upper, np.arange(len(human))] = share
+    soft[upper - 1, np.arange(len(human))] = 1.0 - share
+    return soft
+
+
+def loss_and_slope(
+    z: np.ndarray, soft: np.ndarray, human: np.ndarray, values: np.ndarray, loss: Loss
+) -> tuple[float, np.ndarray]:
+    """Mean loss and its gradient (K, n) for logits z (K, n); soft (K, n), human (n,), values (K,)."""
+    count = z.shape[1]
+    shifted = z - z.max(axis=0)
+    p = np.exp(shifted)
+    total = p.sum(axis=0)
+    p /= total
+    entropy = float(np.mean(np.log(total) - np.einsum("kn,kn->n", soft, shifted)))
+    mean = np.einsum("k,kn->n", values, p)
+    gap = mean - human
+    if loss.error == "squared":
+        error, pull = float(np.mean(gap**2)), 2.0 * gap
+    elif loss.smooth > 0:
+        length = np.sqrt(gap**2 + loss.smooth**2)
+        error, pull = float(np.mean(length - loss.smooth)), gap / length
+    else:
+        error, pull = float(np.mean(np.abs(gap))), np.sign(gap)
+    slope = p * (np.subtract.outer(values, mean) * ((1.0 - loss.mix) * pull) + loss.mix) - loss.mix * soft
+    return loss.mix * entropy + (1.0 - loss.mix) * error, slope / count
+
+
+def check_loss(loss: Loss) -> None:
+    """Raise FitError for a mix outside 0 to 1 or an unknown error."""
+    if not 0.0 <= loss.mix <= 1.0:
+        raise FitError(f"the loss mix must lie between 0 and 1, got {loss.mix}")
+    if loss.error not in ("squared", "absolute"):
+        raise FitError(f"unknown error {loss.error!r}", 'use "squared" or "absolute"')
+    if not loss.smooth >= 0.0:
+        raise FitError(f"smooth must not be negative, got {loss.smooth}")
+
+
+def check_labelled(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarray) -> None:
+    """Raise FitError, with counts and what to do, for data from which nothing can be fitted."""
+    shape = np.shape(layer_logits)
+    if len(shape) != 3 or shape[0] != len(human) or shape[2] != len(values):
+        raise FitError(
+            f"layer logits have shape {shape}, expected (items, states, labels) with "
+            f"{len(human)} items and {len(values)} labels"
+        )
+    if len(human) == 0:
+        raise FitError("there are no labelled items", "give items with a human score")
+    # Sums of float32 could overflow where single values do not, so every value is looked at.
+    bad = np.flatnonzero(~np.isfinite(layer_logits).all(axis=(1, 2)))
+    if bad.size:
+        raise FitError(
+            f"{bad.size} of {len(human)} items have layer logits that are not finite (first: number {bad[0]})",
+            "judge these items again, or leave them out",
+        )
+    check_labels(human, values)
+
+
+def check_labels(human: np.ndarray, values: np.ndarray) -> None:
+    """The part of `check_labelled` that concerns the human scores (n,) alone."""
+    human = np.asarray(human, dtype=np.float64)
+    missing = int(np.sum(~np.isfinite(human)))
+    if missing:
+        raise FitError(f"{missing} of {human.size} labels are not finite numbers", "leave unlabelled items out")
+    low, high = float(values[0]), float(values[-1])
+    outside = int(np.sum((human < low - _SLACK) | (human > high + _SLACK)))
+    if outside:
+        raise FitError(
+            f"{outside} of {human.size} labels lie outside the scale {low:g} to {high:g} "
+            f"(they range from {human.min():g} to {human.max():g})",
+            "name the scale that the labels were given on, or rescale them",
+        )
+    if np.ptp(human) == 0:
+        raise FitError(
+            f"all {human.size} labels are {human[0]:g}: there is nothing to learn from",
+            "label items of different quality",
+        )

@@ -1,0 +1,217 @@
+"""Find the weights for one kind and one ridge strength, or for a path of strengths."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize
+
+try:
+    from threadpoolctl import ThreadpoolController
+except ImportError:  # works without, but slowly where other programs are busy
+    ThreadpoolController = None
+
+from ..scoring import combine_arrays, expected, softmax
+from .objective import (
+    EvidenceDesign,
+    Loss,
+    StateDesign,
+    evidence_design,
+    loss_and_slope,
+    plain_design,
+    soft_labels,
+    state_design,
+)
+
+# Ridge on the bias, in items: keeps labels that nobody gave from being ruled out for good.
+_BIAS_RIDGE = 1.0
+_OPTIONS = {"maxiter": 300, "maxcor": 10, "ftol": 1e-9, "gtol": 1e-6}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Weights (S,) or (S, K), bias (K,) or None, training loss without ridge, and how it ended."""
+
+    weights: np.ndarray
+    bias: np.ndarray | None
+    loss: float
+    converged: bool
+    steps: int
+
+
+def solve_path(
+    layer_logits: np.ndarray,
+    human: np.ndarray,
+    values: np.ndarray,
+    *,
+    kind: str,
+    strengths: tuple[float, ...],
+    loss: Loss,
+    prior: Solution | None = None,
+) -> list[Solution]:
+    """Weights for every ridge strength, each started from the one before; strongest first is fastest.
+
+    layer_logits (n, S, K), human (n,), values (K,). Minimised is mean loss + strength / (2 n) *
+    |parameters - prior|^2, with parameters standardised for `signed` and `full` and the softmax's
+    arguments for `simplex`. prior None: uniform weights, and zero for `full`.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    human = np.asarray(human, dtype=np.float64)
+    with single_thread():
+        if kind == "simplex":
+            return _simplex_path(layer_logits, human, values, strengths=strengths, loss=loss, prior=prior)
+        shared = kind == "signed"
+        return _ridge_path(layer_logits, human, values, shared, strengths=strengths, loss=loss, prior=prior)
+
+
+def single_thread() -> AbstractContextManager:
+    """A block in which BLAS uses one thread, where threadpoolctl is installed.
+
+    Fitting makes thousands of small matrix products; on a machine with other work BLAS threads
+    that wait for each other slow them down by a factor of ten.
+    """
+    return nullcontext() if ThreadpoolController is None else _libraries().limit(limits=1, user_api="blas")
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    # Scanning the loaded libraries takes milliseconds, so once is enough.
+    return ThreadpoolController()
+
+
+def _ridge_path(
+    layer_logits: np.ndarray,
+    human: np.ndarray,
+    values: np.ndarray,
+    shared: bool,
+    *,
+    strengths: tuple[float, ...],
+    loss: Loss,
+    prior: Solution | None,
+) -> list[Solution]:
+    soft = soft_labels(human, values)
+    labels, items = soft.shape
+    base = np.log((soft.sum(axis=1) + 0.5) / (items + 0.5 * labels))
+    plan = state_design(layer_logits) if shared else evidence_design(layer_logits)
+    if prior is not None:
+        anchor = plan.adopt(prior.weights, prior.bias)
+    elif shared:
+        anchor = np.concatenate([plan.size / plan.size.size, base])
+    else:
+        anchor = np.concatenate([np.zeros(plan.size.size), base])
+    curve = plan.curvature(_typical_block(soft, values, loss))
+    theta, found = anchor, []
+    for strength in strengths:
+        ridge = np.full(anchor.size, float(strength))
+        ridge[-labels:] = _BIAS_RIDGE
+        theta, converged, steps = _minimise(
+            plan, soft, human, values, loss=loss, anchor=anchor, ridge=ridge, curve=curve, start=theta
+        )
+        weights, bias = plan.export(theta)
+        value, _ = loss_and_slope(plan.logits(theta), soft, human, values, loss)
+        found.append(Solution(weights, bias, value, converged, steps))
+    return found
+
+
+def uniform_solution(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarray, loss: Loss) -> Solution:
+    """Equal weights and the loss they have; nothing is fitted."""
+    states = np.shape(layer_logits)[1]
+    weights = np.full(states, 1.0 / states)
+    z = np.einsum("nsk,s->kn", layer_logits, weights)
+    values = np.asarray(values, dtype=np.float64)
+    value, _ = loss_and_slope(z, soft_labels(human, values), np.asarray(human, np.float64), values, loss)
+    return Solution(weights, None, value, True, 0)
+
+
+def predict(layer_logits: np.ndarray, solution: Solution, values: np.ndarray) -> np.ndarray:
+    """Raw expected scores (n,) of layer logits (n, S, K); states beyond the weights are ignored."""
+    used = np.asarray(layer_logits)[:, : solution.weights.shape[0]]
+    return expected(softmax(combine_arrays(used, solution.weights, solution.bias)), values)
+
+
+def _typical_block(soft: np.ndarray, values: np.ndarray, loss: Loss) -> np.ndarray:
+    """Second derivative (K, K) of one item's loss at the labels' base rates."""
+    p = (soft.sum(axis=1) + 0.5) / (soft.shape[1] + 0.5 * soft.shape[0])
+    lean = p * (values - values @ p)
+    error = 2.0 if loss.error == "squared" else 1.0
+    return loss.mix * (np.diag(p) - np.outer(p, p)) + (1.0 - loss.mix) * error * np.outer(lean, lean)
+
+
+def _minimise(
+    plan: StateDesign | EvidenceDesign,
+    soft: np.ndarray,
+    human: np.ndarray,
+    values: np.ndarray,
+    *,
+    loss: Loss,
+    anchor: np.ndarray,
+    ridge: np.ndarray,
+    curve: np.ndarray,
+    start: np.ndarray,
+) -> tuple[np.ndarray, bool, int]:
+    """L-BFGS in coordinates where the typical curvature is the identity.
+
+    Neighbouring states are nearly collinear; without this change of coordinates thousands of
+    steps are needed instead of tens.
+    """
+    items = human.size
+    hessian = (curve + np.diag(ridge)) / items
+    # The softmax leaves one direction of the logits without curvature; a trace of identity fixes it.
+    hessian[np.diag_indices_from(hessian)] += 1e-10 * np.trace(hessian) / anchor.size + 1e-300
+    root = cholesky(hessian)
+
+    def goal(u: np.ndarray) -> tuple[float, np.ndarray]:
+        theta = solve_triangular(root, u)
+        value, slope = loss_and_slope(plan.logits(theta), soft, human, values, loss)
+        away = theta - anchor
+        value += 0.5 * float(ridge @ away**2) / items
+        gradient = plan.pull(slope) + ridge * away / items
+        return value, solve_triangular(root, gradient, trans="T")
+
+    end = minimize(goal, root @ start, jac=True, method="L-BFGS-B", options=_OPTIONS)
+    return solve_triangular(root, end.x), bool(end.status == 0), int(end.nit)
+
+
+def simplex_goal(
+    arguments: np.ndarray, plan: StateDesign, soft: np.ndarray, human: np.ndarray, values: np.ndarray, loss: Loss
+) -> tuple[float, np.ndarray]:
+    """Loss of softmax-parametrised weights and its gradient (S,) for the softmax's arguments (S,).
+
+    plan: a `plain_design`, so that its parameters are the weights themselves.
+    """
+    weights = softmax(arguments)
+    theta = np.concatenate([weights, np.zeros(values.size)])
+    value, slope = loss_and_slope(plan.logits(theta), soft, human, values, loss)
+    gradient = plan.pull(slope)[: weights.size]
+    return value, weights * (gradient - weights @ gradient)
+
+
+def _simplex_path(
+    layer_logits: np.ndarray,
+    human: np.ndarray,
+    values: np.ndarray,
+    *,
+    strengths: tuple[float, ...],
+    loss: Loss,
+    prior: Solution | None,
+) -> list[Solution]:
+    plan, soft = plain_design(layer_logits), soft_labels(human, values)
+    states = plan.features.shape[2]
+    # Weights that reached zero have no logarithm; this floor is e^-30 of a share.
+    anchor = np.zeros(states) if prior is None else np.log(np.maximum(prior.weights, 1e-13))
+    arguments, found = anchor, []
+    for strength in strengths:
+
+        def goal(a: np.ndarray, pull: float = float(strength) / human.size) -> tuple[float, np.ndarray]:
+            value, gradient = simplex_goal(a, plan, soft, human, values, loss)
+            return value + 0.5 * pull * float((a - anchor) @ (a - anchor)), gradient + pull * (a - anchor)
+
+        end = minimize(goal, arguments, jac=True, method="L-BFGS-B", options=_OPTIONS)
+        arguments = end.x
+        value, _ = simplex_goal(arguments, plan, soft, human, values, loss)
+        found.append(Solution(softmax(arguments), None, value, bool(end.status == 0), int(end.nit)))
+    return found

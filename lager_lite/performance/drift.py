@@ -1,0 +1,128 @@
+"""How far scores move when nothing that should matter changes: threads, batches, order, company.
+
+The same items are scored again and again without a store, each time with one thing changed, and the
+largest difference of any score from the first run is kept. Under the default settings and under --exact.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ..errors import DataError
+from ..judging import Judge
+from ..llama import BackendOptions
+from ..prompts import Rubric
+from ..records import Item, Judgment
+
+METHODS = ("direct", "e_score", "uniform")
+BATCHES = (64, 128, 512)
+SETTINGS = ("default", "exact")
+
+
+@dataclass(frozen=True)
+class Moved:
+    """settings: one of SETTINGS; change: what was changed; points: by method, the largest difference of
+    any score, in points of the scale; identical: judgments whose scores are the same to the last bit."""
+
+    settings: str
+    change: str
+    points: dict[str, float]
+    identical: int
+
+
+@dataclass(frozen=True)
+class Drift:
+    """judgments: compared in every row; rows: in the order in which they were measured."""
+
+    model: str
+    judgments: int
+    rows: tuple[Moved, ...]
+
+    def largest(self, settings: str) -> dict[str, float]:
+        """By method, the largest difference under some settings."""
+        return {m: max(r.points[m] for r in self.rows if r.settings == settings) for m in METHODS}
+
+    def row(self) -> dict[str, object]:
+        """All of it, for JSON."""
+        largest = {s: self.largest(s) for s in dict.fromkeys(r.settings for r in self.rows)}
+        return {
+            "model": self.model,
+            "judgments": self.judgments,
+            "largest": largest,
+            "rows": [asdict(r) for r in self.rows],
+        }
+
+
+def measure_drift(
+    model: str | Path,
+    rubrics: Sequence[Rubric],
+    items: Sequence[Item],
+    options: BackendOptions = BackendOptions(),
+    *,
+    settings: Sequence[str] = SETTINGS,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Drift:
+    """Score the items over and over and compare with the first run.
+
+    options: what is not varied; its flash attention and cache types hold for "default". Raises DataError
+    where fewer than two items can be judged, and what Judge raises.
+    """
+    rows, count = [], 0
+    for name in settings:
+        exact = BackendOptions.exact()
+        kinds = {k: getattr(exact, k) for k in ("flash_attn", "cache_type_k", "cache_type_v")}
+        base = replace(options, **kinds) if name == "exact" else options
+        first: dict[tuple[str, str], Judgment] = {}
+        for change, changed, orders in _changes(base, len(items)):
+            progress(f"{name}: {change}")
+            found = _scores(model, rubrics, [[items[i] for i in order] for order in orders], changed)
+            first = first or found
+            if len(first) < 2:
+                raise DataError(f"{len(first)} judgments are too few to compare", "give more items, or a larger -c")
+            if found is not first:
+                rows.append(_moved(name, change, first, found))
+        count = len(first)
+    return Drift(Path(model).name, count, tuple(rows))
+
+
+def _changes(base: BackendOptions, n: int) -> Iterator[tuple[str, BackendOptions, list[list[int]]]]:
+    """What is changed, the settings for it, and the runs of item numbers; the first changes nothing."""
+    straight = list(range(n))
+    shuffled = random.Random(0).sample(straight, n)
+    threads = base.thread_count()
+    yield "nothing", base, [straight]
+    yield "run again", base, [straight]
+    for count in sorted({1, 2, max(1, threads // 2), threads} - {threads}):
+        yield f"{count} thread{'s' * (count > 1)}", replace(base, threads=count), [straight]
+    for size in BATCHES:
+        if size != base.batch_size:
+            yield (
+                f"batches of {size}",
+                replace(base, batch_size=size, ubatch_size=min(size, base.ubatch_size)),
+                [straight],
+            )
+    yield "other order", base, [shuffled]
+    yield "one by one", base, [[i] for i in straight]
+
+
+def _scores(
+    model: str | Path, rubrics: Sequence[Rubric], runs: Sequence[Sequence[Item]], options: BackendOptions
+) -> dict[tuple[str, str], Judgment]:
+    with Judge(model, rubric=list(rubrics), options=options) as judge:
+        found = [judgment for run in runs for judgment in judge.score(run)]
+    return {(j.id, j.rubric): j for j in found if j.error is None}
+
+
+def _moved(
+    name: str, change: str, first: dict[tuple[str, str], Judgment], found: dict[tuple[str, str], Judgment]
+) -> Moved:
+    if found.keys() != first.keys():
+        raise DataError(
+            f"with {change}, {len(found.keys() ^ first.keys())} judgments failed that did not before, or the reverse"
+        )
+    gaps = {m: [abs(getattr(found[key], m) - getattr(first[key], m)) for key in first] for m in METHODS}
+    identical = sum(all(gaps[m][i] == 0 for m in METHODS) for i in range(len(first)))
+    return Moved(name, change, {m: max(gaps[m]) for m in METHODS}, identical)

@@ -1,0 +1,158 @@
+"""How fast a judge works through real items, against what the machine can do at most.
+
+The limit is plain prefill: tokens per second of llama.cpp on one prompt of the workload's median
+length, in full batches, nothing read. A workload runs at some share of it, on fewer tokens than its
+prompts have, since prefixes are shared.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..errors import DataError
+from ..judging import Judge
+from ..llama import unique_tokens
+from ..records import Counts, Item, Judgment
+
+_PLAIN_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Run:
+    """One pass over the items. seconds: wall time; first_score: until the first judgments were done;
+    share: evaluated tokens per second over those of plain prefill."""
+
+    max_state: int
+    seconds: float
+    first_score: float
+    evaluated_tokens: int
+    judgments_per_second: float
+    tokens_per_second: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Workload:
+    """plain: tokens per second of plain prefill, the best of before, between and after the runs, each the
+    median of some rounds;
+    whole, early: passes with all states and ending after `--max-state` (None: not asked for);
+    alone: items judged one by one as well; largest_difference: in points, of any of their scores
+    and single layers (None without); peak_mb: peak memory of the process, None where the system
+    does not say."""
+
+    judgments: int
+    prompt_tokens: int
+    unique_tokens: int
+    median_tokens: int
+    batch_size: int
+    plain: float
+    whole: Run
+    early: Run | None
+    alone: int
+    largest_difference: float | None
+    peak_mb: float | None
+
+    def row(self) -> dict[str, object]:
+        """As a dictionary for JSON."""
+        return asdict(self)
+
+
+def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | None = None, alone: int = 10) -> Workload:
+    """Judge all items, again with the graph ended after `max_state` where given, and `alone` of them one by one.
+
+    The judge must have no store. Raises DataError where no item can be judged.
+    """
+    prompts = [t.prompt.tokens for item in items for t in (judge.encode(item, r) for r in judge.rubrics) if t.prompt]
+    if not prompts:
+        raise DataError("no item of the workload can be judged", "see lager-lite score for the reasons")
+    length = int(statistics.median(map(len, prompts)))
+    speeds = [_plain(judge, length)]
+    found, seconds, whole = _run(judge, items, None)
+    speeds.append(_plain(judge, length))
+    early = None
+    if max_state is not None:
+        _, early_seconds, early = _run(judge, items, max_state)
+        speeds.append(_plain(judge, length))
+    limit = max(speeds)
+    drift = _alone(judge, items[:alone], found)
+    done = sum(j.error is None for j in found)
+    return Workload(
+        judgments=done,
+        prompt_tokens=sum(map(len, prompts)),
+        unique_tokens=unique_tokens(prompts),
+        median_tokens=length,
+        batch_size=judge.options.batch_size,
+        plain=limit,
+        whole=_finish(whole, judge.n_states - 1, seconds, done, limit),
+        early=None if early is None else _finish(early, max_state, early_seconds, done, limit),
+        alone=min(alone, len(items)),
+        largest_difference=drift,
+        peak_mb=peak_megabytes(),
+    )
+
+
+def apart(judge: Judge, items: Sequence[Item]) -> float | None:
+    """Judge the items together and one by one: the largest difference, in points, of any of their
+    scores and single layers; None without items. The judge must have no store."""
+    return _alone(judge, items, list(judge.score(items)))
+
+
+def peak_megabytes() -> float | None:
+    """Peak resident memory of this process in 10^6 bytes; None on Windows."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[list[Judgment], float, tuple[float, int]]:
+    before, first = judge.counts.evaluated_tokens, []
+    start, own, judge.max_state = time.perf_counter(), judge.max_state, max_state
+
+    def progress(counts: Counts) -> None:
+        if not first and counts.evaluated_tokens > before and counts.done:
+            first.append(time.perf_counter() - start)
+
+    try:
+        found = list(judge.score(items, progress=progress))
+    finally:
+        judge.max_state = own
+    seconds = time.perf_counter() - start
+    return found, seconds, (first[0] if first else seconds, judge.counts.evaluated_tokens - before)
+
+
+def _finish(measured: tuple[float, int], max_state: int, seconds: float, done: int, limit: float) -> Run:
+    first, tokens = measured
+    return Run(max_state, seconds, first, tokens, done / seconds, tokens / seconds, tokens / seconds / limit)
+
+
+def _plain(judge: Judge, length: int) -> float:
+    """Tokens per second on a new context, median of some rounds."""
+    prompt = np.random.default_rng(0).integers(0, judge.backbone.n_vocab, length).astype(np.int32)
+    width, speeds = judge.options.batch_size, []
+    with judge.backbone.context(length, tap=False) as context:
+        for _ in range(_PLAIN_ROUNDS):
+            start = time.perf_counter()
+            for first in range(0, length, width):
+                context.run_plain(prompt[first : first + width], first)
+            speeds.append(length / (time.perf_counter() - start))
+    return statistics.median(speeds)
+
+
+def _alone(judge: Judge, items: Sequence[Item], together: Sequence[Judgment]) -> float | None:
+    gaps = [0.0] if items else []
+    for item, expected in zip((i for i in items for _ in judge.rubrics), together):
+        single = next(j for j in judge.score([item]) if j.rubric == expected.rubric)
+        for name in ("score", "e_score", "uniform"):
+            a, b = getattr(single, name), getattr(expected, name)
+            gaps.append(abs(a - b) if a is not None and b is not None else 0.0)
+        gaps += np.abs(np.subtract(single.per_layer or (), expected.per_layer or ())).tolist()
+    return max(gaps, default=None)

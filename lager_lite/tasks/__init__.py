@@ -1,0 +1,51 @@
+"""What judgments are used for: ranking responses, selecting training data, telling what cannot be known, and
+looking inside one judgment.
+"""
+
+from __future__ import annotations
+
+from .inspection import Inspection, Layer, inspect_item
+from .knowledge import Knower, SelfKnowledge, self_knowledge, stratified
+from .ranking import METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
+from .selection import (
+    COMBINE,
+    CRITERIA,
+    Example,
+    Pool,
+    Scores,
+    Selection,
+    open_pool,
+    score_pool,
+    select,
+    write_selection,
+)
+from .states import prompts_of, write_states
+
+__all__ = [
+    "Accuracy",
+    "COMBINE",
+    "CRITERIA",
+    "Example",
+    "Inspection",
+    "Knower",
+    "Layer",
+    "METHODS",
+    "Pool",
+    "Preferences",
+    "Scores",
+    "Selection",
+    "SelfKnowledge",
+    "first_contests",
+    "inspect_item",
+    "open_pool",
+    "preferences",
+    "prompts_of",
+    "rank",
+    "read_responses",
+    "score_pool",
+    "select",
+    "self_knowledge",
+    "stratified",
+    "write_selection",
+    "write_states",
+]

@@ -1,0 +1,179 @@
+"""One judgment, layer by layer: what each state says, where states disagree, and what each adds to the score.
+
+Contributions are in points of the scale and exact: middle of the scale + all contributions + that of the
+bias = raw score. Combined logits are a sum over states, c = sum_s z_s + b with z_s[k] what state s adds to
+label k (`parts`), and the score is a smooth function S of c that has its middle, the mean of the scale's values, at
+c = 0. Along the straight line from 0 to c each state gets its share of every small change of S:
+
+    contribution_s = sum_k z_s[k] * G[k],   G[k] = integral over t from 0 to 1 of p_k(tc) (v_k - S(tc)) dt
+
+with p(tc) the softmax of tc and v the values. This is integrated gradients (Sundararajan, Taly, Yan 2017,
+Axiomatic Attribution for Deep Networks, equation 1), whose completeness makes them add up. Weights over
+probabilities mix the layers' own scores, S = sum_s w_s S_s, so there contribution_s = w_s (S_s - middle).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..judging import Judge
+from ..records import Item, Judgment, LayerWeights
+from ..scoring import aggregate
+
+_NODES, _SHARES = np.polynomial.legendre.leggauss(16)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One state alone. probabilities: by label, softmax of its layer logits; expected: its expected value; label:
+    its most likely one; apart: distance of its distribution to the final one, 0 to 1 (the probability
+    that would have to move); weight: None where the weights are per label or do not reach the state;
+    contribution: to the raw score, in points of the scale, 0 above the weights."""
+
+    state: int
+    probabilities: tuple[float, ...]
+    expected: float
+    label: str
+    apart: float
+    weight: float | None
+    contribution: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One judgment in full.
+
+    kind, lens, over: of the weights; middle: the score where no label is preferred; bias: contribution of
+    the weights' bias; probabilities: the final ones, by label; label: the most likely of these. settled:
+    the lowest state from which on every state has that most likely label, None where the last
+    state has another; spread: standard deviation of the states' expected scores.
+    """
+
+    rubric: str
+    labels: tuple[str, ...]
+    kind: str
+    lens: str
+    over: str
+    layers: tuple[Layer, ...]
+    middle: float
+    bias: float
+    probabilities: tuple[float, ...]
+    label: str
+    settled: int | None
+    spread: float
+    judgment: Judgment
+
+    def row(self) -> dict[str, Any]:
+        """As a dictionary for JSON."""
+        return asdict(self)
+
+
+def inspect_item(judge: Judge, item: Item) -> tuple[Inspection, ...]:
+    """An item under every rubric of `judge`. Raises DataError where it cannot be judged."""
+    found = []
+    for _, rubric, reading in judge.read([item]):
+        if isinstance(reading, str):
+            raise DataError(f"{item.where or 'the item'}: item {item.id} ({rubric.name}): {reading}")
+        judgment = judge.judgment(item, rubric, reading)
+        if judgment.error:
+            raise DataError(f"{item.where or 'the item'}: item {item.id} ({rubric.name}): {judgment.error}")
+        weights = judge.by_rubric.get(rubric.name, judge.weights)
+        if weights is None:
+            weights = aggregate.uniform_weights(len(reading.raw), "raw")
+        logits = reading.lens(weights.lens).astype(np.float64)
+        found.append(
+            _inspection(rubric.name, rubric.scale.labels, np.asarray(rubric.scale.values), logits, weights, judgment)
+        )
+    return tuple(found)
+
+
+def contributions(logits: np.ndarray, values: np.ndarray, weights: LayerWeights) -> tuple[np.ndarray, float]:
+    """What each state of layer logits (S, K) adds to the raw score, (S,), and what the bias adds.
+
+    In points of the scale; 0 for states above the weights. With the mean of `values` (K,) they add up to the
+    raw score of `aggregate.score`. Raises WeightsError as `aggregate.combine`.
+    """
+    used = len(weights.weights)
+    found = np.zeros(len(logits))
+    middle = float(np.mean(values))
+    if weights.over == "probabilities":
+        aggregate.combine(logits, weights)  # raises where that cannot be
+        found[:used] = weights.weights * (aggregate.per_layer_scores(logits[:used], values) - middle)
+        return found, 0.0
+    slope = _mean_slope(aggregate.combine(logits, weights), values)
+    found[:used] = parts(logits, weights) @ slope
+    return found, 0.0 if weights.bias is None else float(weights.bias @ slope)
+
+
+def parts(logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    """What each state adds to the combined logit of each label, (S', K), S' the states of `weights`.
+
+    weights[s] * logits[s, k]; for kind "full" steps[k] * sum_j weights[s, j] logits[s, j], see
+    `aggregate.combine_arrays`. Their sum over states plus the bias is the combined logits.
+    """
+    used = np.asarray(logits, dtype=np.float64)[: len(weights.weights)]
+    if weights.weights.ndim == 2:
+        return np.outer(np.sum(weights.weights * used, axis=1), aggregate.label_steps(used.shape[1]))
+    return weights.weights[:, None] * used
+
+
+def _mean_slope(combined: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean derivative of the score by each combined logit, (K,), on the line from 0 to `combined` (K,)."""
+    # Most of the change happens while the logits differ by a few units: panels double from there.
+    span = max(float(np.ptp(combined)), 1.0)
+    edges = np.minimum(1.0, np.concatenate([[0.0], 0.5 / span * 2.0 ** np.arange(np.ceil(np.log2(2.0 * span)) + 1)]))
+    half = np.diff(edges)[:, None] / 2.0
+    at = (edges[:-1, None] + half * (_NODES + 1.0)).ravel()
+    p = aggregate.softmax(at[:, None] * combined)
+    slopes = p * (values - (p @ values)[:, None])
+    return (half * _SHARES).ravel() @ slopes
+
+
+def _inspection(
+    rubric: str,
+    labels: tuple[str, ...],
+    values: np.ndarray,
+    logits: np.ndarray,
+    weights: LayerWeights,
+    judgment: Judgment,
+) -> Inspection:
+    final = np.array(list(judgment.probabilities.values()))  # type: ignore[union-attr]
+    each, bias = contributions(logits, values, weights)
+    alone = aggregate.softmax(logits)
+    expected = aggregate.expected(alone, values)
+    tops = alone.argmax(axis=1)
+    top = int(final.argmax())
+    flat = weights.weights.ndim == 1
+    layers = tuple(
+        Layer(
+            state=state,
+            probabilities=tuple(map(float, alone[state])),
+            expected=float(expected[state]),
+            label=labels[tops[state]],
+            apart=float(np.abs(alone[state] - final).sum() / 2.0),
+            weight=float(weights.weights[state]) if flat and state < len(weights.weights) else None,
+            contribution=float(each[state]),
+        )
+        for state in range(len(logits))
+    )
+    odd = np.flatnonzero(tops != top)
+    settled = 0 if not odd.size else int(odd[-1]) + 1
+    return Inspection(
+        rubric=rubric,
+        labels=labels,
+        kind=weights.kind,
+        lens=weights.lens,
+        over=weights.over,
+        layers=layers,
+        middle=float(np.mean(values)),
+        bias=bias,
+        probabilities=tuple(map(float, final)),
+        label=labels[top],
+        settled=settled if settled < len(logits) else None,
+        spread=float(expected.std()),
+        judgment=judgment,
+    )

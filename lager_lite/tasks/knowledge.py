@@ -1,0 +1,268 @@
+"""Does the judge know what cannot be known? Scores of answerability against questions of known kind.
+
+"Unanswerable" is the positive class: a question counts as unanswerable where its score is at or below
+a threshold. Two thresholds are reported. The paper's rule puts it at 0.75 of the range of a method's own
+scores; the best one is chosen for F1 on the other folds, groups never split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..fitting import LENS_OF, Labelled, best_lens, group_folds
+from ..records import KINDS, Item, LayerWeights
+from ..scoring import direct, e_score
+from ..scoring import score as read_score
+from ..stats import Interval, f1_score, f1_statistic, interval_of
+
+RULE = 0.75
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well scores at or below a threshold pick out the unanswerable.
+
+    thresholds: the one of the rule, or one for each fold; found: how many are called unanswerable;
+    f1, precision, recall: None where undefined; interval: of F1, over groups, with the calls held.
+    """
+
+    thresholds: tuple[float, ...]
+    found: int
+    f1: float | None
+    precision: float | None
+    recall: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Precision and recall at every threshold, ascending: tuples of equal length. average: average
+    precision, the sum of precision times gain in recall; interval: of it, over groups."""
+
+    thresholds: tuple[float, ...]
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+    average: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Knower:
+    """One method. scores: one per question; rule: at the paper's threshold; best: at the
+    cross-validated one."""
+
+    method: str
+    scores: tuple[float, ...]
+    rule: Detection
+    best: Detection
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class SelfKnowledge:
+    """All methods on n questions. everything: F1 of calling every question unanswerable, what any
+    method has to beat; items, unanswerable_items: ids and truth, one per question."""
+
+    n: int
+    unanswerable: int
+    groups: int
+    folds: int
+    seed: int
+    everything: float
+    items: tuple[str, ...]
+    truth: tuple[bool, ...]
+    methods: tuple[Knower, ...]
+
+    def row(self) -> dict[str, Any]:
+        """As a dictionary for JSON."""
+        return asdict(self)
+
+
+def stratified(items: Sequence[Item], count: int | None, seed: int) -> tuple[Item, ...]:
+    """About `count` items at random, each human score as frequent as in all; in their order.
+
+    None, or as many as there are: all of them.
+    """
+    if count is None or count >= len(items):
+        return tuple(items)
+    rng = np.random.default_rng(seed)
+    score = np.array([_label(item) for item in items])
+    chosen: list[int] = []
+    for value in np.unique(score):
+        rows = np.flatnonzero(score == value)
+        share = max(1, round(count * len(rows) / len(items)))
+        chosen += rng.permutation(rows)[:share].tolist()
+    return tuple(items[row] for row in sorted(chosen))
+
+
+def self_knowledge(
+    data: Labelled,
+    weights: LayerWeights | None = None,
+    *,
+    kinds: Sequence[str] = KINDS,
+    folds: int = 5,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> SelfKnowledge:
+    """Every method at both thresholds: direct, e_score, uniform, the kinds fitted in folds, and with
+    `weights` tuned.
+
+    Labels are the ends of the scale: the lowest is unanswerable, the highest answerable. What is fitted
+    or chosen for a fold (weights, ridge, lens, threshold) comes from the other folds alone. Raises
+    DataError for other labels and where one kind of question is missing, FitError as `fit`.
+    """
+    truth = _truth(data)
+    fold = group_folds(data.group, folds, seed)
+    given = _fixed(data, weights)
+    fixed = {name: _held(scores, truth, fold) for name, scores in given.items()}
+    fitted = {k: _fitted(k, data, truth, fold=fold, folds=folds, seed=seed) for k in kinds if k != "uniform"}
+    found = int(truth.sum())
+    return SelfKnowledge(
+        n=len(truth),
+        unanswerable=found,
+        groups=int(np.unique(data.group).size),
+        folds=folds,
+        seed=seed,
+        everything=2.0 * found / (len(truth) + found),
+        items=tuple(map(str, data.item)),
+        truth=tuple(map(bool, truth)),
+        methods=tuple(
+            _knower(name, scores, limits, truth, fold=fold, groups=data.group, seed=seed, resamples=resamples)
+            for name, (scores, limits) in {**fixed, **fitted}.items()
+        ),
+    )
+
+
+def rule_threshold(scores: np.ndarray, share: float = RULE) -> float:
+    """The paper's threshold: `share` of the way from the lowest to the highest of the scores (n,)."""
+    low, high = float(np.min(scores)), float(np.max(scores))
+    return low + share * (high - low)
+
+
+def best_threshold(scores: np.ndarray, truth: np.ndarray) -> float:
+    """The threshold with the highest F1 of `scores <= threshold` against truth (n,); the lowest of equals.
+
+    It lies in the middle between two scores, or on the highest score.
+    """
+    order = np.argsort(scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order])
+    f1 = 2.0 * hits / (np.arange(1, len(ranked) + 1) + truth.sum())
+    last = np.flatnonzero(np.append(np.diff(ranked) > 0, True))
+    best = int(last[np.argmax(f1[last])])
+    return float(ranked[best] if best + 1 == len(ranked) else (ranked[best] + ranked[best + 1]) / 2.0)
+
+
+def precision_recall(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Thresholds (t,), precision (R, t), recall (R, t) and average precision (R,) of `scores <= threshold`.
+
+    scores, truth (n,); weight (R, n): how often each row counts. NaN where nothing is positive.
+    """
+    order = np.argsort(scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) > 0, True))
+    called = np.cumsum(weight[:, order], axis=1)[:, last]
+    hits = np.cumsum(weight[:, order] * truth[order], axis=1)[:, last]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(called > 0, hits / called, 1.0)
+        recall = hits / hits[:, -1:]
+    average = np.sum(np.diff(recall, axis=1, prepend=0.0) * precision, axis=1)
+    return scores[order][last], precision, recall, average
+
+
+def _label(item: Item) -> float:
+    scores = [s for values in item.human.values() for s in values]
+    return float(np.mean(scores)) if scores else float("nan")
+
+
+def _truth(data: Labelled) -> np.ndarray:
+    low, high = data.values[0], data.values[-1]
+    odd = (data.human != low) & (data.human != high)
+    if odd.any():
+        first = int(np.flatnonzero(odd)[0])
+        raise DataError(
+            f"item {str(data.item[first])!r} has the score {data.human[first]:g}: expected {low:g} (unanswerable) or {high:g} (answerable)",
+            "label questions with the ends of the rubric's scale",
+        )
+    truth = data.human == low
+    if truth.all() or not truth.any():
+        raise DataError(f"all {len(truth)} questions are of one kind", "give answerable and unanswerable ones")
+    return truth
+
+
+def _fixed(data: Labelled, weights: LayerWeights | None) -> dict[str, np.ndarray]:
+    last, values = data.raw[:, -1].astype(np.float64), data.values
+    uniform = LayerWeights("uniform", "raw", np.full(data.raw.shape[1], 1.0 / data.raw.shape[1]))
+    scores = {"direct": direct(last, values), "e_score": e_score(last, values)}
+    for name, chosen in (("uniform", uniform), ("tuned", weights)):
+        if chosen is not None:
+            scores[name] = read_score(data.lens(chosen.lens).astype(np.float64), values, chosen)[1]
+    return scores
+
+
+def _held(scores: np.ndarray, truth: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The scores, and for each fold the best threshold of the others."""
+    parts = range(int(fold.max()) + 1)
+    return scores, np.array([best_threshold(scores[fold != p], truth[fold != p]) for p in parts])
+
+
+def _fitted(
+    kind: str, data: Labelled, truth: np.ndarray, *, fold: np.ndarray, folds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores by weights fitted on the other folds. The threshold of a fold is chosen on scores that the
+    other folds got from weights that have not seen them either."""
+    scores, limits = np.empty(len(truth)), []
+    for part in range(folds):
+        train = fold != part
+        inside = {lens: data.lens(lens)[train] for lens in ("raw", "norm") if LENS_OF[kind] in (None, lens)}
+        found = best_lens(inside, data.human[train], data.values, kind=kind, groups=data.group[train], seed=seed)
+        scores[~train] = read_score(data.lens(found.weights.lens)[~train], data.values, found.weights)[1]
+        known = np.isfinite(found.out_of_fold)
+        limits.append(best_threshold(found.out_of_fold[known], truth[train][known]))
+    return scores, np.array(limits)
+
+
+def _knower(
+    name: str,
+    scores: np.ndarray,
+    limits: np.ndarray,
+    truth: np.ndarray,
+    *,
+    fold: np.ndarray,
+    groups: np.ndarray,
+    seed: int,
+    resamples: int,
+) -> Knower:
+    def span(statistic: Any) -> Interval | None:
+        return interval_of(statistic, groups, rng=np.random.default_rng(seed), resamples=resamples)
+
+    def detection(called: np.ndarray, thresholds: Sequence[float]) -> Detection:
+        hits, calls = int(np.sum(called & truth)), int(np.sum(called))
+        return Detection(
+            thresholds=tuple(map(float, thresholds)),
+            found=calls,
+            f1=f1_score(called, truth),
+            precision=hits / calls if calls else None,
+            recall=hits / int(truth.sum()),
+            interval=span(f1_statistic(called, truth)),
+        )
+
+    limit = rule_threshold(scores)
+    thresholds, precision, recall, average = precision_recall(scores, truth, np.ones((1, len(scores))))
+    curve = Curve(
+        thresholds=tuple(map(float, thresholds)),
+        precision=tuple(map(float, precision[0])),
+        recall=tuple(map(float, recall[0])),
+        average=float(average[0]),
+        interval=span(lambda weight: precision_recall(scores, truth, weight)[3]),
+    )
+    return Knower(
+        name,
+        tuple(map(float, scores)),
+        detection(scores <= limit, [limit]),
+        detection(scores <= limits[fold], limits),
+        curve,
+    )

@@ -1,0 +1,270 @@
+"""Order the responses to one instruction, and count how often the better of two comes out ahead."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..fitting import cross_validate
+from ..judging import Judge
+from ..records import KINDS, Counts, Item, Reading
+from ..stats import Interval, interval_of, mean_statistic
+
+METHODS = ("direct", "e_score", "uniform", "tuned")
+PREFERRED = "preferred"
+
+
+@dataclass(frozen=True)
+class Responses:
+    """n responses that were read under all R rubrics.
+
+    items: in the order of the file; contest int (n,): responses to one instruction share a number;
+    group str (n,): what a split never separates; grade float64 (n,): what people say, NaN where they say
+    nothing; scores: by method (n,), the mean over the rubrics, before calibration; raw, norm:
+    layer logits float32 (n, R, S, K); values float64 (K,); failed: (item id, reason).
+    """
+
+    items: tuple[Item, ...]
+    contest: np.ndarray
+    group: np.ndarray
+    grade: np.ndarray
+    scores: Mapping[str, np.ndarray]
+    raw: np.ndarray
+    norm: np.ndarray
+    values: np.ndarray
+    failed: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often a method puts the better of two responses first, ties counted as half (chance: 0.5).
+
+    ties: pairs that it scores alike. gain: accuracy minus that of e_score on the same pairs, None for
+    e_score itself.
+    """
+
+    method: str
+    accuracy: float
+    interval: Interval | None
+    ties: int
+    gain: float | None
+    gain_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Pairwise accuracy of every method. pairs: of different grade within one instruction; contests:
+    instructions that have such a pair; folds: of the fitted kinds, None where none were fitted."""
+
+    pairs: int
+    contests: int
+    groups: int
+    folds: int | None
+    seed: int
+    methods: tuple[Accuracy, ...]
+
+    def row(self) -> dict[str, Any]:
+        """As a dictionary for JSON."""
+        return asdict(self)
+
+
+def contests(items: Sequence[Item]) -> np.ndarray:
+    """Which instruction each item answers, numbers from 0 in order of appearance, int (n,).
+
+    Responses of one row of the file belong together; single rows do where group, source and
+    instruction are the same. Raises DataError for a row that has none of the three.
+    """
+    places = Counter(item.where for item in items if item.where)
+    numbers: dict[tuple[str | None, ...], int] = {}
+    found = np.empty(len(items), dtype=np.int64)
+    for row, item in enumerate(items):
+        key: tuple[str | None, ...] = (item.group, item.fields.get("source"), item.fields.get("instruction"))
+        if places[item.where] > 1:
+            key = (item.where,)
+        elif not any(key):
+            raise DataError(
+                f"{item.where}: item {item.id!r} has no instruction, source or group to be ranked within",
+                "name the key with --map instruction=KEY or --map group=KEY",
+            )
+        found[row] = numbers.setdefault(key, len(numbers))
+    return found
+
+
+def first_contests(items: Sequence[Item], limit: int | None) -> tuple[Item, ...]:
+    """The items of the first `limit` instructions; all where it is None."""
+    numbers = contests(items)
+    return tuple(item for item, number in zip(items, numbers) if limit is None or number < limit)
+
+
+def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Responses:
+    """Judge every response under every rubric of `judge`; one that fails under any is left out.
+
+    The judge evaluates what responses share, the instruction, once. Raises DataError where the rubrics
+    have different scales, where nothing could be judged, or as `contests`.
+    """
+    if len({r.scale for r in judge.rubrics}) > 1:
+        raise DataError("the rubrics have different scales", "rank by one of them, or give --scale")
+    numbers = contests(items)
+    rows, readings, scores, failed = [], [], [], []
+    parts = zip(*[iter(judge.read(items, progress=progress))] * len(judge.rubrics))
+    for row, part in enumerate(parts):
+        errors = [reading for *_, reading in part if isinstance(reading, str)]
+        if errors:
+            failed.append((items[row].id, errors[0]))
+            continue
+        rows.append(row)
+        readings.append([reading for *_, reading in part])
+        scores.append(_scores(judge, part))
+    if not rows:
+        raise DataError(f"none of the {len(items)} responses could be judged: {failed[0][1] if failed else 'no items'}")
+    kept = tuple(items[row] for row in rows)
+    return Responses(
+        items=kept,
+        contest=numbers[rows],
+        group=np.array([item.group or f"contest {numbers[row]}" for item, row in zip(kept, rows)]),
+        grade=np.array([_grade(item, judge.rubrics[0].name) for item in kept]),
+        scores={name: np.array([s[name] for s in scores]) for name in scores[0]},
+        raw=np.array([[r.raw for r in part] for part in readings]),
+        norm=np.array([[r.norm for r in part] for part in readings]),
+        values=np.asarray(judge.rubrics[0].scale.values, dtype=np.float64),
+        failed=tuple(failed),
+    )
+
+
+def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]]:
+    """A row for each response, instruction by instruction and best first.
+
+    by: the method that orders, by default tuned where weights were given, else uniform. Equal scores
+    share the better rank and stay in the order of the file. Raises DataError for a method that was not
+    read.
+    """
+    by = by or ("tuned" if "tuned" in responses.scores else "uniform")
+    if by not in responses.scores:
+        raise DataError(f"no scores of {by}", "give weights with -w, or rank by another method")
+    score = responses.scores[by]
+    for number in dict.fromkeys(responses.contest.tolist()):
+        rows = np.flatnonzero(responses.contest == number)
+        rows = rows[np.argsort(-score[rows], kind="stable")]
+        for row in rows:
+            yield {
+                "contest": number + 1,
+                "rank": 1 + int(np.sum(score[rows] > score[row])),
+                "of": len(rows),
+                "id": responses.items[row].id,
+                **{name: round(float(values[row]), 6) for name, values in responses.scores.items()},
+            }
+
+
+def pairs_of(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers (p,) of the better and of the worse response of every pair with different grades."""
+    better: list[int] = []
+    worse: list[int] = []
+    for rows in _members(responses.contest, np.isfinite(responses.grade)):
+        grade = responses.grade[rows]
+        high, low = np.nonzero(grade[:, None] > grade[None, :])
+        better += rows[high].tolist()
+        worse += rows[low].tolist()
+    return np.array(better, dtype=np.int64), np.array(worse, dtype=np.int64)
+
+
+def preferences(
+    responses: Responses,
+    *,
+    folds: int | None = None,
+    kinds: Sequence[str] = KINDS,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Preferences | None:
+    """Pairwise accuracy of every method with 95% intervals over groups; None where no grades differ.
+
+    folds: also fit every kind of weights but uniform, each on the other folds, see `fitted_in_folds`.
+    """
+    better, worse = pairs_of(responses)
+    if not better.size:
+        return None
+    scores = dict(responses.scores)
+    if folds is not None:
+        scores.update(fitted_in_folds(responses, folds=folds, kinds=kinds, seed=seed))
+    right = {name: (np.sign(s[better] - s[worse]) + 1.0) / 2.0 for name, s in scores.items()}
+    groups = responses.group[better]
+    methods = []
+    for name, points in right.items():
+        gap = None if name == "e_score" or "e_score" not in right else points - right["e_score"]
+        methods.append(
+            Accuracy(
+                method=name,
+                accuracy=float(points.mean()),
+                interval=_interval(points, groups, seed, resamples),
+                ties=int(np.sum(points == 0.5)),
+                gain=None if gap is None else float(gap.mean()),
+                gain_interval=None if gap is None else _interval(gap, groups, seed, resamples),
+            )
+        )
+    instructions = int(np.unique(responses.contest[better]).size)
+    return Preferences(len(better), instructions, int(np.unique(groups).size), folds, seed, tuple(methods))
+
+
+def fitted_in_folds(
+    responses: Responses, *, folds: int = 5, kinds: Sequence[str] = KINDS, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Scores (n,) by weights that have not seen the response's group; NaN for responses in no pair.
+
+    Weights are fitted to grades, not to pairs, so the order within an instruction is turned into pseudo-labels: its
+    best response gets the top label, its worst the bottom one, others lie between in proportion.
+    Raises FitError for fewer groups than folds.
+    """
+    label = np.full(len(responses.items), np.nan)
+    low, high = responses.values[0], responses.values[-1]
+    for rows in _members(responses.contest, np.isfinite(responses.grade)):
+        grade = responses.grade[rows]
+        if np.ptp(grade) > 0:
+            label[rows] = low + (high - low) * (grade - grade.min()) / np.ptp(grade)
+    used = np.flatnonzero(np.isfinite(label))
+    rubrics = responses.raw.shape[1]
+    logits = {lens: x[used].reshape(-1, *x.shape[2:]) for lens, x in (("raw", responses.raw), ("norm", responses.norm))}
+    found = cross_validate(
+        logits,
+        np.repeat(label[used], rubrics),
+        responses.values,
+        kinds=[k for k in kinds if k != "uniform"],
+        groups=np.repeat(responses.group[used], rubrics),
+        folds=folds,
+        seed=seed,
+    )
+    scores = {}
+    for kind, held in found.methods.items():
+        if kind in KINDS:
+            scores[kind] = np.full(label.size, np.nan)
+            scores[kind][used] = held.raw.reshape(-1, rubrics).mean(axis=1)
+    return scores
+
+
+def _scores(judge: Judge, part: Sequence[tuple[Item, Any, Reading | str]]) -> dict[str, float]:
+    judgments = [judge.judgment(item, rubric, reading) for item, rubric, reading in part]  # type: ignore[arg-type]
+    names = {"direct": "direct", "e_score": "e_score", "uniform": "uniform"}
+    if judge.weights is not None:
+        names["tuned"] = "raw_score"  # a calibration may map neighbours to the same grade
+    found = {name: [getattr(j, attribute) for j in judgments] for name, attribute in names.items()}
+    return {name: float(np.mean(values)) for name, values in found.items() if None not in values}
+
+
+def _grade(item: Item, rubric: str) -> float:
+    scores = item.human.get(PREFERRED) or item.human.get(rubric) or item.human.get("")
+    return float(np.mean(scores)) if scores else float("nan")
+
+
+def _members(contest: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
+    """Row numbers of each contest, only those that are wanted."""
+    rows = np.flatnonzero(wanted)
+    order = rows[np.argsort(contest[rows], kind="stable")]
+    if order.size:
+        yield from np.split(order, np.flatnonzero(np.diff(contest[order])) + 1)
+
+
+def _interval(points: np.ndarray, groups: np.ndarray, seed: int, resamples: int) -> Interval | None:
+    return interval_of(mean_statistic(points), groups, rng=np.random.default_rng(seed), resamples=resamples)

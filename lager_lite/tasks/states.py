@@ -1,0 +1,77 @@
+"""Hidden states of given prompts as a NumPy file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from ..judging import tokenize_prompt
+from ..llama import Backbone
+from ..prompts import ChatTemplate, Slot, lay_out
+from ..records import Prompt, Segment
+from ..system import write_beside
+
+
+def prompts_of(text: str) -> list[str]:
+    """The prompts meant by a command-line argument: a text, @FILE, or a .jsonl file of rows with
+    `prompt`. Raises DataError for files that cannot be read."""
+    if text.endswith(".jsonl"):
+        return [
+            _prompt(line, f"{text}:{n}") for n, line in enumerate(_read(Path(text)).splitlines(), 1) if line.strip()
+        ]
+    return [_read(Path(text[1:]))] if text.startswith("@") else [text]
+
+
+def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], chat: ChatTemplate | None = None) -> int:
+    """Write the states of `prompts` to a .npz, complete or not at all; return how many.
+
+    chat: put every prompt into this template as the user's message (untrusted). Arrays as the
+    command's help says. Raises DataError where there is no prompt or the file cannot be written.
+    """
+    if not prompts:
+        raise DataError("there is no prompt", "give a text, @FILE or a .jsonl file")
+    tokens = [tokenize_prompt(backbone, Prompt(_segments(p, chat), ""), ()).tokens for p in prompts]
+    if any(len(t) == 0 for t in tokens):
+        raise DataError("a prompt without any text has no states", "give a text")
+    found = backbone.read_states(tokens)
+    arrays = {name: np.stack([getattr(s, name) for s in found]) for name in ("states", "final", "logits")}
+    if len(found) == 1:
+        arrays = {name: array[0] for name, array in arrays.items()}
+    else:
+        arrays["offsets"] = np.concatenate(([0], np.cumsum([len(t) for t in tokens])))
+    arrays["tokens"] = np.concatenate(tokens)
+    try:
+        write_beside(path, lambda file: np.savez(file, **arrays))
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}", "name another file with -o") from error
+    return len(found)
+
+
+def _segments(text: str, chat: ChatTemplate | None) -> tuple[Segment, ...]:
+    if chat is None:
+        return (Segment(text, False),)
+    parts = lay_out(chat, "", [Slot("text")]).parts
+    return tuple(Segment(text, False) if isinstance(p, Slot) else Segment(p, True) for p in parts)
+
+
+def _prompt(line: str, where: str) -> str:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise DataError(f"{where} is not JSON: {error}", "correct that line") from None
+    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
+        raise DataError(f"{where} has no text under `prompt`", 'write {"prompt": "..."} on every line')
+    return row["prompt"]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8: byte {error.start}", "convert it to UTF-8") from error
