@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import LagerError
-from ..interrupts import Interrupted, watching
+from ..system import Interrupted, watching
 from .defaults import default_map
 
 COMMANDS = {
@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f".{COMMANDS[name][0]}", __name__).command
+        return importlib.import_module(f".commands.{COMMANDS[name][0]}", __name__).command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..config import Converter, defaults, find_config
+from .settings import Converter, defaults, find_config
 
 
 def default_map(main: click.Group, ctx: click.Context) -> dict[str, Any] | None:

@@ -10,20 +10,13 @@ from typing import Any
 
 import click
 
-from ..chat import ChatTemplate, resolve_chat
-from ..gguf_file import open_model
-from ..guard import check_loads
-from ..judge import OVERFLOW, Judge
-from ..llama.options import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
-from ..llama.rpc import parse_servers
-from ..locate import locate_model
-from ..offline import is_refusing, refusing
-from ..reasoning import TEMPERATURE, Reasoning
-from ..rubric import Rubric, load_rubric, with_scale
-from ..scaleout import Cluster, spread
-from ..sharding import Shard, parse_shard
-from ..store import Store, default_path
-from ..weights import WeightsFile, load_weights
+from ..backbones import locate_model, open_model
+from ..judging import OVERFLOW, TEMPERATURE, Judge, Reasoning, Store
+from ..llama import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions, check_loads, parse_servers
+from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, with_scale
+from ..scaleout import Cluster, Shard, parse_shard, spread
+from ..scoring import WeightsFile, load_weights
+from ..system import is_refusing, refusing, store_path
 
 
 class GpuLayers(click.ParamType):
@@ -77,11 +70,14 @@ class RayAddress(click.ParamType):
 
 _BACKEND = [
     click.option(
-        "-m", "--model",
+        "-m",
+        "--model",
         help="GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a name of "
         "`models catalog`. Default: LAGER_LITE_MODEL, else the packaged model.",
     ),
-    click.option("-ngl", "--gpu-layers", type=GpuLayers(), default="auto", show_default=True, help="Blocks on the GPU."),
+    click.option(
+        "-ngl", "--gpu-layers", type=GpuLayers(), default="auto", show_default=True, help="Blocks on the GPU."
+    ),
     click.option("-sm", "--split-mode", type=click.Choice(list(SPLIT_MODES)), default="layer", show_default=True),
     click.option("-mg", "--main-gpu", type=int, default=0, show_default=True),
     click.option("--rpc", type=Servers(), default=(), help="Servers whose devices to use too; needs --online."),
@@ -91,15 +87,26 @@ _BACKEND = [
     click.option("-t", "--threads", type=click.IntRange(1), help="Default: the cores this process may use."),
     click.option("-fa", "--flash-attn", type=click.Choice(list(FLASH_ATTENTION)), default="auto", show_default=True),
     click.option("-ctk", "--cache-type-k", type=click.Choice(list(CACHE_TYPES)), default="f16", show_default=True),
-    click.option("-ctv", "--cache-type-v", type=click.Choice(["auto", *CACHE_TYPES]), default="auto", show_default=True),
+    click.option(
+        "-ctv", "--cache-type-v", type=click.Choice(["auto", *CACHE_TYPES]), default="auto", show_default=True
+    ),
     click.option("--exact", is_flag=True, help="Short for -fa off -ctk f32 -ctv f32."),
     click.option("-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
     click.option(
-        "--offline/--online", default=True, show_default=True, expose_value=False, is_eager=True,
-        callback=lambda ctx, _, value: ctx.with_resource(refusing(value)), help="Refuse every network socket of this process.",
+        "--offline/--online",
+        default=True,
+        show_default=True,
+        expose_value=False,
+        is_eager=True,
+        callback=lambda ctx, _, value: ctx.with_resource(refusing(value)),
+        help="Refuse every network socket of this process.",
     ),
     click.option(
-        "--guard/--no-guard", default=True, show_default=True, envvar="LAGER_LITE_GUARD", show_envvar=True,
+        "--guard/--no-guard",
+        default=True,
+        show_default=True,
+        envvar="LAGER_LITE_GUARD",
+        show_envvar=True,
         help="Load an unknown file in a child process first, which may die of it.",
     ),
 ]
@@ -109,9 +116,13 @@ _CHAT = [
     click.option("--chat-template-kwargs", metavar="JSON", help='For instance {"enable_thinking": false}.'),
 ]
 _JUDGE = [
-    click.option("-r", "--rubric", "rubrics", multiple=True, help="Name or TOML file; repeat for several. [default: default]"),
-    click.option("--scale", help='Another scale for the rubrics, for instance 0-4 or A-E.'),
-    click.option("--overflow", type=click.Choice(OVERFLOW), default="error", show_default=True, help="Prompts that are too long."),
+    click.option(
+        "-r", "--rubric", "rubrics", multiple=True, help="Name or TOML file; repeat for several. [default: default]"
+    ),
+    click.option("--scale", help="Another scale for the rubrics, for instance 0-4 or A-E."),
+    click.option(
+        "--overflow", type=click.Choice(OVERFLOW), default="error", show_default=True, help="Prompts that are too long."
+    ),
     click.option("--store", "store_path", type=click.Path(dir_okay=False), help="Default: in the user's cache folder."),
     click.option("--no-store", "--no-cache", is_flag=True, help="Neither read nor write the store."),
 ]
@@ -125,10 +136,18 @@ _DATA = [
 ]
 
 _REASON = [
-    click.option("--reason", type=click.IntRange(1), metavar="N", help="Write up to N tokens of feedback before every score."),
-    click.option("--votes", type=click.IntRange(1), help="Feedback texts per judgment; their layer logits are averaged.  [default: 1]"),
     click.option(
-        "--temperature", type=click.FloatRange(0), help=f"Of the feedback; 0: the likeliest text.  [default: 0, with votes {TEMPERATURE}]"
+        "--reason", type=click.IntRange(1), metavar="N", help="Write up to N tokens of feedback before every score."
+    ),
+    click.option(
+        "--votes",
+        type=click.IntRange(1),
+        help="Feedback texts per judgment; their layer logits are averaged.  [default: 1]",
+    ),
+    click.option(
+        "--temperature",
+        type=click.FloatRange(0),
+        help=f"Of the feedback; 0: the likeliest text.  [default: 0, with votes {TEMPERATURE}]",
     ),
     click.option("-s", "--seed", type=int, default=0, show_default=True, help="Of all that is drawn by chance."),
 ]
@@ -150,11 +169,17 @@ reason_options = _with(_REASON)
 report_option = click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
 _CLUSTER = [
     click.option(
-        "--ray", "ray", type=RayAddress(), is_flag=False, flag_value="local",
+        "--ray",
+        "ray",
+        type=RayAddress(),
+        is_flag=False,
+        flag_value="local",
         help="Evaluate on workers of a Ray cluster: local (also without ADDRESS) starts one, auto finds one; needs --online.",
     ),
     click.option("--workers", type=click.IntRange(1), help="With --ray: processes that load the model."),
-    click.option("--gpus-per-worker", type=click.FloatRange(0), help="With --ray; a part of one is possible.  [default: 0]"),
+    click.option(
+        "--gpus-per-worker", type=click.FloatRange(0), help="With --ray; a part of one is possible.  [default: 0]"
+    ),
     click.option("--threads-per-worker", type=click.IntRange(1), help="With --ray.  [default: 1]"),
 ]
 cluster_options = _with(_CLUSTER)
@@ -181,7 +206,17 @@ def cluster_settings(given: dict[str, Any]) -> Cluster | None:
 
 def backend_settings(given: dict[str, Any]) -> BackendOptions:
     """BackendOptions from parsed options."""
-    names = ("gpu_layers", "split_mode", "main_gpu", "ctx_size", "batch_size", "ubatch_size", "threads", "verbose", "rpc")
+    names = (
+        "gpu_layers",
+        "split_mode",
+        "main_gpu",
+        "ctx_size",
+        "batch_size",
+        "ubatch_size",
+        "threads",
+        "verbose",
+        "rpc",
+    )
     chosen = {name: given[name] for name in names}
     if given["rpc"] and is_refusing():
         raise click.UsageError("--rpc connects to other machines: give --online too")
@@ -219,7 +254,7 @@ def open_store(given: dict[str, Any]) -> Store | None:
         if given["store_path"]:
             raise click.UsageError("give --store or --no-store, not both")
         return None
-    store = Store(given["store_path"] or default_path())
+    store = Store(given["store_path"] or store_path())
     if store.notice:
         click.echo(f"Warning: {store.notice}", err=True)
     return store

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from ..judge import Judge
+from ..judging import Judge
 from ..records import Item
-from ..sharding import Shard, fill_store
+from ..scaleout import Shard, fill_store
 from . import show
 
 _OPTIONS = {"side": "scores", "json_path": "json"}

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import click
 from tqdm import tqdm
 
-from ..jobs import LOW_MASS, SHOWN_FAILURES, Summary
-from ..judge import Counts
+from ..judging import LOW_MASS, SHOWN_FAILURES, Summary
+from ..records import Counts
 
 
 @contextmanager

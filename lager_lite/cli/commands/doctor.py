@@ -9,16 +9,13 @@ from typing import Any
 
 import click
 
-from .. import __version__
-from ..config import NAME, find_config, user_path
-from ..errors import LagerError
-from ..gguf_file import open_model
-from ..llama.about import about
-from ..llama.library import load
-from ..llama.runtime import gpu_layers
-from ..locate import locate_model
-from ..store import default_path
-from .options import backend_options, backend_settings
+from ... import __version__
+from ...backbones import locate_model, open_model
+from ...errors import LagerError
+from ...llama import about, gpu_layers, load
+from ...system import store_path
+from ..options import backend_options, backend_settings
+from ..settings import NAME, find_config, user_path
 
 
 @click.command("doctor")
@@ -42,14 +39,24 @@ def command(ctx: click.Context, as_json: bool, **given: Any) -> None:
         located = locate_model(given["model"])
         rows.append(("model", f"{located.path} ({located.why})"))
         info = open_model(located.path).info
-        rows.append(("model kind", f"{info.architecture}, {info.quantization}, {info.n_blocks} blocks, {info.size_bytes / 1e6:.0f} MB"))
-        rows.append(("model context", f"trained for {info.n_ctx_train} tokens; chat template: {'yes' if info.chat_template else 'none'}"))
+        rows.append(
+            (
+                "model kind",
+                f"{info.architecture}, {info.quantization}, {info.n_blocks} blocks, {info.size_bytes / 1e6:.0f} MB",
+            )
+        )
+        rows.append(
+            (
+                "model context",
+                f"trained for {info.n_ctx_train} tokens; chat template: {'yes' if info.chat_template else 'none'}",
+            )
+        )
         if not problems:
             layers = gpu_layers(load(), options.gpu_layers, located.path)
             rows.append(("gpu layers", {-1: "all", 0: "none"}.get(layers, str(layers))))
     except LagerError as error:
         problems.append(error)
-    rows += [("threads", str(options.thread_count())), ("store", str(default_path()))]
+    rows += [("threads", str(options.thread_count())), ("store", str(store_path()))]
     if as_json:
         found = {**dict(rows), "backend": backend and backend.row(), "problems": [error.message for error in problems]}
         click.echo(json.dumps(found))

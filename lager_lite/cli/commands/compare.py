@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import click
 
-from ..comparison import Comparison, MethodPair, Pair, compare
-from ..runs import load_run
-from . import show
+from ...evaluation import Comparison, MethodPair, Pair, compare, load_run
+from .. import show
 from .evaluate import number, span
 
 

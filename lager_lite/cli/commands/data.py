@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..datasets import convert, read_items
+from ...data import convert, read_items
 from .score import parse_map
 
 

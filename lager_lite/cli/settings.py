@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import LagerError
-from .folders import settings_base
+from ..errors import LagerError
+from ..system import settings_base
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,7 +30,9 @@ else:
 
 NAME = "lager-lite.toml"
 VARIABLE = "LAGER_LITE_CONFIG"
-OWN_ONLY = frozenset("offline guard rpc force yes apply output store json report wheel sdist".split())
+OWN_ONLY = frozenset(
+    ["offline", "guard", "rpc", "force", "yes", "apply", "output", "store", "json", "report", "wheel", "sdist"]
+)
 _ENVIRONMENT = {"model": "LAGER_LITE_MODEL", "store": "LAGER_LITE_STORE"}
 # Converts a value, and returns it under the name that the command knows; raises ValueError for a wrong one.
 Converter = Callable[[Any], tuple[str, Any]]
@@ -53,7 +55,7 @@ class Config:
 
 def user_path() -> Path:
     """Where the user's own file would be."""
-    return settings_base() / "lager-lite" / NAME
+    return settings_base() / NAME
 
 
 def find_config() -> Config | None:
@@ -85,7 +87,9 @@ def defaults(config: Config, known: Known) -> dict[str, Any]:
     commands = {path.partition(" ")[0] for path in known}
     for name in tables:
         if name not in commands:
-            raise ConfigError(f"{config.path}: there is no command {name!r} for [{name}]", f"one of: {', '.join(sorted(commands))}")
+            raise ConfigError(
+                f"{config.path}: there is no command {name!r} for [{name}]", f"one of: {', '.join(sorted(commands))}"
+            )
     for key in common:
         if not any(key in options for options in known.values()):
             raise ConfigError(f"{config.path}: no command has an option --{key} for the key {key!r}", _NAMES)
@@ -121,11 +125,16 @@ def _section(config: Config, tables: Mapping[str, Any], path: str, known: Known)
     unknown = [key for key in table if key not in known[path] and key not in inner]
     if unknown:
         section = path.replace(" ", ".")
-        raise ConfigError(f"{config.path}: lager-lite {path} has no option --{unknown[0]} for the key {unknown[0]!r} of [{section}]", _NAMES)
+        raise ConfigError(
+            f"{config.path}: lager-lite {path} has no option --{unknown[0]} for the key {unknown[0]!r} of [{section}]",
+            _NAMES,
+        )
     return {key: value for key, value in table.items() if key not in inner}
 
 
-def _converted(config: Config, path: str, options: Mapping[str, Converter], values: Mapping[str, Any]) -> dict[str, Any]:
+def _converted(
+    config: Config, path: str, options: Mapping[str, Converter], values: Mapping[str, Any]
+) -> dict[str, Any]:
     done = {}
     for key, value in values.items():
         if key in OWN_ONLY and not config.own:
@@ -138,6 +147,8 @@ def _converted(config: Config, path: str, options: Mapping[str, Converter], valu
         try:
             name, converted = options[key](value)
         except ValueError as error:
-            raise ConfigError(f"{config.path}: the key {key!r} for lager-lite {path}: {error}", f"see lager-lite {path} --help") from None
+            raise ConfigError(
+                f"{config.path}: the key {key!r} for lager-lite {path}: {error}", f"see lager-lite {path} --help"
+            ) from None
         done[name] = converted
     return done

@@ -6,15 +6,14 @@ from typing import Any
 
 import click
 
-from ..pages import selection_notes, write_selected
-from ..report import check_report
-from ..rows import write_rows
-from ..runs import origin_of
-from ..selection import COMBINE, CRITERIA, Example, Pool, Selection, open_pool, score_pool, select, write_selection
-from . import show
-from .options import chosen_rubrics, data_options, open_weighted, report_option, shard_option, weighted_options
+from ...data import write_rows
+from ...evaluation import origin_of
+from ...report import check_report, selection_notes, write_selected
+from ...tasks import COMBINE, CRITERIA, Example, Pool, Selection, open_pool, score_pool, select, write_selection
+from .. import show
+from ..options import chosen_rubrics, data_options, open_weighted, report_option, shard_option, weighted_options
+from ..shards import announce, check_shard, fill
 from .score import parse_map
-from .shards import announce, check_shard, fill
 
 
 class Top(click.ParamType):
@@ -46,7 +45,9 @@ def _shares(pairs: tuple[str, ...], names: list[str], combine: str) -> list[floa
     if not pairs:
         return None
     if set(given) - set(names) or not 0 < sum(given.values()) < float("inf") or min(given.values()) < 0:
-        raise click.UsageError(f"--share {pairs[0]}: name rubrics of this run ({', '.join(names)}) with numbers from 0, not all 0")
+        raise click.UsageError(
+            f"--share {pairs[0]}: name rubrics of this run ({', '.join(names)}) with numbers from 0, not all 0"
+        )
     return [given.get(name, 0.0) for name in names]
 
 
@@ -71,16 +72,21 @@ def _rule(given: dict[str, Any]) -> str:
 
 
 def _example(example: Example) -> str:
-    return f"  {example.score:.3f}  row {example.row} ({example.id}): {example.instruction}\n         {example.response}"
+    return (
+        f"  {example.score:.3f}  row {example.row} ({example.id}): {example.instruction}\n         {example.response}"
+    )
 
 
 def _show(found: Selection) -> None:
     click.echo(
         f"{found.chosen} of {found.rows} rows kept; {found.below} below the cut, {found.duplicates} duplicates, "
         f"{found.failed} not judged; scores from {found.low:.3f} to {found.high:.3f}"
-        + ("" if found.cut is None else f", cut at {found.cut:.3f}") + "\n"
-    )  # fmt: skip
-    rows = [(name, f"{every:.3f}", "-" if kept is None else f"{kept:.3f}") for name, (every, kept) in found.means.items()]
+        + ("" if found.cut is None else f", cut at {found.cut:.3f}")
+        + "\n"
+    )
+    rows = [
+        (name, f"{every:.3f}", "-" if kept is None else f"{kept:.3f}") for name, (every, kept) in found.means.items()
+    ]
     every, kept = found.lengths
     rows.append(("response, characters", f"{every:.0f}", "-" if kept is None else f"{kept:.0f}"))
     click.echo(show.table(("mean", "all judged", "kept"), rows))
@@ -103,11 +109,27 @@ def _fill(given: dict[str, Any], pool: Pool) -> None:
 @weighted_options
 @click.option("--top", type=Top(), help="Keep so many rows (1000), or this share of all rows (0.1).")
 @click.option("--min-score", type=float, help="Keep rows with at least this combined score.")
-@click.option("--combine", type=click.Choice(COMBINE), default="mean", show_default=True, help="One score from several rubrics.")
-@click.option("--share", multiple=True, metavar="RUBRIC=NUMBER", help="With --combine weights: how much a rubric counts; others 0.")
-@click.option("--dedupe", is_flag=True, help="Leave out rows whose instruction and response stood before, up to case and spacing.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="The kept rows, as they stand in DATA.  [required, unless --shard]")
-@click.option("--scores", "side", type=click.Path(dir_okay=False), help="Scores of all rows.  [default: OUTPUT.scores.jsonl]")
+@click.option(
+    "--combine", type=click.Choice(COMBINE), default="mean", show_default=True, help="One score from several rubrics."
+)
+@click.option(
+    "--share",
+    multiple=True,
+    metavar="RUBRIC=NUMBER",
+    help="With --combine weights: how much a rubric counts; others 0.",
+)
+@click.option(
+    "--dedupe", is_flag=True, help="Leave out rows whose instruction and response stood before, up to case and spacing."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="The kept rows, as they stand in DATA.  [required, unless --shard]",
+)
+@click.option(
+    "--scores", "side", type=click.Path(dir_okay=False), help="Scores of all rows.  [default: OUTPUT.scores.jsonl]"
+)
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N rows.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write all figures to this file, too.")
 @shard_option
@@ -132,7 +154,9 @@ def command(ctx: click.Context, data: str, **given: Any) -> None:
     with open_weighted(given) as judge, show.progress(pool.judged * len(judge.rubrics)) as progress:
         scores = score_pool(judge, pool, progress)
         origin = origin_of(judge, data, weights=given["weights"])
-    found = select(pool, scores, top=given["top"], min_score=given["min_score"], combine=given["combine"], shares=shares)
+    found = select(
+        pool, scores, top=given["top"], min_score=given["min_score"], combine=given["combine"], shares=shares
+    )
     write_selection(pool, scores, found, output, side)
     show.summary(scores.summary)
     _show(found)

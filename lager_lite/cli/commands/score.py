@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from ..jobs import Rows, score_file
-from ..sharding import Shard
-from ..streams import Source, open_items
-from ..weights import load_weights
-from . import show
-from .options import cluster_options, cluster_settings, judge_options, open_judge, reason_options, shard_option
+from ...data import Source, open_items
+from ...judging import Rows, score_file
+from ...scaleout import Shard
+from ...scoring import load_weights
+from .. import show
+from ..options import cluster_options, cluster_settings, judge_options, open_judge, reason_options, shard_option
 
 
 def parse_map(pairs: tuple[str, ...]) -> dict[str, str]:

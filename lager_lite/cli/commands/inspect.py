@@ -7,17 +7,15 @@ from typing import Any
 
 import click
 
-from ..errors import DataError
-from ..inspection import Inspection, Layer, inspect_item
-from ..pages import write_inspection
-from ..records import Item
-from ..report import check_report
-from ..rows import write_rows
-from ..runs import origin_of
-from ..streams import Source, open_items
-from ..weights import load_weights
-from . import show
-from .options import data_options, open_judge, weighted_options
+from ...data import Source, open_items, write_rows
+from ...errors import DataError
+from ...evaluation import origin_of
+from ...records import Item
+from ...report import check_report, write_inspection
+from ...scoring import load_weights
+from ...tasks import Inspection, Layer, inspect_item
+from .. import show
+from ..options import data_options, open_judge, weighted_options
 from .score import parse_map
 
 
@@ -55,7 +53,15 @@ def _show(found: Inspection) -> None:
         f"{judgment.mass:.1%} of the probability; {judgment.tokens} tokens\n"
     )
     head = ("state", *(f"%{label}" for label in found.labels), "expected", "label", "apart", "weight", "contribution")
-    final = ("final", *(f"{100 * p:.0f}" for p in found.probabilities), f"{judgment.raw_score:.2f}", found.label, "", "", "")
+    final = (
+        "final",
+        *(f"{100 * p:.0f}" for p in found.probabilities),
+        f"{judgment.raw_score:.2f}",
+        found.label,
+        "",
+        "",
+        "",
+    )
     click.echo(show.table(head, [*(_row(layer, found) for layer in found.layers), final]))
     if found.settled is None:
         settled = f"the last state does not: it says {found.layers[-1].label}"
@@ -80,9 +86,13 @@ def _show(found: Inspection) -> None:
 @click.option("--id", "identity", help="The item with this id.")
 @click.option("-n", "--number", type=click.IntRange(1), help="The item with this number.  [default: 1]")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write all figures to this file, too.")
-@click.option("--report", "--html", "report", type=click.Path(dir_okay=False), help="Write a page with a heat map (HTML).")
+@click.option(
+    "--report", "--html", "report", type=click.Path(dir_okay=False), help="Write a page with a heat map (HTML)."
+)
 @data_options
-def command(items: str, identity: str | None, number: int | None, json_path: str | None, report: str | None, **given: Any) -> None:
+def command(
+    items: str, identity: str | None, number: int | None, json_path: str | None, report: str | None, **given: Any
+) -> None:
     """Show one item of ITEMS layer by layer.
 
     For every state: the probability of each label (in %), the expected score and the most likely label of

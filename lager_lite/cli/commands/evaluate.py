@@ -7,19 +7,29 @@ from typing import Any
 
 import click
 
-from ..comparison import Comparison, compare, cost
-from ..datasets import read_items
-from ..evaluation import Plan, regroup, run_evaluation
-from ..metrics import Interval
-from ..presets import PRESETS
-from ..records import KINDS, Item
-from ..report import check_report, write_report
-from ..runs import Evaluation, MethodResult, Run, run_json, save_run
-from ..weights import WeightsFile, load_weights
-from . import show
-from .options import data_options, open_judge, reason_options, reasoning_settings, shard_option, weighted_options
+from ...data import read_items
+from ...evaluation import (
+    Comparison,
+    Evaluation,
+    MethodResult,
+    Plan,
+    Run,
+    compare,
+    cost,
+    regroup,
+    run_evaluation,
+    run_json,
+    save_run,
+)
+from ...fitting import PRESETS
+from ...records import KINDS, Item
+from ...report import check_report, write_report
+from ...scoring import WeightsFile, load_weights
+from ...stats import Interval
+from .. import show
+from ..options import data_options, open_judge, reason_options, reasoning_settings, shard_option, weighted_options
+from ..shards import announce, check_shard, fill
 from .score import parse_map
-from .shards import announce, check_shard, fill
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -67,9 +77,15 @@ def _show_reasoning(direct: Run, reasoning: Run, found: Comparison) -> None:
     how = reasoning.origin.settings["feedback"]
     click.echo(f"\nDirect against reasoning ({how}), {found.n} judgments in both, Spearman\n")
     rows = [
-        (m.name, number(m.overall.a.spearman), number(m.overall.b.spearman), number(m.overall.difference.value),
-         span(m.overall.difference.interval)) for m in found.methods
-    ]  # fmt: skip
+        (
+            m.name,
+            number(m.overall.a.spearman),
+            number(m.overall.b.spearman),
+            number(m.overall.difference.value),
+            span(m.overall.difference.interval),
+        )
+        for m in found.methods
+    ]
     click.echo(show.table(("method", "direct", "reasoning", "difference", "95% interval"), rows) + "\n")
     rows = []
     for name, run in (("direct", direct), ("reasoning", reasoning)):
@@ -99,7 +115,9 @@ def _fill(given: dict[str, Any], items: Sequence[Item]) -> None:
             fill(judge, items, len(items))
 
 
-def _run(given: dict[str, Any], weights: WeightsFile | None, items: Sequence[Item], plan: Plan, source: str, **more: Any) -> Run:
+def _run(
+    given: dict[str, Any], weights: WeightsFile | None, items: Sequence[Item], plan: Plan, source: str, **more: Any
+) -> Run:
     with open_judge(given, weights, force=given["force"], early=False, **more) as judge:
         with show.progress(len(items) * len(judge.rubrics)) as progress:
             pair = (given["weights"], weights) if weights else None
@@ -112,7 +130,9 @@ def _run(given: dict[str, Any], weights: WeightsFile | None, items: Sequence[Ite
 @click.argument("labelled", metavar="LABELLED")
 @weighted_options
 @click.option("--cv", type=click.IntRange(2), help="Folds, split by group.  [default: 5]")
-@click.option("--kind", multiple=True, type=click.Choice(KINDS), help="Weights to fit; repeat for several.  [default: all]")
+@click.option(
+    "--kind", multiple=True, type=click.Choice(KINDS), help="Weights to fit; repeat for several.  [default: all]"
+)
 @click.option("--by-criterion", is_flag=True, help="Add weights per criterion, drawn toward the common ones.")
 @click.option("--like", multiple=True, type=click.Choice(list(PRESETS)), help="Add weights fitted as published.")
 @click.option("--group", metavar="FIELD", help="Field of the rows that must stay on one side of a split.")
@@ -120,7 +140,9 @@ def _run(given: dict[str, Any], weights: WeightsFile | None, items: Sequence[Ite
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
 @shard_option
 @click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, allow_dash=True), help="Write all figures; - prints them.")
+@click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False, allow_dash=True), help="Write all figures; - prints them."
+)
 @data_options
 def command(labelled: str, limit: int | None, json_path: str | None, **given: Any) -> None:
     """Compare the methods with the human scores of LABELLED.

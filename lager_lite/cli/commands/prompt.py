@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from ..datasets import read_items
-from ..tokens import tokenize_prompt
-from ..scale import describe
-from .options import judge_options, open_judge
+from ...data import read_items
+from ...judging import tokenize_prompt
+from ...prompts import describe
+from ..options import judge_options, open_judge
 from .score import parse_map
 
 
@@ -36,6 +36,8 @@ def command(items: str, limit: int, **given: Any) -> None:
                 for segment in prompt.segments:
                     click.echo(segment.text if segment.trusted else f"⟦{segment.text}⟧", nl=False)
                 click.echo(f"{prompt.lead}▮")
-                click.echo(f"--- {len(tokens.tokens)} tokens, {int(tokens.untrusted.sum())} of them untrusted (between ⟦ and ⟧)")
+                click.echo(
+                    f"--- {len(tokens.tokens)} tokens, {int(tokens.untrusted.sum())} of them untrusted (between ⟦ and ⟧)"
+                )
                 pairs = ", ".join(f"{label!r}={i}" for label, i in zip(rubric.scale.labels, labels.ids))
                 click.echo(f"--- score tokens at ▮: {pairs}")

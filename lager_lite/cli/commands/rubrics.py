@@ -7,11 +7,9 @@ from importlib.resources import files
 
 import click
 
-from ..errors import PromptError
-from ..rubric import list_rubrics, load_rubric
-from ..scale import describe
-from ..skeleton import write_skeleton
-from . import show
+from ...errors import PromptError
+from ...prompts import describe, list_rubrics, load_rubric, write_skeleton
+from .. import show
 
 
 @click.group("rubrics")
@@ -25,9 +23,13 @@ def list_(as_json: bool) -> None:
     """Every shipped rubric with its scale and the fields it needs."""
     rubrics = [(name, load_rubric(name)) for name in list_rubrics()]
     if as_json:
-        click.echo(json.dumps([{"rubric": n, "labels": list(r.scale.labels), "needs": list(r.required)} for n, r in rubrics]))
+        click.echo(
+            json.dumps([{"rubric": n, "labels": list(r.scale.labels), "needs": list(r.required)} for n, r in rubrics])
+        )
         return
-    click.echo(show.table(("rubric", "scale", "needs"), [(n, describe(r.scale), ", ".join(r.required)) for n, r in rubrics]))
+    click.echo(
+        show.table(("rubric", "scale", "needs"), [(n, describe(r.scale), ", ".join(r.required)) for n, r in rubrics])
+    )
 
 
 @command.command("show")
@@ -48,4 +50,6 @@ def new(name: str, output: str | None) -> None:
     Nothing is overwritten. To begin with one that ships: lager-lite rubrics show NAME > mine.toml
     """
     path = write_skeleton(name, output)
-    click.echo(f"{path} written; change it, then see what a model will read: lager-lite prompt ITEMS -r {path}", err=True)
+    click.echo(
+        f"{path} written; change it, then see what a model will read: lager-lite prompt ITEMS -r {path}", err=True
+    )

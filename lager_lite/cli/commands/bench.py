@@ -7,19 +7,25 @@ from typing import Any
 
 import click
 
-from ..bench import TapCost, WritingCost, tap_cost, writing_cost
-from ..datasets import load_demo, read_items
-from ..errors import DataError
-from ..gguf_file import open_model
-from ..llama.runtime import Backbone
-from ..locate import locate_model
-from ..peers import PeerTimes, measure
-from ..reasoning import Reasoning
-from ..workload import Workload, apart, measure_workload
-from . import show
-from .options import backend_settings, judge_options, open_judge
+from ...backbones import locate_model, open_model
+from ...data import load_demo, read_items
+from ...errors import DataError
+from ...judging import Reasoning
+from ...llama import Backbone
+from ...performance import (
+    PeerTimes,
+    TapCost,
+    Workload,
+    WritingCost,
+    apart,
+    measure_peer,
+    measure_workload,
+    tap_cost,
+    writing_cost,
+)
+from .. import show
+from ..options import backend_settings, judge_options, open_judge
 from .score import parse_map
-
 
 ALONE = 10  # items judged one by one as well
 TEXT = 48  # tokens of feedback that --generate writes
@@ -28,11 +34,21 @@ TEXT = 48  # tokens of feedback that --generate writes
 def _show_cost(cost: TapCost) -> None:
     taps = cost.taps
     rows = [
-        ("prefill, tokens/s", f"{cost.prefill_plain:.1f}", *(c for t in taps for c in (f"{t.prefill:.1f}", f"{t.prefill_ratio:.3f}"))),
-        ("one-token decode, tokens/s", f"{cost.decode_plain:.1f}", *(c for t in taps for c in (f"{t.decode:.1f}", f"{t.decode_ratio:.3f}"))),
+        (
+            "prefill, tokens/s",
+            f"{cost.prefill_plain:.1f}",
+            *(c for t in taps for c in (f"{t.prefill:.1f}", f"{t.prefill_ratio:.3f}")),
+        ),
+        (
+            "one-token decode, tokens/s",
+            f"{cost.decode_plain:.1f}",
+            *(c for t in taps for c in (f"{t.decode:.1f}", f"{t.decode_ratio:.3f}")),
+        ),
     ]
     for cut in taps[0].early:
-        rows.append((f"stop after block {cut}, share of the time", "", *(c for t in taps for c in ("", f"{t.early[cut]:.3f}"))))
+        rows.append(
+            (f"stop after block {cut}, share of the time", "", *(c for t in taps for c in ("", f"{t.early[cut]:.3f}")))
+        )
     click.echo(show.table(("", "plain", *(c for t in taps for c in (f"{t.tap} tap", "ratio"))), rows))
 
 
@@ -43,14 +59,24 @@ def _show_workload(found: Workload) -> None:
     )
     runs = [found.whole] + ([found.early] if found.early else [])
     rows = [
-        (f"0 to {r.max_state}", f"{r.seconds:.1f}", f"{r.judgments_per_second:.2f}", f"{r.tokens_per_second:.0f}",
-         f"{r.share:.2f}", f"{r.evaluated_tokens / found.unique_tokens:.3f}", f"{r.first_score:.2f}") for r in runs
-    ]  # fmt: skip
+        (
+            f"0 to {r.max_state}",
+            f"{r.seconds:.1f}",
+            f"{r.judgments_per_second:.2f}",
+            f"{r.tokens_per_second:.0f}",
+            f"{r.share:.2f}",
+            f"{r.evaluated_tokens / found.unique_tokens:.3f}",
+            f"{r.first_score:.2f}",
+        )
+        for r in runs
+    ]
     head = ("states read", "seconds", "judgments/s", "tokens/s", "of plain", "evaluated/unique", "first score, s")
     click.echo(show.table(head, rows))
     if found.peak_mb is not None:
         click.echo(f"\npeak memory {found.peak_mb:.0f} MB")
-    click.echo(f"one by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points")
+    click.echo(
+        f"one by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points"
+    )
 
 
 def _show_peers(times: PeerTimes, found: Workload) -> None:
@@ -59,7 +85,11 @@ def _show_peers(times: PeerTimes, found: Workload) -> None:
         if seconds is not None:
             runs = [found.whole] + ([found.early] if found.early else [])
             rows.append((name, f"{seconds:.3f}", *(f"{seconds * r.judgments_per_second:.1f}" for r in runs)))
-    head = ("transformers, bfloat16", "s per judgment", *(f"x slower than 0 to {r.max_state}" for r in [found.whole, found.early] if r))
+    head = (
+        "transformers, bfloat16",
+        "s per judgment",
+        *(f"x slower than 0 to {r.max_state}" for r in [found.whole, found.early] if r),
+    )
     click.echo("\n" + show.table(head, rows))
 
 
@@ -67,7 +97,15 @@ def _show_writing(found: WritingCost) -> None:
     click.echo(f"{found.n} texts of up to {found.most} tokens at temperature 0, medians of {found.rounds} rounds\n")
     sides = (("together", found.together), ("one at a time", found.alone))
     rows = [
-        (name, f"{w.rate:.1f}", f"{w.step_rate:.1f}", str(w.drawn), str(w.evaluated), f"{w.seconds:.1f}", f"{w.prompt_seconds:.1f}")
+        (
+            name,
+            f"{w.rate:.1f}",
+            f"{w.step_rate:.1f}",
+            str(w.drawn),
+            str(w.evaluated),
+            f"{w.seconds:.1f}",
+            f"{w.prompt_seconds:.1f}",
+        )
         for name, w in sides
     ]
     rows.append(("ratio", f"{found.ratio:.2f}", f"{found.step_ratio:.2f}", "", "", "", ""))
@@ -76,7 +114,9 @@ def _show_writing(found: WritingCost) -> None:
     if found.different_rows != len(found.different):
         click.echo(f"(with one row at a time, as timed: {found.n - found.different_rows} of {found.n})")
     for other in found.different:
-        click.echo(f"text {other.prompt + 1} differs after {other.tokens} tokens: the two likeliest lie {other.margin:.2g} apart there")
+        click.echo(
+            f"text {other.prompt + 1} differs after {other.tokens} tokens: the two likeliest lie {other.margin:.2g} apart there"
+        )
 
 
 def _generate(given: dict[str, Any], items: str | None, rounds: int, as_json: bool) -> None:
@@ -100,12 +140,27 @@ def _generate(given: dict[str, Any], items: str | None, rounds: int, as_json: bo
 @click.option("--tokens", type=click.IntRange(65), default=512, show_default=True, help="Length of the prompt.")
 @click.option("--max-state", type=click.IntRange(0), help="Work through ITEMS again, stopping after this state.")
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
-@click.option("--generate", type=click.IntRange(1), metavar="K", help="Only how fast feedback is written for the first K judgments.")
-@click.option("--peer", type=click.Choice(["transformers"]), help="Compare with transformers on a sample (extra parity).")
+@click.option(
+    "--generate",
+    type=click.IntRange(1),
+    metavar="K",
+    help="Only how fast feedback is written for the first K judgments.",
+)
+@click.option(
+    "--peer", type=click.Choice(["transformers"]), help="Compare with transformers on a sample (extra parity)."
+)
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
 @click.option("--json", "as_json", is_flag=True)
-def command(items: str | None, rounds: int, tokens: int, max_state: int | None, limit: int | None, peer: str | None,
-            as_json: bool, **given: Any) -> None:  # fmt: skip
+def command(
+    items: str | None,
+    rounds: int,
+    tokens: int,
+    max_state: int | None,
+    limit: int | None,
+    peer: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Measure what reading all states costs and what stopping early saves, on this machine.
 
     With ITEMS (any file that `score` takes) also how fast they are judged: against plain prefill, the
@@ -141,7 +196,7 @@ def command(items: str | None, rounds: int, tokens: int, max_state: int | None, 
                 exact = apart(judge, chosen[:ALONE])
             if not as_json:
                 click.echo(f"the same with --exact: {exact:.2g} points")
-        times = measure(path, prompts) if peer else None
+        times = measure_peer(path, prompts) if peer else None
     if as_json:
         rows = {"workload": found and found.row(), "exact_difference": exact, "peer": times and times.row()}
         click.echo(json.dumps({"model": path.name, "quantization": quantization, **cost.row(), **rows}))

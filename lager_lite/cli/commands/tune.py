@@ -7,21 +7,30 @@ from typing import Any
 
 import click
 
-from ..datasets import load_demo
-from ..locate import locate_model
-from ..rubric import load_rubric
-from ..tuning import KINDS, Tuning, cache_folder, tune
-from . import show
-from .options import backend_options, backend_settings
+from ...backbones import locate_model
+from ...data import load_demo
+from ...performance import KINDS, Tuning, tune
+from ...prompts import load_rubric
+from ...system import copies_folder
+from .. import show
+from ..options import backend_options, backend_settings
 
 
 def _show(found: Tuning) -> None:
     head = ("quantization", "MB", "tokens/s", "speed", "state drift", "layer drift", "uniform drift")
     rows = [
-        (c.kind, f"{c.bytes / 1e6:.0f}", f"{c.tokens_per_second:.0f}", f"{c.ratio:.2f}", f"{c.state_drift:.1e}",
-         f"{c.layer_drift:.3f}", f"{c.uniform_drift:.3f}")
-        for c in found.candidates if c.error is None
-    ]  # fmt: skip
+        (
+            c.kind,
+            f"{c.bytes / 1e6:.0f}",
+            f"{c.tokens_per_second:.0f}",
+            f"{c.ratio:.2f}",
+            f"{c.state_drift:.1e}",
+            f"{c.layer_drift:.3f}",
+            f"{c.uniform_drift:.3f}",
+        )
+        for c in found.candidates
+        if c.error is None
+    ]
     click.echo(f"{found.model}, {found.prompts} prompts; speed and drift against the file as it is (first row)\n")
     click.echo(show.table(head, rows))
     for candidate in found.candidates:
@@ -30,7 +39,9 @@ def _show(found: Tuning) -> None:
     best = found.fastest
     click.echo(f"\nfastest here: {best.kind}, {best.ratio:.2f} of the file as it is")
     if found.kept:
-        click.echo(f"kept as {found.kept}\nuse it with -m, or LAGER_LITE_MODEL; weights fitted on the source need --force, or a new fit")
+        click.echo(
+            f"kept as {found.kept}\nuse it with -m, or LAGER_LITE_MODEL; weights fitted on the source need --force, or a new fit"
+        )
 
 
 @click.command("tune")
@@ -54,7 +65,7 @@ def command(limit: int, rounds: int, apply_: bool, as_json: bool, **given: Any) 
         kinds=given["kinds"] or KINDS,
         options=backend_settings(given),
         rounds=rounds,
-        keep=cache_folder() if apply_ else None,
+        keep=copies_folder() if apply_ else None,
         progress=lambda text: click.echo(text, err=True),
     )
     if as_json:

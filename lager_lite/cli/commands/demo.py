@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from ..datasets import load_demo
-from ..jobs import judgment_row, ordering, score_items
-from ..shipped import shipped_weights
-from . import show
-from .options import judge_options, open_judge
+from ...data import load_demo
+from ...judging import judgment_row, ordering, score_items
+from ...scoring import shipped_weights
+from .. import show
+from ..options import judge_options, open_judge
 
 # The legacy kinds for which llama.cpp has no repacked kernels on any CPU.
 SLOW = ("Q4_1", "Q5_0", "Q5_1")
@@ -49,7 +49,9 @@ def command(as_json: bool, **given: Any) -> None:
     if as_json:
         click.echo(json.dumps({**asdict(found), "judgments": [judgment_row(j) for j in judgments]}))
         return
-    click.echo(f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n")
+    click.echo(
+        f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n"
+    )
     rows = [(name, _MEANING[name], f"{share:.0%}") for name, share in found.right.items()]
     click.echo(show.table(("method", "what it reads", "right"), rows))
     first = [(i, j) for i, j in zip(dataset.items, judgments) if i.group == dataset.items[0].group]

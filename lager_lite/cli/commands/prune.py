@@ -8,15 +8,17 @@ from typing import Any
 
 import click
 
-from ..locate import locate_model
-from ..pruning import prune_for
-from ..weights import load_weights
-from .options import backend_options, backend_settings
+from ...backbones import locate_model
+from ...performance import prune_for
+from ...scoring import load_weights
+from ..options import backend_options, backend_settings
 
 
 @click.command("prune")
 @backend_options
-@click.option("-w", "--weights", required=True, type=click.Path(dir_okay=False), help="Weights that need not every state.")
+@click.option(
+    "-w", "--weights", required=True, type=click.Path(dir_okay=False), help="Weights that need not every state."
+)
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The GGUF file to write.")
 @click.option("--force", is_flag=True, help="Use weights of another backbone where that can work.")
 @click.option("--json", "as_json", is_flag=True)

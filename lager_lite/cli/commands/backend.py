@@ -7,11 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..llama.about import about
-from ..llama.build import BACKENDS, BuildRequest, build
-from ..llama.library import load
-from ..llama.options import BackendOptions
-from ..llama.rpc import parse_servers, serve
+from ...llama import BACKENDS, BackendOptions, BuildRequest, about, build, load, parse_servers, serve
 
 
 @click.group("backend")
@@ -24,9 +20,13 @@ def command() -> None:
 @click.option("--metal", is_flag=True, help="For Apple GPUs; on by itself on macOS.")
 @click.option("--vulkan", is_flag=True, help="For GPUs with Vulkan; needs its SDK.")
 @click.option("--rpc", is_flag=True, help="To use devices of other machines.")
-@click.option("--wheel", type=click.Path(file_okay=False, path_type=Path), help="Leave the wheel in this folder, install nothing.")
+@click.option(
+    "--wheel", type=click.Path(file_okay=False, path_type=Path), help="Leave the wheel in this folder, install nothing."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Compilers at a time. Default: one per core.")
-@click.option("--sdist", type=click.Path(dir_okay=False, path_type=Path), help="The source distribution, if it is here already.")
+@click.option(
+    "--sdist", type=click.Path(dir_okay=False, path_type=Path), help="The source distribution, if it is here already."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show what pip and the compiler say.")
 def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, verbose: bool, **kinds: bool) -> None:
     """Download llama-cpp-python's source, patch and build it, and install it into this environment.

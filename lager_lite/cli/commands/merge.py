@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from ..sharding import merge_outputs
-from .options import data_options
+from ...scaleout import merge_outputs
+from ..options import data_options
 from .score import open_source
 
 
 @click.command("merge")
 @click.argument("items", metavar="ITEMS")
 @click.argument("outputs", metavar="OUTPUT...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="JSONL, CSV or TSV, as the outputs.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), help="JSONL, CSV or TSV, as the outputs."
+)
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items, as the shards.")
 @data_options
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:

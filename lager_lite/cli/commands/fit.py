@@ -7,16 +7,14 @@ from typing import Any
 
 import click
 
-from ..datasets import read_items
-from ..evaluation import Plan, regroup, run_evaluation
-from ..fitjob import TOLERANCE, Fitted, FitPlan, fit_weights
-from ..labelled import gather
-from ..presets import PRESETS
-from ..records import KINDS, LENSES
-from ..report import check_report, write_report
-from ..weights import save_weights
-from . import show
-from .options import data_options, judge_options, open_judge, reason_options
+from ...data import read_items
+from ...evaluation import Plan, regroup, run_evaluation
+from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, fit_weights, gather
+from ...records import KINDS, LENSES
+from ...report import check_report, write_report
+from ...scoring import save_weights
+from .. import show
+from ..options import data_options, judge_options, open_judge, reason_options
 from .score import parse_map
 
 
@@ -41,9 +39,13 @@ def _show(found: Fitted, output: str) -> None:
     if found.tradeoff:
         head = ("pass ends after state", "Spearman", "95% interval")
         rows = [
-            (str(p.state), "-" if p.spearman is None else f"{p.spearman:.3f}",
-             f"[{p.interval.low:.3f}, {p.interval.high:.3f}]" if p.interval else "-") for p in found.tradeoff
-        ]  # fmt: skip
+            (
+                str(p.state),
+                "-" if p.spearman is None else f"{p.spearman:.3f}",
+                f"[{p.interval.low:.3f}, {p.interval.high:.3f}]" if p.interval else "-",
+            )
+            for p in found.tradeoff
+        ]
         click.echo("\n" + show.table(head, rows) + "\n")
     top = found.file.max_state
     if top < found.file.provenance.n_states - 1:
@@ -51,7 +53,9 @@ def _show(found: Fitted, output: str) -> None:
     if found.strength is not None:
         click.echo(f"strength  {found.strength:g}")
     if found.agreement is not None:
-        click.echo(f"spearman  {found.agreement:.3f} (out of fold, with the strength that did best there, so a little high)")
+        click.echo(
+            f"spearman  {found.agreement:.3f} (out of fold, with the strength that did best there, so a little high)"
+        )
     click.echo(f"written   {output}")
 
 
@@ -64,8 +68,16 @@ def _show(found: Fitted, output: str) -> None:
 @click.option("--like", type=click.Choice(list(PRESETS)), help="Fit as published, in place of --kind and --lens.")
 @click.option("--by-criterion", is_flag=True, help="Weights per rubric, drawn toward the common ones.")
 @click.option("--max-state", type=click.IntRange(0), help="Use no state above this one; the pass ends there.")
-@click.option("--budget", type=click.FloatRange(0, 1, min_open=True), help="Share of the pass that may be spent, e.g. 0.6.")
-@click.option("--tolerance", type=click.FloatRange(0), default=TOLERANCE, show_default=True, help="Spearman that --budget may lose.")
+@click.option(
+    "--budget", type=click.FloatRange(0, 1, min_open=True), help="Share of the pass that may be spent, e.g. 0.6."
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0),
+    default=TOLERANCE,
+    show_default=True,
+    help="Spearman that --budget may lose.",
+)
 @click.option("--cv", "folds", type=click.IntRange(2), default=5, show_default=True, help="Folds, split by group.")
 @click.option("--group", metavar="FIELD", help="Field of the rows that must stay on one side of a split.")
 @reason_options
@@ -90,7 +102,9 @@ def command(labelled: str, output: str, limit: int | None, as_json: bool, **give
         found = fit_weights(judge, data, plan)
         if given["report"]:
             run, _ = run_evaluation(judge, items, Plan(folds=plan.folds, seed=plan.seed), source=labelled)
-            write_report(given["report"], run.evaluation, run.origin, [(p.state, p.spearman, p.interval) for p in found.tradeoff])
+            write_report(
+                given["report"], run.evaluation, run.origin, [(p.state, p.spearman, p.interval) for p in found.tradeoff]
+            )
     save_weights(output, found.file)
     for item, reason in data.failed:
         click.echo(f"Warning: item {item} left out: {reason}", err=True)

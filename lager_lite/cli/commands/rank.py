@@ -6,14 +6,12 @@ from typing import Any
 
 import click
 
-from ..datasets import read_items
-from ..pages import write_ranking
-from ..ranking import METHODS, Accuracy, Preferences, first_contests, preferences, ranked, read_responses
-from ..report import check_report
-from ..rows import write_rows
-from ..runs import origin_of
-from . import show
-from .options import data_options, open_weighted, report_option, weighted_options
+from ...data import read_items, write_rows
+from ...evaluation import origin_of
+from ...report import check_report, write_ranking
+from ...tasks import METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
+from .. import show
+from ..options import data_options, open_weighted, report_option, weighted_options
 from .score import parse_map
 
 
@@ -42,12 +40,16 @@ def _show(result: Preferences, err: bool) -> None:
 @click.option("--by", type=click.Choice(METHODS), help="Method that orders. Default: tuned with -w, else uniform.")
 @click.option("--cv", "folds", type=click.IntRange(2), help="Fit weights on the pairs in so many folds, too.")
 @click.option("-s", "--seed", type=int, default=0, show_default=True)
-@click.option("-o", "--output", help="The ranks as JSONL or CSV, - for stdout. Default: stdout where nothing is graded.")
+@click.option(
+    "-o", "--output", help="The ranks as JSONL or CSV, - for stdout. Default: stdout where nothing is graded."
+)
 @click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N instructions.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False), help="Write the accuracies to this file, too.")
 @report_option
 @data_options
-def command(data: str, by: str | None, folds: int | None, seed: int, output: str | None, limit: int | None, **given: Any) -> None:
+def command(
+    data: str, by: str | None, folds: int | None, seed: int, output: str | None, limit: int | None, **given: Any
+) -> None:
     """Order the responses to each instruction of DATA, best first.
 
     Responses are rows with the same instruction (and source and group), or a row's list `responses`, or its
@@ -70,7 +72,7 @@ def command(data: str, by: str | None, folds: int | None, seed: int, output: str
         origin = origin_of(judge, data, weights=given["weights"])
     result = preferences(responses, folds=folds, seed=seed)
     if output or result is None:
-        write_rows(output or "-", ranked(responses, by))
+        write_rows(output or "-", rank(responses, by))
     if result is None:
         return
     _show(result, err=output == "-")

@@ -6,17 +6,15 @@ from typing import Any
 
 import click
 
-from ..datasets import read_items
-from ..knowledge import Knower, SelfKnowledge, self_knowledge, stratified
-from ..labelled import gather
-from ..metrics import Interval
-from ..pages import write_knowledge
-from ..report import check_report
-from ..rows import write_rows
-from ..runs import origin_of
-from ..weights import load_weights
-from . import show
-from .options import data_options, open_judge, report_option, weighted_options
+from ...data import read_items, write_rows
+from ...evaluation import origin_of
+from ...fitting import gather
+from ...report import check_report, write_knowledge
+from ...scoring import load_weights
+from ...stats import Interval
+from ...tasks import Knower, SelfKnowledge, self_knowledge, stratified
+from .. import show
+from ..options import data_options, open_judge, report_option, weighted_options
 from .score import parse_map
 
 
@@ -52,7 +50,9 @@ def _show(result: SelfKnowledge) -> None:
 @click.command("knowledge")
 @click.argument("data", metavar="DATA")
 @weighted_options
-@click.option("-n", "--limit", type=click.IntRange(20), default=500, show_default=True, help="Questions, drawn by stratum.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(20), default=500, show_default=True, help="Questions, drawn by stratum."
+)
 @click.option("--all", "whole", is_flag=True, help="All questions of the file.")
 @click.option("--cv", "folds", type=click.IntRange(2), default=5, show_default=True, help="Folds, split by group.")
 @click.option("-s", "--seed", type=int, default=0, show_default=True)

@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from ..llama.runtime import Backbone
-from ..locate import locate_model
-from ..gguf_file import open_model
-from ..states import prompts_of, write_states
-from .options import backend_options, backend_settings, chat_options, chat_settings
+from ...backbones import locate_model, open_model
+from ...llama import Backbone
+from ...tasks import prompts_of, write_states
+from ..options import backend_options, backend_settings, chat_options, chat_settings
 
 
 @click.command("states")

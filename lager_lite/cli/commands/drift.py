@@ -7,26 +7,30 @@ from typing import Any
 
 import click
 
-from ..datasets import read_items
-from ..drift import METHODS, Drift, measure
-from ..guard import check_loads
-from ..locate import locate_model
-from ..rubric import load_rubric
-from . import show
-from .options import backend_options, backend_settings, data_options
+from ...backbones import locate_model
+from ...data import read_items
+from ...llama import check_loads
+from ...performance import METHODS, Drift, measure_drift
+from ...prompts import load_rubric
+from .. import show
+from ..options import backend_options, backend_settings, data_options
 from .score import parse_map
 
 
 def _show(found: Drift) -> None:
     click.echo(f"{found.model}, {found.judgments} judgments; largest difference of any score, in points\n")
-    rows = [(f"{r.settings}, {r.change}", *(f"{r.points[m]:.1e}" for m in METHODS), f"{r.identical}") for r in found.rows]
+    rows = [
+        (f"{r.settings}, {r.change}", *(f"{r.points[m]:.1e}" for m in METHODS), f"{r.identical}") for r in found.rows
+    ]
     click.echo(show.table(("settings, change", *METHODS, "same bits"), rows))
 
 
 @click.command("drift")
 @click.argument("items", metavar="ITEMS")
 @backend_options
-@click.option("-r", "--rubric", "rubrics", multiple=True, help="Name or TOML file; repeat for several. [default: default]")
+@click.option(
+    "-r", "--rubric", "rubrics", multiple=True, help="Name or TOML file; repeat for several. [default: default]"
+)
 @click.option("-n", "--limit", type=click.IntRange(2), default=20, show_default=True, help="Only the first N items.")
 @click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON.")
 @data_options
@@ -43,7 +47,14 @@ def command(items: str, limit: int, as_json: bool, **given: Any) -> None:
         check_loads(model, options)
     rubrics = [load_rubric(name) for name in given["rubrics"] or ("default",)]
     settings = ("exact",) if given["exact"] else ("default", "exact")
-    found = measure(model, rubrics, dataset.items[:limit], options, settings=settings, progress=lambda text: click.echo(text, err=True))
+    found = measure_drift(
+        model,
+        rubrics,
+        dataset.items[:limit],
+        options,
+        settings=settings,
+        progress=lambda text: click.echo(text, err=True),
+    )
     if as_json:
         click.echo(json.dumps(found.row()))
     else:

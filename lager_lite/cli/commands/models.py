@@ -7,9 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from ..catalog import read_catalog
-from ..inventory import MEMORY_TOKENS, Row, list_models
-from . import show
+from ...backbones import MEMORY_TOKENS, Row, list_models, read_catalog
+from .. import show
 from .tune import command as tune
 
 
@@ -22,7 +21,16 @@ def _cells(row: Row) -> tuple[str, ...]:
     if not row.judges:
         return (row.name, f"{row.size / 1e6:,.0f}", row.architecture, row.quantization, "", "", "", "no")
     context, memory = f"{row.context:,}", f"{row.memory / 1e6:,.0f}"
-    return (row.name, f"{row.size / 1e6:,.0f}", row.architecture, row.quantization, str(row.blocks), context, memory, "yes")
+    return (
+        row.name,
+        f"{row.size / 1e6:,.0f}",
+        row.architecture,
+        row.quantization,
+        str(row.blocks),
+        context,
+        memory,
+        "yes",
+    )
 
 
 @command.command("list")
