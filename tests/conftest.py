@@ -34,6 +34,6 @@ def sdist_folder() -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """A random llama of a few kilobytes with float32 weights and a chat template."""
-    from models.tiny import write_tiny_model
+    from tests.model_files.tiny import write_tiny_model
 
     return write_tiny_model(tmp_path_factory.mktemp("tiny") / "llama.gguf", "llama")

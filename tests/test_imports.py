@@ -1,4 +1,4 @@
-"""Imports point one way: a module imports only modules that stand above it in ORDER."""
+"""Imports point one way: a room imports only from rooms of a lower level, never from its own level."""
 
 from __future__ import annotations
 
@@ -11,68 +11,117 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "lager_lite"
-ORDER = (
-    "errors interrupts offline folders files records injection scale aggregate calibration objective solving fitting presets validation metrics "
-    "rubric skeleton sandbox chat prompt schedule architectures preflight gguf_tensors gguf_file readout "
-    "llama.library llama.options llama.tap llama.native llama.context llama.generate llama.rpc llama.about llama.runtime llama.quantize llama.patching llama.build "
-    "tokens store weights pruning shipped catalog caches locate inventory guard reasoning judgments headcheck judge labelled runs evaluation comparison budget "
-    "tuning rows cells benchmarks datasets streams rowfile states jobs fitjob sharding selection ranking knowledge inspection bench drift workload peers "
-    "figures report pages scaleout config cli"
-).split()
-LAZY = ("cli", "peers", "report", "scaleout", "benchmarks", "datasets")
+LEVEL = {
+    "": 0,
+    "stats": 0,
+    "system": 1,
+    "prompts": 1,
+    "data": 2,
+    "scoring": 2,
+    "backbones": 2,
+    "llama": 3,
+    "judging": 4,
+    "fitting": 5,
+    "performance": 5,
+    "scaleout": 5,
+    "evaluation": 6,
+    "tasks": 6,
+    "report": 7,
+    "cli": 8,
+}
+# Where an import inside a function keeps something heavy from being loaded before it is needed.
+MAY_IMPORT_LATE = ("cli", "report", "scaleout")
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def name_of(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return "cli" if parts[0] == "cli" else ".".join(p for p in parts if p != "__init__")
+def parts_of(path: Path) -> tuple[str, ...]:
+    return path.relative_to(PACKAGE).with_suffix("").parts
 
 
-def ours(node: ast.AST, path: Path) -> list[str]:
-    """The modules of ours that an import statement names."""
-    if not isinstance(node, ast.ImportFrom) or not node.level:
-        return []
-    folder = path.parent
-    for _ in range(node.level - 1):
-        folder = folder.parent
-    base = (node.module or "").split(".") if node.module else []
-    target = folder.joinpath(*base)
+def room_of(path: Path) -> str:
+    """The room of a file, "" for the files that stand directly in the package."""
+    parts = parts_of(path)
+    return parts[0] if len(parts) > 1 else ""
+
+
+def imports_of_ours(path: Path) -> list[tuple[ast.ImportFrom, tuple[str, ...]]]:
+    """Every import of a module of ours, with the module's place in the package, ("judging", "store") for instance."""
     found = []
-    for alias in node.names:
-        inner = target / alias.name
-        is_module = inner.with_suffix(".py").exists() or inner.is_dir()
-        file = inner if is_module else target
-        if file != PACKAGE:
-            found.append(name_of(file.with_suffix(".py")))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            home = parts_of(path)[: -node.level]
+            found.append((node, home + tuple((node.module or "").split(".") if node.module else ())))
     return found
 
 
-FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+def test_every_folder_is_a_room_with_a_level() -> None:
+    rooms = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+    assert rooms == {room for room in LEVEL if room}
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(PACKAGE)) for p in FILES])
-def test_a_module_imports_only_what_stands_above_it(path):
-    me = name_of(path)
-    if me in ("llama", "rubrics", "__main__"):
+def test_few_entries_stand_directly_in_the_package() -> None:
+    entries = [p.name for p in PACKAGE.iterdir() if p.name != "__pycache__"]
+    assert len(entries) <= 21, entries
+
+
+@pytest.mark.parametrize("path", FILES, ids=["/".join(parts_of(p)) for p in FILES])
+def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
+    me = room_of(path)
+    if path.name in ("__init__.py", "__main__.py") and not me:
+        return  # the front door names rooms, and loads them when they are asked for
+    for node, target in imports_of_ours(path):
+        other = target[0] if target and target[0] in LEVEL else ""
+        if other != me:
+            assert LEVEL[other] < LEVEL[me] or other == "", f"line {node.lineno}: {me} imports {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=["/".join(parts_of(p)) for p in FILES])
+def test_a_room_is_used_by_its_face(path: Path) -> None:
+    for node, target in imports_of_ours(path):
+        crosses = len(target) > 1 and target[0] in LEVEL and target[0] != room_of(path)
+        assert not crosses, f"line {node.lineno}: import from {target[0]}, not from {'.'.join(target)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=["/".join(parts_of(p)) for p in FILES])
+def test_nothing_of_ours_is_imported_inside_a_function(path: Path) -> None:
+    if room_of(path) in MAY_IMPORT_LATE:
         return
-    assert me in ORDER, f"{me} has no place in ORDER"
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {n for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
-    for node in ast.walk(tree):
-        for target in ours(node, path):
-            if me == "cli" and target == "cli":
-                continue
-            assert ORDER.index(target) < ORDER.index(me), f"{me} imports {target}, which stands below it"
-            assert node not in inside or me in LAZY, f"{me} imports {target} inside a function"
+    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    inside = [n for f in functions for n in ast.walk(f) if isinstance(n, ast.ImportFrom) and n.level]
+    assert not inside, f"line {inside[0].lineno}" if inside else ""
 
 
-def test_ctypes_is_touched_in_llama_only():
-    touching = {name_of(p) for p in FILES if "import ctypes" in p.read_text(encoding="utf-8")}
-    assert touching <= {n for n in ORDER if n.startswith("llama.")}
+def cycle_among(edges: dict[str, set[str]]) -> list[str]:
+    """The files of one room that import each other in a circle, empty where there are none."""
+    left = dict(edges)
+    while True:
+        free = [name for name, uses in left.items() if not uses & set(left)]
+        if not free:
+            return sorted(left)
+        for name in free:
+            del left[name]
+
+
+@pytest.mark.parametrize("room", [room for room in LEVEL if room not in ("", "cli")])
+def test_files_of_a_room_import_each_other_one_way(room: str) -> None:
+    edges: dict[str, set[str]] = {}
+    for path in (PACKAGE / room).glob("*.py"):
+        if path.name != "__init__.py":
+            inside = [(n, t) for n, t in imports_of_ours(path) if t and t[0] == room]
+            named = {t[1] for _, t in inside if len(t) > 1}
+            edges[path.stem] = named | {a.name for n, t in inside if len(t) == 1 for a in n.names}
+    assert cycle_among(edges) == []
+
+
+def test_ctypes_is_touched_in_llama_only() -> None:
+    touching = {room_of(p) for p in FILES if "import ctypes" in p.read_text(encoding="utf-8")}
+    assert touching == {"llama"}
 
 
 @pytest.mark.parametrize("code", ["import lager_lite", "import lager_lite.cli"])
-def test_importing_loads_no_library(code):
-    heavy = "numpy scipy llama_cpp matplotlib torch ray pyarrow gguf".split()
+def test_importing_loads_no_library(code: str) -> None:
+    heavy = ["numpy", "scipy", "llama_cpp", "matplotlib", "torch", "ray", "pyarrow", "gguf"]
     probe = f"{code}, sys; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

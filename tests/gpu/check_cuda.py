@@ -29,18 +29,19 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from lager_lite.bench import tap_cost  # noqa: E402
-from lager_lite.datasets import load_demo, read_items  # noqa: E402
+from lager_lite.backbones.locate import locate_model  # noqa: E402
+from lager_lite.data.items import load_demo, read_items  # noqa: E402
 from lager_lite.errors import LagerError  # noqa: E402
-from lager_lite.judge import Judge  # noqa: E402
+from lager_lite.judging.judge import Judge  # noqa: E402
+from lager_lite.llama.backbone import Backbone  # noqa: E402
 from lager_lite.llama.library import Library, load  # noqa: E402
-from lager_lite.llama.native import available  # noqa: E402
-from lager_lite.llama.runtime import Backbone, BackendOptions  # noqa: E402
-from lager_lite.locate import locate_model  # noqa: E402
-from lager_lite.workload import measure_workload  # noqa: E402
-from models.families import FAMILIES  # noqa: E402
-from models.tiny import write_tiny_model  # noqa: E402
+from lager_lite.llama.native_tap import available  # noqa: E402
+from lager_lite.llama.options import BackendOptions  # noqa: E402
+from lager_lite.performance.bench import tap_cost  # noqa: E402
+from lager_lite.performance.workload import measure_workload  # noqa: E402
 from tests.gpu.synthetic import SHAPES, write_synthetic  # noqa: E402
+from tests.model_files.families import FAMILIES  # noqa: E402
+from tests.model_files.tiny import write_tiny_model  # noqa: E402
 
 # Largest difference of a state over the largest number in it.
 EXACT, DEFAULT, TAPS = 2e-3, 1e-1, 2e-3
@@ -66,7 +67,9 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-m", "--model", action="append", default=[], help="a GGUF file or name; repeat")
     parser.add_argument("--items", help="a file of items to judge, default: the demo's")
-    parser.add_argument("--sizes", default="1B,3B,8B,14B,32B,70B", help=f"random models to write, of {', '.join(SHAPES)}")
+    parser.add_argument(
+        "--sizes", default="1B,3B,8B,14B,32B,70B", help=f"random models to write, of {', '.join(SHAPES)}"
+    )
     parser.add_argument("--folder", type=Path, help="where to write them, default: the temporary folder")
     parser.add_argument("--sdist", help="the source distribution, if it is here")
     parser.add_argument("--skip-build", action="store_true", help="use the library that is installed")
@@ -77,7 +80,15 @@ def parse() -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace) -> None:
-    command = [sys.executable, "-m", "lager_lite", "backend", "build", "--cuda", *(["--sdist", args.sdist] if args.sdist else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "lager_lite",
+        "backend",
+        "build",
+        "--cuda",
+        *(["--sdist", args.sdist] if args.sdist else []),
+    ]
     print("$", " ".join(command), flush=True)
     if not (args.dry or args.skip_build):
         start = time.perf_counter()
@@ -124,14 +135,20 @@ def check_parity(report: Report, path: Path, name: str, *, exact_only: bool = Fa
         far = {tap: read(path, options(gpu_layers="all", **batches), tap) for tap in taps}
         for tap, states in far.items():
             off = difference(states, near)
-            report.check(off <= tolerance, f"{name}, {kind}: {tap} tap, GPU against CPU {off:.2g} (at most {tolerance:g})")
+            report.check(
+                off <= tolerance, f"{name}, {kind}: {tap} tap, GPU against CPU {off:.2g} (at most {tolerance:g})"
+            )
         if len(far) == 2:
             off = difference(far["native"], far["callback"])
-            report.check(off <= TAPS, f"{name}, {kind}: native against callback on the GPU {off:.2g} (at most {TAPS:g})")
+            report.check(
+                off <= TAPS, f"{name}, {kind}: native against callback on the GPU {off:.2g} (at most {TAPS:g})"
+            )
         k = len(near[0].states) // 2
         short = read(path, options(gpu_layers="all", **batches), taps[0], max_state=k)
         off = difference(short, [_Row(row.states[: k + 1]) for row in far[taps[0]]])
-        report.check(off <= TAPS, f"{name}, {kind}: ended after state {k} against the whole graph {off:.2g} (at most {TAPS:g})")
+        report.check(
+            off <= TAPS, f"{name}, {kind}: ended after state {k} against the whole graph {off:.2g} (at most {TAPS:g})"
+        )
 
 
 def measure(report: Report, path: Path, name: str, args: argparse.Namespace) -> None:
@@ -142,18 +159,29 @@ def measure(report: Report, path: Path, name: str, args: argparse.Namespace) -> 
         cost = tap_cost(backbone, tokens=256 if args.dry else 512, rounds=args.rounds)
         used = before - gpu_memory(load())
     for tap in cost.taps:
-        print(f"  {tap.tap} tap: prefill {tap.prefill:.0f} of {cost.prefill_plain:.0f} tokens/s ({tap.prefill_ratio:.3f}), "
-              f"decode {tap.decode:.0f} of {cost.decode_plain:.0f} ({tap.decode_ratio:.3f}), "
-              f"early {', '.join(f'{k} {v:.3f}' for k, v in tap.early.items())}", flush=True)  # fmt: skip
+        print(
+            f"  {tap.tap} tap: prefill {tap.prefill:.0f} of {cost.prefill_plain:.0f} tokens/s ({tap.prefill_ratio:.3f}), "
+            f"decode {tap.decode:.0f} of {cost.decode_plain:.0f} ({tap.decode_ratio:.3f}), "
+            f"early {', '.join(f'{k} {v:.3f}' for k, v in tap.early.items())}",
+            flush=True,
+        )
     native = cost.taps[0]
     if native.tap == "native" and not args.dry:
-        report.check(native.prefill_ratio >= 0.99, f"{name}: native prefill {native.prefill_ratio:.3f} of untapped (at least 0.99)")
-        report.check(native.decode_ratio >= 0.98, f"{name}: native decode {native.decode_ratio:.3f} of untapped (at least 0.98)")
+        report.check(
+            native.prefill_ratio >= 0.99,
+            f"{name}: native prefill {native.prefill_ratio:.3f} of untapped (at least 0.99)",
+        )
+        report.check(
+            native.decode_ratio >= 0.98, f"{name}: native decode {native.decode_ratio:.3f} of untapped (at least 0.98)"
+        )
     items = read_items(args.items).items if args.items else load_demo().items
     with Judge(path, rubric="faithfulness", options=options) as judge:
         found = measure_workload(judge, items[:4] if args.dry else items)
-    print(f"  {found.judgments} judgments, {found.whole.judgments_per_second:.1f}/s, {found.whole.tokens_per_second:.0f} tokens/s, "
-          f"{found.whole.share:.2f} of plain prefill; GPU memory {used / 2**30:.2f} GiB", flush=True)  # fmt: skip
+    print(
+        f"  {found.judgments} judgments, {found.whole.judgments_per_second:.1f}/s, {found.whole.tokens_per_second:.0f} tokens/s, "
+        f"{found.whole.share:.2f} of plain prefill; GPU memory {used / 2**30:.2f} GiB",
+        flush=True,
+    )
     report.models[name] = {"bytes": path.stat().st_size, "gpu_bytes": used, "cost": cost.row(), "workload": found.row()}
 
 
@@ -170,7 +198,9 @@ def chosen(args: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Path, 
         shape = SHAPES[size]
         room = gpu_memory(load())
         if not args.dry and 1.15 * shape.file_bytes + 1.5e9 > room:
-            print(f"random {size}: left out, {shape.file_bytes / 1e9:.1f} GB do not fit {room / 1e9:.1f} GB of GPU memory")
+            print(
+                f"random {size}: left out, {shape.file_bytes / 1e9:.1f} GB do not fit {room / 1e9:.1f} GB of GPU memory"
+            )
             continue
         yield f"random {size}", write_synthetic(folder / f"{size}.gguf", shape), True
 

@@ -9,7 +9,7 @@ import numpy as np
 from gguf import GGUFWriter
 from gguf.constants import GGMLQuantizationType, LlamaFileType
 
-from models.tiny import CHAT_TEMPLATE, MERGES, byte_vocabulary
+from tests.model_files.tiny import CHAT_TEMPLATE, MERGES, byte_vocabulary
 
 _BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 
@@ -57,9 +57,14 @@ def write_synthetic(path: Path, shape: Shape, seed: int = 0) -> Path:
     head = shape.n_embd // shape.n_head
     wide, narrow = (shape.n_embd, shape.n_embd), (shape.n_kv * head, shape.n_embd)
     matrices = {
-        "attn_q": wide, "attn_k": narrow, "attn_v": narrow, "attn_output": wide,
-        "ffn_gate": (shape.n_ff, shape.n_embd), "ffn_up": (shape.n_ff, shape.n_embd), "ffn_down": (shape.n_embd, shape.n_ff),
-    }  # fmt: skip
+        "attn_q": wide,
+        "attn_k": narrow,
+        "attn_v": narrow,
+        "attn_output": wide,
+        "ffn_gate": (shape.n_ff, shape.n_embd),
+        "ffn_up": (shape.n_ff, shape.n_embd),
+        "ffn_down": (shape.n_embd, shape.n_ff),
+    }
     # Blocks share their weights: only their number and their bytes matter, and disk is written anyway.
     blocks = {name: _matrix(rng, rows, columns) for name, (rows, columns) in matrices.items()}
     gain = np.ones(shape.n_embd, np.float32)

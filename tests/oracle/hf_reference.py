@@ -17,10 +17,10 @@ import transformers
 from gguf import MODEL_ARCH_NAMES, GGUFReader, get_tensor_name_map
 from gguf.quants import dequantize
 
-from models.families import FAMILIES
-from models.tiny import CONTEXT, EPSILON, N_FF, N_HEAD
+from tests.model_files.families import FAMILIES
+from tests.model_files.tiny import CONTEXT, EPSILON, N_FF, N_HEAD
 
-# family of models.tiny: (transformers model, extra settings). internlm2 has no class of its own in
+# family of tests.model_files.tiny: (transformers model, extra settings). internlm2 has no class of its own in
 # transformers; without biases its mathematics is Llama's, only the file's tensor order differs.
 MODELS: dict[str, tuple[str, dict[str, object]]] = {
     "llama": ("Llama", {}),

@@ -16,11 +16,11 @@ from pathlib import Path
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import hf_reference  # noqa: E402
-import numpy as np  # noqa: E402
-import oracle_cases  # noqa: E402
+import hf_reference
+import numpy as np
+import oracle_cases
 
-from lager_lite.llama.runtime import Backbone  # noqa: E402
+from lager_lite.llama.backbone import Backbone
 
 
 def tiny() -> dict[str, np.ndarray]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from models.tiny import write_tiny_model
+from tests.model_files.tiny import write_tiny_model
 
 GOLDEN = Path(__file__).parent / "golden"
-# (family of models.tiny, RoPE scaling)
+# (family of tests.model_files.tiny, RoPE scaling)
 CASES: tuple[tuple[str, str | None], ...] = (
     ("llama", None),
     ("llama", "linear"),

@@ -1,6 +1,6 @@
 """Print the error of every state against transformers' golden arrays, exact and default settings.
 
-    PYTHONPATH=. python tests/oracle/show_errors.py
+PYTHONPATH=. python tests/oracle/show_errors.py
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from oracle_cases import GOLDEN, NAMES, prompts, relative_errors, smollm2_path, write_case
 
-from lager_lite.llama.runtime import Backbone, BackendOptions
-from models.dequantize import write_float32
+from lager_lite.llama.backbone import Backbone
+from lager_lite.llama.options import BackendOptions
+from tests.model_files.dequantize import write_float32
+from tests.oracle.oracle_cases import GOLDEN, NAMES, prompts, relative_errors, smollm2_path, write_case
 
 
 def worst(path: Path, options: BackendOptions, tokens: list, wanted: list[np.ndarray]) -> float:

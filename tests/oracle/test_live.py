@@ -14,10 +14,10 @@ pytest.importorskip("transformers", reason="the extra `parity` is not installed"
 pytest.importorskip("accelerate", reason="the extra `parity` is not installed")
 pytest.importorskip("llama_cpp")
 
-import hf_reference
-from oracle_cases import CASES, GELU, GOLDEN, NAMES, STATE_TOLERANCE, prompts, relative_errors, write_case
-
-from lager_lite.llama.runtime import Backbone, BackendOptions
+from lager_lite.llama.backbone import Backbone
+from lager_lite.llama.options import BackendOptions
+from tests.oracle import hf_reference
+from tests.oracle.oracle_cases import CASES, GELU, GOLDEN, NAMES, STATE_TOLERANCE, prompts, relative_errors, write_case
 
 pytestmark = pytest.mark.oracle
 

@@ -1,0 +1,61 @@
+"""What the commands for the paper's experiments share: one way to name the model, weights, store and report."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import click
+import pytest
+
+from lager_lite.cli import main
+
+USES = ("eval", "rank", "knowledge", "select", "inspect")
+SHARED = (
+    "model",
+    "weights",
+    "force",
+    "store_path",
+    "no_store",
+    "rubrics",
+    "scale",
+    "overflow",
+    "exact",
+    "mapping",
+    "layout",
+)
+PACKAGE = Path(__file__).resolve().parents[2] / "lager_lite"
+
+
+def options(name):
+    command = main.get_command(click.Context(main), name)
+    return {parameter.name: parameter for parameter in command.params}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_model_weights_store_and_report_are_given_the_same_way(name):
+    mine, first = options(name), options(USES[0])
+    for option in SHARED:
+        assert (mine[option].opts, mine[option].default, mine[option].help) == (
+            first[option].opts,
+            first[option].default,
+            first[option].help,
+        )
+    assert (
+        "--report" in mine["report"].opts and mine["report"].type.to_info_dict() == first["report"].type.to_info_dict()
+    )
+
+
+def test_readings_are_made_by_the_judge_alone():
+    """No command and no use has a scoring loop of its own: beside the judge only the trial load, states, and what
+    measures or checks models evaluate prompts."""
+    calling = set()
+    for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "cli").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("evaluate", "read_states")
+            ):
+                calling.add(path.stem)
+    assert {"judge"} <= calling <= {"judge", "bench", "guard", "headcheck", "scaleout", "states", "pruning", "tuning"}

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lager_lite.errors import DataError, FitError
+from lager_lite.evaluation.evaluate import evaluate, evaluate_weights, regroup
+from lager_lite.fitting.fit import fit
+from lager_lite.fitting.labelled import Labelled, gather, ids_digest
+from lager_lite.judging.judge import Judge
+from lager_lite.llama.options import BackendOptions
+from lager_lite.prompts.rubric import make_rubric
+from lager_lite.records import Item
+from lager_lite.scoring.aggregate import e_score, score
+
+
+def labelled(n=240, groups=60, seed=0, signal=1.0):
+    """Layer logits in which state 1 knows the grade and points the wrong way, the others are noise."""
+    rng = np.random.default_rng(seed)
+    human = rng.integers(1, 6, n).astype(float)
+    x = rng.normal(size=(n, 4, 5)).astype(np.float32)
+    x[:, 1] -= signal * np.outer(human - 3, np.arange(5) - 2)
+    names = np.array([f"g{i % groups}" for i in range(n)])
+    return Labelled(
+        raw=x,
+        norm=x,
+        human=human,
+        individual=tuple((h,) for h in human),
+        criterion=np.array(["a", "b"])[np.arange(n) % 2],
+        group=names,
+        item=np.arange(n).astype(str),
+        values=np.arange(1.0, 6.0),
+        failed=(),
+    )
+
+
+def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
+    result = evaluate(labelled(), resamples=200)
+    assert (result.n, result.groups) == (240, 60)
+    assert result.method("signed").overall.spearman > 0.8
+    assert result.method("full").overall.spearman > 0.8
+    assert result.method("simplex").overall.spearman < 0.3
+    gain = result.method("signed").gain
+    assert gain.interval.low > 0
+    assert set(result.method("full").criteria) == {"a", "b"}
+    assert result.ceiling is None
+    assert not any("signed" in w for w in result.warnings)
+    assert result.verdict.method in ("signed", "full") and result.verdict.beats
+    assert result.verdict.text.startswith(f"Tuning beats e_score: {result.verdict.method} weights agree with people at")
+    assert result.verdict.text.endswith("(the best of 3 ways tried).")
+
+
+def test_noise_is_not_sold_as_a_gain():
+    result = evaluate(labelled(n=80, groups=40, signal=0.0), resamples=200)
+    assert any(w.startswith("80 labels are few") for w in result.warnings)
+    assert "full weights do not clearly beat e_score here: do not use them without more labels" in result.warnings
+    assert not result.verdict.beats and "does not clearly beat" in result.verdict.text
+
+
+def test_kinds_criteria_and_recipes_are_chosen():
+    result = evaluate(labelled(), kinds=["signed"], criteria=True, like=["paper", "authors-code"], resamples=50)
+    names = ["direct", "e_score", "signed", "signed by criterion", "like paper", "like authors-code"]
+    assert [m.name for m in result.methods] == names
+    assert [m.tuned for m in result.methods] == [False, False, True, True, True, True]
+    assert [f.kind for f in result.fitted] == ["signed", "like paper", "like authors-code"]
+    assert [len(f.weights) for f in result.fitted] == [4, 4, 3]
+
+
+def test_few_groups_are_said():
+    assert any(w.startswith("6 groups are few") for w in evaluate(labelled(groups=6), resamples=50).warnings)
+
+
+def test_an_interval_from_some_of_the_resamples_is_said():
+    data = labelled(groups=60)
+    raw = data.raw.copy()
+    raw[:, -1] = [9, 0, 0, 0, 0]
+    raw[data.group == "g7", -1] = [0, 0, 0, 0, 9]
+    result = evaluate(replace(data, raw=raw), kinds=["uniform"], resamples=100)
+    wanted = [w for w in result.warnings if w.startswith("direct: without a correlation in ")]
+    missing = int(wanted[0].split()[5])
+    # A group of 60 is left out of a resample with probability (59/60)^60 = 0.365.
+    assert 20 < missing < 55 and result.method("direct").interval.resamples == 100 - missing
+
+
+@pytest.fixture(scope="module")
+def tuned_judge(tiny_model):
+    """A judge, what it read of 24 scored items, and signed weights that were fitted on them."""
+    items = [Item(str(n), {"response": f"text {n}"}, human={"": (1.0 + n % 5,)}) for n in range(24)]
+    rubric = make_rubric("good", "Is it good?", template="{sections}\n{criterion}")
+    with Judge(tiny_model, rubric=rubric, options=BackendOptions.exact()) as judge:
+        data = gather(judge, items)
+        with pytest.raises(DataError, match="no weights"):
+            evaluate_weights(judge, data)
+        judge.weights = fit(data.norm, data.human, data.values, kind="signed", lens="norm").weights
+        yield judge, data
+
+
+def test_given_weights_are_used_as_they_are(tuned_judge):
+    judge, data = tuned_judge
+    result = evaluate_weights(judge, data, fitted_ids="other", resamples=50)
+    assert [m.name for m in result.methods] == ["direct", "e_score", "uniform", "tuned"]
+    _, raw, calibrated = score(data.norm.astype(np.float64), data.values, judge.weights)
+    assert result.method("tuned").raw == pytest.approx(raw) and result.method("tuned").calibrated == pytest.approx(
+        calibrated
+    )
+    assert result.method("e_score").raw == pytest.approx(e_score(data.raw[:, -1], data.values), abs=1e-6)
+    assert result.folds is None and result.method("e_score").calibrated is None
+    assert result.fitted[0].weights == pytest.approx(judge.weights.weights)
+    assert not any("very ids" in w for w in result.warnings)
+
+
+def test_weights_that_were_fitted_on_the_same_items_are_not_praised(tuned_judge):
+    judge, data = tuned_judge
+    warnings = evaluate_weights(judge, data, fitted_ids=ids_digest(data.item), resamples=50).warnings
+    assert warnings[0].startswith("the weights were fitted on items of these very ids: their figures are too good")
+
+
+def test_a_field_of_the_rows_can_name_the_group():
+    items = [Item("1", {"response": "x", "author": "Ann"}, group="g"), Item("2", {"response": "y" * 41})]
+    assert [i.group for i in regroup(items, "author")] == ["Ann", None]
+    assert [i.group for i in regroup(items, "group")] == ["g", None]
+    long = regroup(items, "response")
+    assert long[0].group == "x" and len(long[1].group) == 16
+    with pytest.raises(DataError) as caught:
+        regroup(items, "writer")
+    assert (caught.value.message, caught.value.hint) == (
+        "no item has the field 'writer' to group by",
+        "the fields are: author, response",
+    )
+
+
+def test_fewer_groups_than_folds_is_an_error():
+    with pytest.raises(FitError):
+        evaluate(labelled(groups=3), resamples=50)
+
+
+def test_gather_takes_the_scores_of_each_rubric(tiny_model):
+    rubrics = [make_rubric(n, f"Is it {n}?", template="{sections}\n{criterion}") for n in ("clear", "short")]
+    items = [
+        Item("1", {"response": "one"}, human={"clear": (1.0, 2.0), "short": (5.0,)}, group="g"),
+        Item("2", {"response": "two"}, human={"clear": (3.0,)}),
+        Item("3", {}, human={"clear": (3.0,)}),
+    ]
+    with Judge(tiny_model, rubric=rubrics, options=BackendOptions.exact()) as judge:
+        data = gather(judge, items)
+        assert data.human.tolist() == [1.5, 5.0, 3.0]
+        assert data.criterion.tolist() == ["clear", "short", "clear"]
+        assert data.group.tolist() == ["g", "g", "2"]
+        assert data.raw.shape == data.norm.shape == (3, judge.n_states, 5)
+        assert [i for i, _ in data.failed] == ["3"]
+        with pytest.raises(
+            DataError, match="no item has a human score for the rubrics clear, short; scores found: other"
+        ):
+            gather(judge, [Item("1", {"response": "one"}, human={"other": (1.0,)})])
+
+
+def test_the_digest_of_ids_knows_the_set_and_not_its_order():
+    assert ids_digest(["b", "a", "b"]) == ids_digest(["a", "b"]) != ids_digest(["a", "c"])
+    assert ids_digest(np.array(["a", "b"])) == "0c84cf75ee142f818515ab54bd107d86", (
+        "weights files carry it: it may not change"
+    )
+
+
+def test_scores_outside_the_scale_are_refused_before_anything_is_evaluated(tiny_model):
+    items = [Item(str(n), {"response": f"text {n}"}, {"": (float(n),)}) for n in range(10)]
+    with Judge(tiny_model, rubric=make_rubric("clear", "Is it clear?", template="{sections}\n{criterion}")) as judge:
+        with pytest.raises(DataError) as caught:
+            gather(judge, items)
+        assert judge.counts.evaluated_tokens == 0
+    assert (
+        caught.value.message
+        == "5 of 10 human scores lie outside the scale 1-5 of rubric 'clear': they range from 0 to 9"
+    )
+    assert caught.value.hint == "give the scale of the scores, for instance --scale 0-9"

@@ -1,0 +1,90 @@
+"""From labelled items to a weights file, and the choice of a shorter pass."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from lager_lite.cli import main
+from lager_lite.errors import FitError
+from lager_lite.fitting.fit_weights import Shorter, shortest
+from lager_lite.scoring.weights import load_weights
+
+POINTS = [
+    Shorter(0, None, None),
+    Shorter(2, 0.30, None),
+    Shorter(4, 0.495, None),
+    Shorter(6, 0.49, None),
+    Shorter(8, 0.50, None),
+]
+
+
+def test_the_shortest_pass_within_the_tolerance_is_taken():
+    assert shortest(POINTS, 8, 1.0, 0.01) == (POINTS[2], "")
+    assert shortest(POINTS, 8, 1.0, 0.001)[0].state == 8
+
+
+def test_a_budget_that_costs_agreement_says_how_much():
+    point, warning = shortest(POINTS, 8, 0.25, 0.01)
+    assert point.state == 2
+    assert warning == "within the budget the agreement is 0.300, 0.200 below the best"
+    with pytest.raises(FitError, match="no state within 10% of 8 blocks has an agreement"):
+        shortest(POINTS, 8, 0.1, 0.01)
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    rows = [
+        {"id": str(n), "response": f"text {n} " * (n % 7 + 1), "scores": {"fluency": 1 + n % 5, "relevance": 5 - n % 5}}
+        for n in range(40)
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+def run(*arguments):
+    done = CliRunner().invoke(main, [str(a) for a in arguments])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def test_weights_of_few_states_end_the_pass_and_have_no_baselines(tmp_path, labelled, tiny_model):
+    weights, common = tmp_path / "w.json", ("-m", tiny_model, "-r", "fluency", "--no-store")
+    shown = run("fit", labelled, *common, "--kind", "signed", "--max-state", 1, "-o", weights)
+    assert "states    0 to 1 of 3: the pass ends there" in shown.stdout
+    file = load_weights(weights)
+    assert file.max_state == 1 and file.provenance.fit["items"] == 40
+    row = json.loads(run("score", labelled, *common, "-w", weights, "-n", 1).stdout)
+    assert row["score"] is not None
+    assert [row[name] for name in ("direct", "e_score", "uniform", "mass")] == [None] * 4
+
+
+def test_a_budget_prints_its_tradeoff_and_criteria_get_their_own_weights(tmp_path, labelled, tiny_model):
+    weights = tmp_path / "w.json"
+    common = ("-m", tiny_model, "-r", "fluency", "-r", "relevance", "--no-store", "--kind", "signed", "-o", weights)
+    shown = run("fit", labelled, *common, "--budget", 0.7, "--by-criterion")
+    assert "pass ends after state" in shown.stdout
+    file = load_weights(weights)
+    assert file.max_state <= 2 and sorted(file.by_rubric) == ["fluency", "relevance"]
+    assert file.of("fluency").weights.tolist() != file.of("relevance").weights.tolist()
+    assert file.of("another") is file.weights
+
+
+def test_a_preset_is_fitted_and_excludes_other_choices(tmp_path, labelled, tiny_model):
+    weights = tmp_path / "w.json"
+    common = ("fit", labelled, "-m", tiny_model, "-r", "fluency", "--no-store", "-o", weights, "--like", "authors-code")
+    run(*common)
+    file = load_weights(weights)
+    assert file.weights.kind == "simplex" and file.max_state == 2
+    refused = CliRunner().invoke(main, [*map(str, common), "--budget", "0.5"])
+    assert refused.exit_code == 2 and "--like decides everything itself" in refused.output
+
+
+def test_a_warning_names_weights_fitted_on_the_same_items(tmp_path, labelled, tiny_model):
+    weights, common = tmp_path / "w.json", ("-m", tiny_model, "-r", "fluency", "--no-store")
+    run("fit", labelled, *common, "-o", weights)
+    shown = run("eval", labelled, *common, "-w", weights)
+    assert "were fitted on items of these very ids" in shown.stderr

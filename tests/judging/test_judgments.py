@@ -1,0 +1,30 @@
+"""A judgment follows from a reading and weights alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite.judging.judgments import judgment_of
+from lager_lite.prompts.rubric import make_rubric
+from lager_lite.records import Item, LayerWeights, Reading
+
+RUBRIC = make_rubric("two", "Good?", scale="1-2")
+ITEM = Item("a", {"response": "R"})
+# Raw: both states say 1 and 2 alike; under the norm lens all say 2.
+READING = Reading(raw=np.zeros((2, 2), np.float32), norm=np.array([[0, 50], [0, 50]], np.float32), mass=0.5, tokens=7)
+
+
+def test_uniform_is_the_raw_baseline_whatever_lens_the_weights_have():
+    weights = LayerWeights("signed", "norm", np.array([0.5, 0.5]))
+    found = judgment_of(ITEM, RUBRIC, READING, weights, 2)
+    assert found.score == pytest.approx(2.0) and found.uniform == pytest.approx(1.5)
+    assert judgment_of(ITEM, RUBRIC, READING, None, 2).score == pytest.approx(found.uniform)
+
+
+def test_a_reading_of_some_states_has_no_baselines_and_without_weights_no_score():
+    weights = LayerWeights("signed", "norm", np.array([1.0, 0.0]))
+    part = judgment_of(ITEM, RUBRIC, READING, weights, 3)
+    assert part.score == pytest.approx(2.0) and (part.direct, part.e_score, part.uniform) == (None, None, None)
+    none = judgment_of(ITEM, RUBRIC, READING, None, 3)
+    assert none.score is None and none.error == "states 0 to 1 of 2 were read: no score without weights for them"

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite.llama.schedule import common_prefix, plan, plan_alone, sort_prompts, unique_tokens
+
+
+def arrays(*prompts):
+    return [np.array(p, dtype=np.int32) for p in prompts]
+
+
+def simulate(steps, capacity, max_leaves):
+    """Carry out a plan on a memory of dictionaries; return {prompt: the tokens it saw}.
+
+    The trunk must come first in its step: the real cache then keeps it in its lowest cells.
+    """
+    memory: dict[int, dict[int, int]] = {0: {}}
+    seen, evaluated = {}, 0
+    for step in steps:
+        assert 0 < len(step.tokens) <= capacity
+        trunk = len(memory[0])
+        assert all(length == trunk for _, length in step.copies[1:]), "a gap in the cells"
+        for sequence, length in step.copies:
+            assert 0 < sequence <= max_leaves
+            memory[sequence] = {p: memory[0][p] for p in range(length)}
+        outputs = dict.fromkeys(row for row, _ in step.outputs)
+        for row, (token, position, sequences) in enumerate(
+            zip(step.tokens.tolist(), step.positions.tolist(), step.sequences)
+        ):
+            assert sequences, "a token without a sequence is lost"
+            for sequence in sequences:
+                cells = memory.setdefault(sequence, {})
+                assert len(cells) == position, "positions of a sequence must follow one another"
+                cells[position] = token
+            if row in outputs:
+                outputs[row] = [memory[sequences[0]][p] for p in range(position + 1)]
+        for row, prompt in step.outputs:
+            assert prompt not in seen
+            seen[prompt] = outputs[row]
+        evaluated += len(step.tokens)
+        sequence, length = step.carry
+        fresh = [row for row, group in enumerate(step.sequences) if sequence in group]
+        assert fresh == list(range(len(fresh)))
+        memory = {0: {p: memory[sequence][p] for p in range(length)}}
+    return seen, evaluated
+
+
+def test_prompts_are_sorted_and_neighbours_compared():
+    order, shared = sort_prompts(arrays([2, 1], [1, 5, 6], [1, 5], [300, 1], [1, 5, 6]))
+    assert order.tolist() == [2, 1, 4, 0, 3]
+    assert shared.tolist() == [0, 2, 3, 0, 0]
+    assert unique_tokens(arrays([1, 5, 6], [1, 5], [1, 7])) == 4
+    assert common_prefix(np.array([1, 2]), np.array([1, 2, 3])) == 2
+
+
+def test_a_shared_token_is_sent_once_with_all_its_sequences():
+    (step,) = plan(arrays([7, 8, 1], [7, 8, 2]), capacity=10, max_leaves=4)
+    assert step.tokens.tolist() == [7, 8, 2, 1]
+    assert step.positions.tolist() == [0, 1, 2, 2]
+    assert step.sequences == ((1, 2), (1, 2), (2,), (1,))
+    assert step.outputs == ((2, 1), (3, 0))
+    assert step.copies == ()
+
+
+def test_the_trunk_carries_what_the_next_step_shares():
+    first, second = plan(arrays([7, 8, 1], [7, 8, 2]), capacity=10, max_leaves=1)
+    assert first.carry == (1, 2)
+    assert second.copies == ((1, 2),)
+    assert second.tokens.tolist() == [2]
+    assert second.positions.tolist() == [2]
+
+
+def test_a_prompt_longer_than_a_step_is_cut_and_continued():
+    steps = list(plan(arrays(range(7)), capacity=3, max_leaves=4))
+    assert [s.tokens.tolist() for s in steps] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [s.outputs for s in steps] == [(), (), ((0, 0),)]
+    assert [s.carry for s in steps] == [(1, 3), (1, 6), (1, 0)]
+
+
+def test_equal_prompts_share_one_row():
+    (step,) = plan(arrays([1, 2], [1, 2]), capacity=8, max_leaves=8)
+    assert step.outputs == ((1, 0), (1, 1))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_prompt_sees_exactly_its_tokens_and_no_node_runs_twice(seed):
+    rng = np.random.default_rng(seed)
+    prompts = [rng.integers(0, 3, size=rng.integers(1, 12)).astype(np.int32) for _ in range(rng.integers(1, 60))]
+    capacity, leaves = int(rng.integers(1, 20)), int(rng.integers(1, 9))
+    seen, evaluated = simulate(plan(prompts, capacity, leaves), capacity, leaves)
+    assert seen == {i: p.tolist() for i, p in enumerate(prompts)}
+    assert evaluated == unique_tokens(prompts)
+
+
+def test_recurrent_memories_get_whole_prompts_one_by_one():
+    prompts = arrays([1, 2, 3], [1, 2])
+    seen, evaluated = simulate(plan_alone(prompts, capacity=2), 2, 1)
+    assert seen == {0: [1, 2, 3], 1: [1, 2]}
+    assert evaluated == 5
+
+
+def test_impossible_limits_and_empty_prompts_are_refused():
+    with pytest.raises(ValueError, match="at least 1, got 0, 1"):
+        list(plan(arrays([1]), 0, 1))
+    with pytest.raises(ValueError, match="without tokens"):
+        list(plan(arrays([]), 4, 1))

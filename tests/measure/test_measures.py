@@ -1,0 +1,30 @@
+"""The commands that measure run, and count what they say they count."""
+
+from __future__ import annotations
+
+from tests.measure import decode_times, fit_times, store_size
+
+
+def test_fit_times_names_every_kind(capsys):
+    fit_times.main(["--items", "120", "--states", "4"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("120 items, 4 states, 5 labels; strength chosen in 5 folds\n")
+    assert [line.split()[0] for line in shown.splitlines()[1:5]] == ["uniform", "simplex", "signed", "full"]
+
+
+def test_store_size_finds_what_it_wrote(capsys):
+    store_size.main(["--readings", "700", "--states", "4"])
+    assert capsys.readouterr().out.startswith("700 readings of 4 x 5: ")
+
+
+def test_decode_times_measures_every_length(tiny_model, capsys):
+    decode_times.main(["-m", str(tiny_model), "-t", "1", "--prompts", "20", "600", "--behind", "30", "--rounds", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        "20 tokens",
+        "600 tokens",
+        "1 behind 30",
+        "16 behind 30",
+        "96 behind 30",
+    ]
+    assert all(float(line.split(": ")[1].split()[0]) > 0 for line in lines[1:])

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lager_lite.errors import WeightsError
+from lager_lite.records import Calibration, LayerWeights, Scale
+from lager_lite.scoring.weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
+
+SCALE = Scale(("1", "2"), (1.0, 2.0))
+THEN = Provenance(
+    "sha256:aa", "llama", "Q4_1", 3, SCALE, {"r": "h"}, {"flash_attn": "auto"}, {"items": 9}, "2026-01-01"
+)
+
+
+def file():
+    calibration = Calibration("isotonic", np.array([1.2, 1.6]), np.array([1.0, 2.0]))
+    weights = LayerWeights("full", "norm", np.arange(6.0).reshape(3, 2), np.array([0.5, -0.5]), "logits", calibration)
+    return WeightsFile(weights, THEN)
+
+
+def test_a_weights_file_comes_back_as_it_was_saved(tmp_path):
+    save_weights(tmp_path / "w.json", file())
+    got = load_weights(tmp_path / "w.json")
+    assert got.provenance == THEN
+    np.testing.assert_array_equal(got.weights.weights, file().weights.weights)
+    np.testing.assert_array_equal(got.weights.bias, [0.5, -0.5])
+    np.testing.assert_array_equal(got.weights.calibration.y, [1.0, 2.0])
+    assert [p.name for p in tmp_path.iterdir()] == ["w.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": [[1, 2], [3, 4]], "kind": "signed"}, r"is corrupt: ValueError\('weights of shape \(2, 2\)"),
+        ({"weights": [1, 2, float("nan")], "kind": "signed", "bias": None}, "a number is not finite"),
+        ({"lens": "blurred"}, "lens 'blurred'"),
+        ({"version": 7}, "has version 7, this program knows 1"),
+        ({"schema": "x"}, "is not a weights file of lager-lite"),
+        ({"backbone": None}, "is corrupt: TypeError"),
+        ({"calibration": {"kind": "isotonic", "x": [2, 1], "y": [1, 2]}}, "knots do not ascend"),
+    ],
+)
+def test_a_corrupt_file_is_one_clear_error(tmp_path, change, message):
+    save_weights(tmp_path / "w.json", file())
+    data = json.loads((tmp_path / "w.json").read_text())
+    (tmp_path / "w.json").write_text(json.dumps({**data, **change}))
+    with pytest.raises(WeightsError, match=message):
+        load_weights(tmp_path / "w.json")
+
+
+def test_a_cut_or_missing_file_is_an_error(tmp_path):
+    (tmp_path / "w.json").write_text('{"schema": "lager')
+    with pytest.raises(WeightsError, match="is not JSON: Unterminated string"):
+        load_weights(tmp_path / "w.json")
+    with pytest.raises(WeightsError, match="cannot be read: No such file"):
+        load_weights(tmp_path / "none.json")
+
+
+def test_weights_of_another_backbone_are_refused_by_name_unless_forced():
+    now = replace(THEN, fingerprint="sha256:bb", rubrics={"r": "other", "s": "h"})
+    with pytest.raises(
+        WeightsError, match="fitted for another backbone .llama Q4_1, sha256:aa.*the rubric 'r' has changed"
+    ):
+        check_weights(file(), now)
+    assert len(check_weights(file(), now, force=True)) == 3
+
+
+def test_weights_of_another_size_or_scale_cannot_be_forced():
+    now = replace(THEN, n_states=31, scale=Scale(("0", "1"), (0.0, 1.0)))
+    with pytest.raises(WeightsError, match="a model of 3 states, this one has 31; fitted for the labels"):
+        check_weights(file(), now, force=True)

@@ -1,0 +1,159 @@
+"""Self-knowledge: both thresholds and the curve by hand, folds that do not peek, the stratified sample."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from lager_lite.cli import main
+from lager_lite.errors import DataError
+from lager_lite.fitting.labelled import Labelled
+from lager_lite.records import Item, LayerWeights
+from lager_lite.tasks.knowledge import best_threshold, precision_recall, rule_threshold, self_knowledge, stratified
+
+
+def labelled(n=200, *, signal=0.0, group=None, x=None, seed=0):
+    rng = np.random.default_rng(seed)
+    human = np.where(np.arange(n) % 4 == 0, 1.0, 5.0)
+    if x is None:
+        x = rng.normal(size=(n, 3, 5)).astype(np.float32)
+        x[:, 1] += signal * np.outer(human - 3, np.arange(5) - 2)
+    names = np.arange(n).astype(str)
+    return Labelled(
+        x,
+        x,
+        human,
+        tuple((h,) for h in human),
+        np.array(["a"] * n),
+        names if group is None else group,
+        names,
+        np.arange(1.0, 6.0),
+        (),
+    )
+
+
+def test_the_rule_is_a_share_of_the_range_of_the_scores():
+    assert rule_threshold(np.array([2.0, 4.0, 3.0])) == 3.5
+    assert rule_threshold(np.array([4.0, 4.0])) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("scores", "truth", "threshold"),
+    [
+        ([1, 2, 3, 4], [1, 1, 0, 0], 2.5),
+        ([1, 2, 3, 4], [0, 0, 0, 1], 4.0),  # all called: F1 0.4 beats none
+        ([1, 1, 1, 4], [1, 0, 1, 0], 2.5),  # equal scores are called together
+        ([4, 3, 2, 1], [0, 0, 1, 1], 2.5),
+    ],
+)
+def test_the_best_threshold_lies_between_scores(scores, truth, threshold):
+    assert best_threshold(np.array(scores, float), np.array(truth, bool)) == threshold
+
+
+def test_the_curve_by_hand():
+    """Called in this order: hit, then a hit and a miss at one score, then a miss."""
+    found = precision_recall(np.array([1.0, 2.0, 2.0, 3.0]), np.array([1, 1, 0, 0], bool), np.ones((1, 4)))
+    thresholds, precision, recall, average = found
+    assert thresholds.tolist() == [1.0, 2.0, 3.0]
+    assert precision[0] == pytest.approx([1, 2 / 3, 1 / 2]) and recall[0] == pytest.approx([0.5, 1, 1])
+    assert average[0] == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+
+
+def test_a_row_that_counts_twice_is_two_rows():
+    rng = np.random.default_rng(0)
+    scores, truth, weight = rng.integers(0, 6, 40).astype(float), rng.random(40) < 0.4, rng.integers(0, 3, (4, 40))
+    expected = []
+    for w in weight:
+        rows = np.repeat(np.arange(40), w)
+        expected.append(precision_recall(scores[rows], truth[rows], np.ones((1, len(rows))))[3][0])
+    np.testing.assert_allclose(precision_recall(scores, truth, weight.astype(float))[3], expected, rtol=1e-12)
+
+
+def test_methods_that_know_are_told_from_those_that_do_not():
+    weights = LayerWeights("signed", "raw", np.array([0.0, 1.0, 0.0]))
+    result = self_knowledge(labelled(signal=0.5), weights, kinds=("signed",), resamples=100)
+    assert (result.n, result.unanswerable, result.groups) == (200, 50, 200)
+    assert result.everything == pytest.approx(2 * 50 / 250)
+    by = {m.method: m for m in result.methods}
+    assert list(by) == ["direct", "e_score", "uniform", "tuned", "signed"]
+    for name in ("tuned", "signed"):
+        assert by[name].best.f1 > 0.95 and by[name].curve.average > 0.95
+        assert by[name].best.interval.low <= by[name].best.f1 <= by[name].best.interval.high
+    assert by["e_score"].curve.average < 0.5
+    assert len(by["signed"].best.thresholds) == 5 and len(by["signed"].rule.thresholds) == 1
+    scores, truth = np.array(by["tuned"].scores), np.array(result.truth)
+    called = scores <= rule_threshold(scores)
+    assert by["tuned"].rule.found == called.sum()
+    assert by["tuned"].rule.f1 == pytest.approx(2 * np.sum(called & truth) / (called.sum() + truth.sum()))
+
+
+def test_noise_is_not_learned_from_twins_of_one_group():
+    """Every question exists twice; only folds that part the twins know the answer."""
+    half = np.random.default_rng(1).normal(size=(120, 40, 5)).astype(np.float32)
+    twins = np.concatenate([half, half])
+    together = np.array([str(i % 120) for i in range(240)])
+    kept = self_knowledge(labelled(240, x=twins, group=together), kinds=("full",), resamples=20).methods[-1]
+    parted = self_knowledge(labelled(240, x=twins), kinds=("full",), resamples=20).methods[-1]
+    assert kept.curve.average < 0.5 and parted.curve.average > 0.7
+
+
+def test_labels_between_the_ends_and_one_kind_alone_are_refused():
+    data = labelled(20)
+    data.human[3] = 3.0
+    with pytest.raises(DataError, match=r"item '3' has the score 3: expected 1 \(unanswerable\) or 5"):
+        self_knowledge(data)
+    data.human[:] = 5.0
+    with pytest.raises(DataError, match="all 20 questions are of one kind"):
+        self_knowledge(data)
+
+
+def test_the_sample_keeps_the_shares_and_the_order():
+    items = [Item(str(n), {}, {"": (1.0 if n % 10 < 3 else 5.0,)}) for n in range(1000)]
+    chosen = stratified(items, 100, 0)
+    assert len(chosen) == 100 and sum(i.human[""] == (1.0,) for i in chosen) == 30
+    assert [int(i.id) for i in chosen] == sorted(int(i.id) for i in chosen)
+    assert chosen == stratified(items, 100, 0) != stratified(items, 100, 1)
+    assert stratified(items, None, 0) == stratified(items, 5000, 0) == tuple(items)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, tiny_model):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAGER_LITE_STORE", str(tmp_path / "store.sqlite"))
+    entries = [{"question_id": n, "question": f"question {n}?", "answerable": n % 3 > 0} for n in range(60)]
+    (tmp_path / "aware.json").write_text(json.dumps({"example": entries}))
+    (tmp_path / "a.toml").write_text(
+        'criterion = "Known?"\ntemplate = "{sections} {criterion}"\n[[section]]\nfield = "instruction"\ntitle = "Q"\n'
+    )
+    return lambda *more: CliRunner().invoke(
+        main, ["knowledge", "aware.json", "-m", str(tiny_model), *map(str, more)], catch_exceptions=False
+    )
+
+
+def test_the_command_reports_every_method(run, tmp_path):
+    done = run("-r", "a.toml", "-n", 45, "--json", "k.json")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("45 questions in 45 groups, 15 of them unanswerable; 5 folds\n")
+    names = [line.split()[0] for line in done.stdout.splitlines()[4:10]]
+    assert names == ["direct", "e_score", "uniform", "simplex", "signed", "full"]
+    assert "Calling every question unanswerable: F1 0.500, precision 0.333" in done.stdout
+    figures = json.loads((tmp_path / "k.json").read_text())[0]
+    curve = figures["methods"][1]["curve"]
+    assert len(curve["precision"]) == len(curve["recall"]) == len(curve["thresholds"]) > 5
+    pytest.importorskip("matplotlib", reason="the report extra is not installed")
+    assert run("-r", "a.toml", "-n", 45, "--report", "k.html").exit_code == 0
+    page = (tmp_path / "k.html").read_text()
+    assert page.count("<svg") == 2 and "45 questions in 45 groups, 15 of them unanswerable" in page
+    assert all(f'scope="row">{name}</th>' in page for name in names)
+    best = max(figures["methods"], key=lambda m: m["curve"]["average"])
+    assert (
+        f"{best['method']} tells unanswerable questions best: average precision {best['curve']['average']:.3f}" in page
+    )
+
+
+def test_a_limit_below_all_and_two_rubrics(run):
+    assert "60 questions in 60 groups" in run("-r", "a.toml", "--all").stdout
+    assert run("-r", "a.toml", "-r", "a.toml").exit_code == 2
