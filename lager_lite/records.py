@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 LENSES = ("raw", "norm")
-KINDS = ("uniform", "simplex", "signed", "full")
+WEIGHT_KINDS = ("uniform", "simplex", "signed", "full")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class LayerWeights:
     combined[k] = sum over states s of weights[s] * logits[s, k], plus bias[k]. For kind "full" all
     logits together move the score (adjacent categories, an ordinal model): combined[k] =
     (k - (K-1)/2) * sum over s, j of weights[s, j] * logits[s, j], plus bias[k], k from 0.
-    kind: one of KINDS; lens: one of LENSES; weights float64 (S,), or (S, K) for kind "full";
+    kind: one of WEIGHT_KINDS; lens: one of LENSES; weights float64 (S,), or (S, K) for kind "full";
     bias float64 (K,) or None; over: "logits" (combine, then softmax) or "probabilities" (softmax
     each layer, then combine; simplex and uniform only). S may be smaller than L+1: the states
     above are not needed. calibration None: not fitted.

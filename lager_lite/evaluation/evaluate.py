@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import DataError
 from ..fitting import LENS_OF, Labelled, best_lens, cross_validate, fit_recipe, gather, ids_digest, preset
 from ..judging import Judge
-from ..records import KINDS, Counts, Item, LayerWeights, Reading
+from ..records import WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
 from ..scoring import WeightsFile, direct, e_score, per_layer_scores, uniform_score
 from ..stats import agreement, annotator_ceiling, by_criterion, intervals, paired_difference
 from .results import Evaluation, FittedKind, LayerResult, MethodResult, Run, Verdict, origin_of
@@ -29,7 +29,7 @@ FEW_GROUPS = 10
 class Plan:
     """What to compare; see `evaluate`. Given weights need the seed only."""
 
-    kinds: Sequence[str] = KINDS
+    kinds: Sequence[str] = WEIGHT_KINDS
     criteria: bool = False
     like: Sequence[str] = ()
     folds: int = 5
@@ -75,7 +75,7 @@ def run_evaluation(
 def evaluate(
     data: Labelled,
     *,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = WEIGHT_KINDS,
     criteria: bool = False,
     like: Sequence[str] = (),
     folds: int = 5,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FitError
-from ..records import KINDS
+from ..records import WEIGHT_KINDS
 from ..scoring import apply_calibration, direct, e_score
 from ..scoring import score as read_score
 from .calibration import fit_calibration
@@ -52,7 +52,7 @@ def cross_validate(
     human: np.ndarray,
     values: Sequence[float],
     *,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = WEIGHT_KINDS,
     groups: Sequence | None = None,
     criterion: Sequence[str] | None = None,
     recipes: Sequence[Recipe] = (),

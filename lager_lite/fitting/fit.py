@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..errors import FitError
-from ..records import KINDS, LENSES, LayerWeights
+from ..records import LENSES, WEIGHT_KINDS, LayerWeights
 from .calibration import fit_calibration
 from .objective import Loss, check_labelled, check_loss
 from .solving import Solution, predict, solve_path, uniform_solution
@@ -184,8 +184,8 @@ def fit_by_criterion(
 
 def check_choices(kind: str, lens: str, loss: Loss, max_states: int | None) -> None:
     """Raise FitError for a kind, lens, loss or number of states that does not exist."""
-    if kind not in KINDS:
-        raise FitError(f"unknown kind of weights {kind!r}", f"use one of {', '.join(KINDS)}")
+    if kind not in WEIGHT_KINDS:
+        raise FitError(f"unknown kind of weights {kind!r}", f"use one of {', '.join(WEIGHT_KINDS)}")
     if lens not in LENSES:
         raise FitError(f"unknown lens {lens!r}", f"use one of {', '.join(LENSES)}")
     if max_states is not None and max_states < 1:

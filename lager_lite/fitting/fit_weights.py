@@ -23,7 +23,7 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class FitPlan:
-    """kind: one of KINDS; lens: one of LENSES, or "auto" for the one that agrees better out of fold;
+    """kind: one of WEIGHT_KINDS; lens: one of LENSES, or "auto" for the one that agrees better out of fold;
     like: name of a preset, which decides kind and lens itself, or None; by_criterion: weights per
     rubric, drawn toward the common ones; max_state: the highest state to use, None for all; budget:
     share of the pass that may be spent, None where it does not matter; tolerance: Spearman that a

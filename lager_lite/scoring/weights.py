@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
-from ..records import KINDS, LENSES, Calibration, LayerWeights, Scale
+from ..records import LENSES, WEIGHT_KINDS, Calibration, LayerWeights, Scale
 from ..system import write_beside
 
 SCHEMA = "lager-lite/weights"
@@ -233,7 +233,11 @@ def _check(file: WeightsFile) -> None:
 
 def _check_numbers(weights: LayerWeights, provenance: Provenance) -> None:
     labels = len(provenance.scale.labels)
-    if weights.kind not in KINDS or weights.lens not in LENSES or weights.over not in ("logits", "probabilities"):
+    if (
+        weights.kind not in WEIGHT_KINDS
+        or weights.lens not in LENSES
+        or weights.over not in ("logits", "probabilities")
+    ):
         raise ValueError(f"kind {weights.kind!r}, lens {weights.lens!r}, over {weights.over!r}")
     shape = np.shape(weights.weights)
     expected = (shape[0], labels) if weights.kind == "full" else (shape[0],)

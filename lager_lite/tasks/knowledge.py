@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..fitting import LENS_OF, Labelled, best_lens, group_folds
-from ..records import KINDS, Item, LayerWeights
+from ..records import WEIGHT_KINDS, Item, LayerWeights
 from ..scoring import direct, e_score
 from ..scoring import score as read_score
 from ..stats import Interval, f1_score, f1_statistic, interval_of
@@ -104,7 +104,7 @@ def self_knowledge(
     data: Labelled,
     weights: LayerWeights | None = None,
     *,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = WEIGHT_KINDS,
     folds: int = 5,
     seed: int = 0,
     resamples: int = 1000,

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError
 from ..fitting import cross_validate
 from ..judging import Judge
-from ..records import KINDS, Counts, Item, Reading
+from ..records import WEIGHT_KINDS, Counts, Item, Reading
 from ..stats import Interval, interval_of, mean_statistic
 
 METHODS = ("direct", "e_score", "uniform", "tuned")
@@ -176,7 +176,7 @@ def preferences(
     responses: Responses,
     *,
     folds: int | None = None,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = WEIGHT_KINDS,
     seed: int = 0,
     resamples: int = 1000,
 ) -> Preferences | None:
@@ -210,7 +210,7 @@ def preferences(
 
 
 def fitted_in_folds(
-    responses: Responses, *, folds: int = 5, kinds: Sequence[str] = KINDS, seed: int = 0
+    responses: Responses, *, folds: int = 5, kinds: Sequence[str] = WEIGHT_KINDS, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Scores (n,) by weights that have not seen the response's group; NaN for responses in no pair.
 
@@ -238,7 +238,7 @@ def fitted_in_folds(
     )
     scores = {}
     for kind, held in found.methods.items():
-        if kind in KINDS:
+        if kind in WEIGHT_KINDS:
             scores[kind] = np.full(label.size, np.nan)
             scores[kind][used] = held.raw.reshape(-1, rubrics).mean(axis=1)
     return scores

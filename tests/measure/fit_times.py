@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from lager_lite.fitting.fit import fit
 from lager_lite.performance.workload import peak_megabytes
-from lager_lite.records import KINDS
+from lager_lite.records import WEIGHT_KINDS
 from tests.fitting.fitting_data import layered
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logits, human, values, groups = layered(given.items, given.states, given.labels)
     made = peak_megabytes()
     print(f"{given.items} items, {given.states} states, {given.labels} labels; strength chosen in 5 folds")
-    for kind in KINDS:
+    for kind in WEIGHT_KINDS:
         start = time.perf_counter()
         found = fit(logits, human, values, kind=kind, lens="raw", groups=groups)
         seconds = time.perf_counter() - start

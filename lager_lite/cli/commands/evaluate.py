@@ -22,7 +22,7 @@ from ...evaluation import (
     save_run,
 )
 from ...fitting import PRESETS
-from ...records import KINDS, Item
+from ...records import WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ...scoring import WeightsFile, load_weights
 from ...stats import Interval
@@ -104,8 +104,10 @@ def _plan(given: dict[str, Any]) -> Plan:
         raise click.UsageError("--force is about the weights of -w: give some")
     if given["report"]:
         check_report()
-    kinds, like = (tuple(k for k in known if k in given[name]) for name, known in (("kind", KINDS), ("like", PRESETS)))
-    return Plan(kinds or KINDS, given["by_criterion"], like, given["cv"] or 5, given["seed"])
+    kinds, like = (
+        tuple(k for k in known if k in given[name]) for name, known in (("kind", WEIGHT_KINDS), ("like", PRESETS))
+    )
+    return Plan(kinds or WEIGHT_KINDS, given["by_criterion"], like, given["cv"] or 5, given["seed"])
 
 
 def _fill(given: dict[str, Any], items: Sequence[Item]) -> None:
@@ -131,7 +133,7 @@ def _run(
 @weighted_options
 @click.option("--cv", type=click.IntRange(2), help="Folds, split by group.  [default: 5]")
 @click.option(
-    "--kind", multiple=True, type=click.Choice(KINDS), help="Weights to fit; repeat for several.  [default: all]"
+    "--kind", multiple=True, type=click.Choice(WEIGHT_KINDS), help="Weights to fit; repeat for several.  [default: all]"
 )
 @click.option("--by-criterion", is_flag=True, help="Add weights per criterion, drawn toward the common ones.")
 @click.option("--like", multiple=True, type=click.Choice(list(PRESETS)), help="Add weights fitted as published.")

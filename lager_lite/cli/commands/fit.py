@@ -10,7 +10,7 @@ import click
 from ...data import read_items
 from ...evaluation import Plan, regroup, run_evaluation
 from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, fit_weights, gather
-from ...records import KINDS, LENSES
+from ...records import LENSES, WEIGHT_KINDS
 from ...report import check_report, write_report
 from ...scoring import save_weights
 from .. import show
@@ -63,7 +63,7 @@ def _show(found: Fitted, output: str) -> None:
 @click.argument("labelled", metavar="LABELLED")
 @judge_options
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The weights file to write.")
-@click.option("--kind", type=click.Choice(KINDS), default="full", show_default=True)
+@click.option("--kind", type=click.Choice(WEIGHT_KINDS), default="full", show_default=True)
 @click.option("--lens", type=click.Choice(["auto", *LENSES]), default="auto", show_default=True)
 @click.option("--like", type=click.Choice(list(PRESETS)), help="Fit as published, in place of --kind and --lens.")
 @click.option("--by-criterion", is_flag=True, help="Weights per rubric, drawn toward the common ones.")
