@@ -18,9 +18,9 @@ from ..errors import PromptError
 from ..llama import Backbone, Generator, Request, Sampling
 from ..prompts import FEEDBACK_END
 from ..records import Feedback, Reading
-from ..system import held
+from ..system import signals_held
 from .store import Store
-from .tokens import Labels, TokenizedPrompt
+from .tokens import ScoreTokens, TokenizedPrompt
 
 TEMPERATURE = 0.7
 TOP_P = 0.95
@@ -108,7 +108,7 @@ def write_feedback(
             texts = generator.write(requests, sampling=sampling, stop=ended)
             evaluated = 0
             while True:
-                with held():
+                with signals_held():
                     if (text := next(texts, None)) is None:
                         break
                     key = missing[text.request][0]
@@ -121,7 +121,7 @@ def write_feedback(
 
 
 def behind(
-    backbone: Backbone, prompt: TokenizedPrompt, feedback: str, labels: Labels, reasoning: Reasoning
+    backbone: Backbone, prompt: TokenizedPrompt, feedback: str, labels: ScoreTokens, reasoning: Reasoning
 ) -> TokenizedPrompt:
     """The prompt to read: `prompt`, the feedback as untrusted text, and the lead."""
     text = backbone.tokenize(f" {feedback}", parse_special=False)[: reasoning.tokens] if feedback else []
@@ -129,7 +129,7 @@ def behind(
     return prompt.followed_by(text, untrusted=True).followed_by([*end, *labels.lead], untrusted=False)
 
 
-def reserve(backbone: Backbone, labels: Labels, reasoning: Reasoning) -> int:
+def reserve(backbone: Backbone, labels: ScoreTokens, reasoning: Reasoning) -> int:
     """The most tokens that `behind` adds."""
     return reasoning.tokens + len(backbone.tokenize(FEEDBACK_END, parse_special=True)) + len(labels.lead)
 

@@ -9,7 +9,7 @@ from ..errors import UnsupportedModelError
 from ..llama import Backbone
 from ..records import Head
 from ..scoring import layer_logits
-from .tokens import Labels
+from .tokens import ScoreTokens
 
 # llama.cpp rounds the activations too, to the type of the output matrix; ours stay float32. Relative to the
 # largest logit for floats (bfloat16 keeps 8 bits), to the logits' spread for all other types.
@@ -17,7 +17,7 @@ _TOLERANCE_FLOAT = {"F32": 1e-3, "F16": 1e-3, "BF16": 2.0**-8}
 _TOLERANCE_QUANTIZED = 0.05
 
 
-def check_head(backbone: Backbone, file: ModelFile, labels: Labels, head: Head) -> float:
+def check_head(backbone: Backbone, file: ModelFile, labels: ScoreTokens, head: Head) -> float:
     """Compare our logits of the labels with llama.cpp's own; return the largest difference,
     relative to the spread of llama.cpp's logits over the vocabulary.
 

@@ -21,12 +21,12 @@ from ..llama import Backbone, BackendOptions, Context, Group
 from ..prompts import ChatTemplate, Rubric, load_rubric, render, resolve_chat, rubric_hash, with_feedback
 from ..records import Counts, Head, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
 from ..scoring import Provenance, WeightsFile, check_weights, label_mass, layer_logits
-from ..system import held
+from ..system import signals_held
 from .feedback import Reasoning, averaged, behind, reserve, write_feedback
 from .headcheck import check_head
 from .judgments import judgment_of
 from .store import Store, context_key, reading_key
-from .tokens import Labels, TokenizedPrompt, score_tokens, tokenize_prompt
+from .tokens import ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
 
 WINDOW = 2048
 OVERFLOW = ("error", "skip", "truncate-middle")
@@ -234,7 +234,7 @@ class Judge:
         labels = next(iter(self.labels.values()))
         return check_head(self.backbone, self.file, labels, self._head(labels.ids))
 
-    def _labels(self, rubric: Rubric) -> Labels:
+    def _labels(self, rubric: Rubric) -> ScoreTokens:
         return score_tokens(self.backbone, rubric.lead, rubric.scale)
 
     def _head(self, ids: tuple[int, ...]) -> Head:
@@ -319,7 +319,7 @@ class Judge:
         )
         while True:
             # What was evaluated is stored before a signal ends the run.
-            with held():
+            with signals_held():
                 if (part := next(parts, None)) is None:
                     return
                 if part.readings and self.store is not None:

@@ -30,7 +30,7 @@ _STEPS = (
     "CREATE TABLE IF NOT EXISTS feedback (key BLOB PRIMARY KEY, text TEXT NOT NULL, drawn INTEGER NOT NULL, "
     "context BLOB NOT NULL)",
 )
-SCHEMA_VERSION = len(_STEPS)
+STORE_VERSION = len(_STEPS)
 _COLUMNS = {
     "readings": ("key", "states", "whole", "labels", "tokens", "mass", "data", "context"),
     "feedback": ("key", "text", "drawn", "context"),
@@ -209,11 +209,11 @@ class Store:
             # With a write-ahead log NORMAL survives the death of the process at any moment.
             db.execute("PRAGMA synchronous=NORMAL")
             found = _version(db)
-            if found < SCHEMA_VERSION:
+            if found < STORE_VERSION:
                 found = _migrate(db)
-            if found > SCHEMA_VERSION:
+            if found > STORE_VERSION:
                 raise StoreError(
-                    f"the store {self.path} has version {found}, this program knows {SCHEMA_VERSION}",
+                    f"the store {self.path} has version {found}, this program knows {STORE_VERSION}",
                     "update lager-lite, or name another store with --store PATH",
                 )
             for table, columns in _COLUMNS.items():
@@ -286,9 +286,9 @@ def _migrate(db: sqlite3.Connection) -> int:
         found = _version(db)
         for step in _STEPS[found:]:
             db.execute(step)
-        if found < SCHEMA_VERSION:
-            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-    return max(found, SCHEMA_VERSION)
+        if found < STORE_VERSION:
+            db.execute(f"PRAGMA user_version={STORE_VERSION}")
+    return max(found, STORE_VERSION)
 
 
 def _encode(reading: Reading) -> bytes:

@@ -13,7 +13,7 @@ from ..records import Prompt, Scale
 
 
 @dataclass(frozen=True)
-class Labels:
+class ScoreTokens:
     """The score tokens of a scale behind a lead.
 
     lead: the lead's own tokens; ids: the K score tokens, in the order of the scale.
@@ -77,7 +77,7 @@ def tokenize_prompt(backbone: Backbone, prompt: Prompt, lead: tuple[int, ...]) -
     return TokenizedPrompt(np.array(tokens, dtype=np.int32), np.array(untrusted, dtype=bool))
 
 
-def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> Labels:
+def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> ScoreTokens:
     """Find the score tokens by tokenizing lead + label, as the model would have written it.
 
     What all of them begin with is the lead; what follows must be one token per label, all distinct.
@@ -98,4 +98,4 @@ def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> Labels:
     ids = tuple(w[common] for w in written)
     if len(set(ids)) < len(ids):
         raise PromptError(f"two labels of {list(scale.labels)} are the same token behind {lead!r}", "change the labels")
-    return Labels(tuple(written[0][:common]), ids)
+    return ScoreTokens(tuple(written[0][:common]), ids)

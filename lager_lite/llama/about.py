@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from .library import Device, Library
-from .native_tap import choose
+from .native_tap import choose_tap
 from .rpc import has_rpc
 
 
@@ -28,7 +28,7 @@ class About:
     ordered_attention: int | None
     rpc: bool
 
-    def row(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, object]:
         """As a dictionary for JSON."""
         return asdict(self)
 
@@ -47,12 +47,12 @@ class About:
 
 
 def about(library: Library) -> About:
-    """Describe a loaded library. Raises BackendError as `native.choose` does."""
+    """Describe a loaded library. Raises BackendError as `choose_tap` does."""
     try:
         package = metadata.version("llama-cpp-python")
     except metadata.PackageNotFoundError:
         package = library.version
-    choice = choose(library)
+    choice = choose_tap(library)
     return About(
         version=library.version,
         package=package,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError, UnsupportedModelError
-from .library import Library, Tensor
+from .library import GgmlTensor, Library
 
 STATE0_NAMES = (
     b"embd",
@@ -144,7 +144,7 @@ class CallbackTap:
     def _data(self, tensor: int, state: int | None) -> bool:
         if self._ended or state is None:
             return False
-        view = Tensor.from_address(tensor)
+        view = GgmlTensor.from_address(tensor)
         if state == 0:
             self._n_tokens = view.ne[1]
         else:
@@ -154,7 +154,7 @@ class CallbackTap:
         self._ended = state == max(1, self._max_state) and self._max_state < self.n_blocks
         return not self._ended
 
-    def _read(self, tensor: int, view: Tensor, state: int) -> None:
+    def _read(self, tensor: int, view: GgmlTensor, state: int) -> None:
         if view.type != _GGML_TYPE_F32 or view.ne[0] != self.n_embd or view.ne[2] != 1 or view.ne[3] != 1:
             raise BackendError(
                 f"state {state} has type {view.type} and shape {list(view.ne)}, expected float32 and [{self.n_embd}, n, 1, 1]",
@@ -178,7 +178,7 @@ class CallbackTap:
             self._copy(tensor, view, int(rows[start]), target[first + start : first + stop])  # type: ignore[index]
         self._filled[self._max_state + 1 if state == _FINAL else state, first:last] = True
 
-    def _copy(self, tensor: int, view: Tensor, row: int, target: np.ndarray) -> None:
+    def _copy(self, tensor: int, view: GgmlTensor, row: int, target: np.ndarray) -> None:
         size, stride = 4 * self.n_embd, view.nb[1]
         if target.flags.c_contiguous and stride == size:
             self._base.ggml_backend_tensor_get(tensor, target.ctypes.data, row * stride, size * len(target))

@@ -26,7 +26,7 @@ from .context import LEAST_ROWS, Context, Loaded
 from .options import MAX_LEAVES
 from .schedule import Step, plan, plan_alone, sort_prompts
 
-WIDTH = 32
+RUNNING_TEXTS = 32
 _PARENTS = 16
 _PADDING, _GRAVE = MAX_LEAVES - 1, MAX_LEAVES
 # Cells: more texts or prompts at a time than these hold are not worth their memory.
@@ -100,7 +100,7 @@ class Generator(Context):
         *,
         most: int,
         copies: int = 1,
-        width: int = WIDTH,
+        width: int = RUNNING_TEXTS,
         company: bool = True,
     ) -> None:
         self.most, self.copies = most, copies
@@ -264,7 +264,7 @@ class Generator(Context):
     def _take(self, text: _Running, logits: np.ndarray) -> Written | None:
         """Draw the next token of a text; the text itself where that ends it."""
         logits[self._barred] = -np.inf
-        token = draw(logits, self._sampling, text.rng)
+        token = draw_token(logits, self._sampling, text.rng)
         drawn = len(text.tokens) + 1
         if token in self._ends:
             return Written(text.request, tuple(text.tokens), drawn)
@@ -328,7 +328,7 @@ def _room(prompts: Sequence[np.ndarray], count: int) -> int:
     return int((ends[min(count, len(order)) :] - ends[: max(1, len(ends) - count)]).max())
 
 
-def draw(logits: np.ndarray, sampling: Sampling, rng: np.random.Generator) -> int:
+def draw_token(logits: np.ndarray, sampling: Sampling, rng: np.random.Generator) -> int:
     """A token by its logits float32 (n_vocab,), -inf for those that must not be drawn.
 
     Temperature 0: the likeliest, of equal ones the first. Else nucleus sampling (Holtzman et al.

@@ -32,7 +32,8 @@ _PROBE = '<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {"a": 1}</s>'
 # The child searches modules exactly where its parent does; `-c` alone would put the working folder first, and
 # until that is mended nothing but built-in modules may be imported.
 _CHILD = (
-    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from lager_lite.llama.guard import main; main(*sys.argv[2:])"
+    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
+    "from lager_lite.llama.guard import run_child; run_child(*sys.argv[2:])"
 )
 
 
@@ -86,7 +87,7 @@ def try_model(path: str | Path, options: BackendOptions = BackendOptions()) -> N
                 pass
 
 
-def main(path: str, options: str) -> None:
+def run_child(path: str, options: str) -> None:
     """The child: exit code 0 where the file loads; else the error as JSON on stdout and code 3."""
     _leave_no_core()
     try:

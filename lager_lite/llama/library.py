@@ -35,7 +35,7 @@ class Device:
     memory_total: int
 
 
-class Tensor(ctypes.Structure):
+class GgmlTensor(ctypes.Structure):
     """The leading fields of ggml_tensor (ggml.h)."""
 
     _fields_ = [

@@ -2,7 +2,7 @@
 
 The patch (patches/README.md) adds nodes to the graph that pick the batch's output rows out of every
 block's output, and copies them into one buffer after the computation: no Python and no waiting
-inside the graph. `choose` says which tap a context gets, and why.
+inside the graph. `choose_tap` says which tap a context gets, and why.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .callback_tap import CallbackTap, missing_states
 from .library import Library
 
 KNOWN_VERSIONS = (1,)
-VARIABLE = "LAGER_LITE_TAP"
+TAP_VARIABLE = "LAGER_LITE_TAP"
 _MISSING = -3
 _BUILD = "build it with `lager-lite backend build`"
 
@@ -33,15 +33,15 @@ class TapChoice:
     notice: bool = False
 
 
-def choose(library: Library) -> TapChoice:
+def choose_tap(library: Library) -> TapChoice:
     """The tap that contexts of this library get: the native one where it is there and known.
 
     The environment variable LAGER_LITE_TAP forces one. Raises BackendError where it names none, or
     names the native tap and the library has none that is known.
     """
-    version, forced = library.native_tap_version(), os.environ.get(VARIABLE, "")
+    version, forced = library.native_tap_version(), os.environ.get(TAP_VARIABLE, "")
     if forced not in ("", "callback", "native"):
-        raise BackendError(f"{VARIABLE} is {forced!r}", "set it to callback or native, or unset it")
+        raise BackendError(f"{TAP_VARIABLE} is {forced!r}", "set it to callback or native, or unset it")
     known = version in KNOWN_VERSIONS
     if version is None:
         reason = "a stock library has no other"
@@ -51,9 +51,9 @@ def choose(library: Library) -> TapChoice:
         known_ones = ", ".join(map(str, KNOWN_VERSIONS))
         reason = f"the library's native tap has version {version}, this lager-lite knows {known_ones}"
     if forced == "native" and not known:
-        raise BackendError(f"{VARIABLE}=native, but {_no_native(version, reason)} ({library.folder})", _BUILD)
+        raise BackendError(f"{TAP_VARIABLE}=native, but {_no_native(version, reason)} ({library.folder})", _BUILD)
     if forced:
-        return TapChoice(forced, f"{VARIABLE}={forced}")
+        return TapChoice(forced, f"{TAP_VARIABLE}={forced}")
     return TapChoice("native" if known else "callback", reason, notice=version is not None and not known)
 
 
@@ -62,18 +62,18 @@ def _no_native(version: int | None, reason: str) -> str:
 
 
 def available(library: Library) -> tuple[str, ...]:
-    """The taps that this library can be used with, the one that `choose` names first."""
-    first = choose(library).name
+    """The taps that this library can be used with, the one that `choose_tap` names first."""
+    first = choose_tap(library).name
     others = ("native", "callback") if library.native_tap_version() in KNOWN_VERSIONS else ("callback",)
     return (first, *(name for name in others if name != first))
 
 
 def make_tap(library: Library, n_blocks: int, n_embd: int, name: str = "") -> CallbackTap | NativeTap:
-    """The tap of this name, of `available`; "" for the one that `choose` names.
+    """The tap of this name, of `available`; "" for the one that `choose_tap` names.
 
     An unknown version of the native tap is a RuntimeWarning.
     """
-    choice = TapChoice(name, "") if name else choose(library)
+    choice = TapChoice(name, "") if name else choose_tap(library)
     if choice.notice:
         warnings.warn(f"{choice.reason}; the callback tap is used: {_BUILD}", RuntimeWarning, stacklevel=2)
     return (NativeTap if choice.name == "native" else CallbackTap)(library, n_blocks, n_embd)

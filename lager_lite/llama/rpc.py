@@ -23,7 +23,8 @@ _PATIENCE = 20.0
 _registered: set[str] = set()
 # The child searches modules where its parent does (see `guard`).
 _CHILD = (
-    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); from lager_lite.llama.rpc import main; main(sys.argv[2])"
+    "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
+    "from lager_lite.llama.rpc import probe_server; probe_server(sys.argv[2])"
 )
 
 
@@ -137,7 +138,7 @@ def _function(library: Library, name: str, result: object, *arguments: object) -
     return ctypes.CFUNCTYPE(result, *arguments)(address)
 
 
-def main(server: str) -> None:
+def probe_server(server: str) -> None:
     """The child: exit code 0 where the server answers as an RPC server should."""
     library = load()
     library.log.verbose = True

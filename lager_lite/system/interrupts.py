@@ -105,7 +105,7 @@ def watching() -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Hold a first signal back until the block has ended, and then raise Interrupted."""
     watch = _watch
     if watch is None:

@@ -173,13 +173,13 @@ WAIT = "import hashlib, sys\nprint('ready', flush=True)\nhashlib.pbkdf2_hmac('sh
     ("block", "signals", "said"),
     [
         ("watching()", 1, "Stopped at once"),
-        ("watching(), held()", 2, "Stopping when this batch is stored; once more stops at once."),
+        ("watching(), signals_held()", 2, "Stopping when this batch is stored; once more stops at once."),
     ],
     ids=["one outside a batch", "two inside"],
 )
 def test_compiled_code_that_does_not_return_is_left_within_seconds(block, signals, said):
     """The digest takes minutes and lets Python's signal handlers wait all that time."""
-    program = f"from lager_lite.system.interrupts import held, watching\nwith {block}:\n" + "".join(
+    program = f"from lager_lite.system.interrupts import signals_held, watching\nwith {block}:\n" + "".join(
         f"    {line}\n" for line in WAIT.splitlines()
     )
     process = subprocess.Popen(
@@ -202,8 +202,8 @@ def test_compiled_code_that_does_not_return_is_left_within_seconds(block, signal
 
 def test_one_signal_inside_a_batch_waits_for_its_end(tmp_path):
     program = (
-        "import os, signal, time\nfrom lager_lite.system.interrupts import Interrupted, held, watching\n"
-        "try:\n    with watching():\n        with held():\n"
+        "import os, signal, time\nfrom lager_lite.system.interrupts import Interrupted, signals_held, watching\n"
+        "try:\n    with watching():\n        with signals_held():\n"
         "            os.kill(os.getpid(), signal.SIGTERM)\n            time.sleep(1.5)\n            print('stored')\n"
         "        print('never')\nexcept Interrupted as error:\n    print(error.name, error.exit_code)\n"
     )

@@ -123,7 +123,7 @@ def test_a_migration_that_fails_leaves_version_1(tmp_path, monkeypatch):
     path = tmp_path / "s.sqlite"
     version_1(path).close()
     monkeypatch.setattr(module, "_STEPS", (*module._STEPS, "CREATE TABLE nonsense nonsense"))
-    monkeypatch.setattr(module, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(module, "STORE_VERSION", 3)
     with pytest.raises(StoreError, match="cannot be used"):
         Store(path)
     db = sqlite3.connect(path)

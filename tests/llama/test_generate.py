@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from lager_lite.errors import BackendError
 from lager_lite.llama.backbone import Backbone
-from lager_lite.llama.generate import Generator, Request, Sampling, draw
+from lager_lite.llama.generate import Generator, Request, Sampling, draw_token
 from lager_lite.llama.options import BackendOptions
 from lager_lite.performance.bench import Different, _different
 
@@ -181,8 +181,8 @@ def test_a_prompt_that_the_memory_cannot_hold_is_a_clear_error(tiny_model):
 
 def test_the_likeliest_token_is_drawn_at_temperature_0_of_equal_ones_the_first():
     rng = np.random.default_rng(0)
-    assert draw(np.array([1, 3, 3, -np.inf], np.float32), Sampling(), rng) == 1
-    assert draw(np.array([-np.inf, -5, -np.inf, -9], np.float32), Sampling(), rng) == 1
+    assert draw_token(np.array([1, 3, 3, -np.inf], np.float32), Sampling(), rng) == 1
+    assert draw_token(np.array([-np.inf, -5, -np.inf, -9], np.float32), Sampling(), rng) == 1
 
 
 def test_tokens_are_drawn_as_often_as_their_probability_says():
@@ -192,7 +192,7 @@ def test_tokens_are_drawn_as_often_as_their_probability_says():
     n = 20_000
 
     def shares(sampling):
-        return np.bincount([draw(logits, sampling, rng) for _ in range(n)], minlength=3) / n
+        return np.bincount([draw_token(logits, sampling, rng) for _ in range(n)], minlength=3) / n
 
     # Three standard errors of 20,000 draws are 0.011.
     np.testing.assert_allclose(shares(Sampling(1.0)), [0.5, 0.3, 0.2], atol=0.011)

@@ -256,14 +256,14 @@ def test_both_taps_read_the_same_bits_of_the_default_model(patched, monkeypatch,
 
 def test_a_stock_library_gets_the_callback_tap(monkeypatch):
     monkeypatch.delenv("LAGER_LITE_TAP", raising=False)
-    assert native.choose(stock()) == native.TapChoice("callback", "a stock library has no other")
+    assert native.choose_tap(stock()) == native.TapChoice("callback", "a stock library has no other")
 
 
 def test_a_known_version_gets_the_native_tap_unless_the_callback_is_forced(monkeypatch):
     monkeypatch.delenv("LAGER_LITE_TAP", raising=False)
-    assert native.choose(stock(1)) == native.TapChoice("native", "the library carries version 1 of it")
+    assert native.choose_tap(stock(1)) == native.TapChoice("native", "the library carries version 1 of it")
     monkeypatch.setenv("LAGER_LITE_TAP", "callback")
-    assert native.choose(stock(1)) == native.TapChoice("callback", "LAGER_LITE_TAP=callback")
+    assert native.choose_tap(stock(1)) == native.TapChoice("callback", "LAGER_LITE_TAP=callback")
 
 
 def test_an_unknown_version_is_a_notice_and_the_callback_tap(monkeypatch):
@@ -291,7 +291,7 @@ def test_an_unknown_version_is_a_notice_and_the_callback_tap(monkeypatch):
 def test_asking_for_a_native_tap_that_is_not_there_is_an_error(monkeypatch, version, message):
     monkeypatch.setenv("LAGER_LITE_TAP", "native")
     with pytest.raises(BackendError) as caught:
-        native.choose(stock(version))
+        native.choose_tap(stock(version))
     assert caught.value.message == message
     assert caught.value.hint == "build it with `lager-lite backend build`"
 
@@ -299,7 +299,7 @@ def test_asking_for_a_native_tap_that_is_not_there_is_an_error(monkeypatch, vers
 def test_a_misspelt_tap_is_an_error(monkeypatch):
     monkeypatch.setenv("LAGER_LITE_TAP", "natif")
     with pytest.raises(BackendError, match="LAGER_LITE_TAP is 'natif'"):
-        native.choose(stock(1))
+        native.choose_tap(stock(1))
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process has loaded")

@@ -45,7 +45,7 @@ def info(as_json: bool) -> None:
     """Say which library is used, its devices, and which tap is active and why."""
     found = about(load())
     if as_json:
-        click.echo(json.dumps(found.row()))
+        click.echo(json.dumps(found.to_dict()))
         return
     for name, text in found.lines():
         click.echo(f"{name:<18}{text}")

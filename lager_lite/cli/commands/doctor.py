@@ -58,7 +58,11 @@ def command(ctx: click.Context, as_json: bool, **given: Any) -> None:
         problems.append(error)
     rows += [("threads", str(options.thread_count())), ("store", str(store_path()))]
     if as_json:
-        found = {**dict(rows), "backend": backend and backend.row(), "problems": [error.message for error in problems]}
+        found = {
+            **dict(rows),
+            "backend": backend and backend.to_dict(),
+            "problems": [error.message for error in problems],
+        }
         click.echo(json.dumps(found))
         ctx.exit(1 if problems else 0)
     for name, text in [*rows, *(backend.lines() if backend else ())]:
