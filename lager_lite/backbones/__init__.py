@@ -6,8 +6,8 @@ Nothing here loads llama.cpp: headers and tensors are read from the file itself.
 from __future__ import annotations
 
 from .catalog import read_catalog
-from .header import Tensor, read_header
-from .inventory import MEMORY_TOKENS, Row, list_models
+from .header import TensorInfo, read_header
+from .inventory import MEMORY_TOKENS, LocalModel, list_models
 from .locate import locate_model
 from .model_file import PRUNED_BLOCKS, PRUNED_FINGERPRINT, PRUNED_OWN, ModelFile, ModelInfo, open_model
 from .tensors import fingerprint
@@ -19,8 +19,8 @@ __all__ = [
     "PRUNED_BLOCKS",
     "PRUNED_FINGERPRINT",
     "PRUNED_OWN",
-    "Row",
-    "Tensor",
+    "LocalModel",
+    "TensorInfo",
     "fingerprint",
     "list_models",
     "locate_model",

@@ -82,9 +82,9 @@ def find_hub(spec: str) -> Path:
             files = gguf_files(snapshot)
             seen += files
             if _fitting(files, quant):
-                return choose(files, quant, f"hf:{user}/{repo}")
+                return choose_file(files, quant, f"hf:{user}/{repo}")
     if seen:
-        return choose(seen, quant, f"hf:{user}/{repo}")
+        return choose_file(seen, quant, f"hf:{user}/{repo}")
     pattern = f"*{quant or PREFERRED_QUANT}*.gguf"
     raise ModelFileError(
         f"hf:{spec} is not in the Hugging Face cache ({', '.join(map(str, hub_folders()))})",
@@ -101,7 +101,7 @@ def find_lmstudio(spec: str) -> Path:
     for folder in lmstudio_folders():
         files = gguf_files(folder / match["user"] / match["repo"])
         if files:
-            return choose(files, match["quant"], f"lmstudio:{match['user']}/{match['repo']}")
+            return choose_file(files, match["quant"], f"lmstudio:{match['user']}/{match['repo']}")
     raise ModelFileError(
         f"lmstudio:{spec} is not among LM Studio's models ({', '.join(map(str, lmstudio_folders()))})",
         "lager-lite models list names what is there; LM Studio's own window, or `lms get`, downloads more",
@@ -157,7 +157,7 @@ def gguf_files(folder: Path, depth: int = 3) -> list[Path]:
     return sorted(f for f in found if not _LATER_PART.search(f.name) and not f.is_dir())
 
 
-def choose(files: list[Path], quant: str | None, name: str) -> Path:
+def choose_file(files: list[Path], quant: str | None, name: str) -> Path:
     """The file of this quantization; without one the only file, or the one of PREFERRED_QUANT.
 
     Raises ModelFileError naming the choices, and for a link to a file that is gone.

@@ -15,7 +15,7 @@ else:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """One backbone. package: the Python package that carries it, "" for none; repo: its GGUF
     repository on Hugging Face, "" for none; quant: the file that is meant where none is named;
     paper: whether LAGER's paper used it."""
@@ -28,7 +28,7 @@ class Entry:
     paper: bool = False
 
 
-def read_catalog() -> dict[str, Entry]:
+def read_catalog() -> dict[str, CatalogEntry]:
     """All entries by name, in the file's order. Raises ModelFileError for a file that cannot be read."""
     folder = shipped_folder()
     if folder is None:
@@ -36,6 +36,6 @@ def read_catalog() -> dict[str, Entry]:
     path = folder / "catalog.toml"
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: Entry(name, **table) for name, table in tables.items()}
+        return {name: CatalogEntry(name, **table) for name, table in tables.items()}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
         raise ModelFileError(f"{path} cannot be read: {error}", "reinstall lager-lite") from None

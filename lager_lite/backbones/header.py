@@ -36,7 +36,7 @@ _OTHER_FORMATS = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class MetadataValue:
     """One metadata entry: `value` of a scalar or string, None for an array.
 
     item: GGUF type of the value or of the array's items; count: items of an array, 1 otherwise;
@@ -51,7 +51,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorInfo:
     """Where one tensor lies: shape as stored (fastest dimension first), offset from the file's start."""
 
     name: str
@@ -68,8 +68,8 @@ class Header:
 
     path: Path
     size: int
-    entries: Mapping[str, Entry]
-    tensors: tuple[Tensor, ...]
+    entries: Mapping[str, MetadataValue]
+    tensors: tuple[TensorInfo, ...]
 
     def get(self, key: str, default: object = None) -> object:
         """The value of a scalar or string, `default` where it is missing or an array."""
@@ -98,7 +98,7 @@ class Header:
         seen: set[bytes] = set()
         return next(text for text in found if text in seen or seen.add(text))  # type: ignore[func-returns-value]
 
-    def _raw(self, entry: Entry) -> bytes:
+    def _raw(self, entry: MetadataValue) -> bytes:
         with self.path.open("rb") as file:
             file.seek(entry.start)
             return file.read(entry.end - entry.start)
@@ -170,7 +170,7 @@ def _walk(cur: _Cursor, size: int) -> Header:
     _check_start(cur)
     n_tensors = cur.count("tensors", 24)
     n_entries = cur.count("metadata entries", 13)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, MetadataValue] = {}
     for _ in range(n_entries):
         key = cur.string("a metadata key")
         if not key or key in entries:
@@ -205,15 +205,15 @@ def _check_start(cur: _Cursor) -> None:
         )
 
 
-def _entry(cur: _Cursor, key: str) -> Entry:
+def _entry(cur: _Cursor, key: str) -> MetadataValue:
     kind = cur.number("I", f"the type of {key}")
     if kind == _STRING:
         start = cur.at + 8
         value = cur.string(key)
-        return Entry(kind, 1, start, cur.at, value)
+        return MetadataValue(kind, 1, start, cur.at, value)
     if kind in _SCALARS:
         start = cur.at
-        return Entry(kind, 1, start, start + struct.calcsize(_SCALARS[kind]), cur.number(_SCALARS[kind], key))
+        return MetadataValue(kind, 1, start, start + struct.calcsize(_SCALARS[kind]), cur.number(_SCALARS[kind], key))
     if kind != _ARRAY:
         raise cur.truncated(f"{key} has the unknown type {kind},")
     item = cur.number("I", f"the item type of {key}")
@@ -226,7 +226,7 @@ def _entry(cur: _Cursor, key: str) -> Entry:
         _skip_strings(cur, key, count)
     else:
         cur.skip(width * count, key)
-    return Entry(item, count, start, cur.at, None)
+    return MetadataValue(item, count, start, cur.at, None)
 
 
 def _skip_strings(cur: _Cursor, key: str, count: int) -> None:
@@ -248,7 +248,7 @@ def _strings(raw: bytes, count: int) -> Iterator[tuple[int, int]]:
         at += 8 + length
 
 
-def _alignment(cur: _Cursor, entries: Mapping[str, Entry]) -> int:
+def _alignment(cur: _Cursor, entries: Mapping[str, MetadataValue]) -> int:
     entry = entries.get("general.alignment")
     value = 32 if entry is None else entry.value
     if entry is not None and (entry.item != 4 or not value or value & (value - 1)):
@@ -267,7 +267,7 @@ def _tensor_info(cur: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
     return name, shape, cur.number("I", f"the type of {name}"), cur.number("Q", f"the offset of {name}")
 
 
-def _place(cur: _Cursor, infos: list, alignment: int) -> tuple[Tensor, ...]:
+def _place(cur: _Cursor, infos: list, alignment: int) -> tuple[TensorInfo, ...]:
     """Check that the tensors lie one behind the other, aligned, and inside the file."""
     start = -(-cur.at // alignment) * alignment
     if start % _LEAST_ALIGNMENT:
@@ -290,7 +290,7 @@ def _place(cur: _Cursor, infos: list, alignment: int) -> tuple[Tensor, ...]:
                 f"the file has {cur.size:,}",
                 _DOWNLOAD,
             )
-        tensors.append(Tensor(name, shape, kind, cur.path, start + offset, nbytes))
+        tensors.append(TensorInfo(name, shape, kind, cur.path, start + offset, nbytes))
         expected += -(-nbytes // alignment) * alignment
     return tuple(tensors)
 

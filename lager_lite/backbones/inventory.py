@@ -21,7 +21,7 @@ _ROWS = 65
 
 
 @dataclass(frozen=True)
-class Row:
+class LocalModel:
     """One model. name: what `-m` takes; size: bytes of all parts; blocks, context (tokens trained
     for), memory (bytes, see `expected_memory`): 0 where the file cannot be read; judges: whether it
     can; reason: why not, "" where it can."""
@@ -38,12 +38,12 @@ class Row:
     judges: bool
     reason: str
 
-    def row(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As a JSON dictionary."""
         return asdict(self)
 
 
-def list_models(folders: Sequence[str | Path] = ()) -> tuple[Row, ...]:
+def list_models(folders: Sequence[str | Path] = ()) -> tuple[LocalModel, ...]:
     """All models in the caches of this machine and below `folders`, each file once, in that order.
 
     A file that is broken or cannot judge is a row with its reason. Raises ModelFileError for a
@@ -95,7 +95,7 @@ def _all(folders: Iterable[str | Path]) -> Iterator[Found]:
             yield Found(str(file), file, str(folder))
 
 
-def _row(found: Found) -> Row:
+def _row(found: Found) -> LocalModel:
     if found.path is None or found.problem:
         return _refused(found, found.problem)
     try:
@@ -105,7 +105,7 @@ def _row(found: Found) -> Row:
         return _refused(found, error.message.replace(f"{found.path} ", "", 1))
     except (TypeError, ValueError, OverflowError) as error:
         return _refused(found, f"damaged: {error}")
-    return Row(
+    return LocalModel(
         found.name,
         found.source,
         str(found.path),
@@ -120,9 +120,9 @@ def _row(found: Found) -> Row:
     )
 
 
-def _refused(found: Found, reason: str) -> Row:
+def _refused(found: Found, reason: str) -> LocalModel:
     size = found.path.stat().st_size if found.path is not None and found.path.is_file() else 0
-    return Row(found.name, found.source, str(found.path or ""), size, "", "", 0, 0, 0, False, reason)
+    return LocalModel(found.name, found.source, str(found.path or ""), size, "", "", 0, 0, 0, False, reason)
 
 
 def _numbers(file: ModelFile, key: str) -> list[int]:

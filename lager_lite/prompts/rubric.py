@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import PromptError
 from ..records import Scale
-from .scale import describe, parse_scale
+from .scale import describe_scale, parse_scale
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -316,7 +316,7 @@ def _text_problems(rubric: Rubric, extra_fields: tuple[str, ...]) -> list[str]:
     for key, _ in rubric.descriptions:
         labels = covered_labels(rubric.scale, key)
         if not labels:
-            problems.append(f"descriptions: {key!r} is no label of the scale {describe(rubric.scale)}")
+            problems.append(f"descriptions: {key!r} is no label of the scale {describe_scale(rubric.scale)}")
         elif seen & set(labels):
             problems.append(f"descriptions: {key!r} describes a score twice")
         seen.update(labels)

@@ -39,7 +39,7 @@ def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
     return Scale(labels, values)
 
 
-def describe(scale: Scale) -> str:
+def describe_scale(scale: Scale) -> str:
     """The scale in a few characters, e.g. "1-5" or "poor<fair<good"."""
     digits = tuple(f"{v:g}" for v in scale.values)
     if scale.labels == digits and all(b - a == 1 for a, b in zip(scale.values, scale.values[1:])):

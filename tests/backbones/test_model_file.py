@@ -14,7 +14,7 @@ from gguf.constants import GGML_QUANT_SIZES
 from gguf.quants import dequantize
 
 from lager_lite.backbones.architectures import UNSUPPORTED, logit_scale
-from lager_lite.backbones.header import Tensor
+from lager_lite.backbones.header import TensorInfo
 from lager_lite.backbones.model_file import open_model
 from lager_lite.backbones.tensors import read_rows
 from lager_lite.errors import ModelFileError, UnsupportedModelError
@@ -124,14 +124,14 @@ def test_single_rows_of_every_quantization_equal_the_whole_matrix(tmp_path: Path
     raw = np.random.default_rng(0).integers(0, 0x40, (5, 512 // block * width), dtype=np.uint8)
     path = tmp_path / "rows.bin"
     path.write_bytes(b"x" * 7 + raw.tobytes())
-    tensor = Tensor("token_embd.weight", (512, 5), kind, path, 7, raw.nbytes)
+    tensor = TensorInfo("token_embd.weight", (512, 5), kind, path, 7, raw.nbytes)
     np.testing.assert_array_equal(read_rows(tensor, [4, 1]), dequantize(raw, kind)[[4, 1]])
 
 
 def test_a_quantization_that_cannot_be_read_back_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.bin"
     path.write_bytes(bytes(72))
-    tensor = Tensor("output.weight", (32, 2), GGMLQuantizationType.Q8_1, path, 0, 72)
+    tensor = TensorInfo("output.weight", (32, 2), GGMLQuantizationType.Q8_1, path, 0, 72)
     with pytest.raises(UnsupportedModelError) as caught:
         read_rows(tensor, [0])
     assert caught.value.message == f"{path}: output.weight is quantized as Q8_1, which cannot be read back"

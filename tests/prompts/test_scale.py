@@ -6,7 +6,7 @@ import pytest
 
 from lager_lite.errors import PromptError
 from lager_lite.prompts.render import scale_text
-from lager_lite.prompts.scale import describe, parse_scale
+from lager_lite.prompts.scale import describe_scale, parse_scale
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_short_forms_give_labels_in_ascending_order_of_value(spec, labels, value
 
 @pytest.mark.parametrize(("spec", "short"), [("1-5", "1-5"), ("0-10", "0-10"), ("A-C", "C<B<A"), (["x", "y"], "x<y")])
 def test_describe_is_the_short_form(spec, short):
-    assert describe(parse_scale(spec)) == short
+    assert describe_scale(parse_scale(spec)) == short
 
 
 @pytest.mark.parametrize(

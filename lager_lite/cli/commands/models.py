@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from ...backbones import MEMORY_TOKENS, Row, list_models, read_catalog
+from ...backbones import MEMORY_TOKENS, LocalModel, list_models, read_catalog
 from .. import show
 from .tune import command as tune
 
@@ -17,7 +17,7 @@ def command() -> None:
     """Show the models of this machine, and what judges well."""
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: LocalModel) -> tuple[str, ...]:
     if not row.judges:
         return (row.name, f"{row.size / 1e6:,.0f}", row.architecture, row.quantization, "", "", "", "no")
     context, memory = f"{row.context:,}", f"{row.memory / 1e6:,.0f}"
@@ -44,7 +44,7 @@ def list_(folders: tuple[str, ...], as_json: bool) -> None:
     """
     rows = list_models(folders)
     if as_json:
-        click.echo(json.dumps([r.row() for r in rows]))
+        click.echo(json.dumps([r.to_dict() for r in rows]))
         return
     if rows:
         head = ("model", "MB", "architecture", "quantization", "layers", "context", "memory MB", "judges")

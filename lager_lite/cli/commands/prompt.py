@@ -8,7 +8,7 @@ import click
 
 from ...data import read_items
 from ...judging import tokenize_prompt
-from ...prompts import describe
+from ...prompts import describe_scale
 from ..options import judge_options, open_judge
 from .score import parse_map
 
@@ -32,7 +32,7 @@ def command(items: str, limit: int, **given: Any) -> None:
                 labels = judge.labels[rubric.name]
                 prompt = judge.rendered(item, rubric)
                 tokens = tokenize_prompt(judge.backbone, prompt, labels.lead)
-                click.echo(f"=== item {item.id}, rubric {rubric.name}, scale {describe(rubric.scale)}")
+                click.echo(f"=== item {item.id}, rubric {rubric.name}, scale {describe_scale(rubric.scale)}")
                 for segment in prompt.segments:
                     click.echo(segment.text if segment.trusted else f"⟦{segment.text}⟧", nl=False)
                 click.echo(f"{prompt.lead}▮")

@@ -8,7 +8,7 @@ from importlib.resources import files
 import click
 
 from ...errors import PromptError
-from ...prompts import describe, list_rubrics, load_rubric, write_skeleton
+from ...prompts import describe_scale, list_rubrics, load_rubric, write_skeleton
 from .. import show
 
 
@@ -28,7 +28,9 @@ def list_(as_json: bool) -> None:
         )
         return
     click.echo(
-        show.table(("rubric", "scale", "needs"), [(n, describe(r.scale), ", ".join(r.required)) for n, r in rubrics])
+        show.table(
+            ("rubric", "scale", "needs"), [(n, describe_scale(r.scale), ", ".join(r.required)) for n, r in rubrics]
+        )
     )
 
 
