@@ -9,8 +9,8 @@ from __future__ import annotations
 from .chat import ChatTemplate, Slot, lay_out, resolve_chat
 from .injection import signs
 from .render import render
-from .rubric import FEEDBACK_END, Rubric, list_rubrics, load_rubric, make_rubric, rubric_hash, with_feedback, with_scale
-from .rubric_file import write_skeleton
+from .rubric import FEEDBACK_END, Rubric, rubric_hash, with_feedback, with_scale
+from .rubric_file import list_rubrics, load_rubric, make_rubric, write_skeleton
 from .scale import describe_scale
 
 __all__ = [

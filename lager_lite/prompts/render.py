@@ -11,26 +11,9 @@ from functools import lru_cache
 
 from ..errors import PromptError
 from ..records import Item, Prompt, Scale, Segment
-from .chat import PLAIN, ChatTemplate, Layout, Slot, lay_out, resolve_chat
-from .rubric import FEEDBACK_LEAD, SLOT, Rubric, list_rubrics, load_rubric, make_rubric, rubric_hash, with_scale
+from .chat import ChatTemplate, Layout, Slot, lay_out
+from .rubric import FEEDBACK_LEAD, SLOT, Rubric
 from .scale import describe_scale
-
-__all__ = [
-    "PLAIN",
-    "ChatTemplate",
-    "Layout",
-    "Rubric",
-    "layout",
-    "list_rubrics",
-    "load_rubric",
-    "make_rubric",
-    "missing_fields",
-    "render",
-    "resolve_chat",
-    "rubric_hash",
-    "scale_text",
-    "with_scale",
-]
 
 _RENDERED = "rendered"
 

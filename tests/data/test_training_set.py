@@ -17,7 +17,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from lager_lite.data.items import load_demo, read_items
-from lager_lite.prompts.rubric import load_rubric
+from lager_lite.prompts import load_rubric
 
 FILE = Path(__file__).resolve().parents[2] / "models" / "training" / "summaries.jsonl"
 ROWS = [json.loads(line) for line in FILE.read_text(encoding="ascii").splitlines()]

@@ -11,7 +11,7 @@ from lager_lite.fitting.fit import fit
 from lager_lite.fitting.labelled import Labelled, gather, ids_digest
 from lager_lite.judging.judge import Judge
 from lager_lite.llama.options import BackendOptions
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 from lager_lite.scoring.aggregate import e_score, score
 

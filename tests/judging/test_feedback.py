@@ -19,8 +19,9 @@ from lager_lite.judging.store import Store
 from lager_lite.judging.tokens import tokenize_prompt
 from lager_lite.llama.generate import Generator, Request
 from lager_lite.llama.options import BackendOptions
+from lager_lite.prompts import load_rubric, make_rubric, rubric_hash, with_feedback
 from lager_lite.prompts.render import render
-from lager_lite.prompts.rubric import FEEDBACK_REQUEST, load_rubric, make_rubric, rubric_hash, with_feedback
+from lager_lite.prompts.rubric import FEEDBACK_REQUEST
 from lager_lite.records import Item, LayerWeights, Reading
 from lager_lite.scoring import aggregate
 from lager_lite.scoring.weights import WeightsFile

@@ -9,7 +9,7 @@ from lager_lite.judging.store import Store
 from lager_lite.judging.tokens import score_tokens, tokenize_prompt
 from lager_lite.llama.backbone import Backbone
 from lager_lite.llama.options import BackendOptions
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.prompts.scale import parse_scale
 from lager_lite.records import Item, LayerWeights
 from lager_lite.scoring import aggregate

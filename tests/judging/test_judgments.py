@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lager_lite.judging.judgments import judgment_of
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Item, LayerWeights, Reading
 
 RUBRIC = make_rubric("two", "Good?", scale="1-2")

@@ -10,9 +10,9 @@ from lager_lite.errors import LagerError
 from lager_lite.judging.tokens import tokenize_prompt
 from lager_lite.llama.backbone import Backbone
 from lager_lite.llama.options import BackendOptions
+from lager_lite.prompts import load_rubric
 from lager_lite.prompts.chat import resolve_chat
 from lager_lite.prompts.render import render
-from lager_lite.prompts.rubric import load_rubric
 from lager_lite.records import Item
 from tests.model_files.tiny import write_tiny_model
 

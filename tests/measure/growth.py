@@ -31,7 +31,7 @@ from lager_lite.judging.store import Store
 from lager_lite.llama.options import BackendOptions
 from lager_lite.llama.schedule import plan, unique_tokens
 from lager_lite.performance.workload import peak_megabytes
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Counts, Part, Pending, Reading
 from lager_lite.scaleout import ray_workers as scaleout
 

@@ -12,7 +12,7 @@ from lager_lite.cli import main
 from lager_lite.errors import LagerError
 from lager_lite.llama.options import BackendOptions
 from lager_lite.performance import drift
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Item, Judgment
 
 TEXTS = ("Apple, pear and plum.", "I would rather not.", "Three: fig, lime, kiwi.", "Fruits are healthy. " * 8)

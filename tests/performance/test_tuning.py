@@ -8,7 +8,7 @@ from lager_lite.backbones.model_file import open_model
 from lager_lite.errors import BackendError
 from lager_lite.llama.quantize import requantize
 from lager_lite.performance.tuning import Candidate, Tuning, tune
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 
 RUBRIC = make_rubric("short", "Is it short?", template="{sections}\n{criterion}")

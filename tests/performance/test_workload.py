@@ -15,7 +15,7 @@ from lager_lite.llama.native_tap import available
 from lager_lite.llama.options import BackendOptions
 from lager_lite.performance.peers import measure_peer
 from lager_lite.performance.workload import measure_workload
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 
 RUBRIC = make_rubric("short", "Is it short?", template="{sections}\n{criterion}")

@@ -10,7 +10,7 @@ import pytest
 from lager_lite.errors import PromptError
 from lager_lite.prompts.chat import PLAIN, Slot, lay_out, resolve_chat
 from lager_lite.prompts.render import layout, missing_fields, render
-from lager_lite.prompts.rubric import load_rubric, make_rubric, rubric_from_table
+from lager_lite.prompts.rubric_file import load_rubric, make_rubric, rubric_from_table
 from lager_lite.prompts.sandbox import TemplateStopped
 from lager_lite.records import Item, Segment
 

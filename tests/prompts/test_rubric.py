@@ -10,15 +10,8 @@ from lager_lite.errors import PromptError
 from lager_lite.judging.judge import Judge
 from lager_lite.prompts.chat import PLAIN
 from lager_lite.prompts.render import render
-from lager_lite.prompts.rubric import (
-    _KINDS,
-    covered_labels,
-    list_rubrics,
-    load_rubric,
-    make_rubric,
-    rubric_hash,
-    with_scale,
-)
+from lager_lite.prompts.rubric import covered_labels, rubric_hash, with_scale
+from lager_lite.prompts.rubric_file import KEY_TYPES, list_rubrics, load_rubric, make_rubric
 from lager_lite.records import Item
 
 NAMED = [
@@ -226,7 +219,7 @@ def test_a_new_rubric_is_valid_and_so_is_every_key_that_can_be_switched_on(tmp_p
     for chosen in [*single, range(tables, len(lines))]:
         (tmp_path / "on.toml").write_text("\n".join(line[1:] if n in chosen else line for n, line in enumerate(lines)))
         assert rubric_hash(load_rubric("on.toml")) != rubric_hash(rubric) or lines[chosen[0]].startswith("#fields")
-    for key in _KINDS:
+    for key in KEY_TYPES:
         assert any(line.lstrip("#[").startswith((f"{key} =", f"{key}]")) for line in lines), key
 
 

@@ -23,7 +23,7 @@ from lager_lite.judging.judge import Judge
 from lager_lite.judging.store import Store
 from lager_lite.llama.options import BackendOptions
 from lager_lite.llama.schedule import cut_sorted, sort_prompts
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 from lager_lite.scaleout import ray_workers as scaleout
 from lager_lite.scaleout.ray_workers import COLUMNS, Cluster, ReadBatch, ScoreBatch, spread

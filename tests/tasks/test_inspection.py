@@ -12,7 +12,7 @@ from lager_lite.cli import main
 from lager_lite.errors import DataError
 from lager_lite.judging.judge import Judge
 from lager_lite.llama.options import BackendOptions
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Calibration, Item, LayerWeights
 from lager_lite.scoring import aggregate
 from lager_lite.scoring.weights import WeightsFile

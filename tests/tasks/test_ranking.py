@@ -13,7 +13,7 @@ from lager_lite.data.items import read_items
 from lager_lite.errors import DataError
 from lager_lite.judging.judge import Judge
 from lager_lite.llama.schedule import unique_tokens
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 from lager_lite.tasks.ranking import (
     Responses,

@@ -15,7 +15,7 @@ from lager_lite.judging.judge import Judge
 from lager_lite.judging.score_file import Tally
 from lager_lite.judging.store import Store
 from lager_lite.llama.options import BackendOptions
-from lager_lite.prompts.rubric import make_rubric
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Counts
 from lager_lite.tasks.selection import Scores, chosen_rows, combined, open_pool, score_pool, select, write_selection
 
