@@ -1,12 +1,14 @@
-"""The frozen value types that cross module borders.
+"""The frozen value types that cross the borders of rooms.
 
 State numbers, once and for all: a model of L blocks has L+1 states. State 0 is what enters the
-first block (the token embedding, after the model's own embedding scale where it has one), state i
-is the output of block i (blocks counted from 1). This is the numbering of `hidden_states` in
-Hugging Face transformers, with one difference: there entry L is the state AFTER the output norm,
-here state L is raw and the normalised vector is called `final`.
+first block (the token embedding, after the model's own embedding scale where it has one), and
+state i is the output of block i (blocks are counted from 1). This is the numbering of
+`hidden_states` in Hugging Face transformers, with one difference: there entry L is the state AFTER
+the output norm, while here state L is raw and the normalised vector is called `final`.
 
-Arrays are never changed after they entered a record.
+In the shapes, L is the number of blocks, S the number of states that were read (L+1, or fewer where
+the graph was ended early), K the number of labels of the scale, n_embd the width of a state and
+n_vocab the size of the vocabulary. An array is never changed after it has entered a record.
 """
 
 from __future__ import annotations
@@ -17,19 +19,24 @@ from dataclasses import dataclass, field
 import numpy as np
 
 LENSES = ("raw", "norm")
+"""The ways to project states: `raw` as in the paper, `norm` with the output norm on every state."""
+
 WEIGHT_KINDS = ("uniform", "simplex", "signed", "full")
+"""The kinds of layer weights, from the fewest fitted numbers to the most."""
 
 
 @dataclass(frozen=True)
 class Item:
     """One thing to judge.
 
-    `fields` maps canonical names (instruction, response, reference, source, ...) to text.
-    `human` maps a criterion's name to the individual human scores, the key "" stands for the one
-    unnamed score of a row; empty where nobody scored it.
-    `group` names what must stay on one side of a split (same source text); None: the item itself.
-    `rendered` is a whole prompt written elsewhere; None where a rubric renders `fields`.
-    `where` is "path:line" (or "path[index]") for messages.
+    - `id`: the name by which results refer to the item.
+    - `fields`: text by canonical name (instruction, response, reference, source and others).
+    - `human`: the individual human scores by criterion; the key "" stands for the one unnamed score
+      of a row. Empty where nobody scored the item.
+    - `group`: the name of what must stay on one side of every split, for instance the source text.
+      None: the item is a group of its own.
+    - `rendered`: a whole prompt that was written elsewhere. None: a rubric renders `fields`.
+    - `where`: the item's place for messages, "path:line" or "path[index]"; "" where it has none.
     """
 
     id: str
@@ -42,7 +49,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Segment:
-    """A piece of a prompt. Control tokens are parsed in trusted text only."""
+    """A piece of a prompt.
+
+    - `text`: the text of the piece.
+    - `trusted`: whether we wrote it. Control tokens are parsed in trusted text only.
+    """
 
     text: str
     trusted: bool
@@ -50,7 +61,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A rendered prompt up to, and without, the lead that opens the assistant's turn."""
+    """A rendered prompt, up to the judging position.
+
+    - `segments`: the pieces of the prompt in order, without the lead.
+    - `lead`: the text that opens the assistant's turn, for instance "Score: ". The label follows it.
+    """
 
     segments: tuple[Segment, ...]
     lead: str
@@ -63,7 +78,11 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Scale:
-    """The allowed scores: `labels[k]` is how `values[k]` is written. Values ascend strictly."""
+    """The allowed scores.
+
+    - `labels`: how each score is written, K of them, worst first.
+    - `values`: what each label is worth, K numbers that ascend strictly.
+    """
 
     labels: tuple[str, ...]
     values: tuple[float, ...]
@@ -73,10 +92,16 @@ class Scale:
 class Head:
     """What turns a state into logits of the K score tokens.
 
-    rows float32 (K, n_embd); bias float32 (K,) or None; norm_weight float32 (n_embd,) or None (a
-    norm without gain); norm_bias float32 (n_embd,) or None; norm_kind "rms" or "layer";
-    logits = softcap(scale * (rows @ norm(state) + bias)), where softcap(x) is
-    cap * tanh(x / cap), or x where `softcap` is 0.
+    logits = softcap(logit_scale * (rows @ norm(state) + bias)), where softcap(x) is cap * tanh(x / cap).
+
+    - `rows`: float32 (K, n_embd), the rows of the output matrix that belong to the score tokens.
+    - `bias`: float32 (K,); None where the model has none.
+    - `norm_kind`: "rms" or "layer".
+    - `norm_weight`: float32 (n_embd,), the gain of the output norm; None for a norm without gain.
+    - `norm_bias`: float32 (n_embd,); None for a norm without bias.
+    - `norm_eps`: what the norm adds to the variance.
+    - `logit_scale`: the factor on the logits.
+    - `softcap`: the cap in logits; 0 where the logits are not capped.
     """
 
     rows: np.ndarray
@@ -91,11 +116,11 @@ class Head:
 
 @dataclass(frozen=True)
 class States:
-    """Hidden states of one prompt at its judging position.
+    """The hidden states of one prompt at its judging position.
 
-    states float32 (L+1, n_embd), raw block outputs (see the module's docstring), or the first k+1
-    rows where the graph was ended after block k; final float32 (n_embd,) after the output norm and
-    logits float32 (n_vocab,), both None where the graph was ended early.
+    - `states`: float32 (S, n_embd), raw block outputs, state 0 first.
+    - `final`: float32 (n_embd,), state L after the output norm; None where the graph was ended early.
+    - `logits`: float32 (n_vocab,), llama.cpp's own; None where the graph was ended early.
     """
 
     states: np.ndarray
@@ -105,7 +130,11 @@ class States:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a judge wrote before the score; drawn: tokens drawn for it, the one that ended it included."""
+    """What a judge wrote before the score.
+
+    - `text`: the feedback.
+    - `drawn`: the number of tokens that were drawn for it, the one that ended it included.
+    """
 
     text: str
     drawn: int
@@ -115,11 +144,15 @@ class Feedback:
 class Reading:
     """What one judgment keeps of a forward pass.
 
-    raw, norm: layer logits float32 (S, K) under either lens, S = L+1 or fewer where the graph was
-    ended early; mass: share of the full vocabulary's probability that the labels hold at state L,
-    None where state L was not reached; tokens: length of the prompt in tokens; feedback: what the
-    judge wrote before the score, one text per vote, empty where it wrote none (all figures are then
-    means over the votes, tokens: of the longest prompt).
+    Where the judge wrote feedback, once per vote, every number is the mean over the votes, except
+    `tokens`, which belongs to the longest prompt.
+
+    - `raw`: float32 (S, K), layer logits under the raw lens.
+    - `norm`: float32 (S, K), layer logits under the norm lens.
+    - `mass`: the share of the full vocabulary's probability that the labels hold at state L, 0 to 1;
+      None where state L was not reached.
+    - `tokens`: the length of the prompt in tokens.
+    - `feedback`: what the judge wrote before the score, one text per vote; empty where it wrote none.
     """
 
     raw: np.ndarray
@@ -129,7 +162,7 @@ class Reading:
     feedback: tuple[str, ...] = ()
 
     def lens(self, name: str) -> np.ndarray:
-        """The layer logits (S, K) under the lens `name`."""
+        """The layer logits (S, K) under the lens `name`, one of LENSES."""
         return {"raw": self.raw, "norm": self.norm}[name]
 
 
@@ -137,8 +170,11 @@ class Reading:
 class Calibration:
     """A non-decreasing map from raw expected scores onto the human scale.
 
-    Linear between the knots (x ascending, y non-decreasing, both float64), constant outside.
-    kind: "isotonic", "affine" (two knots spanning the scale) or "none" (no knots: identity).
+    It is linear between the knots and constant outside of them.
+
+    - `kind`: "isotonic", "affine" (two knots that span the scale) or "none" (no knots: the identity).
+    - `x`: float64 (knots,), raw scores, ascending.
+    - `y`: float64 (knots,), human scores, non-decreasing.
     """
 
     kind: str
@@ -150,13 +186,18 @@ class Calibration:
 class LayerWeights:
     """How layer logits are combined into one logit per label.
 
-    combined[k] = sum over states s of weights[s] * logits[s, k], plus bias[k]. For kind "full" all
+    combined[k] = sum over states s of weights[s] * logits[s, k], plus bias[k]. For the kind "full" all
     logits together move the score (adjacent categories, an ordinal model): combined[k] =
-    (k - (K-1)/2) * sum over s, j of weights[s, j] * logits[s, j], plus bias[k], k from 0.
-    kind: one of WEIGHT_KINDS; lens: one of LENSES; weights float64 (S,), or (S, K) for kind "full";
-    bias float64 (K,) or None; over: "logits" (combine, then softmax) or "probabilities" (softmax
-    each layer, then combine; simplex and uniform only). S may be smaller than L+1: the states
-    above are not needed. calibration None: not fitted.
+    (k - (K-1)/2) * sum over s, j of weights[s, j] * logits[s, j], plus bias[k], with k from 0.
+
+    - `kind`: one of WEIGHT_KINDS.
+    - `lens`: one of LENSES, the layer logits that the weights are meant for.
+    - `weights`: float64 (S,), or (S, K) for the kind "full". Where S is below L+1, the states above
+      are not needed.
+    - `bias`: float64 (K,); None where there is none.
+    - `over`: "logits" (combine, then softmax) or "probabilities" (softmax every layer, then combine;
+      for the kinds simplex and uniform only).
+    - `calibration`: the map onto the human scale; None where none was fitted.
     """
 
     kind: str
@@ -169,15 +210,25 @@ class LayerWeights:
 
 @dataclass(frozen=True)
 class Judgment:
-    """The result for one item under one rubric.
+    """The result for one item under one rubric. Scores are in units of the rubric's scale.
 
-    score: the tuned expected score where weights are given (calibrated where they carry a
-    calibration), else `uniform`. raw_score: the same before calibration. probabilities: by label,
-    of the combined logits. direct, e_score: argmax label's value and expected value of the last
-    state (None where it was not reached). uniform: equal layer weights. per_layer: expected score
-    of every state alone, lens of the weights. mass: see `Reading`. tokens: prompt length. feedback:
-    what was written before the score, by vote, None where nothing was asked for. error: None, or why
-    there is no score (all figures are then None).
+    - `id`: the item's id.
+    - `rubric`: the rubric's name.
+    - `score`: the expected score under the fitted weights, calibrated where these carry a calibration;
+      without weights the same as `uniform`. None where `error` says why.
+    - `raw_score`: the score before calibration; None with `score`.
+    - `probabilities`: probability by label, from the combined logits; None with `score`.
+    - `direct`: the value of the last state's most likely label; None where that state was not reached.
+    - `e_score`: the last state's expected value; None where that state was not reached.
+    - `uniform`: the expected score under equal layer weights; None where the last state was not reached.
+    - `per_layer`: (S,), the expected score of every state alone, under the lens of the weights; None
+      with `score`.
+    - `mass`: the share of probability that the labels hold, see `Reading`; None where the last state
+      was not reached.
+    - `tokens`: the length of the prompt in tokens; None with `score`.
+    - `feedback`: what was written before the score, one text per vote; None where none was asked for.
+    - `error`: why there is no score; None where there is one.
+    - `where`: the item's place for messages, see `Item`.
     """
 
     id: str
@@ -198,8 +249,16 @@ class Judgment:
 
 @dataclass(frozen=True)
 class Counts:
-    """What a run has done so far: judgments finished, of those read from the store, failed; tokens
-    of all prompts, and tokens evaluated; tokens generated for feedback, and texts of it from the store."""
+    """What a run has done so far.
+
+    - `done`: judgments that are finished, failed ones included.
+    - `stored`: those of them whose reading came from the store.
+    - `failed`: those of them that have an error in place of a score.
+    - `prompt_tokens`: tokens of all prompts.
+    - `evaluated_tokens`: tokens that the backbone evaluated for them.
+    - `generated_tokens`: tokens that were drawn for feedback.
+    - `stored_feedback`: feedback texts that came from the store.
+    """
 
     done: int = 0
     stored: int = 0
@@ -212,8 +271,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class Pending:
-    """A prompt without a reading. key: of the reading; tokens: int32 (n,); labels: its score tokens;
-    item: the item's id, for messages."""
+    """A prompt that has no reading yet.
+
+    - `key`: 16 bytes, under which the store keeps the reading.
+    - `tokens`: int32 (n,), the prompt; the last one stands at the judging position.
+    - `labels`: the ids of the K score tokens, in the order of the scale.
+    - `item`: the item's id, for messages.
+    """
 
     key: bytes
     tokens: np.ndarray
@@ -223,8 +287,12 @@ class Pending:
 
 @dataclass(frozen=True)
 class Part:
-    """What one step of an evaluation gave. readings: by key; whole: they hold all states of the
-    model; evaluated: tokens."""
+    """What one step of an evaluation gave.
+
+    - `readings`: readings by their key, see `Pending`.
+    - `whole`: whether they hold all states of the model.
+    - `evaluated`: the number of tokens that the step evaluated.
+    """
 
     readings: Mapping[bytes, Reading]
     whole: bool
