@@ -2,15 +2,50 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 ROOT = Path(__file__).resolve().parent.parent
 # Settings of whoever runs the tests are not theirs.
 os.environ["LAGER_LITE_CONFIG"] = ""
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+
+SHORT_RUBRIC = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
+
+
+@pytest.fixture(scope="session")
+def invoke() -> Callable[..., Result]:
+    """Runs a command in this process: `invoke("score", "in.jsonl", "-n", 2, stdin="...")`.
+
+    Arguments are made text. An exception that is no LagerError is raised, not turned into an exit code.
+    """
+    from lager_lite.cli import main
+
+    def call(*arguments: object, stdin: str | bytes | None = None) -> Result:
+        return CliRunner().invoke(main, [str(a) for a in arguments], input=stdin, catch_exceptions=False)
+
+    return call
+
+
+@pytest.fixture
+def run(invoke: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """As `invoke`, in a working folder (`tmp_path`) with a store of its own and the rubric good.toml."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAGER_LITE_STORE", str(tmp_path / "store.sqlite"))
+    (tmp_path / "good.toml").write_text(SHORT_RUBRIC, encoding="utf-8")
+    return invoke
+
+
+@pytest.fixture
+def short_rubric(tmp_path: Path) -> Path:
+    """A rubric on the scale 1-5 whose prompt is a few tokens longer than the item."""
+    path = tmp_path / "good.toml"
+    path.write_text(SHORT_RUBRIC, encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -4,23 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from lager_lite.cli import COMMANDS, main
-
-TOML = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAGER_LITE_STORE", str(tmp_path / "store.sqlite"))
-    (tmp_path / "good.toml").write_text(TOML)
-
-    def invoke(*arguments, stdin=None):
-        return CliRunner().invoke(main, [str(a) for a in arguments], input=stdin, catch_exceptions=False)
-
-    return invoke
+from lager_lite.cli import COMMANDS
 
 
 def rows(*texts):

@@ -40,7 +40,7 @@ def show_(name: str) -> None:
     """The TOML of a shipped rubric, to copy and change."""
     if name not in list_rubrics():
         raise PromptError(f"no rubric {name!r} ships", f"one of: {', '.join(list_rubrics())}")
-    click.echo((files("lager_lite") / "rubrics" / f"{name}.toml").read_text(encoding="utf-8"), nl=False)
+    click.echo((files("lager_lite.prompts") / "rubrics" / f"{name}.toml").read_text(encoding="utf-8"), nl=False)
 
 
 @command.command("new")
