@@ -6,8 +6,9 @@ reading becomes a judgment.
 
 from __future__ import annotations
 
+from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
-from .judge import OVERFLOW, Judge
+from .judge import Judge
 from .score_file import LOW_MASS, SHOWN_FAILURES, Rows, Summary, Tally, judgment_row, ordering, score_file, score_items
 from .store import Store
 from .tokens import tokenize_prompt

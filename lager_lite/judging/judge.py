@@ -1,6 +1,6 @@
 """The judge: items and rubrics in, judgments out.
 
-Work is done in windows: a window's prompts are rendered, tokenized and looked up in the store; what is
+Work is done in windows: a window's prompts are rendered, tokenized and looked up in the store. What is
 missing is evaluated together, so that prompts share prefixes whatever their order, and every decode's
 readings are stored before the next one runs.
 """
@@ -10,47 +10,45 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ..backbones import open_model
-from ..errors import LagerError, PromptError, UnsupportedModelError, WeightsError
-from ..llama import Backbone, BackendOptions, Context, Group
-from ..prompts import ChatTemplate, Rubric, load_rubric, render, resolve_chat, rubric_hash, with_feedback
-from ..records import Counts, Head, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
-from ..scoring import Provenance, WeightsFile, check_weights, label_mass, layer_logits
+from ..errors import PromptError
+from ..llama import Backbone, BackendOptions
+from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_hash, with_feedback
+from ..records import Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
+from ..scoring import Provenance, WeightsFile, check_weights
 from ..system import signals_held
-from .feedback import Reasoning, averaged, behind, reserve, write_feedback
-from .headcheck import check_head
+from .encoding import OVERFLOW, Encoder, Task
+from .feedback import Reasoning, averaged, write_feedback
 from .judgments import judgment_of
-from .store import Store, context_key, reading_key
-from .tokens import ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
+from .reader import Reader, highest_state
+from .store import Store, context_key
+from .tokens import ScoreTokens
 
 WINDOW = 2048
-OVERFLOW = ("error", "skip", "truncate-middle")
 
-
-@dataclass(frozen=True)
-class _Task:
-    item: Item
-    rubric: Rubric
-    prompt: TokenizedPrompt | None
-    key: bytes
-    error: str | None
-    feedback: str = ""
+Progress = Callable[[Counts], None]
+"""Told what a run has done so far, after every decode."""
 
 
 class Judge:
-    """Scores items with one backbone.
+    """Scores items with one backbone. Use as a context manager, or call `close()`.
 
-    model: path of a GGUF; rubric: a name, a TOML file, a Rubric, or a list of these; weights: a
-    WeightsFile or None (then the score is `uniform`); store: an open Store or None; overflow: what
-    to do with a prompt longer than the context, one of OVERFLOW; max_state: end the graph after
-    that state (by default after the last one that the weights need, where weights are given and
-    `early` is true; direct, e_score and uniform then are None); reasoning: the judge writes feedback
-    before the score. Use as a context manager.
+    model: the path of a GGUF file.
+    rubric: the name of a shipped rubric, the path of a TOML file, a Rubric, or a list of these; with a list every
+        item gets a judgment under each of them.
+    weights: fitted layer weights; without them the score is `uniform`, all layers weighted equally.
+    options: the settings of llama.cpp.
+    store: an open store, which keeps readings; None evaluates every prompt anew.
+    overflow: what to do with a prompt that is longer than the context: "error" and "skip" give a judgment with that
+        error, "truncate-middle" cuts the middle out of the item's longest text.
+    chat: the chat template; None takes the model's own.
+    max_state: the state after which the graph ends. None reads as many states as the weights need, and all of them
+        without weights. With fewer than all states `direct`, `e_score` and `uniform` are None.
+    early: False reads all states even where the weights need fewer.
+    force: use weights that were fitted under other settings; `warnings` then names the differences.
+    reasoning: how the judge writes feedback before the score; None for no feedback.
 
     Raises ModelFileError, UnsupportedModelError, BackendError, PromptError or WeightsError.
     """
@@ -90,24 +88,18 @@ class Judge:
         # Where prompts are evaluated, and how many items' prompts at a time; `scaleout` changes both.
         self.evaluator: Callable[[Sequence[Pending]], Iterator[Part]] = self.evaluate
         self.window = WINDOW
+        self.n_states = self.info.whole_blocks + 1
         self.backbone = Backbone(self.info.paths[0], options)
-        self._context: Context | None = None
-        self._heads: dict[tuple[int, ...], Head] = {}
+        self._reader = Reader(self.file, self.backbone, ctx_size=options.ctx_size)
         try:
-            self.n_states = self.info.whole_blocks + 1
             self.weights: LayerWeights | None = None
             self.by_rubric: Mapping[str, LayerWeights] = {}
             if weights is not None:
                 self.use_weights(weights, force=force)
             needed = weights.max_state if weights is not None and early else self.n_states - 1
-            self.max_state = self._top(needed if max_state is None else max_state)
-            self.labels = {r.name: self._labels(r) for r in self.rubrics}
-            self._key = context_key(
-                model=self.info.fingerprint,
-                states=self.n_states,
-                version=self.backbone.library.numerics,
-                **self.settings(),
-            )
+            wanted = needed if max_state is None else max_state
+            self.max_state = highest_state(self.info, wanted, weighted=weights is not None)
+            self._encoder = self._make_encoder()
             self.self_check()
         except BaseException:
             self.close()
@@ -121,47 +113,16 @@ class Judge:
 
     def close(self) -> None:
         """Free the model."""
-        if self._context is not None:
-            self._context.close()
-            self._context = None
+        self._reader.close()
         self.backbone.close()
 
-    def use_weights(self, file: WeightsFile, *, force: bool = False) -> None:
-        """Score with these weights from now on. Raises WeightsError where they do not belong to this run."""
-        self.warnings += check_weights(file, self.provenance(), force=force)
-        self.weights, self.by_rubric = file.weights, file.by_rubric
-
-    def settings(self) -> dict[str, str]:
-        """The settings that change layer logits."""
-        options = self.options
-        return {
-            "flash_attn": options.flash_attn,
-            "cache_type_k": options.cache_type_k,
-            "cache_type_v": options.value_cache_type(self.backbone.gpu_layers),
-        }
-
-    def provenance(self, **fit: object) -> Provenance:
-        """What weights fitted with this judge are for (the first rubric's scale)."""
-        return Provenance(
-            fingerprint=self.info.fingerprint,
-            architecture=self.info.architecture,
-            quantization=self.info.quantization,
-            n_states=self.n_states,
-            scale=self.rubrics[0].scale,
-            rubrics={r.name: rubric_hash(r) for r in self.rubrics},
-            settings={**self.settings(), **(self.reasoning.settings() if self.reasoning else {})},
-            fit=fit,
-        )
-
-    def score(self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None) -> Iterator[Judgment]:
-        """Judge every item under every rubric; yields in the order of the items, rubrics inside."""
+    def score(self, items: Iterable[Item], *, progress: Progress | None = None) -> Iterator[Judgment]:
+        """Judge every item under every rubric; yields in the order of the items, the rubrics of an item together."""
         for _, judgment in self.judged(items, progress=progress):
             yield judgment
 
-    def judged(
-        self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None
-    ) -> Iterator[tuple[Item, Judgment]]:
-        """As `score`, every judgment with its item."""
+    def judged(self, items: Iterable[Item], *, progress: Progress | None = None) -> Iterator[tuple[Item, Judgment]]:
+        """Do as `score`, and yield every judgment with its item."""
         for item, rubric, reading in self.read(items, progress=progress):
             if isinstance(reading, str):
                 yield item, Judgment(id=item.id, rubric=rubric.name, score=None, error=reading, where=item.where)
@@ -169,10 +130,12 @@ class Judge:
                 yield item, self.judgment(item, rubric, reading)
 
     def read(
-        self, items: Iterable[Item], *, progress: Callable[[Counts], None] | None = None
+        self, items: Iterable[Item], *, progress: Progress | None = None
     ) -> Iterator[tuple[Item, Rubric, Reading | str]]:
-        """The readings of every item under every rubric; a string in a reading's place is the
-        reason why there is none."""
+        """Read every item under every rubric; yields in the same order as `score`.
+
+        Where an item cannot be read, the reason stands in the place of its reading.
+        """
         source = iter(items)
         while window := list(itertools.islice(source, self.window)):
             tasks = [self.encode(item, rubric) for item in window for rubric in self.rubrics]
@@ -192,121 +155,116 @@ class Judge:
                 yield task.item, task.rubric, task.error if task.error is not None else self._joined(own, readings)
 
     def judgment(self, item: Item, rubric: Rubric, reading: Reading) -> Judgment:
-        """The judgment that follows from a reading."""
+        """Return the judgment that follows from a reading."""
         return judgment_of(item, rubric, reading, self.by_rubric.get(rubric.name, self.weights), self.n_states)
 
-    @property
-    def context_key(self) -> bytes:
-        """Names everything but the prompt that changes a reading's numbers (see `store`)."""
-        return self._key
+    def rendered(self, item: Item, rubric: Rubric) -> Prompt:
+        """Return the prompt as text, with trusted and untrusted parts apart."""
+        return self._encoder.rendered(item, rubric)
+
+    def encode(self, item: Item, rubric: Rubric) -> Task:
+        """Render and tokenize an item; see `Encoder.encode`."""
+        return self._encoder.encode(item, rubric)
 
     def evaluate(self, pending: Sequence[Pending]) -> Iterator[Part]:
-        """Read prompts here, sharing what they share; one Part for every decode."""
-        prompts = [one.tokens for one in pending]
-        context = self._context_for(max(map(len, prompts)))
-        for group in context.evaluate(prompts, max_state=self.max_state):
-            yield Part(self._readings(pending, group), group.logits is not None, group.evaluated)
+        """Read prompts in this process, evaluating what they share once; yields one Part for every decode."""
+        return self._reader.read(pending, max_state=self.max_state)
 
-    def encode(self, item: Item, rubric: Rubric) -> _Task:
-        """Render and tokenize, with `reasoning` up to where the feedback begins; an item that cannot be
-        judged becomes a task with its error."""
-        labels = self.labels[rubric.name]
-        kept = reserve(self.backbone, labels, self.reasoning) if self.reasoning else 0
-        try:
-            prompt = tokenize_prompt(self.backbone, render(rubric, item, self.chat), () if kept else labels.lead)
-            prompt = self._fit(prompt, kept)
-        except LagerError as error:
-            text = f"{error.message} ({error.hint})" if error.hint else error.message
-            return _Task(item, rubric, None, b"", text)
-        return _Task(item, rubric, prompt, reading_key(self._key, prompt.tokens, labels.ids), None)
+    def self_check(self) -> float:
+        """Compare our logits with llama.cpp's for the first rubric's score tokens; see `headcheck.check_head`."""
+        return self._reader.self_check(next(iter(self.labels.values())))
 
-    def rendered(self, item: Item, rubric: Rubric) -> Prompt:
-        """The prompt as text, trusted and untrusted parts apart."""
-        return render(rubric, item, self.chat)
+    def use_weights(self, file: WeightsFile, *, force: bool = False) -> None:
+        """Score with these weights from now on. Raises WeightsError where they do not belong to this run."""
+        self.warnings += check_weights(file, self.provenance(), force=force)
+        self.weights, self.by_rubric = file.weights, file.by_rubric
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings of llama.cpp that change layer logits, by name."""
+        options = self.options
+        return {
+            "flash_attn": options.flash_attn,
+            "cache_type_k": options.cache_type_k,
+            "cache_type_v": options.value_cache_type(self.backbone.gpu_layers),
+        }
+
+    def provenance(self, **fit: object) -> Provenance:
+        """Return what weights that are fitted with this judge are for; the scale is the first rubric's."""
+        return Provenance(
+            fingerprint=self.info.fingerprint,
+            architecture=self.info.architecture,
+            quantization=self.info.quantization,
+            n_states=self.n_states,
+            scale=self.rubrics[0].scale,
+            rubrics={r.name: rubric_hash(r) for r in self.rubrics},
+            settings={**self.settings(), **(self.reasoning.settings() if self.reasoning else {})},
+            fit=fit,
+        )
+
+    @property
+    def labels(self) -> Mapping[str, ScoreTokens]:
+        """The score tokens of every rubric, by the rubric's name."""
+        return self._encoder.labels
 
     @property
     def limit(self) -> int:
         """The longest prompt in tokens."""
         return self.options.ctx_size or self.backbone.n_ctx_train
 
-    def self_check(self) -> float:
-        """See `headcheck.check_head`, for the first rubric's labels."""
-        labels = next(iter(self.labels.values()))
-        return check_head(self.backbone, self.file, labels, self._head(labels.ids))
-
-    def _labels(self, rubric: Rubric) -> ScoreTokens:
-        return score_tokens(self.backbone, rubric.lead, rubric.scale)
-
-    def _head(self, ids: tuple[int, ...]) -> Head:
-        if ids not in self._heads:
-            self._heads[ids] = self.file.head(list(ids))
-        return self._heads[ids]
-
-    def _top(self, wanted: int) -> int | None:
-        """The highest state to read, None for all. A pruned copy lacks the upper ones, and the output
-        of its own last block is computed otherwise than in the whole model."""
-        if not 0 <= wanted < self.n_states:
-            raise WeightsError(
-                f"state {wanted} was asked for, the model has 0 to {self.n_states - 1}", "use a lower --max-state"
-            )
-        pruned = self.info.whole_blocks != self.info.n_blocks
-        if pruned and self.weights is not None and wanted > self.info.n_blocks - 1:
-            raise WeightsError(
-                f"{self.info.paths[0].name} was pruned to states 0 to {self.info.n_blocks - 1}; these weights read up to {wanted}",
-                "use the whole model, or weights that read fewer states",
-            )
-        if pruned:
-            return min(wanted, self.info.n_blocks - 1)
-        return None if wanted == self.n_states - 1 else wanted
-
-    def _fit(self, prompt: TokenizedPrompt, kept: int) -> TokenizedPrompt:
-        if len(prompt.tokens) + kept <= self.limit:
-            return prompt
-        if self.overflow == "truncate-middle":
-            return prompt.truncated(self.limit - kept)
-        what = "skipped: " if self.overflow == "skip" else ""
-        room = f", {kept} of them for the feedback" if kept else ""
-        raise PromptError(
-            f"{what}the prompt has {len(prompt.tokens)} tokens, the context holds {self.limit}{room}",
-            "use a larger -c where the model allows it, or --overflow truncate-middle",
+    @functools.cached_property
+    def context_key(self) -> bytes:
+        """Names everything but the prompt that changes a reading's numbers; 16 bytes (see `store`)."""
+        return context_key(
+            model=self.info.fingerprint,
+            states=self.n_states,
+            version=self.backbone.library.numerics,
+            **self.settings(),
         )
 
-    def _votes(self, tasks: Sequence[_Task], progress: Callable[[Counts], None] | None) -> list[list[_Task]]:
-        """What is read for every task: itself, or what lies behind each feedback that it gets."""
-        reasoning = self.reasoning
-        if reasoning is None:
+    def _make_encoder(self) -> Encoder:
+        return Encoder(
+            self.backbone,
+            self.rubrics,
+            self.chat,
+            context=self.context_key,
+            limit=self.limit,
+            overflow=self.overflow,
+            reasoning=self.reasoning,
+        )
+
+    def _votes(self, tasks: Sequence[Task], progress: Progress | None) -> list[list[Task]]:
+        """Return what is read for every task: the task itself, or one that follows each feedback written for it."""
+        if self.reasoning is None:
             return [[task] for task in tasks]
-        valid = [t for t in tasks if t.prompt is not None]
+        valid = [(t.prompt.tokens, t.rubric.lead) for t in tasks if t.prompt is not None]
         written = write_feedback(
             self.backbone,
-            [t.prompt.tokens for t in valid if t.prompt is not None],
-            [t.rubric.lead for t in valid],
-            reasoning,
-            context=self._key,
+            [tokens for tokens, _ in valid],
+            [lead for _, lead in valid],
+            self.reasoning,
+            context=self.context_key,
             store=self.store,
             count=functools.partial(self._count, progress),
         )
         texts = iter(written)
-        return [[task] if task.prompt is None else [self._vote(task, f.text) for f in next(texts)] for task in tasks]
+        return [
+            [task] if task.prompt is None else [self._encoder.with_feedback(task, f.text) for f in next(texts)]
+            for task in tasks
+        ]
 
-    def _vote(self, task: _Task, feedback: str) -> _Task:
-        labels = self.labels[task.rubric.name]
-        prompt = behind(self.backbone, task.prompt, feedback, labels, self.reasoning)  # type: ignore[arg-type]
-        return replace(task, prompt=prompt, key=reading_key(self._key, prompt.tokens, labels.ids), feedback=feedback)
-
-    def _joined(self, votes: Sequence[_Task], readings: Mapping[bytes, Reading]) -> Reading:
+    def _joined(self, votes: Sequence[Task], readings: Mapping[bytes, Reading]) -> Reading:
         if self.reasoning is None:
             return readings[votes[0].key]
         return averaged([readings[v.key] for v in votes], [v.feedback for v in votes])
 
-    def _stored(self, tasks: Sequence[_Task]) -> dict[bytes, Reading]:
+    def _stored(self, tasks: Sequence[Task]) -> dict[bytes, Reading]:
         if self.store is None:
             return {}
         states = None if self.max_state is None else self.max_state + 1
         return self.store.get(list({t.key for t in tasks if t.prompt is not None}), states=states)
 
     def _evaluate(
-        self, tasks: list[_Task], progress: Callable[[Counts], None] | None, counted: set[bytes]
+        self, tasks: Sequence[Task], progress: Progress | None, counted: set[bytes]
     ) -> Iterator[Mapping[bytes, Reading]]:
         if not tasks:
             return
@@ -323,37 +281,12 @@ class Judge:
                 if (part := next(parts, None)) is None:
                     return
                 if part.readings and self.store is not None:
-                    rows = [(key, reading, self._key) for key, reading in part.readings.items()]
+                    rows = [(key, reading, self.context_key) for key, reading in part.readings.items()]
                     self.store.put(rows, whole=part.whole)
             self._count(progress, done=len(counted & part.readings.keys()), evaluated_tokens=part.evaluated)
             yield part.readings
 
-    def _readings(self, pending: Sequence[Pending], group: Group) -> dict[bytes, Reading]:
-        found = {}
-        for row, index in enumerate(group.prompts):
-            one = pending[index]
-            raw, norm = layer_logits(group.states[row], self._head(one.labels), self.n_states)
-            if not (np.isfinite(raw).all() and np.isfinite(norm).all()):
-                raise UnsupportedModelError(
-                    f"{self.info.paths[0].name} gives layer logits that are not finite for item {one.item!r}",
-                    "the file may be damaged, or need -fa off",
-                )
-            mass = None if group.logits is None else label_mass(group.logits[row], list(one.labels))
-            found[one.key] = Reading(raw=raw, norm=norm, mass=mass, tokens=len(one.tokens))
-        return found
-
-    def _context_for(self, longest: int) -> Context:
-        if self._context is None or self._context.longest < longest:
-            if self._context is not None:
-                self._context.close()
-                self._context = None
-            # A little more than needed, so that a stream of slowly growing prompts does not start
-            # a context per window.
-            size = self.options.ctx_size or min(self.backbone.n_ctx_train, max(1024, longest * 5 // 4))
-            self._context = self.backbone.context(size)
-        return self._context
-
-    def _count(self, progress: Callable[[Counts], None] | None, **more: int) -> None:
+    def _count(self, progress: Progress | None, **more: int) -> None:
         now = self.counts
         self.counts = Counts(**{name: getattr(now, name) + more.get(name, 0) for name in now.__dataclass_fields__})
         if progress is not None:

@@ -91,14 +91,15 @@ class FakeContext:
 def child(arguments: Sequence[str]) -> None:
     """The program with the model faked behind the load's own check."""
     from lager_lite.cli import main as program
-    from lager_lite.judging.judge import Judge
+    from lager_lite.judging.reader import Reader
 
-    def context(judge: Judge, _longest: int) -> FakeContext:
-        if not isinstance(judge._context, FakeContext):
-            judge._context = FakeContext(judge.n_states, judge.backbone.n_embd, judge.backbone.n_vocab)  # type: ignore[assignment]
-        return judge._context  # type: ignore[return-value]
+    def context(reader: Reader, _longest: int) -> FakeContext:
+        if not isinstance(reader._context, FakeContext):
+            backbone = reader._backbone
+            reader._context = FakeContext(reader.n_states, backbone.n_embd, backbone.n_vocab)  # type: ignore[assignment]
+        return reader._context  # type: ignore[return-value]
 
-    Judge._context_for = context  # type: ignore[method-assign,assignment]
+    Reader._context_for = context  # type: ignore[method-assign,assignment]
     program(list(arguments), prog_name="lager-lite")
 
 

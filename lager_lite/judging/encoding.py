@@ -1,0 +1,114 @@
+"""From an item to tokens: what is read for one item under one rubric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import LagerError, PromptError
+from ..llama import Backbone
+from ..prompts import ChatTemplate, Rubric, render
+from ..records import Item, Prompt
+from .feedback import Reasoning, behind, reserve
+from .store import reading_key
+from .tokens import ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
+
+OVERFLOW = ("error", "skip", "truncate-middle")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One reading that an item needs under a rubric.
+
+    item: what is judged.
+    rubric: how it is judged.
+    prompt: the tokens up to the judging position, or up to where the feedback begins; None where the item cannot
+        be judged.
+    key: the 16-byte key of the reading; empty where there is no prompt.
+    error: why the item cannot be judged; None where it can.
+    feedback: the feedback that the prompt holds; empty where it holds none.
+    """
+
+    item: Item
+    rubric: Rubric
+    prompt: TokenizedPrompt | None
+    key: bytes
+    error: str | None
+    feedback: str = ""
+
+
+class Encoder:
+    """Renders and tokenizes items for one backbone.
+
+    chat: the backbone's chat template.
+    context: the key of everything but the prompt that changes a reading (see `store.context_key`).
+    limit: the longest prompt in tokens.
+    overflow: what to do with a longer one; one of OVERFLOW.
+    reasoning: the feedback that the judge writes before the score; None for none.
+
+    Raises PromptError where the labels of a rubric are not single tokens of the backbone's vocabulary.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        rubrics: Sequence[Rubric],
+        chat: ChatTemplate,
+        *,
+        context: bytes,
+        limit: int,
+        overflow: str,
+        reasoning: Reasoning | None,
+    ) -> None:
+        self.chat = chat
+        self.limit = limit
+        self.labels: Mapping[str, ScoreTokens] = {r.name: score_tokens(backbone, r.lead, r.scale) for r in rubrics}
+        self._backbone = backbone
+        self._context = context
+        self._overflow = overflow
+        self._reasoning = reasoning
+
+    def rendered(self, item: Item, rubric: Rubric) -> Prompt:
+        """Return the prompt as text, with trusted and untrusted parts apart. Raises PromptError or DataError."""
+        return render(rubric, item, self.chat)
+
+    def encode(self, item: Item, rubric: Rubric) -> Task:
+        """Render and tokenize an item; one that cannot be judged becomes a task with its error.
+
+        With feedback the prompt ends where the feedback begins.
+        """
+        labels = self.labels[rubric.name]
+        kept = reserve(self._backbone, labels, self._reasoning) if self._reasoning else 0
+        try:
+            prompt = tokenize_prompt(self._backbone, self.rendered(item, rubric), () if kept else labels.lead)
+            prompt = self._fit(prompt, kept)
+        except LagerError as error:
+            text = f"{error.message} ({error.hint})" if error.hint else error.message
+            return Task(item, rubric, None, b"", text)
+        return Task(item, rubric, prompt, reading_key(self._context, prompt.tokens, labels.ids), None)
+
+    def with_feedback(self, task: Task, feedback: str) -> Task:
+        """Return the task whose prompt goes on with `feedback` and the lead.
+
+        Raises ValueError for a task without a prompt, and where the judge writes no feedback.
+        """
+        if task.prompt is None or self._reasoning is None:
+            raise ValueError("there is no prompt that feedback could follow")
+        labels = self.labels[task.rubric.name]
+        prompt = behind(self._backbone, task.prompt, feedback, labels, self._reasoning)
+        return replace(
+            task, prompt=prompt, key=reading_key(self._context, prompt.tokens, labels.ids), feedback=feedback
+        )
+
+    def _fit(self, prompt: TokenizedPrompt, kept: int) -> TokenizedPrompt:
+        """Make a prompt fit into the context beside `kept` tokens that will follow it."""
+        if len(prompt.tokens) + kept <= self.limit:
+            return prompt
+        if self._overflow == "truncate-middle":
+            return prompt.truncated(self.limit - kept)
+        what = "skipped: " if self._overflow == "skip" else ""
+        room = f", {kept} of them for the feedback" if kept else ""
+        raise PromptError(
+            f"{what}the prompt has {len(prompt.tokens)} tokens, the context holds {self.limit}{room}",
+            "use a larger -c where the model allows it, or --overflow truncate-middle",
+        )

@@ -1,0 +1,102 @@
+"""From tokens to readings: prompts are evaluated together, and their states projected onto the score tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..backbones import ModelFile, ModelInfo
+from ..errors import UnsupportedModelError, WeightsError
+from ..llama import Backbone, Context, Group
+from ..records import Head, Part, Pending, Reading
+from ..scoring import label_mass, layer_logits
+from .headcheck import check_head
+from .tokens import ScoreTokens
+
+# The smallest context that is opened, in tokens.
+_LEAST_CONTEXT = 1024
+
+
+class Reader:
+    """Reads prompts with one backbone, whose context it keeps between calls.
+
+    ctx_size: the tokens of a context; 0: as many as the prompts need.
+    """
+
+    def __init__(self, file: ModelFile, backbone: Backbone, *, ctx_size: int) -> None:
+        self.n_states = file.info.whole_blocks + 1
+        self._file = file
+        self._backbone = backbone
+        self._ctx_size = ctx_size
+        self._context: Context | None = None
+        self._heads: dict[tuple[int, ...], Head] = {}
+
+    def close(self) -> None:
+        """Free the context."""
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+
+    def read(self, pending: Sequence[Pending], *, max_state: int | None) -> Iterator[Part]:
+        """Read prompts, evaluating what they share once; yields one Part for every decode.
+
+        max_state: the last state to read; None reads all. Raises UnsupportedModelError where a layer logit is not
+        finite, and BackendError where llama.cpp fails.
+        """
+        prompts = [one.tokens for one in pending]
+        context = self._context_for(max(map(len, prompts)))
+        for group in context.evaluate(prompts, max_state=max_state):
+            yield Part(self._readings(pending, group), group.logits is not None, group.evaluated)
+
+    def self_check(self, labels: ScoreTokens) -> float:
+        """Compare our logits of these score tokens with llama.cpp's; see `headcheck.check_head`."""
+        return check_head(self._backbone, self._file, labels, self._head(labels.ids))
+
+    def _readings(self, pending: Sequence[Pending], group: Group) -> dict[bytes, Reading]:
+        found = {}
+        for row, index in enumerate(group.prompts):
+            one = pending[index]
+            raw, norm = layer_logits(group.states[row], self._head(one.labels), self.n_states)
+            if not (np.isfinite(raw).all() and np.isfinite(norm).all()):
+                raise UnsupportedModelError(
+                    f"{self._file.info.paths[0].name} gives layer logits that are not finite for item {one.item!r}",
+                    "the file may be damaged, or need -fa off",
+                )
+            mass = None if group.logits is None else label_mass(group.logits[row], list(one.labels))
+            found[one.key] = Reading(raw=raw, norm=norm, mass=mass, tokens=len(one.tokens))
+        return found
+
+    def _head(self, ids: tuple[int, ...]) -> Head:
+        if ids not in self._heads:
+            self._heads[ids] = self._file.head(list(ids))
+        return self._heads[ids]
+
+    def _context_for(self, longest: int) -> Context:
+        if self._context is None or self._context.longest < longest:
+            self.close()
+            # A little more than needed, so that a stream of slowly growing prompts does not start
+            # a context per window.
+            size = self._ctx_size or min(self._backbone.n_ctx_train, max(_LEAST_CONTEXT, longest * 5 // 4))
+            self._context = self._backbone.context(size)
+        return self._context
+
+
+def highest_state(info: ModelInfo, wanted: int, *, weighted: bool) -> int | None:
+    """Return the highest state to read, at most `wanted`; None for all states.
+
+    A pruned copy of a model lacks the upper states, and its own last block's output is computed in another way than
+    in the whole model. weighted: layer weights need all states up to `wanted`. Raises WeightsError where the whole
+    model has no such state, or the pruned copy lacks one that the weights need.
+    """
+    whole, top = info.whole_blocks, info.n_blocks - 1
+    if not 0 <= wanted <= whole:
+        raise WeightsError(f"state {wanted} was asked for, the model has 0 to {whole}", "use a lower --max-state")
+    if whole == info.n_blocks:
+        return None if wanted == whole else wanted
+    if weighted and wanted > top:
+        raise WeightsError(
+            f"{info.paths[0].name} was pruned to states 0 to {top}; these weights read up to {wanted}",
+            "use the whole model, or weights that read fewer states",
+        )
+    return min(wanted, top)
