@@ -1,19 +1,23 @@
-"""Speed, numerical drift, and smaller or faster files."""
+"""What judging costs on this machine, and how to make it cheaper.
+
+Here speed is measured, alone and beside other programs; scores are compared under settings that should not change them; and
+model files are made smaller or faster.
+"""
 
 from __future__ import annotations
 
 from .bench import TapCost, WritingCost, tap_cost, writing_cost
-from .drift import METHODS, Drift, measure_drift
+from .drift import DRIFT_METHODS, Drift, measure_drift
 from .peers import PeerTimes, measure_peer
 from .pruning import prune_for
-from .tuning import KINDS, Tuning, tune
+from .tuning import QUANTIZATIONS, Tuning, tune
 from .workload import Workload, apart, measure_workload
 
 __all__ = [
+    "DRIFT_METHODS",
     "Drift",
-    "KINDS",
-    "METHODS",
     "PeerTimes",
+    "QUANTIZATIONS",
     "TapCost",
     "Tuning",
     "Workload",

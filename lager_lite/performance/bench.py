@@ -16,9 +16,15 @@ from ..llama import Backbone, Context, Generator, Request, available
 
 @dataclass(frozen=True)
 class Tapped:
-    """What one tap costs. prefill, decode: tokens per second, medians over the rounds; ratios: tapped
-    over plain, the median of the rounds' own ratios; early: per fraction of the blocks, time over that
-    of the whole pass."""
+    """What one tap costs.
+
+    tap: its name.
+    prefill: tokens per second with the tap, median over the rounds.
+    prefill_ratio: that speed over the speed without a tap, median of the rounds' own ratios.
+    decode: single tokens per second with the tap, median over the rounds.
+    decode_ratio: that speed over the speed without a tap, median of the rounds' own ratios.
+    early: seconds of a pass that ends early over those of the whole pass, by its fraction of the blocks ("10/30").
+    """
 
     tap: str
     prefill: float
@@ -30,8 +36,14 @@ class Tapped:
 
 @dataclass(frozen=True)
 class TapCost:
-    """prefill_plain, decode_plain: tokens per second without a tap; taps: every tap that the library
-    has, the one in use first."""
+    """What reading every state costs on this machine.
+
+    tokens: length of the prompt.
+    rounds: how often each side was measured.
+    prefill_plain: tokens per second without a tap, median over the rounds.
+    decode_plain: single tokens per second without a tap, median over the rounds.
+    taps: every tap that the library has, the one in use first.
+    """
 
     tokens: int
     rounds: int
@@ -39,15 +51,20 @@ class TapCost:
     decode_plain: float
     taps: tuple[Tapped, ...]
 
-    def row(self) -> dict[str, object]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, object]:
+        """As a dictionary that json.dumps takes."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Writing:
-    """Texts for the same prompts in one way. seconds: all of it; prompt_seconds: of these for the
-    prompts; evaluated: tokens of prompts; drawn: tokens drawn."""
+    """The time that generating texts took, for all prompts in one way.
+
+    seconds: wall time of everything.
+    prompt_seconds: the part of it that went into the prompts.
+    evaluated: prompt tokens that were evaluated.
+    drawn: tokens that were generated.
+    """
 
     seconds: float
     prompt_seconds: float
@@ -56,19 +73,23 @@ class Writing:
 
     @property
     def rate(self) -> float:
-        """Tokens drawn per second, prompts included."""
+        """Generated tokens per second of the whole time."""
         return self.drawn / self.seconds
 
     @property
     def step_rate(self) -> float:
-        """Tokens drawn per second, the time for prompts left out."""
+        """Generated tokens per second, without the time for the prompts."""
         return self.drawn / (self.seconds - self.prompt_seconds)
 
 
 @dataclass(frozen=True)
 class Different:
-    """Prompt number `prompt` got two texts: they agree on `tokens` tokens, and there the two likeliest
-    next ones lie `margin` apart in their logits."""
+    """A prompt that got two different texts.
+
+    prompt: its place among the prompts, from 0.
+    tokens: how many tokens the two texts have in common at their start.
+    margin: difference between the logits of the two likeliest tokens at the place where the texts part.
+    """
 
     prompt: int
     tokens: int
@@ -77,10 +98,18 @@ class Different:
 
 @dataclass(frozen=True)
 class WritingCost:
-    """Greedy texts of up to `most` tokens for n prompts, together and one at a time. ratio, step_ratio:
-    of the rates and of the step rates, medians over the rounds; together, alone: the last round;
-    different: texts that another one beside them changes; different_rows: how many differ where
-    one at a time means one row at a time, as it was timed."""
+    """Greedy texts for the same prompts, generated together and one at a time.
+
+    n: prompts.
+    most: the largest number of tokens of a text.
+    rounds: how often both sides were measured.
+    together: the last round with all prompts in one batch.
+    alone: the last round with one prompt at a time.
+    ratio: `rate` together over `rate` alone, median over the rounds.
+    step_ratio: `step_rate` together over `step_rate` alone, median over the rounds.
+    different: prompts whose text depends on which other prompts are in the batch.
+    different_rows: how many texts differ from those that were timed one at a time, which evaluate single rows.
+    """
 
     n: int
     most: int
@@ -92,17 +121,17 @@ class WritingCost:
     different: tuple[Different, ...]
     different_rows: int
 
-    def row(self) -> dict[str, object]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, object]:
+        """As a dictionary that json.dumps takes."""
         return asdict(self)
 
 
 def writing_cost(backbone: Backbone, prompts: Sequence[np.ndarray], *, most: int, rounds: int = 3) -> WritingCost:
-    """Write a text for every prompt, together and one at a time, and compare the texts.
+    """Generate a text for every prompt, together and one at a time, and compare the texts.
 
-    One at a time is timed as fast as it can be: one sequence, no padding, an empty memory for each
-    prompt. llama.cpp multiplies a single row by another kernel than several; the commands never let it,
-    so the texts that are compared are written once more with a second row beside the first.
+    One prompt at a time is timed as fast as it can be: one sequence, no padding, and an empty memory for
+    each prompt. llama.cpp uses one kernel for a single row and another for several. The commands never
+    evaluate a single row, so the texts that are compared are generated again with a second row beside it.
     """
     pairs = []
     with (
@@ -110,12 +139,14 @@ def writing_cost(backbone: Backbone, prompts: Sequence[np.ndarray], *, most: int
         Generator(backbone, prompts, most=most, width=1, company=False) as single,
     ):
         for round_number in range(rounds):
-            sides = [lambda: _write(many, [prompts]), lambda: _write(single, [[p] for p in prompts])]
-            found = [side() for side in (sides if round_number % 2 else sides[::-1])]
-            pairs.append(tuple(found if round_number % 2 else found[::-1]))
+            if round_number % 2:
+                a, b = _write(many, [prompts]), _write(single, [[p] for p in prompts])
+            else:
+                b, a = _write(single, [[p] for p in prompts]), _write(many, [prompts])
+            pairs.append((a, b))
     (together, texts), (alone, row_texts) = pairs[-1]
-    with Generator(backbone, prompts, most=most, width=1) as single:
-        _, single_texts = _write(single, [[p] for p in prompts])
+    with Generator(backbone, prompts, most=most, width=1) as accompanied:
+        _, single_texts = _write(accompanied, [[p] for p in prompts])
     rates = [(a[0].rate / b[0].rate, a[0].step_rate / b[0].step_rate) for a, b in pairs]
     return WritingCost(
         n=len(prompts),
@@ -146,26 +177,27 @@ def _write(generator: Generator, runs: Sequence[Sequence[np.ndarray]]) -> tuple[
 def _different(backbone: Backbone, index: int, prompt: np.ndarray, a: Sequence[int], b: Sequence[int]) -> Different:
     same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
     (states,) = backbone.read_states([[*prompt.tolist(), *a[:same]]])
-    second, first = np.partition(states.logits, -2)[-2:]  # type: ignore[arg-type]
+    assert states.logits is not None, "the whole graph was run"
+    second, first = np.partition(states.logits, -2)[-2:]
     return Different(index, same, float(first - second))
 
 
 def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds: int = 5) -> TapCost:
     """Measure what reading every state at the last token costs, for every tap that the library has.
 
-    Prefill of `tokens` random tokens in one batch, and `decode` single tokens behind 64, on a context
-    without a tap and on one per tap, all of them in every round. The contexts are new in every round, and
-    made in turns of order: where its memory happens to lie makes one some tenths faster than another.
+    Every round evaluates `tokens` random tokens in one batch, and then `decode` single tokens after 64
+    others, on a context without a tap and on one context per tap. The contexts are made anew in every
+    round and in alternating order, because the place of its memory can make one of them tens of per cent faster.
     """
     rng = np.random.default_rng(0)
     tokens = min(tokens, backbone.options.batch_size)
     prompt = rng.integers(0, backbone.n_vocab, tokens).astype(np.int32)
     names = available(backbone.library)
-    prefill: list[list[float]] = [[] for _ in (False, *names)]
-    single: list[list[float]] = [[] for _ in (False, *names)]
+    taps: tuple[bool | str, ...] = (False, *names)
+    prefill: list[list[float]] = [[] for _ in taps]
+    single: list[list[float]] = [[] for _ in taps]
     for round_number in range(rounds):
         with ExitStack() as stack:
-            taps = (False, *names)
             made = {
                 name: stack.enter_context(backbone.context(tokens, tap=name))
                 for name in taps[:: 1 if round_number % 2 else -1]
@@ -204,7 +236,7 @@ def _read(context: Context, prompt: np.ndarray, max_state: int | None = None) ->
 
 
 def _steps(context: Context, prompt: np.ndarray, n: int) -> float:
-    """Seconds for n single tokens; the 64 tokens before them are not timed."""
+    """Seconds for n single tokens. The 64 tokens before them are not timed."""
     context.run_plain(prompt[:64])
     start = time.perf_counter()
     for i in range(n):
@@ -217,9 +249,11 @@ def _steps(context: Context, prompt: np.ndarray, n: int) -> float:
 
 
 def _rounds(sides: tuple[Callable[[], object], ...], rounds: int, first: int = 0) -> list[list[float]]:
-    """Seconds per side and round. A side that returns a float has timed itself. Round 0 warms up,
-    and sides swap places every round, since the second of two runs is often the faster; `first`
-    odd turns that around."""
+    """Seconds per side and round. A side that returns a float has timed itself.
+
+    Round 0 warms up. The sides swap places every round, since the second of two runs is often the
+    faster; an odd `first` starts with the other order.
+    """
     times: list[list[float]] = [[] for _ in sides]
     for round_number in range(rounds + 1):
         order = range(len(sides)) if (first + round_number) % 2 else range(len(sides) - 1, -1, -1)
@@ -235,7 +269,6 @@ def _rounds(sides: tuple[Callable[[], object], ...], rounds: int, first: int = 0
 def _early(context: Context, prompt: np.ndarray, rounds: int) -> dict[str, float]:
     blocks = context.backbone.n_blocks
     cuts = {f"{k}/{blocks}": k for k in (blocks // 3, blocks // 2, 2 * blocks // 3)}
-    sides = [lambda: _read(context, prompt)]
-    sides += [lambda k=k: _read(context, prompt, k) for k in cuts.values()]
-    times = _rounds(tuple(sides), rounds)
+    sides = tuple(functools.partial(_read, context, prompt, k) for k in (None, *cuts.values()))
+    times = _rounds(sides, rounds)
     return {name: statistics.median(a / b for a, b in zip(t, times[0])) for name, t in zip(cuts, times[1:])}

@@ -1,7 +1,7 @@
-"""How far scores move when nothing that should matter changes: threads, batches, order, company.
+"""How far scores move when only what should not matter changes: threads, batch size, order, other items.
 
 The same items are scored again and again without a store, each time with one thing changed, and the
-largest difference of any score from the first run is kept. Under the default settings and under --exact.
+largest difference of any score from the first run is recorded, under the default settings and under --exact.
 """
 
 from __future__ import annotations
@@ -17,15 +17,20 @@ from ..llama import BackendOptions
 from ..prompts import Rubric
 from ..records import Item, Judgment
 
-METHODS = ("direct", "e_score", "uniform")
+DRIFT_METHODS = ("direct", "e_score", "uniform")
 BATCHES = (64, 128, 512)
 SETTINGS = ("default", "exact")
 
 
 @dataclass(frozen=True)
 class Moved:
-    """settings: one of SETTINGS; change: what was changed; points: by method, the largest difference of
-    any score, in points of the scale; identical: judgments whose scores are the same to the last bit."""
+    """What one change did to the scores.
+
+    settings: one of SETTINGS.
+    change: what was changed, in words.
+    points: the largest difference of any score by method, in points of the scale.
+    identical: judgments whose scores are the same to the last bit.
+    """
 
     settings: str
     change: str
@@ -35,18 +40,23 @@ class Moved:
 
 @dataclass(frozen=True)
 class Drift:
-    """judgments: compared in every row; rows: in the order in which they were measured."""
+    """What every change did to the scores of one model.
+
+    model: name of its file.
+    judgments: how many were compared in every row.
+    rows: one for each change, in the order in which they were measured.
+    """
 
     model: str
     judgments: int
     rows: tuple[Moved, ...]
 
     def largest(self, settings: str) -> dict[str, float]:
-        """By method, the largest difference under some settings."""
-        return {m: max(r.points[m] for r in self.rows if r.settings == settings) for m in METHODS}
+        """The largest difference under one of SETTINGS by method, in points of the scale."""
+        return {m: max(r.points[m] for r in self.rows if r.settings == settings) for m in DRIFT_METHODS}
 
-    def row(self) -> dict[str, object]:
-        """All of it, for JSON."""
+    def to_dict(self) -> dict[str, object]:
+        """As a dictionary that json.dumps takes."""
         largest = {s: self.largest(s) for s in dict.fromkeys(r.settings for r in self.rows)}
         return {
             "model": self.model,
@@ -65,10 +75,10 @@ def measure_drift(
     settings: Sequence[str] = SETTINGS,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Drift:
-    """Score the items over and over and compare with the first run.
+    """Score the items again and again, and compare the scores with those of the first run.
 
-    options: what is not varied; its flash attention and cache types hold for "default". Raises DataError
-    where fewer than two items can be judged, and what Judge raises.
+    options: everything that is not varied; its flash attention and cache types are those of "default".
+    Raises DataError where fewer than two items can be judged, and whatever `Judge` raises.
     """
     rows, count = [], 0
     for name in settings:
@@ -89,7 +99,7 @@ def measure_drift(
 
 
 def _changes(base: BackendOptions, n: int) -> Iterator[tuple[str, BackendOptions, list[list[int]]]]:
-    """What is changed, the settings for it, and the runs of item numbers; the first changes nothing."""
+    """Each change in words, its options, and the item numbers of each run; the first changes nothing."""
     straight = list(range(n))
     shuffled = random.Random(0).sample(straight, n)
     threads = base.thread_count()
@@ -123,6 +133,6 @@ def _moved(
         raise DataError(
             f"with {change}, {len(found.keys() ^ first.keys())} judgments failed that did not before, or the reverse"
         )
-    gaps = {m: [abs(getattr(found[key], m) - getattr(first[key], m)) for key in first] for m in METHODS}
-    identical = sum(all(gaps[m][i] == 0 for m in METHODS) for i in range(len(first)))
-    return Moved(name, change, {m: max(gaps[m]) for m in METHODS}, identical)
+    gaps = {m: [abs(getattr(found[key], m) - getattr(first[key], m)) for key in first] for m in DRIFT_METHODS}
+    identical = sum(all(gaps[m][i] == 0 for m in DRIFT_METHODS) for i in range(len(first)))
+    return Moved(name, change, {m: max(gaps[m]) for m in DRIFT_METHODS}, identical)

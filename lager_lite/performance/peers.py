@@ -1,13 +1,14 @@
-"""The same judgments in Hugging Face transformers, for comparing speed (extra `parity`).
+"""The same judgments in Hugging Face transformers, to compare the speed (extra `parity`).
 
-Two ways of getting every layer's state for a prompt, on the same weights dequantized to bfloat16:
-`single`, one unpadded forward pass per prompt, all hidden states kept; and `authors`, as the paper's
-published implementation does it: batches of 4, padded to 2,048 tokens, 10 new tokens generated, all
-hidden states returned.
+Every layer's state is read in two ways, from the same weights dequantized to bfloat16. `single` makes one
+forward pass per prompt, without padding, and keeps all hidden states. `authors` does what the paper's
+published implementation does: batches of 4 prompts, padded to 2,048 tokens, 10 generated tokens, and all hidden
+states returned.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,20 +24,26 @@ PADDED, BATCH, NEW_TOKENS = 2048, 4, 10
 
 @dataclass(frozen=True)
 class PeerTimes:
-    """Seconds per judgment, medians over the prompts (or batches) measured; counts of these."""
+    """What a judgment costs in transformers.
+
+    single: seconds per judgment, median over the prompts.
+    single_prompts: how many prompts were timed.
+    authors: seconds per judgment in the authors' way, median over the batches; None where no batch was full.
+    authors_batches: how many batches were timed.
+    """
 
     single: float
     single_prompts: int
     authors: float | None
     authors_batches: int
 
-    def row(self) -> dict[str, object]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, object]:
+        """As a dictionary that json.dumps takes."""
         return asdict(self)
 
 
 def measure_peer(model: str | Path, prompts: Sequence[np.ndarray], *, singles: int = 8, batches: int = 2) -> PeerTimes:
-    """Time both ways on a sample of the prompts (token ids); the first run of each warms up.
+    """Time both ways on a sample of the prompts (token ids). An untimed first run of each warms up.
 
     Raises BackendError where the extra is missing or transformers cannot read the file.
     """
@@ -59,29 +66,28 @@ def measure_peer(model: str | Path, prompts: Sequence[np.ndarray], *, singles: i
     peer.eval()
     chosen = [prompts[i] for i in np.linspace(0, len(prompts) - 1, singles).astype(int)]
     with torch.inference_mode():
-        alone = [lambda p=p: _single(peer, p) for p in chosen]
-        single = _median(alone)
+        single = _median([functools.partial(_single, peer, p) for p in chosen])
         short = [p for p in prompts if len(p) <= PADDED - NEW_TOKENS][: BATCH * batches]
         parts = [short[i : i + BATCH] for i in range(0, len(short) - BATCH + 1, BATCH)]
-        authors = _median([lambda part=part: _authors(peer, part) for part in parts]) / BATCH if parts else None
+        authors = _median([functools.partial(_authors, peer, part) for part in parts]) / BATCH if parts else None
     return PeerTimes(single, len(chosen), authors, len(parts))
 
 
 def _dense(transformers: Any) -> dict[str, Any]:
-    """Newer versions keep GGUF weights packed unless told otherwise, which is slower on a CPU."""
+    """Options that unpack GGUF weights: newer versions keep them packed otherwise, which is slower on a CPU."""
     kind = getattr(transformers, "GgufConfig", None)
     return {"quantization_config": kind(dequantize=True)} if kind else {}
 
 
-def _single(peer: object, prompt: np.ndarray) -> None:
+def _single(peer: Any, prompt: np.ndarray) -> None:
     import torch
 
     ids = torch.tensor(np.asarray(prompt, dtype=np.int64))[None]
-    found = peer(input_ids=ids, output_hidden_states=True, logits_to_keep=1)  # type: ignore[operator]
+    found = peer(input_ids=ids, output_hidden_states=True, logits_to_keep=1)
     torch.stack([h[0, -1] for h in found.hidden_states]).float().numpy()
 
 
-def _authors(peer: object, prompts: Sequence[np.ndarray]) -> None:
+def _authors(peer: Any, prompts: Sequence[np.ndarray]) -> None:
     import torch
 
     ids = torch.zeros((len(prompts), PADDED), dtype=torch.int64)
@@ -89,7 +95,7 @@ def _authors(peer: object, prompts: Sequence[np.ndarray]) -> None:
     for row, prompt in enumerate(prompts):
         ids[row, PADDED - len(prompt) :] = torch.tensor(np.asarray(prompt, dtype=np.int64))
         mask[row, PADDED - len(prompt) :] = 1
-    peer.generate(  # type: ignore[attr-defined]
+    peer.generate(
         input_ids=ids,
         attention_mask=mask,
         max_new_tokens=NEW_TOKENS,

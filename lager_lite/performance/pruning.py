@@ -1,10 +1,10 @@
 """Write a copy of a model that holds only its first blocks.
 
-Where weights need no state above k, blocks k+1 to L are never run; a file without them is smaller on
-disk and in memory. The copy keeps block k+1, and the judge ends the graph before it: llama.cpp computes
-a model's last block for the output rows alone, with other kernels than the blocks before it, and so the
-last block's state would differ in its last bits. Tensors are copied bit by bit. The copy says in its
-metadata which model it was cut from, so that weights and stored readings of that model hold.
+Where weights need no state above k, the judge never runs blocks k+1 to L, and a file without them is
+smaller on disk and in memory. The copy still keeps block k+1, and the judge stops before it: llama.cpp
+computes a model's last block for the output rows only and with other kernels than the blocks before it, so that
+the last block's state would differ in its last bits. Tensors are copied bit by bit. The copy's metadata name
+the model that it was cut from, so that weights and stored readings of that model stay valid for it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _UNKNOWN = "sha256:" + 64 * "0"
 
 
 def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
-    """Write what gives states 0..max_state of a model to `target`, complete or not at all; return its path.
+    """Write the part of a model that gives states 0..max_state to `target`, complete or not at all; return its path.
 
-    Blocks 1 to max_state + 1, embeddings, output norm and output matrix stay. Raises ModelFileError
-    where a file cannot be read or written, UnsupportedModelError where there is nothing to cut,
-    ValueError for a negative state.
+    Blocks 1 to max_state + 1, the embeddings, the output norm and the output matrix are kept. Raises
+    ModelFileError where a file cannot be read or written, UnsupportedModelError where there is nothing to cut,
+    and ValueError for a negative state.
     """
     source, target = open_model(model), Path(target)
     info = source.info
@@ -75,7 +75,14 @@ def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What `prune_for` wrote: blocks kept of all, the highest state, file sizes in bytes."""
+    """What `prune_for` wrote.
+
+    path: the pruned file.
+    blocks: blocks in it.
+    whole_blocks: blocks of the whole model.
+    max_state: the highest state that the file gives.
+    bytes_before, bytes_after: sizes of the whole model's files and of the pruned file.
+    """
 
     path: Path
     blocks: int
@@ -93,10 +100,10 @@ def prune_for(
     *,
     force: bool = False,
 ) -> Pruned:
-    """Prune a model to what the weights read, and compare both files' states of one prompt, bit by bit.
+    """Prune a model to the states that the weights read, and compare both files' states of one prompt bit by bit.
 
-    Raises WeightsError for weights of another backbone (`force` lets them pass), BackendError where
-    the states differ (the file is then removed), and as `prune`.
+    Raises WeightsError for weights of another backbone (`force` accepts them), BackendError where
+    the states differ (the file is then removed), and whatever `prune` raises.
     """
     info = open_model(model).info
     then = weights.provenance
@@ -107,7 +114,7 @@ def prune_for(
         path.unlink()
         raise BackendError(
             f"the pruned copy of {info.paths[0].name} ({info.architecture}) gives other states than the whole model",
-            "use the whole model: it, too, ends after the states that the weights read; and report this architecture",
+            "use the whole model, which also stops after the states that the weights read, and report this architecture",
         )
     cut = open_model(path).info
     return Pruned(path, cut.n_blocks, info.whole_blocks, state, info.size_bytes, cut.size_bytes)
@@ -116,7 +123,7 @@ def prune_for(
 def _sample(path: Path, max_state: int, options: BackendOptions) -> np.ndarray:
     with Backbone(path, options) as backbone:
         prompt = np.random.default_rng(0).integers(0, backbone.n_vocab, min(96, backbone.n_ctx_train))
-        return backbone.read_states([prompt], max_state=max_state)[0].states
+        return backbone.read_states([prompt.tolist()], max_state=max_state)[0].states
 
 
 def _write(source: ModelFile, path: Path, blocks: int) -> None:

@@ -1,8 +1,7 @@
-"""Which quantization of a model is fastest on this machine, and what it changes.
+"""Which quantization of a model is fastest on this machine, and how far it moves the scores.
 
-Kernels differ more between quantizations than sizes do: a file of half the size can run at less than
-half the speed. So the file is measured as it is and as re-quantized copies, interleaved in one run,
-on real prompts.
+Speed differs more between quantizations than size does: a file of half the size can run at less than half
+the speed. So the file as it is and re-quantized copies of it are measured on real prompts, in turns.
 """
 
 from __future__ import annotations
@@ -27,15 +26,22 @@ from ..prompts import Rubric
 from ..records import Item
 from ..scoring import expected, softmax
 
-KINDS = ("BF16", "Q8_0", "Q4_K_M", "Q4_0")
+QUANTIZATIONS = ("BF16", "Q8_0", "Q4_K_M", "Q4_0")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One quantization. ratio: tokens evaluated per second over that of the file as it is, median
-    of the rounds' ratios; tokens_per_second: median; state_drift: largest relative error (norm of the difference
-    over norm) of any state of eight prompts; layer_drift, uniform_drift: largest difference in points
-    of the expected score of any single layer, and of all with equal weights (norm lens); error: why it could not be made."""
+    """One quantization of a model, compared with the file as it is.
+
+    kind: name of the quantization, as llama.cpp writes it.
+    bytes: size of the file.
+    tokens_per_second: evaluated tokens per second, median over the rounds.
+    ratio: that speed over the speed of the file as it is, median of the rounds' own ratios.
+    state_drift: largest relative error of any state of eight prompts (norm of the difference over the norm).
+    layer_drift: largest difference of any single layer's expected score, in points of the scale (norm lens).
+    uniform_drift: largest difference of the score with equal weights, in points of the scale (norm lens).
+    error: why the copy could not be made, and all numbers are 0; None where it could.
+    """
 
     kind: str
     bytes: int
@@ -49,8 +55,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tuning:
-    """All candidates, the file as it is first; fastest: the one with the highest ratio; kept: where
-    a copy of it was put."""
+    """Which quantization of a model is fastest on this machine.
+
+    model: its name.
+    prompts: how many prompts were evaluated in each round.
+    tokens: their tokens.
+    candidates: the file as it is, then every quantization that was tried.
+    kept: where the fastest copy was put; None where none was.
+    """
 
     model: str
     prompts: int
@@ -63,8 +75,8 @@ class Tuning:
         """The candidate with the highest ratio."""
         return max((c for c in self.candidates if c.error is None), key=lambda c: c.ratio)
 
-    def row(self) -> dict[str, Any]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """As a dictionary that json.dumps takes."""
         return {**asdict(self), "kept": self.kept and str(self.kept), "fastest": self.fastest.kind}
 
 
@@ -73,7 +85,7 @@ def tune(
     rubric: Rubric,
     items: Sequence[Item],
     *,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = QUANTIZATIONS,
     options: BackendOptions = BackendOptions(),
     rounds: int = 3,
     keep: Path | None = None,
@@ -81,8 +93,8 @@ def tune(
 ) -> Tuning:
     """Measure a model and re-quantized copies of it on the prompts of `items`.
 
-    keep: a folder into which the fastest copy goes (nothing is kept where the file itself is
-    fastest). Raises BackendError for an unknown kind, and as `Judge`.
+    keep: a folder for the fastest copy; nothing is put there where the file as it is is the fastest.
+    Raises BackendError for an unknown kind, and whatever `Judge` raises.
     """
     wrong = [k for k in kinds if k not in FILE_TYPES]
     if wrong:
@@ -119,7 +131,7 @@ def tune(
 
 
 class _Sample:
-    """The file as it is on the given prompts, and how another compares."""
+    """What the file as it is makes of the prompts, to compare others with."""
 
     def __init__(self, base: Judge, rubric: Rubric, items: Sequence[Item], prompts: Sequence[np.ndarray]) -> None:
         self.base, self.items, self.prompts = base, items, prompts
@@ -148,7 +160,7 @@ class _Sample:
 
     def _read(self, judge: Judge) -> tuple[np.ndarray, list[np.ndarray]]:
         readings = [r for _, _, r in judge.read(self.items) if not isinstance(r, str)]
-        states = [s.states for s in judge.backbone.read_states(self.prompts)]
+        states = [s.states for s in judge.backbone.read_states([p.tolist() for p in self.prompts])]
         return np.stack([r.norm for r in readings]).astype(np.float64), states
 
     def _speed(self, judge: Judge) -> float:

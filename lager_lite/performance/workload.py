@@ -1,8 +1,8 @@
-"""How fast a judge works through real items, against what the machine can do at most.
+"""How fast a judge works through real items, compared with what the machine can do at most.
 
-The limit is plain prefill: tokens per second of llama.cpp on one prompt of the workload's median
-length, in full batches, nothing read. A workload runs at some share of it, on fewer tokens than its
-prompts have, since prefixes are shared.
+The limit is plain prefill: the tokens per second that llama.cpp reaches on one prompt of the workload's
+median length, in full batches and without reading any state. A workload reaches some share of that speed, and
+it evaluates fewer tokens than its prompts have, since they share prefixes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,17 @@ _PLAIN_ROUNDS = 5
 
 
 @dataclass(frozen=True)
-class Run:
-    """One pass over the items. seconds: wall time; first_score: until the first judgments were done;
-    share: evaluated tokens per second over those of plain prefill."""
+class TimedPass:
+    """One pass over the items.
+
+    max_state: the highest state that was read.
+    seconds: wall time.
+    first_score: seconds until the first judgments were done.
+    evaluated_tokens: tokens that were evaluated.
+    judgments_per_second: judgments per second of wall time.
+    tokens_per_second: evaluated tokens per second of wall time.
+    share: `tokens_per_second` over the speed of plain prefill.
+    """
 
     max_state: int
     seconds: float
@@ -39,12 +47,21 @@ class Run:
 
 @dataclass(frozen=True)
 class Workload:
-    """plain: tokens per second of plain prefill, the best of before, between and after the runs, each the
-    median of some rounds;
-    whole, early: passes with all states and ending after `--max-state` (None: not asked for);
-    alone: items judged one by one as well; largest_difference: in points, of any of their scores
-    and single layers (None without); peak_mb: peak memory of the process, None where the system
-    does not say."""
+    """How fast a judge worked through real items.
+
+    judgments: judgments without an error.
+    prompt_tokens: tokens of all prompts.
+    unique_tokens: nodes of the tree of their prefixes, the fewest tokens that have to be evaluated.
+    median_tokens: median length of a prompt in tokens.
+    batch_size: tokens of a batch.
+    plain: tokens per second of plain prefill: a median of some rounds before, between and after the passes, the best of these.
+    whole: the pass that reads all states.
+    early: the pass that ends at the asked-for state; None where none was asked for.
+    alone: how many items were judged one by one as well.
+    largest_difference: the largest difference between a score or single layer judged alone and in company,
+        in points of the scale; None where no item was judged alone.
+    peak_mb: peak memory of the process in 10^6 bytes; None where the system does not tell.
+    """
 
     judgments: int
     prompt_tokens: int
@@ -52,21 +69,21 @@ class Workload:
     median_tokens: int
     batch_size: int
     plain: float
-    whole: Run
-    early: Run | None
+    whole: TimedPass
+    early: TimedPass | None
     alone: int
     largest_difference: float | None
     peak_mb: float | None
 
-    def row(self) -> dict[str, object]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, object]:
+        """As a dictionary that json.dumps takes."""
         return asdict(self)
 
 
 def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | None = None, alone: int = 10) -> Workload:
-    """Judge all items, again with the graph ended after `max_state` where given, and `alone` of them one by one.
+    """Judge all items, again with the pass ended at `max_state` where one is given, and `alone` of them one by one.
 
-    The judge must have no store. Raises DataError where no item can be judged.
+    The judge must not have a store. Raises DataError where no item can be judged.
     """
     prompts = [t.prompt.tokens for item in items for t in (judge.encode(item, r) for r in judge.rubrics) if t.prompt]
     if not prompts:
@@ -77,7 +94,7 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
     speeds.append(_plain(judge, length))
     early = None
     if max_state is not None:
-        _, early_seconds, early = _run(judge, items, max_state)
+        early = (max_state, *_run(judge, items, max_state)[1:])
         speeds.append(_plain(judge, length))
     limit = max(speeds)
     drift = _alone(judge, items[:alone], found)
@@ -89,8 +106,8 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
         median_tokens=length,
         batch_size=judge.options.batch_size,
         plain=limit,
-        whole=_finish(whole, judge.n_states - 1, seconds, done, limit),
-        early=None if early is None else _finish(early, max_state, early_seconds, done, limit),
+        whole=_finish(judge.n_states - 1, seconds, whole, done, limit),
+        early=None if early is None else _finish(*early, done, limit),
         alone=min(alone, len(items)),
         largest_difference=drift,
         peak_mb=peak_megabytes(),
@@ -98,13 +115,15 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
 
 
 def apart(judge: Judge, items: Sequence[Item]) -> float | None:
-    """Judge the items together and one by one: the largest difference, in points, of any of their
-    scores and single layers; None without items. The judge must have no store."""
+    """Judge the items together and one by one, and return the largest difference of any score or single layer.
+
+    In points of the scale; None without items. The judge must not have a store.
+    """
     return _alone(judge, items, list(judge.score(items)))
 
 
 def peak_megabytes() -> float | None:
-    """Peak resident memory of this process in 10^6 bytes; None on Windows."""
+    """Peak resident memory of this process in 10^6 bytes; None on Windows, which has no `resource` module."""
     if sys.platform == "win32":
         return None
     import resource
@@ -114,7 +133,8 @@ def peak_megabytes() -> float | None:
 
 
 def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[list[Judgment], float, tuple[float, int]]:
-    before, first = judge.counts.evaluated_tokens, []
+    before = judge.counts.evaluated_tokens
+    first: list[float] = []
     start, own, judge.max_state = time.perf_counter(), judge.max_state, max_state
 
     def progress(counts: Counts) -> None:
@@ -129,13 +149,13 @@ def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[li
     return found, seconds, (first[0] if first else seconds, judge.counts.evaluated_tokens - before)
 
 
-def _finish(measured: tuple[float, int], max_state: int, seconds: float, done: int, limit: float) -> Run:
+def _finish(max_state: int, seconds: float, measured: tuple[float, int], done: int, limit: float) -> TimedPass:
     first, tokens = measured
-    return Run(max_state, seconds, first, tokens, done / seconds, tokens / seconds, tokens / seconds / limit)
+    return TimedPass(max_state, seconds, first, tokens, done / seconds, tokens / seconds, tokens / seconds / limit)
 
 
 def _plain(judge: Judge, length: int) -> float:
-    """Tokens per second on a new context, median of some rounds."""
+    """Tokens per second of plain prefill on a new context, median of some rounds."""
     prompt = np.random.default_rng(0).integers(0, judge.backbone.n_vocab, length).astype(np.int32)
     width, speeds = judge.options.batch_size, []
     with judge.backbone.context(length, tap=False) as context:

@@ -182,7 +182,12 @@ def measure(report: Report, path: Path, name: str, args: argparse.Namespace) -> 
         f"{found.whole.share:.2f} of plain prefill; GPU memory {used / 2**30:.2f} GiB",
         flush=True,
     )
-    report.models[name] = {"bytes": path.stat().st_size, "gpu_bytes": used, "cost": cost.row(), "workload": found.row()}
+    report.models[name] = {
+        "bytes": path.stat().st_size,
+        "gpu_bytes": used,
+        "cost": cost.to_dict(),
+        "workload": found.to_dict(),
+    }
 
 
 def chosen(args: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Path, bool]]:

@@ -71,7 +71,7 @@ def test_exact_bounds_the_drift_of_the_default_model_at_a_ten_thousandth_of_a_po
     except LagerError as error:
         pytest.skip(f"the default model is not installed: {error.hint}")
     found = drift.measure_drift(model, [RUBRIC], ITEMS, settings=("exact",))
-    print(found.row())
+    print(found.to_dict())
     assert max(found.largest("exact").values()) <= 1e-4
 
 

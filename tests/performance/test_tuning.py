@@ -68,4 +68,4 @@ def test_unknown_quantizations_are_named_before_anything_is_written(tmp_path, ti
 
 def test_failed_candidates_are_never_the_fastest():
     rows = (Candidate("Q4_1", 1, 1.0, 1.0, 0, 0, 0), Candidate("BF16", 0, 0, 9.0, 0, 0, 0, "no"))
-    assert Tuning("m", 1, 1, rows).row()["fastest"] == "Q4_1"
+    assert Tuning("m", 1, 1, rows).to_dict()["fastest"] == "Q4_1"

@@ -128,7 +128,7 @@ def _generate(given: dict[str, Any], items: str | None, rounds: int, as_json: bo
             raise DataError(f"{dataset.message}, and none of them can be judged: {tasks[0].error}")
         found = writing_cost(judge.backbone, prompts, most=TEXT, rounds=rounds)
     if as_json:
-        click.echo(json.dumps(found.row()))
+        click.echo(json.dumps(found.to_dict()))
     else:
         _show_writing(found)
 
@@ -198,7 +198,7 @@ def command(
                 click.echo(f"the same with --exact: {exact:.2g} points")
         times = measure_peer(path, prompts) if peer else None
     if as_json:
-        rows = {"workload": found and found.row(), "exact_difference": exact, "peer": times and times.row()}
-        click.echo(json.dumps({"model": path.name, "quantization": quantization, **cost.row(), **rows}))
+        rows = {"workload": found and found.to_dict(), "exact_difference": exact, "peer": times and times.to_dict()}
+        click.echo(json.dumps({"model": path.name, "quantization": quantization, **cost.to_dict(), **rows}))
     elif found and times:
         _show_peers(times, found)

@@ -10,7 +10,7 @@ import click
 from ...backbones import locate_model
 from ...data import read_items
 from ...llama import check_loads
-from ...performance import METHODS, Drift, measure_drift
+from ...performance import DRIFT_METHODS, Drift, measure_drift
 from ...prompts import load_rubric
 from .. import show
 from ..options import backend_options, backend_settings, data_options
@@ -20,9 +20,10 @@ from .score import parse_map
 def _show(found: Drift) -> None:
     click.echo(f"{found.model}, {found.judgments} judgments; largest difference of any score, in points\n")
     rows = [
-        (f"{r.settings}, {r.change}", *(f"{r.points[m]:.1e}" for m in METHODS), f"{r.identical}") for r in found.rows
+        (f"{r.settings}, {r.change}", *(f"{r.points[m]:.1e}" for m in DRIFT_METHODS), f"{r.identical}")
+        for r in found.rows
     ]
-    click.echo(show.table(("settings, change", *METHODS, "same bits"), rows))
+    click.echo(show.table(("settings, change", *DRIFT_METHODS, "same bits"), rows))
 
 
 @click.command("drift")
@@ -56,6 +57,6 @@ def command(items: str, limit: int, as_json: bool, **given: Any) -> None:
         progress=lambda text: click.echo(text, err=True),
     )
     if as_json:
-        click.echo(json.dumps(found.row()))
+        click.echo(json.dumps(found.to_dict()))
     else:
         _show(found)

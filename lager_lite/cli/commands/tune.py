@@ -9,7 +9,7 @@ import click
 
 from ...backbones import locate_model
 from ...data import load_demo
-from ...performance import KINDS, Tuning, tune
+from ...performance import QUANTIZATIONS, Tuning, tune
 from ...prompts import load_rubric
 from ...system import copies_folder
 from .. import show
@@ -46,7 +46,9 @@ def _show(found: Tuning) -> None:
 
 @click.command("tune")
 @backend_options
-@click.option("--kind", "kinds", multiple=True, help=f"Quantization to try; repeat. [default: {', '.join(KINDS)}]")
+@click.option(
+    "--kind", "kinds", multiple=True, help=f"Quantization to try; repeat. [default: {', '.join(QUANTIZATIONS)}]"
+)
 @click.option("-n", "--limit", type=click.IntRange(2), default=20, show_default=True, help="Prompts of the demo set.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--apply", "apply_", is_flag=True, help="Keep the fastest copy in the cache folder.")
@@ -62,13 +64,13 @@ def command(limit: int, rounds: int, apply_: bool, as_json: bool, **given: Any) 
         path,
         load_rubric("faithfulness"),
         load_demo().items[:limit],
-        kinds=given["kinds"] or KINDS,
+        kinds=given["kinds"] or QUANTIZATIONS,
         options=backend_settings(given),
         rounds=rounds,
         keep=copies_folder() if apply_ else None,
         progress=lambda text: click.echo(text, err=True),
     )
     if as_json:
-        click.echo(json.dumps(found.row()))
+        click.echo(json.dumps(found.to_dict()))
         return
     _show(found)
