@@ -171,8 +171,8 @@ class Judge:
         return self._reader.read(pending, max_state=self.max_state)
 
     def self_check(self) -> float:
-        """Compare our logits with llama.cpp's for the first rubric's score tokens; see `headcheck.check_head`."""
-        return self._reader.self_check(next(iter(self.labels.values())))
+        """Compare our logits with llama.cpp's, on the score tokens of every rubric too; see `headcheck.check_head`."""
+        return self._reader.self_check(self.labels.values())
 
     def use_weights(self, file: WeightsFile, *, force: bool = False) -> None:
         """Score with these weights from now on. Raises WeightsError where they do not belong to this run."""

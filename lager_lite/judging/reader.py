@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -49,9 +49,9 @@ class Reader:
         for group in context.evaluate(prompts, max_state=max_state):
             yield Part(self._readings(pending, group), group.logits is not None, group.evaluated)
 
-    def self_check(self, labels: ScoreTokens) -> float:
-        """Compare our logits of these score tokens with llama.cpp's; see `headcheck.check_head`."""
-        return check_head(self._backbone, self._file, labels, self._head(labels.ids))
+    def self_check(self, labels: Iterable[ScoreTokens]) -> float:
+        """Compare our logits with llama.cpp's, those of all these score tokens among them; see `headcheck.check_head`."""
+        return check_head(self._backbone, self._file, {one.ids: self._head(one.ids) for one in labels})
 
     def _readings(self, pending: Sequence[Pending], group: Group) -> dict[bytes, Reading]:
         found = {}

@@ -153,7 +153,7 @@ def test_a_head_that_is_not_understood_is_refused(tiny_model, monkeypatch):
 
     real = module.layer_logits
     monkeypatch.setattr(module, "layer_logits", lambda *a: tuple(2 * x for x in real(*a)))
-    with pytest.raises(UnsupportedModelError, match="our logits of the labels differ from llama.cpp's"):
+    with pytest.raises(UnsupportedModelError, match="our logits of 266 tokens differ from llama.cpp's"):
         Judge(tiny_model, rubric=SHORT, options=EXACT)
 
 
