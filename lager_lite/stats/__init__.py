@@ -1,22 +1,19 @@
 """Agreement with people and how uncertain it is.
 
-Pure numpy and scipy: arrays of scores in, measures and intervals out. Nothing here knows of models,
+Pure numpy and scipy: arrays of scores go in, measures and intervals come out. Nothing here knows of models,
 files or prompts.
 """
 
 from __future__ import annotations
 
-from .agreement import (
-    Agreement,
-    Ceiling,
+from .agreement import Agreement, Ceiling, agreement, annotator_ceiling, by_criterion, f1_score
+from .bootstrap import (
     Difference,
     Interval,
-    agreement,
-    annotator_ceiling,
-    by_criterion,
-    f1_score,
+    Statistic,
     f1_statistic,
     interval_of,
+    interval_text,
     intervals,
     mean_statistic,
     paired_difference,
@@ -27,12 +24,14 @@ __all__ = [
     "Ceiling",
     "Difference",
     "Interval",
+    "Statistic",
     "agreement",
     "annotator_ceiling",
     "by_criterion",
     "f1_score",
     "f1_statistic",
     "interval_of",
+    "interval_text",
     "intervals",
     "mean_statistic",
     "paired_difference",

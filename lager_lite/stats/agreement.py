@@ -1,31 +1,27 @@
-"""Agreement with people: correlations, errors, intervals resampled by group, the human ceiling.
+"""Agreement with people: correlations, errors and the human ceiling.
 
-A correlation that is undefined is None with a reason, never NaN. Intervals are percentile
-bootstrap intervals over whole groups (Efron and Tibshirani, 1993, chapter 13), because items that
-share a source text are not independent. Resamples are counts per group, so every statistic is a
-weighted one on rows that were sorted once.
+A correlation that is undefined is None with a reason, never NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.stats import kendalltau, rankdata
 
-MEASURES = ("spearman", "pearson", "mae")
-_CELLS = 4_000_000
-
 
 @dataclass(frozen=True)
 class Agreement:
-    """How `n` predictions agree with human scores.
+    """How n predictions agree with human scores.
 
-    spearman, pearson, kendall (tau-b): None where undefined, and `undefined` says why. mae in
-    points of the scale, None without items. f1: of "at or above the threshold", None where no
-    threshold was given or neither side has a positive.
+    n: number of predictions.
+    spearman, pearson: correlations; None where undefined.
+    kendall: tau-b; None where undefined.
+    mae: mean absolute error, in points of the scale; None without items.
+    f1: F1 of "at or above the threshold"; None where no threshold was given or neither side has a positive.
+    undefined: why there are no correlations; None where there are.
     """
 
     n: int
@@ -38,37 +34,19 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A percentile interval; `resamples` is how many had a defined value."""
-
-    low: float
-    high: float
-    level: float
-    resamples: int
-
-
-@dataclass(frozen=True)
-class Difference:
-    """value = measure of A minus measure of B on the same items; share: of resamples where A is better.
-
-    None where undefined. For "mae" better is smaller, elsewhere larger; ties count half.
-    """
-
-    measure: str
-    value: float | None
-    interval: Interval | None
-    share: float | None
-
-
-@dataclass(frozen=True)
 class Ceiling:
-    """Agreement among annotators: what a judge can hope for.
+    """How well annotators agree with each other: what a judge can hope for.
 
-    Spearman correlations: leave_one_out, mean over annotators of one against the mean of the rest;
-    pairwise, mean over pairs. perfect: Pearson correlation that a judge who knew the true grade
-    would reach with the mean of all annotators, the root of its reliability (Spearman-Brown on the
-    mean pairwise Pearson correlation); 0 where annotators do not agree at all. None where
-    undefined, `undefined` says why. n: items with at least two scores.
+    annotators: the largest number of scores that an item has.
+    n: items with at least two scores.
+    leave_one_out: mean over annotators of the Spearman correlation of one with the mean of the others.
+    pairwise: mean Spearman correlation over pairs of annotators.
+    perfect: Pearson correlation that a judge who knew the true grade would reach with the mean of all
+        annotators: the root of that mean's reliability, which is the Spearman-Brown formula on the mean
+        pairwise Pearson correlation; 0 where annotators do not agree at all.
+    undefined: why a figure is missing; None where all are there.
+
+    Each correlation is None where it is undefined.
     """
 
     annotators: int
@@ -81,7 +59,7 @@ class Ceiling:
 
 def agreement(predicted: np.ndarray, human: np.ndarray, *, threshold: float | None = None) -> Agreement:
     """Agreement of predictions (n,) with human scores (n,), both finite."""
-    a, b = _pair(predicted, human)
+    a, b = checked_pair(predicted, human)
     mae = float(np.mean(np.abs(a - b))) if a.size else None
     f1 = None if threshold is None else f1_score(a >= threshold, b >= threshold)
     reason = why_undefined(a, b)
@@ -92,11 +70,11 @@ def agreement(predicted: np.ndarray, human: np.ndarray, *, threshold: float | No
 
 
 def by_criterion(
-    predicted: np.ndarray, human: np.ndarray, criterion: Sequence[str], *, threshold: float | None = None
+    predicted: np.ndarray, human: np.ndarray, criterion: np.ndarray | Sequence[str], *, threshold: float | None = None
 ) -> dict[str, Agreement]:
     """Agreement within each criterion, by name in order of first appearance."""
     names = [str(c) for c in criterion]
-    codes, (a, b) = np.asarray(names), _pair(predicted, human)
+    codes, (a, b) = np.asarray(names), checked_pair(predicted, human)
     return {n: agreement(a[codes == n], b[codes == n], threshold=threshold) for n in dict.fromkeys(names)}
 
 
@@ -116,111 +94,6 @@ def f1_score(predicted: np.ndarray, human: np.ndarray) -> float | None:
     hits = int(np.sum(predicted & human))
     positives = int(np.sum(predicted)) + int(np.sum(human))
     return 2.0 * hits / positives if positives else None
-
-
-def intervals(
-    predicted: Mapping[str, np.ndarray],
-    human: np.ndarray,
-    groups: Sequence[Any],
-    *,
-    rng: np.random.Generator,
-    resamples: int = 1000,
-    level: float = 0.95,
-    measures: Sequence[str] = MEASURES,
-) -> dict[str, dict[str, Interval | None]]:
-    """Interval of each measure of each method's predictions (n,), same resamples for all; None where undefined."""
-    draws = bootstrap(predicted, human, groups, rng=rng, resamples=resamples, measures=measures)
-    return {name: {m: _interval(v, level) for m, v in by.items()} for name, by in draws.items()}
-
-
-def paired_difference(
-    a: np.ndarray,
-    b: np.ndarray,
-    human: np.ndarray,
-    groups: Sequence[Any],
-    *,
-    rng: np.random.Generator,
-    measure: str = "spearman",
-    resamples: int = 1000,
-    level: float = 0.95,
-) -> Difference:
-    """Method A minus method B, predictions (n,) of the same items, with an interval over groups."""
-    pair = {"a": np.asarray(a), "b": np.asarray(b)}
-    draws = bootstrap(pair, human, groups, rng=rng, resamples=resamples, measures=(measure,))
-    gap = draws["a"][measure] - draws["b"][measure]
-    whole = [getattr(agreement(p, human), measure) for p in pair.values()]
-    value = None if None in whole else whole[0] - whole[1]
-    defined = gap[np.isfinite(gap)] * (-1.0 if measure == "mae" else 1.0)
-    if value is None or not defined.size:
-        return Difference(measure, None, None, None)
-    return Difference(measure, value, _interval(gap, level), float(np.mean((defined > 0) + 0.5 * (defined == 0))))
-
-
-def bootstrap(
-    predicted: Mapping[str, np.ndarray],
-    human: np.ndarray,
-    groups: Sequence[Any],
-    *,
-    rng: np.random.Generator,
-    resamples: int = 1000,
-    measures: Sequence[str] = MEASURES,
-) -> dict[str, dict[str, np.ndarray]]:
-    """Each measure (resamples,) of each method when whole groups are drawn with replacement.
-
-    NaN marks a resample in which the measure is undefined. Measures: spearman, pearson, mae.
-    """
-    unknown = [m for m in measures if m not in MEASURES]
-    if unknown:
-        raise ValueError(f"no bootstrap of {unknown}, only of {MEASURES}")
-    human = np.asarray(human, dtype=np.float64)
-    draws = {name: {m: np.empty(resamples) for m in measures} for name in predicted}
-    for rows, weight in _resampled(groups, rng, resamples):
-        ranked = _weighted_ranks(human, weight) if "spearman" in measures else None
-        for name, p in predicted.items():
-            p = _pair(p, human)[0]
-            for measure, out in draws[name].items():
-                if measure == "mae":
-                    out[rows] = weight @ np.abs(p - human) / weight.sum(axis=1)
-                elif measure == "pearson":
-                    out[rows] = _weighted_correlation(p, human, weight)
-                else:
-                    out[rows] = _weighted_correlation(_weighted_ranks(p, weight), ranked, weight)  # type: ignore[arg-type]
-    return draws
-
-
-def interval_of(
-    statistic: Callable[[np.ndarray], np.ndarray],
-    groups: Sequence[Any],
-    *,
-    rng: np.random.Generator,
-    resamples: int = 1000,
-    level: float = 0.95,
-) -> Interval | None:
-    """Interval of any statistic of n rows over whole groups (n,); None where it is never defined.
-
-    statistic: from weights (R, n), how often each row is in each of R resamples, to its value (R,),
-    NaN where undefined. Two statistics with equally seeded `rng` get the same resamples.
-    """
-    draws = np.empty(resamples)
-    for rows, weight in _resampled(groups, rng, resamples):
-        draws[rows] = statistic(weight)
-    return _interval(draws, level)
-
-
-def mean_statistic(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The mean of values (n,), for `interval_of`."""
-    return lambda weight: weight @ values / weight.sum(axis=1)
-
-
-def f1_statistic(predicted: np.ndarray, human: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """F1 of boolean predictions (n,) against boolean truth (n,), for `interval_of`."""
-
-    def statistic(weight: np.ndarray) -> np.ndarray:
-        positives = weight @ predicted + weight @ human
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(positives > 0, 2.0 * (weight @ (predicted & human)) / positives, np.nan)
-
-    return statistic
 
 
 def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
@@ -250,19 +123,7 @@ def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
     return Ceiling(width, len(table), left_out, pairwise, perfect)
 
 
-def _resampled(groups: Sequence[Any], rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Chunks of resamples: which of them, and how often each row is drawn in each, float64 (R, n)."""
-    _, code = np.unique(np.asarray(groups), return_inverse=True)
-    code = code.reshape(-1)
-    count = int(code.max()) + 1
-    chunk = max(1, _CELLS // code.size)
-    for start in range(0, resamples, chunk):
-        rows = slice(start, min(start + chunk, resamples))
-        weight = rng.multinomial(count, np.full(count, 1.0 / count), size=rows.stop - rows.start)[:, code]
-        yield rows, weight.astype(np.float64)
-
-
-def _pair(predicted: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked_pair(predicted: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.asarray(predicted, dtype=np.float64), np.asarray(human, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"predictions have shape {a.shape}, human scores {b.shape}: both must be (n,)")
@@ -283,34 +144,3 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float | None:
 def _mean_defined(found: list[float | None]) -> float | None:
     defined = [f for f in found if f is not None]
     return float(np.mean(defined)) if defined else None
-
-
-def _weighted_ranks(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Mid-ranks (R, n) of x (n,) in resamples where row i occurs weight[r, i] times."""
-    _, code = np.unique(x, return_inverse=True)
-    code = code.reshape(-1)
-    order = np.argsort(code, kind="stable")
-    starts = np.searchsorted(code[order], np.arange(code.max() + 1))
-    size = np.add.reduceat(weight[:, order], starts, axis=1)
-    return (np.cumsum(size, axis=1) - 0.5 * size + 0.5)[:, code]
-
-
-def _weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Pearson correlation (R,) of a and b, (n,) or (R, n), under each row of weights; NaN where undefined."""
-    total = weight.sum(axis=1, keepdims=True)
-    a = a - (weight * a).sum(axis=1, keepdims=True) / total
-    b = b - (weight * b).sum(axis=1, keepdims=True) / total
-    va, vb = (weight * a * a).sum(axis=1), (weight * b * b).sum(axis=1)
-    # Rounding leaves a trace of variance where all drawn values are equal.
-    defined = (va > 1e-18 * total[:, 0]) & (vb > 1e-18 * total[:, 0]) & ((weight > 0).sum(axis=1) >= 3)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = (weight * a * b).sum(axis=1) / np.sqrt(va * vb)
-    return np.where(defined, found, np.nan)
-
-
-def _interval(values: np.ndarray, level: float) -> Interval | None:
-    defined = values[np.isfinite(values)]
-    if not defined.size:
-        return None
-    low, high = np.quantile(defined, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
-    return Interval(float(low), float(high), level, int(defined.size))

@@ -1,0 +1,213 @@
+"""How uncertain an agreement is: percentile bootstrap intervals over whole groups.
+
+Whole groups are drawn (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13), because
+items that share a source text are not independent. A resample is stored as counts per group, so every
+statistic is a weighted one on rows that were sorted once. `scipy.stats.bootstrap` cannot do this: it draws
+single items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .agreement import agreement, checked_pair
+
+Groups = np.ndarray | Sequence[Any]
+MEASURES = ("spearman", "pearson", "mae")
+# Numbers in one chunk of resamples: 32 MB, whatever the number of rows.
+_CELLS = 4_000_000
+
+# A statistic of n rows: from weights float64 (R, n), how often each row is in each of R resamples, to its
+# values (R,), NaN where undefined.
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A percentile interval.
+
+    low, high: its ends, in the units of the statistic.
+    level: its coverage, 0.95 for instance.
+    resamples: how many of the resamples had a defined value.
+    """
+
+    low: float
+    high: float
+    level: float
+    resamples: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A measure of method A minus the same measure of method B, on the same items.
+
+    measure: one of MEASURES.
+    value: the difference; None where undefined.
+    interval: its interval; None where undefined.
+    share: share of the resamples in which A is better, ties counted as half; None where undefined. Better is
+        smaller for "mae" and larger for the correlations.
+    """
+
+    measure: str
+    value: float | None
+    interval: Interval | None
+    share: float | None
+
+
+def interval_text(interval: Interval | None, *, sign: bool = False) -> str:
+    """An interval for people: "[0.123, 0.456]", with sign=True "[+0.123, +0.456]", and "-" for None."""
+    if interval is None:
+        return "-"
+    return f"[{interval.low:+.3f}, {interval.high:+.3f}]" if sign else f"[{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def intervals(
+    predicted: Mapping[str, np.ndarray],
+    human: np.ndarray,
+    groups: Groups,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+    measures: Sequence[str] = MEASURES,
+) -> dict[str, dict[str, Interval | None]]:
+    """Interval of each measure of each method's predictions (n,), same resamples for all; None where undefined."""
+    draws = bootstrap(predicted, human, groups, rng=rng, resamples=resamples, measures=measures)
+    return {name: {m: _interval(v, level) for m, v in by.items()} for name, by in draws.items()}
+
+
+def paired_difference(
+    a: np.ndarray,
+    b: np.ndarray,
+    human: np.ndarray,
+    groups: Groups,
+    *,
+    rng: np.random.Generator,
+    measure: str = "spearman",
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> Difference:
+    """Method A minus method B, predictions (n,) of the same items, with an interval over groups."""
+    pair = {"a": np.asarray(a), "b": np.asarray(b)}
+    draws = bootstrap(pair, human, groups, rng=rng, resamples=resamples, measures=(measure,))
+    gap = draws["a"][measure] - draws["b"][measure]
+    whole = [getattr(agreement(p, human), measure) for p in pair.values()]
+    value = None if None in whole else whole[0] - whole[1]
+    defined = gap[np.isfinite(gap)] * (-1.0 if measure == "mae" else 1.0)
+    if value is None or not defined.size:
+        return Difference(measure, None, None, None)
+    return Difference(measure, value, _interval(gap, level), float(np.mean((defined > 0) + 0.5 * (defined == 0))))
+
+
+def bootstrap(
+    predicted: Mapping[str, np.ndarray],
+    human: np.ndarray,
+    groups: Groups,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    measures: Sequence[str] = MEASURES,
+) -> dict[str, dict[str, np.ndarray]]:
+    """Each measure (resamples,) of each method when whole groups are drawn with replacement.
+
+    NaN marks a resample in which the measure is undefined. Measures: spearman, pearson, mae.
+    """
+    unknown = [m for m in measures if m not in MEASURES]
+    if unknown:
+        raise ValueError(f"no bootstrap of {unknown}, only of {MEASURES}")
+    human = np.asarray(human, dtype=np.float64)
+    draws = {name: {m: np.empty(resamples) for m in measures} for name in predicted}
+    for rows, weight in _resampled(groups, rng, resamples):
+        ranked = _weighted_ranks(human, weight) if "spearman" in measures else None
+        for name, p in predicted.items():
+            p = checked_pair(p, human)[0]
+            for measure, out in draws[name].items():
+                if measure == "mae":
+                    out[rows] = weight @ np.abs(p - human) / weight.sum(axis=1)
+                elif measure == "pearson":
+                    out[rows] = _weighted_correlation(p, human, weight)
+                else:
+                    out[rows] = _weighted_correlation(_weighted_ranks(p, weight), ranked, weight)  # type: ignore[arg-type]
+    return draws
+
+
+def interval_of(
+    statistic: Statistic,
+    groups: Groups,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval | None:
+    """Interval of any statistic of n rows over whole groups (n,); None where it is never defined.
+
+    statistic: from weights (R, n), how often each row is in each of R resamples, to its value (R,),
+    NaN where undefined. Two statistics with equally seeded `rng` get the same resamples.
+    """
+    draws = np.empty(resamples)
+    for rows, weight in _resampled(groups, rng, resamples):
+        draws[rows] = statistic(weight)
+    return _interval(draws, level)
+
+
+def mean_statistic(values: np.ndarray) -> Statistic:
+    """The mean of values (n,), for `interval_of`."""
+    return lambda weight: weight @ values / weight.sum(axis=1)
+
+
+def f1_statistic(predicted: np.ndarray, human: np.ndarray) -> Statistic:
+    """F1 of boolean predictions (n,) against boolean truth (n,), for `interval_of`."""
+
+    def statistic(weight: np.ndarray) -> np.ndarray:
+        positives = weight @ predicted + weight @ human
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(positives > 0, 2.0 * (weight @ (predicted & human)) / positives, np.nan)
+
+    return statistic
+
+
+def _resampled(groups: Groups, rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Chunks of resamples: which of them, and how often each row is drawn in each, float64 (R, n)."""
+    _, code = np.unique(np.asarray(groups), return_inverse=True)
+    code = code.reshape(-1)
+    count = int(code.max()) + 1
+    chunk = max(1, _CELLS // code.size)
+    for start in range(0, resamples, chunk):
+        rows = slice(start, min(start + chunk, resamples))
+        weight = rng.multinomial(count, np.full(count, 1.0 / count), size=rows.stop - rows.start)[:, code]
+        yield rows, weight.astype(np.float64)
+
+
+def _weighted_ranks(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Mid-ranks (R, n) of x (n,) in resamples where row i occurs weight[r, i] times."""
+    _, code = np.unique(x, return_inverse=True)
+    code = code.reshape(-1)
+    order = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[order], np.arange(code.max() + 1))
+    size = np.add.reduceat(weight[:, order], starts, axis=1)
+    return (np.cumsum(size, axis=1) - 0.5 * size + 0.5)[:, code]
+
+
+def _weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Pearson correlation (R,) of a and b, (n,) or (R, n), under each row of weights; NaN where undefined."""
+    total = weight.sum(axis=1, keepdims=True)
+    a = a - (weight * a).sum(axis=1, keepdims=True) / total
+    b = b - (weight * b).sum(axis=1, keepdims=True) / total
+    va, vb = (weight * a * a).sum(axis=1), (weight * b * b).sum(axis=1)
+    # Rounding leaves a trace of variance where all drawn values are equal.
+    defined = (va > 1e-18 * total[:, 0]) & (vb > 1e-18 * total[:, 0]) & ((weight > 0).sum(axis=1) >= 3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (weight * a * b).sum(axis=1) / np.sqrt(va * vb)
+    return np.where(defined, found, np.nan)
+
+
+def _interval(values: np.ndarray, level: float) -> Interval | None:
+    defined = values[np.isfinite(values)]
+    if not defined.size:
+        return None
+    low, high = np.quantile(defined, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    return Interval(float(low), float(high), level, int(defined.size))
