@@ -1,36 +1,56 @@
-"""How well does each way of scoring agree with people on items it has not seen?
+"""How well does each way of scoring agree with people on items that it has not seen?
 
-Folds never split a group. Everything that is chosen or fitted (weights, ridge strength, lens,
-calibration) is chosen and fitted again inside each training part, from that part alone.
+Everything that is chosen or fitted (weights, ridge strength, lens, calibration) is chosen and fitted again
+inside each training part, from that part alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from ..errors import FitError
-from ..records import WEIGHT_KINDS
+from ..records import LENSES, WEIGHT_KINDS, Calibration
 from ..scoring import apply_calibration, direct, e_score
 from ..scoring import score as read_score
 from .calibration import fit_calibration
-from .fit import GRID, FitResult, check_choices, fit, fit_by_criterion, group_folds
+from .criteria import CRITERION, fit_by_criterion, predict_by_criterion
+from .fit import GRID, FitResult, check_choices, fit
+from .folds import Columns, folds_inside, group_folds, out_of_fold
 from .objective import Loss, check_labelled
 from .recipes import Recipe, fit_recipe
 
-# None: chosen in the training part. The paper reads states raw; that stays the baseline's lens.
+if TYPE_CHECKING:  # part of typing from Python 3.11 on
+    from typing_extensions import Unpack
+
+# None: the lens is chosen in the training part. The paper reads states raw, so its kinds keep that lens.
 LENS_OF: Mapping[str, str | None] = {"uniform": "raw", "simplex": "raw", "signed": None, "full": None}
 
 
-@dataclass(frozen=True)
-class Held:
-    """Out-of-fold scores of one method: raw and calibrated (n,), float64.
+class Choices(TypedDict, total=False):
+    """Arguments of `fit` that a choice between lenses hands on."""
 
-    lenses and strengths hold what each training part chose, fold by fold; a strength is None where
-    none is needed, and both are empty for `direct` and `e_score`.
+    strength: float | None
+    groups: np.ndarray | Sequence[Any] | None
+    loss: Loss
+    folds: int
+    seed: int
+    max_states: int | None
+    grid: Sequence[float]
+    calibrate: bool
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What one method says of items that it has not seen.
+
+    raw, calibrated: its scores before and after calibration, float64 (n,).
+    lenses: the lens that each training part chose, fold by fold; empty for `direct` and `e_score`.
+    strengths: the ridge strength that each training part chose, fold by fold, None where the kind needs
+        none; empty for `direct` and `e_score`.
     """
 
     raw: np.ndarray
@@ -41,20 +61,142 @@ class Held:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """fold (n,) of each item, and by method the scores it got from the other folds."""
+    """All methods on the same folds.
+
+    fold: the fold of each item, int (n,) from 0.
+    methods: by name, what each method says of the items.
+    """
 
     fold: np.ndarray
-    methods: Mapping[str, Held]
+    methods: Mapping[str, OutOfFold]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Fitted weights; predicts raw and calibrated scores, float64 (2, n).
+
+    found: the fit. values: of the labels, float64 (K,).
+    """
+
+    found: FitResult
+    values: np.ndarray
+
+    def predict(self, x: Columns) -> np.ndarray:
+        _, raw, calibrated = read_score(x[self.found.weights.lens], self.values, self.found.weights)
+        return np.stack([raw, calibrated])
+
+
+@dataclass(frozen=True)
+class KindMethod:
+    """Weights of one kind, by the best of the lenses that x holds; a method for `out_of_fold`.
+
+    kind: one of WEIGHT_KINDS. values: of the labels, float64 (K,).
+    folds, seed: of the inner cross-validation, which chooses strength and lens.
+    loss, grid, max_states: as of `fit`.
+    """
+
+    kind: str
+    values: np.ndarray
+    folds: int = 5
+    seed: int = 0
+    loss: Loss = Loss()
+    grid: Sequence[float] = GRID
+    max_states: int | None = None
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Scorer:
+        found = best_lens(
+            {lens: x[lens] for lens in x if lens in LENSES},
+            human,
+            self.values,
+            kind=self.kind,
+            groups=groups,
+            loss=self.loss,
+            folds=self.folds,
+            seed=self.seed,
+            grid=self.grid,
+            max_states=self.max_states,
+        )
+        return Scorer(found, self.values)
+
+
+@dataclass(frozen=True)
+class _CriterionMethod:
+    """Weights per criterion, in the lens that the pooled weights choose; x also holds `CRITERION`."""
+
+    pooled: KindMethod
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _SharedScorer:
+        kind, values = self.pooled.kind, self.pooled.values
+        pooled = self.pooled.fit(x, human, groups)
+        lens = pooled.found.weights.lens
+        shared = fit_by_criterion(
+            x[lens],
+            human,
+            values,
+            x[CRITERION],
+            kind=kind,
+            lens=lens,
+            groups=groups,
+            pooled=pooled.found,
+            loss=self.pooled.loss,
+            folds=self.pooled.folds,
+            seed=self.pooled.seed,
+            grid=self.pooled.grid,
+        )
+        own = {name: Scorer(found, values) for name, found in shared.by_criterion.items()}
+        return _SharedScorer(pooled, own, shared.strength)
+
+
+@dataclass(frozen=True)
+class _SharedScorer:
+    """Predicts raw and calibrated scores of the pooled weights, then of those per criterion, (4, n)."""
+
+    pooled: Scorer
+    own: Mapping[str, Scorer]
+    strength: float
+
+    def predict(self, x: Columns) -> np.ndarray:
+        return np.concatenate([self.pooled.predict(x), predict_by_criterion(x, self.own, self.pooled)])
+
+
+@dataclass(frozen=True)
+class _RecipeMethod:
+    recipe: Recipe
+    values: np.ndarray
+    folds: int
+    seed: int
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Scorer:
+        found = fit_recipe(self.recipe, x["raw"], human, self.values, groups=groups, folds=self.folds, seed=self.seed)
+        return Scorer(found, self.values)
+
+
+@dataclass(frozen=True)
+class _FixedMethod:
+    """Scores that need no weights, under the name "score": only their calibration is fitted."""
+
+    values: np.ndarray
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _Calibrated:
+        return _Calibrated(fit_calibration(x["score"], human, self.values))
+
+
+@dataclass(frozen=True)
+class _Calibrated:
+    calibration: Calibration
+
+    def predict(self, x: Columns) -> np.ndarray:
+        return apply_calibration(self.calibration, x["score"])
 
 
 def cross_validate(
     layer_logits: Mapping[str, np.ndarray],
     human: np.ndarray,
-    values: Sequence[float],
+    values: np.ndarray | Sequence[float],
     *,
     kinds: Sequence[str] = WEIGHT_KINDS,
-    groups: Sequence | None = None,
-    criterion: Sequence[str] | None = None,
+    groups: np.ndarray | Sequence[Any] | None = None,
+    criterion: np.ndarray | Sequence[str] | None = None,
     recipes: Sequence[Recipe] = (),
     lenses: Mapping[str, str | None] = LENS_OF,
     folds: int = 5,
@@ -65,11 +207,15 @@ def cross_validate(
 ) -> CrossValidation:
     """Out-of-fold scores of `direct`, `e_score` and every kind in `kinds`.
 
-    layer_logits: by lens (n, L+1, K); human (n,); values (K,). criterion (n,): also the methods
-    "<kind> by criterion", weights per criterion with a shared prior, for signed and full weights.
-    recipes: also the methods "like <name>", on the raw lens. lenses: by kind, None for the one with
-    the higher agreement inside the training part. inner_folds: fewer where a training part has fewer
-    groups. Raises FitError as `fitting.fit`, for the training parts too.
+    layer_logits: by lens, (n, S, K). human: (n,). values: of the labels, (K,).
+    groups: (n,), what folds never split; None: every item by itself.
+    criterion: names (n,). Where they are given, there are also the methods "<kind> by criterion" for signed
+        and full weights: weights per criterion with a shared prior.
+    recipes: there are also the methods "like <name>", which read the raw lens.
+    lenses: by kind; None for the one that agrees better inside the training part.
+    inner_folds: folds inside a training part; fewer where one has fewer groups, see `folds_inside`.
+
+    Raises FitError as `fit` does, for the training parts too.
     """
     values, human = np.asarray(values, dtype=np.float64), np.asarray(human, dtype=np.float64)
     for lens, x in layer_logits.items():
@@ -77,159 +223,65 @@ def cross_validate(
         check_labelled(x, human, values)
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     fold = group_folds(groups, folds, seed)
-    inner_folds = min(inner_folds, _fewest_groups(groups, fold))
+    inner = folds_inside(groups, fold, inner_folds)
     last = np.asarray(next(iter(layer_logits.values())))[:, -1]
-    methods = {
-        name: _fixed(raw, human, values, fold)
-        for name, raw in (("direct", direct(last, values)), ("e_score", e_score(last, values)))
-    }
-    options = {"loss": loss, "folds": inner_folds, "seed": seed, "grid": grid}
+    methods = {}
+    for name, raw in (("direct", direct(last, values)), ("e_score", e_score(last, values))):
+        calibrated, _ = out_of_fold(_FixedMethod(values), {"score": raw}, human, groups, fold)
+        methods[name] = OutOfFold(raw, calibrated)
+    names = None if criterion is None else np.asarray(criterion)
     for kind in kinds:
-        tried = {k: v for k, v in layer_logits.items() if lenses.get(kind) in (None, k)}
-        if not tried:
-            raise FitError(f"kind {kind!r} wants the lens {lenses[kind]!r}, given are {', '.join(layer_logits)}")
-        methods[kind] = _fitted(kind, tried, human, values, fold=fold, groups=groups, options=options)
-        if criterion is not None and kind in ("signed", "full"):
-            methods[f"{kind} by criterion"] = _by_criterion(
-                kind,
-                tried,
-                human,
-                values,
-                fold=fold,
-                groups=groups,
-                names=np.asarray(criterion),
-                chosen=methods[kind].lenses,
-                options=options,
-            )
+        tried = lenses_for(kind, layer_logits, lenses)
+        method = KindMethod(kind, values, inner, seed, loss, grid)
+        if names is None or kind not in ("signed", "full"):
+            methods[kind] = _scores(*out_of_fold(method, tried, human, groups, fold))
+            continue
+        scores, fits = out_of_fold(_CriterionMethod(method), {**tried, CRITERION: names}, human, groups, fold)
+        methods[kind] = _scores(scores[:2], [one.pooled for one in fits])
+        own = replace(methods[kind], raw=scores[2], calibrated=scores[3])
+        methods[f"{kind} by criterion"] = replace(own, strengths=tuple(one.strength for one in fits))
     for recipe in recipes:
-        methods[f"like {recipe.name}"] = _by_recipe(
-            recipe,
-            np.asarray(layer_logits["raw"]),
-            human,
-            values,
-            fold=fold,
-            groups=groups,
-            folds=inner_folds,
-            seed=seed,
-        )
+        like = _RecipeMethod(recipe, values, inner, seed)
+        methods[f"like {recipe.name}"] = _scores(*out_of_fold(like, {"raw": layer_logits["raw"]}, human, groups, fold))
     return CrossValidation(fold, methods)
 
 
+def lenses_for(
+    kind: str, layer_logits: Mapping[str, np.ndarray], lenses: Mapping[str, str | None] = LENS_OF
+) -> dict[str, np.ndarray]:
+    """The layer logits, by lens, that weights of this kind may be fitted to.
+
+    Raises FitError where the kind wants a lens that is not among them.
+    """
+    wanted = lenses.get(kind)
+    found = {lens: x for lens, x in layer_logits.items() if wanted in (None, lens)}
+    if not found:
+        raise FitError(f"kind {kind!r} wants the lens {wanted!r}, given are {', '.join(layer_logits)}")
+    return found
+
+
 def best_lens(
-    layer_logits: Mapping[str, np.ndarray], human: np.ndarray, values: Sequence[float], *, kind: str, **options: Any
+    layer_logits: Mapping[str, np.ndarray],
+    human: np.ndarray,
+    values: np.ndarray | Sequence[float],
+    *,
+    kind: str,
+    **choices: Unpack[Choices],
 ) -> FitResult:
-    """The fit of the lens whose out-of-fold scores agree best with `human`; options as of `fit`."""
-    fits = [fit(x, human, values, kind=kind, lens=lens, **options) for lens, x in layer_logits.items()]
+    """The fit of the lens whose out-of-fold scores agree best with `human`; choices as of `fit`.
+
+    layer_logits: by lens, (n, S, K). For uniform weights, which no data can choose, the first lens given.
+    Raises FitError as `fit` does.
+    """
+    fits = [fit(x, human, values, kind=kind, lens=lens, **choices) for lens, x in layer_logits.items()]
     if len(fits) == 1 or kind == "uniform":
         return fits[0]
     return max(fits, key=_best_trial)
 
 
-def cross_validate_kind(
-    layer_logits: np.ndarray,
-    human: np.ndarray,
-    values: Sequence[float],
-    *,
-    groups: Sequence | None = None,
-    folds: int = 5,
-    seed: int = 0,
-    **options: Any,
-) -> np.ndarray:
-    """Out-of-fold raw scores (n,) of one kind and lens; options as of `fitting.fit`."""
-    x, human = np.asarray(layer_logits), np.asarray(human, dtype=np.float64)
-    groups = np.arange(human.size) if groups is None else np.asarray(groups)
-    fold, raw = group_folds(groups, folds, seed), np.empty(human.size)
-    for part in range(folds):
-        train = fold != part
-        found = fit(
-            x[train], human[train], values, groups=groups[train], folds=folds, seed=seed, calibrate=False, **options
-        )
-        raw[~train] = read_score(x[~train], np.asarray(values), found.weights)[1]
-    return raw
-
-
-def _fewest_groups(groups: np.ndarray, fold: np.ndarray) -> int:
-    count = np.unique(groups).size
-    fewest = count - max(np.unique(groups[fold == part]).size for part in np.unique(fold))
-    if fewest < 2:
-        raise FitError(
-            f"{count} groups leave a training part with one: nothing can be chosen in it",
-            "label items of 3 groups or more, with as many folds as groups",
-        )
-    return fewest
-
-
-def _fixed(raw: np.ndarray, human: np.ndarray, values: np.ndarray, fold: np.ndarray) -> Held:
-    calibrated = np.empty_like(raw)
-    for part in np.unique(fold):
-        train = fold != part
-        calibrated[~train] = apply_calibration(fit_calibration(raw[train], human[train], values), raw[~train])
-    return Held(raw, calibrated)
-
-
-def _fitted(
-    kind: str,
-    layer_logits: Mapping[str, np.ndarray],
-    human: np.ndarray,
-    values: np.ndarray,
-    *,
-    fold: np.ndarray,
-    groups: np.ndarray,
-    options: dict,
-) -> Held:
-    raw, calibrated, chosen = np.empty(human.size), np.empty(human.size), []
-    for part in np.unique(fold):
-        train = fold != part
-        inside = {lens: np.asarray(x)[train] for lens, x in layer_logits.items()}
-        found = best_lens(inside, human[train], values, kind=kind, groups=groups[train], **options)
-        held = np.asarray(layer_logits[found.weights.lens])[~train]
-        _, raw[~train], calibrated[~train] = read_score(held, values, found.weights)
-        chosen.append(found)
-    return Held(raw, calibrated, tuple(f.weights.lens for f in chosen), tuple(f.strength for f in chosen))
-
-
-def _by_recipe(
-    recipe: Recipe,
-    x: np.ndarray,
-    human: np.ndarray,
-    values: np.ndarray,
-    *,
-    fold: np.ndarray,
-    groups: np.ndarray,
-    **options: int,
-) -> Held:
-    raw, calibrated, parts = np.empty(human.size), np.empty(human.size), np.unique(fold)
-    for part in parts:
-        train = fold != part
-        found = fit_recipe(recipe, x[train], human[train], values, groups=groups[train], **options)
-        _, raw[~train], calibrated[~train] = read_score(x[~train], values, found.weights)
-    return Held(raw, calibrated, ("raw",) * parts.size, (None,) * parts.size)
-
-
-def _by_criterion(
-    kind: str,
-    layer_logits: Mapping[str, np.ndarray],
-    human: np.ndarray,
-    values: np.ndarray,
-    *,
-    fold: np.ndarray,
-    groups: np.ndarray,
-    names: np.ndarray,
-    chosen: tuple[str, ...],
-    options: dict,
-) -> Held:
-    raw, calibrated, strengths = np.empty(human.size), np.empty(human.size), []
-    for part, lens in zip(np.unique(fold), chosen):
-        train, x = fold != part, np.asarray(layer_logits[lens])
-        found = fit_by_criterion(
-            x[train], human[train], values, names[train], kind=kind, lens=lens, groups=groups[train], **options
-        )
-        for name in np.unique(names[~train]):
-            rows = ~train & (names == name)
-            weights = found.by_criterion.get(str(name), found.pooled).weights
-            _, raw[rows], calibrated[rows] = read_score(x[rows], values, weights)
-        strengths.append(found.strength)
-    return Held(raw, calibrated, chosen, tuple(strengths))
+def _scores(scores: np.ndarray, fits: Sequence[Scorer]) -> OutOfFold:
+    lenses = tuple(one.found.weights.lens for one in fits)
+    return OutOfFold(scores[0], scores[1], lenses, tuple(one.found.strength for one in fits))
 
 
 def _best_trial(found: FitResult) -> float:

@@ -13,8 +13,10 @@ from ..judging import Judge
 from ..records import LENSES, LayerWeights
 from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
-from .crossval import best_lens, cross_validate_kind
-from .fit import FitResult, fit, fit_by_criterion
+from .criteria import fit_by_criterion
+from .crossval import KindMethod, best_lens
+from .fit import FitResult, fit
+from .folds import group_folds, out_of_fold
 from .labelled import Labelled, ids_digest
 from .recipes import fit_recipe, preset
 
@@ -145,35 +147,40 @@ def _whole(data: Labelled, plan: FitPlan) -> tuple[FitResult, str]:
 
 def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
     """Every state, each with the strength that suits it: fewer states want another ridge."""
-    found = {str(state): _held(data, lens, plan, state) for state in range(data.raw.shape[1])}
+    found = {str(state): _unseen(data, lens, plan, state) for state in range(data.raw.shape[1])}
     # Of very many items, the strength is chosen on the same part for every state.
     known = np.isfinite(found["0"])
     rng = np.random.default_rng(plan.seed)
-    held = {name: raw[known] for name, raw in found.items()}
-    spans = intervals(held, data.human[known], data.group[known], rng=rng, measures=("spearman",))
+    scores = {name: raw[known] for name, raw in found.items()}
+    spans = intervals(scores, data.human[known], data.group[known], rng=rng, measures=("spearman",))
     return tuple(
-        Shorter(int(name), _spearman(raw, data.human[known]), spans[name]["spearman"]) for name, raw in held.items()
+        Shorter(int(name), agreement(raw, data.human[known]).spearman, spans[name]["spearman"])
+        for name, raw in scores.items()
     )
 
 
-def _held(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
-    options = {
-        "kind": plan.kind,
-        "lens": lens,
-        "max_states": state + 1,
-        "groups": data.group,
-        "folds": plan.folds,
-        "seed": plan.seed,
-    }
+def _unseen(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
+    """Out-of-fold raw scores, float64 (n,), when the pass ends after `state`; NaN where none were computed."""
+    logits, states = data.lens(lens), state + 1
     if plan.kind == "uniform":
-        return cross_validate_kind(data.lens(lens), data.human, data.values, **options)
-    found = fit(data.lens(lens), data.human, data.values, calibrate=False, **options)
-    assert found.out_of_fold is not None
+        method = KindMethod("uniform", data.values, max_states=states)
+        fold = group_folds(data.group, plan.folds, plan.seed)
+        scores, _ = out_of_fold(method, {lens: logits}, data.human, data.group, fold)
+        return scores[0]
+    found = fit(
+        logits,
+        data.human,
+        data.values,
+        kind=plan.kind,
+        lens=lens,
+        max_states=states,
+        groups=data.group,
+        folds=plan.folds,
+        seed=plan.seed,
+        calibrate=False,
+    )
+    assert found.out_of_fold is not None  # no strength was given, so there was a cross-validation
     return found.out_of_fold
-
-
-def _spearman(raw: np.ndarray, human: np.ndarray) -> float | None:
-    return agreement(raw, human).spearman
 
 
 def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
@@ -195,7 +202,10 @@ def _packed(
     tradeoff: tuple,
     warnings: list[str],
 ) -> Fitted:
-    correlation = None if found.out_of_fold is None else _out_of_fold(found, data.human)
+    correlation = None
+    if found.out_of_fold is not None:
+        known = np.isfinite(found.out_of_fold)
+        correlation = agreement(found.out_of_fold[known], data.human[known]).spearman
     if found.items < 100:
         warnings = [*warnings, f"{found.items} labels are few; 200 or more make weights that hold"]
     facts = {
@@ -209,9 +219,3 @@ def _packed(
     date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     file = WeightsFile(found.weights, replace(judge.provenance(**facts), date=date), by_rubric)
     return Fitted(file, found.items, found.groups, found.strength, correlation, tradeoff, tuple(warnings))
-
-
-def _out_of_fold(found: FitResult, human: np.ndarray) -> float | None:
-    assert found.out_of_fold is not None
-    known = np.isfinite(found.out_of_fold)
-    return _spearman(found.out_of_fold[known], human[known])

@@ -1,9 +1,9 @@
-"""Fitting as others do it: simplex weights by one pass of Adam over small batches.
+"""Fitting as it was published: simplex weights by one pass of Adam over small batches.
 
-Two recipes: `paper` (arXiv 2508.03550: one weight for each of the L+1 states, cross-entropy and
-absolute error) and `authors-code` (the published implementation: the last state is left out, and
-the error is squared). Where labels are integers both losses are theirs; fractional labels are
-interpolated here, while their implementation rounds them down.
+There are two recipes: `paper` (arXiv 2508.03550: one weight for each of the L+1 states, cross-entropy and
+absolute error) and `authors-code` (the published implementation, which leaves out the last state and
+squares the error). For integer labels both losses are the published ones; labels between two values
+are interpolated here, while the published implementation rounds them down.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import FitError
 from ..scoring import softmax
-from .fit import FitResult, check_choices, group_folds, pack
+from .fit import FitResult, SolvedPath, check_choices, pack
+from .folds import Columns, group_folds, out_of_fold
 from .objective import Loss, StateDesign, check_labelled, plain_design, soft_labels
-from .solving import Solution, predict, simplex_goal
+from .solving import Solution, simplex_goal
 
-# Their mixing parameter is sigmoid(0.5) throughout the first epoch.
+# The published code learns this mix, but its value stays sigmoid(0.5) throughout the first epoch.
 AUTHORS_MIX = 1.0 / (1.0 + math.exp(-0.5))
 
 
@@ -28,8 +30,13 @@ AUTHORS_MIX = 1.0 / (1.0 + math.exp(-0.5))
 class Recipe:
     """Adam on softmax-parametrised weights that start equal.
 
-    batch_size: items per step; the last batch may be smaller. shuffle_seed: order of the items,
-    None: as given. drop_last: leave the last state out, of fitting and of scoring.
+    name: what `preset` and `--like` call it.
+    loss: what is minimised.
+    drop_last: whether the last state is left out, of fitting and of scoring.
+    batch_size: items per step; the last batch may be smaller.
+    epochs: passes over the items.
+    learning_rate: Adam's step size.
+    shuffle_seed: seed of the items' order; None: the order in which they are given.
     """
 
     name: str
@@ -48,7 +55,10 @@ PRESETS = {
 
 
 def preset(name: str, *, batch_size: int = 8, shuffle_seed: int | None = None) -> Recipe:
-    """The recipe of that name with batch size and order as given. Raises FitError for unknown names."""
+    """The recipe of that name, with this batch size and order of the items.
+
+    Raises FitError for an unknown name and for a batch size below 1.
+    """
     if name not in PRESETS:
         raise FitError(f"unknown preset {name!r}", f"use one of {', '.join(PRESETS)}")
     if batch_size < 1:
@@ -56,22 +66,35 @@ def preset(name: str, *, batch_size: int = 8, shuffle_seed: int | None = None) -
     return replace(PRESETS[name], batch_size=batch_size, shuffle_seed=shuffle_seed)
 
 
+@dataclass(frozen=True)
+class _AdamMethod:
+    """One recipe. x: the layer logits that it uses, under the name `lens`."""
+
+    recipe: Recipe
+    lens: str
+    values: np.ndarray
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> SolvedPath:
+        return SolvedPath(self.lens, self.values, (_run(self.recipe, x[self.lens], human, self.values),))
+
+
 def fit_recipe(
     recipe: Recipe,
     layer_logits: np.ndarray,
     human: np.ndarray,
-    values: Sequence[float],
+    values: np.ndarray | Sequence[float],
     *,
     lens: str = "raw",
-    groups: Sequence | None = None,
+    groups: np.ndarray | Sequence[Any] | None = None,
     folds: int = 5,
     seed: int = 0,
     calibrate: bool = True,
 ) -> FitResult:
-    """Fit simplex weights by a recipe to layer logits (n, S, K) and human scores (n,).
+    """Fit simplex weights by a recipe to layer logits (n, S, K) of one lens and human scores (n,).
 
-    The calibration, which neither paper nor code has, is fitted on out-of-fold scores of the same
-    recipe. Raises FitError as `fitting.fit`, and where no state is left.
+    values: of the labels, (K,). groups: (n,), what folds never split; None: every item by itself.
+    calibrate: also fit the calibration, which neither the paper nor its code has, on out-of-fold scores
+    of the same recipe. Raises FitError as `fit` does, and where the recipe leaves no state.
     """
     check_choices("simplex", lens, recipe.loss, None)
     values, human = np.asarray(values, dtype=np.float64), np.asarray(human, dtype=np.float64)
@@ -83,10 +106,8 @@ def fit_recipe(
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     raw = None
     if calibrate:
-        fold, raw = group_folds(groups, folds, seed), np.empty(human.size)
-        for part in range(folds):
-            train = fold != part
-            raw[~train] = predict(x[~train], _run(recipe, x[train], human[train], values), values)
+        fold = group_folds(groups, folds, seed)
+        raw = out_of_fold(_AdamMethod(recipe, lens, values), {lens: x}, human, groups, fold)[0][0]
     end = _run(recipe, x, human, values)
     pairs = None if raw is None else (raw, human)
     weights = pack(end, "simplex", lens, values, pairs)
@@ -94,7 +115,10 @@ def fit_recipe(
 
 
 def adam(recipe: Recipe, layer_logits: np.ndarray, human: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The softmax's arguments (S,) after all steps; Adam as Kingma and Ba (2015), betas 0.9 and 0.999."""
+    """The softmax's arguments (S,) after all steps of Adam (Kingma and Ba 2015, algorithm 1; betas 0.9 and 0.999).
+
+    layer_logits (n, S, K); human (n,); values (K,).
+    """
     plan, soft = plain_design(layer_logits), soft_labels(human, values)
     arguments = np.zeros(plan.size.size)
     first, second, step = np.zeros_like(arguments), np.zeros_like(arguments), 0

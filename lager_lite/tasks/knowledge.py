@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..fitting import LENS_OF, Labelled, best_lens, group_folds
+from ..fitting import Columns, KindMethod, Labelled, Method, Scorer, folds_inside, group_folds, lenses_for, out_of_fold
 from ..records import WEIGHT_KINDS, Item, LayerWeights
 from ..scoring import direct, e_score
 from ..scoring import score as read_score
-from ..stats import Interval, f1_score, f1_statistic, interval_of
+from ..stats import Interval, Statistic, f1_score, f1_statistic, interval_of
 
 RULE = 0.75
 
@@ -118,9 +118,14 @@ def self_knowledge(
     """
     truth = _truth(data)
     fold = group_folds(data.group, folds, seed)
-    given = _fixed(data, weights)
-    fixed = {name: _held(scores, truth, fold) for name, scores in given.items()}
-    fitted = {k: _fitted(k, data, truth, fold=fold, folds=folds, seed=seed) for k in kinds if k != "uniform"}
+    logits = {"raw": data.raw, "norm": data.norm}
+    methods: dict[str, tuple[Method[_Called], Columns]] = {
+        name: (_FixedMethod(data.values[0]), {"score": scores}) for name, scores in _fixed(data, weights).items()
+    }
+    for kind in kinds:
+        if kind != "uniform":
+            weights_of = KindMethod(kind, data.values, folds_inside(data.group, fold), seed)
+            methods[kind] = (_FittedMethod(weights_of), lenses_for(kind, logits))
     found = int(truth.sum())
     return SelfKnowledge(
         n=len(truth),
@@ -132,8 +137,8 @@ def self_knowledge(
         items=tuple(map(str, data.item)),
         truth=tuple(map(bool, truth)),
         methods=tuple(
-            _knower(name, scores, limits, truth, fold=fold, groups=data.group, seed=seed, resamples=resamples)
-            for name, (scores, limits) in {**fixed, **fitted}.items()
+            _knower(name, out_of_fold(method, x, data.human, data.group, fold), truth, data.group, seed, resamples)
+            for name, (method, x) in methods.items()
         ),
     )
 
@@ -203,40 +208,56 @@ def _fixed(data: Labelled, weights: LayerWeights | None) -> dict[str, np.ndarray
     return scores
 
 
-def _held(scores: np.ndarray, truth: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The scores, and for each fold the best threshold of the others."""
-    parts = range(int(fold.max()) + 1)
-    return scores, np.array([best_threshold(scores[fold != p], truth[fold != p]) for p in parts])
+@dataclass(frozen=True)
+class _Called:
+    """Scores and the threshold at or below which they call a question unanswerable; predicts both, (2, n).
+
+    scorer: fitted weights; None where the scores stand in x under the name "score".
+    """
+
+    scorer: Scorer | None
+    threshold: float
+
+    def predict(self, x: Columns) -> np.ndarray:
+        scores = x["score"] if self.scorer is None else self.scorer.predict(x)[0]
+        return np.stack([scores, np.full(len(scores), self.threshold)])
 
 
-def _fitted(
-    kind: str, data: Labelled, truth: np.ndarray, *, fold: np.ndarray, folds: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores by weights fitted on the other folds. The threshold of a fold is chosen on scores that the
-    other folds got from weights that have not seen them either."""
-    scores, limits = np.empty(len(truth)), []
-    for part in range(folds):
-        train = fold != part
-        inside = {lens: data.lens(lens)[train] for lens in ("raw", "norm") if LENS_OF[kind] in (None, lens)}
-        found = best_lens(inside, data.human[train], data.values, kind=kind, groups=data.group[train], seed=seed)
-        scores[~train] = read_score(data.lens(found.weights.lens)[~train], data.values, found.weights)[1]
-        known = np.isfinite(found.out_of_fold)
-        limits.append(best_threshold(found.out_of_fold[known], truth[train][known]))
-    return scores, np.array(limits)
+@dataclass(frozen=True)
+class _FixedMethod:
+    """Scores that need no weights: only the threshold is chosen. lowest: the label of the unanswerable."""
+
+    lowest: float
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _Called:
+        return _Called(None, best_threshold(x["score"], human == self.lowest))
+
+
+@dataclass(frozen=True)
+class _FittedMethod:
+    """Weights and a threshold, chosen on scores of weights that have not seen the question either."""
+
+    weights: KindMethod
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _Called:
+        scorer = self.weights.fit(x, human, groups)
+        unseen = scorer.found.out_of_fold
+        assert unseen is not None  # every kind but uniform is cross-validated
+        known = np.isfinite(unseen)
+        return _Called(scorer, best_threshold(unseen[known], human[known] == self.weights.values[0]))
 
 
 def _knower(
     name: str,
-    scores: np.ndarray,
-    limits: np.ndarray,
+    called: tuple[np.ndarray, tuple[_Called, ...]],
     truth: np.ndarray,
-    *,
-    fold: np.ndarray,
     groups: np.ndarray,
     seed: int,
     resamples: int,
 ) -> Knower:
-    def span(statistic: Any) -> Interval | None:
+    (scores, limits), fits = called
+
+    def span(statistic: Statistic) -> Interval | None:
         return interval_of(statistic, groups, rng=np.random.default_rng(seed), resamples=resamples)
 
     def detection(called: np.ndarray, thresholds: Sequence[float]) -> Detection:
@@ -263,6 +284,6 @@ def _knower(
         name,
         tuple(map(float, scores)),
         detection(scores <= limit, [limit]),
-        detection(scores <= limits[fold], limits),
+        detection(scores <= limits, [fit.threshold for fit in fits]),
         curve,
     )

@@ -6,6 +6,7 @@ import pytest
 from lager_lite.errors import FitError
 from lager_lite.fitting import crossval as validation
 from lager_lite.fitting.fit import fit, rank_agreement
+from lager_lite.fitting.folds import group_folds, out_of_fold
 from lager_lite.fitting.recipes import fit_recipe, preset
 from lager_lite.scoring.aggregate import direct, e_score, score
 from tests.fitting.fitting_data import layered
@@ -22,13 +23,13 @@ def test_every_method_has_scores_and_tuning_pays():
     x, human, values, groups = lenses(noise=0.3)
     found = validation.cross_validate(x, human, values, groups=groups, grid=SHORT, folds=4, inner_folds=3)
     assert list(found.methods) == ["direct", "e_score", "uniform", "simplex", "signed", "full"]
-    rank = {name: rank_agreement(held.raw, human) for name, held in found.methods.items()}
+    rank = {name: rank_agreement(scores.raw, human) for name, scores in found.methods.items()}
     assert min(rank["signed"], rank["full"]) > rank["e_score"] + 0.02
     assert np.array_equal(found.methods["direct"].raw, direct(x["raw"][:, -1], values))
     assert np.array_equal(found.methods["e_score"].raw, e_score(x["raw"][:, -1], values))
-    for held in found.methods.values():
-        assert np.isfinite(held.raw).all() and held.calibrated.min() >= 1 and held.calibrated.max() <= 5
-    error = {name: np.abs(held.calibrated - human).mean() for name, held in found.methods.items()}
+    for scores in found.methods.values():
+        assert np.isfinite(scores.raw).all() and scores.calibrated.min() >= 1 and scores.calibrated.max() <= 5
+    error = {name: np.abs(scores.calibrated - human).mean() for name, scores in found.methods.items()}
     assert error["full"] < np.abs(found.methods["direct"].raw - human).mean()
     assert found.methods["simplex"].lenses == ("raw",) * 4 and len(found.methods["full"].strengths) == 4
 
@@ -41,9 +42,9 @@ def test_a_fold_is_scored_without_its_own_labels():
     held_out = before.fold == 1
     changed[held_out] = np.roll(human[held_out], 7)
     after = validation.cross_validate(x, changed, values, **options)
-    for name, held in before.methods.items():
-        assert np.array_equal(held.raw[held_out], after.methods[name].raw[held_out])
-        assert np.array_equal(held.calibrated[held_out], after.methods[name].calibrated[held_out])
+    for name, scores in before.methods.items():
+        assert np.array_equal(scores.raw[held_out], after.methods[name].raw[held_out])
+        assert np.array_equal(scores.calibrated[held_out], after.methods[name].calibrated[held_out])
     assert not np.array_equal(before.methods["full"].raw[~held_out], after.methods["full"].raw[~held_out])
 
 
@@ -104,21 +105,22 @@ def test_a_recipe_is_fitted_again_for_every_fold_without_the_states_it_leaves_ou
         x, human, values, kinds=["uniform"], groups=groups, recipes=[recipe], folds=3, inner_folds=3
     )
     assert list(found.methods) == ["direct", "e_score", "uniform", "like authors-code"]
-    train, held = found.fold != 1, found.methods["like authors-code"]
+    train, scores = found.fold != 1, found.methods["like authors-code"]
     alone = fit_recipe(recipe, x["raw"][train], human[train], values, groups=groups[train], folds=3)
     assert alone.weights.weights.shape == (5,)
     _, raw, calibrated = score(x["raw"][~train], values, alone.weights)
-    assert np.array_equal(held.raw[~train], raw) and np.array_equal(held.calibrated[~train], calibrated)
-    assert held.lenses == ("raw",) * 3
+    assert np.array_equal(scores.raw[~train], raw) and np.array_equal(scores.calibrated[~train], calibrated)
+    assert scores.lenses == ("raw",) * 3
 
 
 def test_agreement_grows_with_the_states_that_matter():
     x, human, values, groups = layered(300, noise=0.2)
+    fold = group_folds(groups, 5, 0)
     one, two, all_states = (
         rank_agreement(
-            validation.cross_validate_kind(
-                x, human, values, kind="full", lens="raw", groups=groups, strength=10.0, max_states=count
-            ),
+            out_of_fold(
+                validation.KindMethod("full", values, grid=(10.0,), max_states=count), {"raw": x}, human, groups, fold
+            )[0][0],
             human,
         )
         for count in (1, 2, 6)

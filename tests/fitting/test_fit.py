@@ -7,6 +7,7 @@ import pytest
 
 from lager_lite.errors import FitError
 from lager_lite.fitting import fit as fitting
+from lager_lite.fitting.folds import group_folds
 from lager_lite.fitting.objective import Loss
 from lager_lite.scoring import aggregate
 from tests.fitting.fitting_data import layered
@@ -49,7 +50,7 @@ def test_signed_and_full_learn_what_simplex_cannot():
 def test_out_of_fold_scores_come_from_weights_that_have_not_seen_the_group():
     x, human, values, groups = layered(120)
     found = fitting.fit(x, human, values, kind="full", lens="raw", groups=groups, strength=5.0)
-    fold = fitting.group_folds(groups, 5, 0)
+    fold = group_folds(groups, 5, 0)
     test = fold == 2
     other = fitting.fit(x[~test], human[~test], values, kind="full", lens="raw", strength=5.0, calibrate=False)
     assert found.out_of_fold[test] == pytest.approx(aggregate.score(x[test], values, other.weights)[1], abs=1e-9)
@@ -67,21 +68,10 @@ def test_labels_of_pure_noise_show_no_agreement_out_of_fold():
 
 
 def test_the_strongest_ridge_within_two_thousandths_of_the_best_is_chosen():
-    assert fitting.choose([(100.0, 0.30), (10.0, 0.499), (1.0, 0.50), (0.1, 0.45)]) == 1
-    assert fitting.choose([(100.0, 0.30), (10.0, 0.497), (1.0, 0.50)]) == 2
-    assert fitting.choose([(1.0, None), (100.0, None)]) == 1
-    assert fitting.choose([(100.0, None), (1.0, -0.2)]) == 1
-
-
-def test_groups_are_never_split_and_folds_are_even():
-    groups = np.repeat([f"g{i}" for i in range(23)], np.arange(23) % 5 + 1)
-    fold = fitting.group_folds(groups, 4, seed=3)
-    for name in np.unique(groups):
-        assert np.unique(fold[groups == name]).size == 1
-    sizes = np.bincount(fold)
-    assert sizes.sum() == groups.size and sizes.max() - sizes.min() <= 5
-    assert np.array_equal(fold, fitting.group_folds(groups, 4, seed=3))
-    assert not np.array_equal(fold, fitting.group_folds(groups, 4, seed=4))
+    assert fitting.choose_strength([(100.0, 0.30), (10.0, 0.499), (1.0, 0.50), (0.1, 0.45)]) == 1
+    assert fitting.choose_strength([(100.0, 0.30), (10.0, 0.497), (1.0, 0.50)]) == 2
+    assert fitting.choose_strength([(1.0, None), (100.0, None)]) == 1
+    assert fitting.choose_strength([(100.0, None), (1.0, -0.2)]) == 1
 
 
 def test_fewer_groups_than_folds_is_an_error_that_says_what_would_work():
@@ -152,42 +142,6 @@ def test_items_outside_the_selection_have_no_out_of_fold_score(monkeypatch):
     x, human, values, groups = layered()
     found = fitting.fit(x, human, values, kind="signed", lens="raw", groups=groups, grid=SHORT)
     assert np.isfinite(found.out_of_fold).sum() == 120 and found.items == 300
-
-
-def per_criterion(flip):
-    x, human, values, groups = layered(480, noise=0.2, seed=11)
-    names = np.array(["fluency", "relevance"])[np.arange(480) % 2]
-    if flip:
-        human = np.where(names == "fluency", human, 6.0 - human)
-    return x, human, values, names, groups
-
-
-def test_criteria_that_differ_get_their_own_weights():
-    x, human, values, names, groups = per_criterion(flip=True)
-    found = fitting.fit_by_criterion(x, human, values, names, kind="signed", lens="raw", groups=groups)
-    assert list(found.by_criterion) == ["fluency", "relevance"]
-    agreement = dict(found.trials)[found.strength]
-    assert agreement > max(a or -1 for _, a in found.pooled.trials) + 0.3
-    for name, one in found.by_criterion.items():
-        assert one.items == 240
-        raw = aggregate.score(x[names == name], values, one.weights)[1]
-        assert fitting.rank_agreement(raw, human[names == name]) > 0.6
-
-
-def test_criteria_that_are_alike_stay_near_the_pooled_weights():
-    x, human, values, names, groups = per_criterion(flip=False)
-    found = fitting.fit_by_criterion(x, human, values, names, kind="signed", lens="raw", groups=groups)
-    for one in found.by_criterion.values():
-        raw = [aggregate.score(x, values, w)[1] for w in (one.weights, found.pooled.weights)]
-        assert fitting.rank_agreement(*raw) > 0.97
-
-
-def test_uniform_weights_per_criterion_and_short_lists_are_refused():
-    x, human, values, _ = layered(30)
-    with pytest.raises(FitError, match="uniform weights are the same for every criterion"):
-        fitting.fit_by_criterion(x, human, values, ["a"] * 30, kind="uniform", lens="raw")
-    with pytest.raises(FitError, match="3 criteria were given for 30 items"):
-        fitting.fit_by_criterion(x, human, values, ["a"] * 3, kind="signed", lens="raw")
 
 
 @pytest.mark.parametrize("kind", ["uniform", "simplex", "signed", "full"])

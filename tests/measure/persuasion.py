@@ -18,7 +18,8 @@ import numpy as np
 
 from lager_lite.backbones.locate import locate_model
 from lager_lite.data.items import load_demo
-from lager_lite.fitting.fit import fit, group_folds
+from lager_lite.fitting.fit import fit
+from lager_lite.fitting.folds import group_folds
 from lager_lite.judging.judge import Judge
 from lager_lite.llama.options import BackendOptions
 from lager_lite.prompts.injection import signs

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import main
-from lager_lite.errors import DataError
+from lager_lite.errors import DataError, FitError
 from lager_lite.fitting.labelled import Labelled
 from lager_lite.records import Item, LayerWeights
 from lager_lite.tasks.knowledge import best_threshold, precision_recall, rule_threshold, self_knowledge, stratified
@@ -100,6 +100,22 @@ def test_noise_is_not_learned_from_twins_of_one_group():
     assert kept.curve.average < 0.5 and parted.curve.average > 0.7
 
 
+def test_six_groups_in_three_folds_are_enough():
+    """Each training part has four groups, fewer than the five folds that it would otherwise be split into."""
+    group = np.array([f"g{i % 6}" for i in range(120)])
+    result = self_knowledge(labelled(120, signal=0.5, group=group), folds=3, resamples=20)
+    assert (result.groups, result.folds) == (6, 3)
+    by = {m.method: m for m in result.methods}
+    assert list(by) == ["direct", "e_score", "uniform", "simplex", "signed", "full"]
+    assert by["full"].curve.average > 0.9 and len(by["full"].best.thresholds) == 3
+
+
+def test_two_groups_leave_nothing_to_choose_from():
+    group = np.array([f"g{i % 2}" for i in range(40)])
+    with pytest.raises(FitError, match="2 groups leave a training part with one: nothing can be chosen in it"):
+        self_knowledge(labelled(40, group=group), folds=2, resamples=20)
+
+
 def test_labels_between_the_ends_and_one_kind_alone_are_refused():
     data = labelled(20)
     data.human[3] = 3.0
@@ -128,8 +144,8 @@ def run(tmp_path, monkeypatch, tiny_model):
     (tmp_path / "a.toml").write_text(
         'criterion = "Known?"\ntemplate = "{sections} {criterion}"\n[[section]]\nfield = "instruction"\ntitle = "Q"\n'
     )
-    return lambda *more: CliRunner().invoke(
-        main, ["knowledge", "aware.json", "-m", str(tiny_model), *map(str, more)], catch_exceptions=False
+    return lambda *more, data="aware.json": CliRunner().invoke(
+        main, ["knowledge", data, "-m", str(tiny_model), *map(str, more)], catch_exceptions=False
     )
 
 
@@ -157,3 +173,12 @@ def test_the_command_reports_every_method(run, tmp_path):
 def test_a_limit_below_all_and_two_rubrics(run):
     assert "60 questions in 60 groups" in run("-r", "a.toml", "--all").stdout
     assert run("-r", "a.toml", "-r", "a.toml").exit_code == 2
+
+
+def test_the_command_works_with_six_groups_in_three_folds(run, tmp_path):
+    rows = [{"instruction": f"question {n}?", "score": 1 if n % 4 == 0 else 5, "topic": f"t{n % 6}"} for n in range(48)]
+    (tmp_path / "topics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run("-r", "a.toml", "--cv", 3, "--map", "group=topic", data="topics.jsonl")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("48 questions in 6 groups, 12 of them unanswerable; 3 folds\n")
+    assert [line.split()[0] for line in done.stdout.splitlines()[7:10]] == ["simplex", "signed", "full"]
