@@ -18,12 +18,12 @@ from ..llama import Backbone, Context, Generator, Request, available
 class Tapped:
     """What one tap costs.
 
-    tap: its name.
-    prefill: tokens per second with the tap, median over the rounds.
-    prefill_ratio: that speed over the speed without a tap, median of the rounds' own ratios.
-    decode: single tokens per second with the tap, median over the rounds.
-    decode_ratio: that speed over the speed without a tap, median of the rounds' own ratios.
-    early: seconds of a pass that ends early over those of the whole pass, by its fraction of the blocks ("10/30").
+    - `tap`: its name.
+    - `prefill`: tokens per second with the tap, median over the rounds.
+    - `prefill_ratio`: that speed over the speed without a tap, median of the rounds' own ratios.
+    - `decode`: single tokens per second with the tap, median over the rounds.
+    - `decode_ratio`: that speed over the speed without a tap, median of the rounds' own ratios.
+    - `early`: seconds of a pass that ends early over those of the whole pass, by its fraction of the blocks ("10/30").
     """
 
     tap: str
@@ -38,11 +38,11 @@ class Tapped:
 class TapCost:
     """What reading every state costs on this machine.
 
-    tokens: length of the prompt.
-    rounds: how often each side was measured.
-    prefill_plain: tokens per second without a tap, median over the rounds.
-    decode_plain: single tokens per second without a tap, median over the rounds.
-    taps: every tap that the library has, the one in use first.
+    - `tokens`: length of the prompt.
+    - `rounds`: how often each side was measured.
+    - `prefill_plain`: tokens per second without a tap, median over the rounds.
+    - `decode_plain`: single tokens per second without a tap, median over the rounds.
+    - `taps`: every tap that the library has, the one in use first.
     """
 
     tokens: int
@@ -60,10 +60,10 @@ class TapCost:
 class Writing:
     """The time that generating texts took, for all prompts in one way.
 
-    seconds: wall time of everything.
-    prompt_seconds: the part of it that went into the prompts.
-    evaluated: prompt tokens that were evaluated.
-    drawn: tokens that were generated.
+    - `seconds`: wall time of everything.
+    - `prompt_seconds`: the part of it that went into the prompts.
+    - `evaluated`: prompt tokens that were evaluated.
+    - `drawn`: tokens that were generated.
     """
 
     seconds: float
@@ -86,9 +86,9 @@ class Writing:
 class Different:
     """A prompt that got two different texts.
 
-    prompt: its place among the prompts, from 0.
-    tokens: how many tokens the two texts have in common at their start.
-    margin: difference between the logits of the two likeliest tokens at the place where the texts part.
+    - `prompt`: its place among the prompts, from 0.
+    - `tokens`: how many tokens the two texts have in common at their start.
+    - `margin`: difference between the logits of the two likeliest tokens at the place where the texts part.
     """
 
     prompt: int
@@ -100,15 +100,15 @@ class Different:
 class WritingCost:
     """Greedy texts for the same prompts, generated together and one at a time.
 
-    n: prompts.
-    most: the largest number of tokens of a text.
-    rounds: how often both sides were measured.
-    together: the last round with all prompts in one batch.
-    alone: the last round with one prompt at a time.
-    ratio: `rate` together over `rate` alone, median over the rounds.
-    step_ratio: `step_rate` together over `step_rate` alone, median over the rounds.
-    different: prompts whose text depends on which other prompts are in the batch.
-    different_rows: how many texts differ from those that were timed one at a time, which evaluate single rows.
+    - `n`: prompts.
+    - `most`: the largest number of tokens of a text.
+    - `rounds`: how often both sides were measured.
+    - `together`: the last round with all prompts in one batch.
+    - `alone`: the last round with one prompt at a time.
+    - `ratio`: `rate` together over `rate` alone, median over the rounds.
+    - `step_ratio`: `step_rate` together over `step_rate` alone, median over the rounds.
+    - `different`: prompts whose text depends on which other prompts are in the batch.
+    - `different_rows`: how many texts differ from those that were timed one at a time, which evaluate single rows.
     """
 
     n: int

@@ -26,10 +26,10 @@ SETTINGS = ("default", "exact")
 class Moved:
     """What one change did to the scores.
 
-    settings: one of SETTINGS.
-    change: what was changed, in words.
-    points: the largest difference of any score by method, in points of the scale.
-    identical: judgments whose scores are the same to the last bit.
+    - `settings`: one of SETTINGS.
+    - `change`: what was changed, in words.
+    - `points`: the largest difference of any score by method, in points of the scale.
+    - `identical`: judgments whose scores are the same to the last bit.
     """
 
     settings: str
@@ -42,9 +42,9 @@ class Moved:
 class Drift:
     """What every change did to the scores of one model.
 
-    model: name of its file.
-    judgments: how many were compared in every row.
-    rows: one for each change, in the order in which they were measured.
+    - `model`: name of its file.
+    - `judgments`: how many were compared in every row.
+    - `rows`: one for each change, in the order in which they were measured.
     """
 
     model: str

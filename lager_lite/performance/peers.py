@@ -26,10 +26,10 @@ PADDED, BATCH, NEW_TOKENS = 2048, 4, 10
 class PeerTimes:
     """What a judgment costs in transformers.
 
-    single: seconds per judgment, median over the prompts.
-    single_prompts: how many prompts were timed.
-    authors: seconds per judgment in the authors' way, median over the batches; None where no batch was full.
-    authors_batches: how many batches were timed.
+    - `single`: seconds per judgment, median over the prompts.
+    - `single_prompts`: how many prompts were timed.
+    - `authors`: seconds per judgment in the authors' way, median over the batches; None where no batch was full.
+    - `authors_batches`: how many batches were timed.
     """
 
     single: float

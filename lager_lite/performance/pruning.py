@@ -77,11 +77,11 @@ def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
 class Pruned:
     """What `prune_for` wrote.
 
-    path: the pruned file.
-    blocks: blocks in it.
-    whole_blocks: blocks of the whole model.
-    max_state: the highest state that the file gives.
-    bytes_before, bytes_after: sizes of the whole model's files and of the pruned file.
+    - `path`: the pruned file.
+    - `blocks`: blocks in it.
+    - `whole_blocks`: blocks of the whole model.
+    - `max_state`: the highest state that the file gives.
+    - `bytes_before`, `bytes_after`: sizes of the whole model's files and of the pruned file.
     """
 
     path: Path

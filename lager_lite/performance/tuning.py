@@ -33,14 +33,14 @@ QUANTIZATIONS = ("BF16", "Q8_0", "Q4_K_M", "Q4_0")
 class Candidate:
     """One quantization of a model, compared with the file as it is.
 
-    kind: name of the quantization, as llama.cpp writes it.
-    bytes: size of the file.
-    tokens_per_second: evaluated tokens per second, median over the rounds.
-    ratio: that speed over the speed of the file as it is, median of the rounds' own ratios.
-    state_drift: largest relative error of any state of eight prompts (norm of the difference over the norm).
-    layer_drift: largest difference of any single layer's expected score, in points of the scale (norm lens).
-    uniform_drift: largest difference of the score with equal weights, in points of the scale (norm lens).
-    error: why the copy could not be made, and all numbers are 0; None where it could.
+    - `kind`: name of the quantization, as llama.cpp writes it.
+    - `bytes`: size of the file.
+    - `tokens_per_second`: evaluated tokens per second, median over the rounds.
+    - `ratio`: that speed over the speed of the file as it is, median of the rounds' own ratios.
+    - `state_drift`: largest relative error of any state of eight prompts (norm of the difference over the norm).
+    - `layer_drift`: largest difference of any single layer's expected score, in points of the scale (norm lens).
+    - `uniform_drift`: largest difference of the score with equal weights, in points of the scale (norm lens).
+    - `error`: why the copy could not be made, and all numbers are 0; None where it could.
     """
 
     kind: str
@@ -57,11 +57,11 @@ class Candidate:
 class Tuning:
     """Which quantization of a model is fastest on this machine.
 
-    model: its name.
-    prompts: how many prompts were evaluated in each round.
-    tokens: their tokens.
-    candidates: the file as it is, then every quantization that was tried.
-    kept: where the fastest copy was put; None where none was.
+    - `model`: its name.
+    - `prompts`: how many prompts were evaluated in each round.
+    - `tokens`: their tokens.
+    - `candidates`: the file as it is, then every quantization that was tried.
+    - `kept`: where the fastest copy was put; None where none was.
     """
 
     model: str

@@ -27,13 +27,13 @@ _PLAIN_ROUNDS = 5
 class TimedPass:
     """One pass over the items.
 
-    max_state: the highest state that was read.
-    seconds: wall time.
-    first_score: seconds until the first judgments were done.
-    evaluated_tokens: tokens that were evaluated.
-    judgments_per_second: judgments per second of wall time.
-    tokens_per_second: evaluated tokens per second of wall time.
-    share: `tokens_per_second` over the speed of plain prefill.
+    - `max_state`: the highest state that was read.
+    - `seconds`: wall time.
+    - `first_score`: seconds until the first judgments were done.
+    - `evaluated_tokens`: tokens that were evaluated.
+    - `judgments_per_second`: judgments per second of wall time.
+    - `tokens_per_second`: evaluated tokens per second of wall time.
+    - `share`: `tokens_per_second` over the speed of plain prefill.
     """
 
     max_state: int
@@ -49,18 +49,19 @@ class TimedPass:
 class Workload:
     """How fast a judge worked through real items.
 
-    judgments: judgments without an error.
-    prompt_tokens: tokens of all prompts.
-    unique_tokens: nodes of the tree of their prefixes, the fewest tokens that have to be evaluated.
-    median_tokens: median length of a prompt in tokens.
-    batch_size: tokens of a batch.
-    plain: tokens per second of plain prefill: a median of some rounds before, between and after the passes, the best of these.
-    whole: the pass that reads all states.
-    early: the pass that ends at the asked-for state; None where none was asked for.
-    alone: how many items were judged one by one as well.
-    largest_difference: the largest difference between a score or single layer judged alone and in company,
-        in points of the scale; None where no item was judged alone.
-    peak_mb: peak memory of the process in 10^6 bytes; None where the system does not tell.
+    - `judgments`: judgments without an error.
+    - `prompt_tokens`: tokens of all prompts.
+    - `unique_tokens`: nodes of the tree of their prefixes, the fewest tokens that have to be evaluated.
+    - `median_tokens`: median length of a prompt in tokens.
+    - `batch_size`: tokens of a batch.
+    - `plain`: tokens per second of plain prefill, as a median of some rounds; the best such median of those
+      before, between and after the passes.
+    - `whole`: the pass that reads all states.
+    - `early`: the pass that ends at the asked-for state; None where none was asked for.
+    - `alone`: how many items were judged one by one as well.
+    - `largest_difference`: the largest difference between a score or single layer judged alone and in company,
+      in points of the scale; None where no item was judged alone.
+    - `peak_mb`: peak memory of the process in 10^6 bytes; None where the system does not tell.
     """
 
     judgments: int

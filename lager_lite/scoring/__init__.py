@@ -1,7 +1,8 @@
 """From hidden states and layer weights to a score.
 
-Pure numpy: states are projected onto the rows of the score tokens, the layers' logits are combined, and the
-expected score of the softmax is returned (LAGER, arXiv 2508.03550).
+States are projected onto the rows of the score tokens, the layers' logits are combined, and the expected score
+of their softmax is returned (LAGER, arXiv 2508.03550). Weights are read from and written to files here. This room
+knows arrays and files of weights, and no model.
 """
 
 from __future__ import annotations

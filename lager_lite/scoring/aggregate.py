@@ -1,42 +1,38 @@
-"""From layer logits to a score: every way of reading them, in plain numpy.
+"""From layer logits to a score: every way of reading them.
 
-Layer logits are (..., S, K): S states, K labels; any leading axes are items. All functions work in
-float64, leave their inputs alone and broadcast over the leading axes. Functions that speak of the
-last state take the last row they are given, so hand them all L+1 states.
+Layer logits have the shape (..., S, K), for S states and K labels; any leading axes are items. All functions
+compute in float64, leave their inputs alone and broadcast over the leading axes. Functions that speak of the
+last state use the last row that they are given, so they need all L+1 states.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 from ..errors import WeightsError
 from ..records import Calibration, LayerWeights
 
 
 def softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Probabilities of `logits` along `axis`; stable for logits of any finite size."""
-    shifted = np.asarray(logits, dtype=np.float64)
-    shifted = shifted - shifted.max(axis=axis, keepdims=True)
-    powers: np.ndarray = np.exp(shifted)
-    powers /= powers.sum(axis=axis, keepdims=True)
-    return powers
+    """Probabilities of `logits` along `axis`, in float64; stable for logits of any finite size."""
+    probabilities: np.ndarray = special.softmax(np.asarray(logits, dtype=np.float64), axis=axis)
+    return probabilities
 
 
 def log_softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Logarithm of `softmax`, without ever taking the logarithm of zero."""
-    shifted = np.asarray(logits, dtype=np.float64)
-    shifted = shifted - shifted.max(axis=axis, keepdims=True)
-    logs: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    """Logarithm of `softmax`, in float64; finite where the probability itself would round to zero."""
+    logs: np.ndarray = special.log_softmax(np.asarray(logits, dtype=np.float64), axis=axis)
     return logs
 
 
 def combine(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
     """One logit per label, (..., K), from layer logits (..., S, K) in the weights' lens.
 
-    Only as many states as the weights have are used, counted from state 0. With weights over
-    "probabilities" the result is the logarithm of the combined probabilities, so that the softmax
-    gives these back. Raises WeightsError where states or labels are missing, and for kinds whose
-    weights cannot be applied to probabilities.
+    Only states that have a weight are used, counted from state 0. With weights over "probabilities"
+    the result is the logarithm of the combined probabilities, so that the softmax returns these.
+    Raises WeightsError where states or labels are missing, and for kinds of weights that cannot be
+    applied to probabilities.
     """
     logits = _used_states(layer_logits, weights)
     if weights.over == "probabilities":
@@ -52,11 +48,11 @@ def combine(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
 def combine_arrays(logits: np.ndarray, weights: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     """Combined logits (..., K) of layer logits (..., S, K) with weights (S,) or (S, K).
 
-    (S,), one weight per state: combined[k] = sum_s weights[s] logits[s, k] + bias[k], the paper's
-    equation with free weights. (S, K), one per state and label: all layer logits together give one
-    evidence e = sum_sj weights[s, j] logits[s, j], and combined[k] = steps[k] e + bias[k] with
-    `label_steps`: the adjacent-category model for ordered grades (Agresti, Analysis of Ordinal
-    Categorical Data, 4.1). More evidence moves the whole distribution up, whichever label it came from.
+    Weights (S,), one per state: combined[k] = sum_s weights[s] logits[s, k] + bias[k], which is the paper's
+    equation with free weights. Weights (S, K), one per state and label: all layer logits together give
+    one evidence e = sum_sj weights[s, j] logits[s, j], and combined[k] = steps[k] e + bias[k] with
+    `label_steps`. This is the adjacent-category model for ordered grades (Agresti, Analysis of Ordinal
+    Categorical Data, 4.1): more evidence moves the whole distribution up, whichever label it comes from.
     """
     logits = np.asarray(logits)
     weights = np.asarray(weights, dtype=np.float64)
@@ -113,17 +109,17 @@ def per_layer_scores(layer_logits: np.ndarray, values: np.ndarray) -> np.ndarray
 
 
 def uniform_weights(n_states: int, lens: str) -> LayerWeights:
-    """Equal weights on `n_states` states: LAGER without tuning."""
+    """Equal weights on `n_states` states, which is LAGER without tuning."""
     return LayerWeights(kind="uniform", lens=lens, weights=np.full(n_states, 1.0 / n_states))
 
 
 def ablation(layer_logits: np.ndarray, values: np.ndarray, weights: LayerWeights) -> dict[str, np.ndarray]:
     """The ten rows of the paper's ablation (arXiv 2508.03550, section 4), each (...).
 
-    Keys are "<over>/<weights>/<reading>" with over in logits, probabilities; weights in uniform,
-    tuned; reading in expected, argmax; then "direct" and "e_score". Uniform rows and the last
-    state come from all states given, tuned rows from the states that `weights` has. Signed and
-    full weights do not apply to probabilities: their two "probabilities/tuned" rows are absent.
+    The keys are "<over>/<weights>/<reading>", where over is logits or probabilities, weights is uniform
+    or tuned, and reading is expected or argmax; and then "direct" and "e_score". The rows of uniform weights
+    and of the last state use all states given, the tuned rows those that have a weight. Signed and full
+    weights cannot be applied to probabilities, so their two "probabilities/tuned" rows are absent.
     """
     logits = np.asarray(layer_logits)
     even = uniform_weights(logits.shape[-2], weights.lens)
@@ -141,21 +137,22 @@ def ablation(layer_logits: np.ndarray, values: np.ndarray, weights: LayerWeights
 
 
 def apply_calibration(calibration: Calibration | None, scores: np.ndarray) -> np.ndarray:
-    """Raw scores (...) carried onto the human scale; unchanged where nothing was fitted."""
+    """Raw scores (...) mapped onto the human scale; unchanged where no calibration was fitted."""
     scores = np.asarray(scores, dtype=np.float64)
     if calibration is None or calibration.kind == "none":
-        return scores.copy()
-    carried: np.ndarray = np.interp(scores, calibration.x, calibration.y)
-    return carried
+        raw: np.ndarray = scores.copy()
+        return raw
+    calibrated: np.ndarray = np.asarray(np.interp(scores, calibration.x, calibration.y))
+    return calibrated
 
 
 def score(
     layer_logits: np.ndarray, values: np.ndarray, weights: LayerWeights
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities (..., K), raw score (...) and calibrated score (...) in one go.
+    """Probabilities (..., K), raw score (...) and calibrated score (...) of layer logits (..., S, K).
 
-    The calibrated score equals the raw one where the weights carry no calibration. Rank by the raw
-    score: a calibration may map neighbours to the same grade.
+    The calibrated score is the raw one where the weights have no calibration. Rank by the raw score,
+    since a calibration may map different scores to the same grade.
     """
     probabilities = distribution(layer_logits, weights)
     raw = expected(probabilities, values)
@@ -186,7 +183,7 @@ def _log_mixture(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
     logs = log_softmax(logits)
     top = logs.max(axis=-2, keepdims=True)
     mixed = np.einsum("...sk,s->...k", np.exp(logs - top), weights.astype(np.float64))
-    # A weight may be exactly zero where the only state that likes a label has it.
+    # The weight may be exactly zero on the only state that gives a label any probability.
     with np.errstate(divide="ignore"):
         logarithm: np.ndarray = np.log(mixed) + top[..., 0, :]
     return logarithm

@@ -1,4 +1,4 @@
-"""Hidden states to layer logits: the output norm, the score-token rows and the head's scaling."""
+"""From hidden states to layer logits: the output norm, the rows of the score tokens, and the head's scaling."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ..records import Head
 
 
 def apply_norm(states: np.ndarray, head: Head) -> np.ndarray:
-    """The output norm of every state: float32 (..., n_embd) to the same shape.
+    """Every state after the output norm: float32 (..., n_embd), the same shape as the states.
 
-    RMSNorm: x / sqrt(mean(x^2) + eps); LayerNorm: (x - mean) / sqrt(var + eps), var with divisor n;
-    then times the gain and plus the bias where the model has them.
+    RMSNorm is x / sqrt(mean(x^2) + eps), LayerNorm is (x - mean) / sqrt(var + eps) with the variance's divisor n.
+    The result is multiplied by the gain and the bias is added, where the model has them. Raises ValueError for
+    a norm of another kind.
     """
     x = np.asarray(states, dtype=np.float64)
     if head.norm_kind == "layer":
@@ -25,19 +26,21 @@ def apply_norm(states: np.ndarray, head: Head) -> np.ndarray:
         x = x * head.norm_weight
     if head.norm_bias is not None:
         x = x + head.norm_bias
-    return x.astype(np.float32)
+    normed: np.ndarray = x.astype(np.float32)
+    return normed
 
 
 def layer_logits(states: np.ndarray, head: Head, n_states_total: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The logits of the K score tokens under both lenses: (raw, norm), each float32 (..., S, K).
 
-    states float32 (S, n_embd) or (n, S, n_embd), state 0 first; n_states_total: L+1, needed where
-    the graph was ended early (S < L+1), since the last row then is not state L; None: S is L+1.
+    states: float32 (S, n_embd) or (n, S, n_embd), state 0 first. n_states_total: L+1; it is needed where
+    the pass ended early (S < L+1), since the last row then is not state L. None: S is L+1.
 
-    raw (LAGER, arXiv 2508.03550): states 0..L-1 as they are, state L after the output norm. norm:
-    every state after the output norm. The head's bias and scale apply to all; its soft cap, which
-    the paper's models do not have, to all of the norm lens but only to state L of the raw lens, as
-    raw states lie far outside the range that the cap was made for.
+    The raw lens (LAGER, arXiv 2508.03550) takes states 0..L-1 as they are, and state L after the output
+    norm. The norm lens takes every state after the output norm. The head's bias and scale apply to all
+    of them. Its soft cap, which the paper's models do not have, applies to every state of the norm lens but
+    only to state L of the raw lens, since raw states lie far outside the range that the cap was made for.
+    Raises ValueError for more states than n_states_total.
     """
     states = np.asarray(states, dtype=np.float32)
     count = states.shape[-2]
@@ -52,9 +55,9 @@ def layer_logits(states: np.ndarray, head: Head, n_states_total: int | None = No
 
 
 def label_mass(logits: np.ndarray, token_ids: Sequence[int]) -> float:
-    """The share of the softmax over the whole vocabulary that the tokens hold, in 0..1.
+    """The share of the whole vocabulary's probability that the tokens hold, from 0 to 1.
 
-    logits (n_vocab,), as llama.cpp returns them; computed in float64, shifted by the maximum.
+    logits: (n_vocab,), as llama.cpp returns them; the share is computed in float64.
     """
     values = np.asarray(logits, dtype=np.float64)
     weights = np.exp(values - values.max())
@@ -65,8 +68,12 @@ def _project(vectors: np.ndarray, head: Head) -> np.ndarray:
     logits = vectors @ head.rows.T
     if head.bias is not None:
         logits = logits + head.bias
-    return (logits * np.float32(head.logit_scale)).astype(np.float32, copy=False)
+    scaled: np.ndarray = (logits * np.float32(head.logit_scale)).astype(np.float32, copy=False)
+    return scaled
 
 
 def _softcap(logits: np.ndarray, cap: float) -> np.ndarray:
-    return logits if cap == 0 else (cap * np.tanh(logits / cap)).astype(np.float32)
+    if cap == 0:
+        return logits
+    capped: np.ndarray = (cap * np.tanh(logits / cap)).astype(np.float32)
+    return capped

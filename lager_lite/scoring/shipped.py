@@ -1,4 +1,4 @@
-"""Weights files that ship with the program, found by backbone and rubric."""
+"""The weights files that ship with the program, found by backbone and rubric."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from .weights import Provenance, WeightsFile, differences, load_weights
 
 
 def shipped_weights(now: Provenance) -> WeightsFile | None:
-    """The shipped weights that belong to this backbone, rubric and scale; None where none do."""
+    """The shipped weights for this backbone, rubric and scale; None where there are none.
+
+    Raises WeightsError for a shipped file that is corrupt.
+    """
     folder = shipped_folder()
     for path in sorted(folder.glob("*.json")) if folder else []:
         file = load_weights(path)

@@ -1,7 +1,7 @@
-"""The weights file: layer weights with all that says what they are for, as JSON.
+"""The weights file: layer weights and a record of what they are for, as JSON.
 
-Weights mean something for one backbone, one rubric and one scale only; loading them for anything
-else is an error that names the difference.
+Weights are valid only for the backbone, the rubrics and the scale that they were fitted on. Using them for
+anything else is an error that names the difference.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,23 @@ from ..errors import WeightsError
 from ..records import LENSES, WEIGHT_KINDS, Calibration, LayerWeights, Scale
 from ..system import write_beside
 
-SCHEMA = "lager-lite/weights"
-SCHEMA_VERSION = 1
+WEIGHTS_SCHEMA = "lager-lite/weights"
+WEIGHTS_SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What weights were fitted on, and for what they hold.
+    """What weights were fitted on, and so what they are valid for.
 
-    fingerprint, architecture, quantization, n_states: the backbone; rubrics: name -> hash of each
-    rubric that was fitted on; scale: of all of them; settings: what changes the numbers (flash
-    attention, KV types, how feedback is written); fit: how it was fitted (free-form, numbers and text);
-    date: ISO 8601.
+    - `fingerprint`: the backbone's content, "sha256:" and 64 digits.
+    - `architecture`: the backbone's architecture, as the GGUF file names it.
+    - `quantization`: the backbone's quantization, as llama.cpp names it.
+    - `n_states`: L+1, the number of states of the backbone.
+    - `scale`: the scale of all rubrics.
+    - `rubrics`: the hash of each rubric that was fitted on, by its name.
+    - `settings`: what changes the numbers (flash attention, KV types, how feedback is written).
+    - `fit`: how the weights were fitted, numbers and text in any form that JSON knows.
+    - `date`: the time of the fit, ISO 8601; "" where it is not known.
     """
 
     fingerprint: str
@@ -46,20 +51,25 @@ class Provenance:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """Layer weights and their provenance; by_rubric: weights of single rubrics, drawn toward `weights`
-    when they were fitted, empty where one set serves all."""
+    """Layer weights and what they were fitted on.
+
+    - `weights`: the weights for every rubric that has none of its own.
+    - `provenance`: what they were fitted on.
+    - `by_rubric`: the weights of single rubrics, which were drawn toward `weights` when they were fitted.
+      Empty where one set serves all rubrics.
+    """
 
     weights: LayerWeights
     provenance: Provenance
     by_rubric: Mapping[str, LayerWeights] = field(default_factory=dict)
 
     def of(self, rubric: str) -> LayerWeights:
-        """The weights of one rubric: its own where they were fitted, else those of all."""
+        """The weights of one rubric: its own where it has some, otherwise those for all."""
         return self.by_rubric.get(rubric, self.weights)
 
     @property
     def max_state(self) -> int:
-        """The highest state that any of the weights needs."""
+        """The highest state that any of the weights uses."""
         return max(len(w.weights) for w in (self.weights, *self.by_rubric.values())) - 1
 
 
@@ -79,7 +89,7 @@ def save_weights(path: str | Path, file: WeightsFile) -> None:
 def load_weights(path: str | Path) -> WeightsFile:
     """Read a weights file.
 
-    Raises WeightsError for a missing, corrupt or newer file; the message says what is wrong.
+    Raises WeightsError for a file that is missing, corrupt or of another version; the message says which.
     """
     path = Path(path)
     try:
@@ -92,11 +102,11 @@ def load_weights(path: str | Path) -> WeightsFile:
         raise WeightsError(
             f"the weights file {path} is not JSON: {error}", "make it again with lager-lite fit"
         ) from error
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+    if not isinstance(data, dict) or data.get("schema") != WEIGHTS_SCHEMA:
         raise WeightsError(f"{path} is not a weights file of lager-lite", "make one with lager-lite fit")
-    if data.get("version") != SCHEMA_VERSION:
+    if data.get("version") != WEIGHTS_SCHEMA_VERSION:
         raise WeightsError(
-            f"the weights file {path} has version {data.get('version')!r}, this program knows {SCHEMA_VERSION}",
+            f"the weights file {path} has version {data.get('version')!r}, this program knows {WEIGHTS_SCHEMA_VERSION}",
             "update lager-lite, or fit again",
         )
     try:
@@ -110,10 +120,10 @@ def load_weights(path: str | Path) -> WeightsFile:
 
 
 def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str]]:
-    """What differs between the weights' provenance and the present run.
+    """What differs between the weights' provenance and this run, in words: (fatal, bearable).
 
-    Returns (fatal, bearable): differences under which the numbers have no meaning, and those under
-    which they can still work (`--force`).
+    Under a fatal difference the weights cannot be applied or have no meaning. Under a bearable one they may
+    still be useful, and `--force` accepts them.
     """
     then = file.provenance
     fatal, bearable = [], []
@@ -138,9 +148,9 @@ def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str
 
 
 def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) -> list[str]:
-    """Raise WeightsError where the weights do not belong to this run.
+    """Raise WeightsError where the weights were fitted for something other than this run.
 
-    force: accept what can still work, and return it as warnings.
+    force: accept bearable differences, and return them as warnings.
     """
     fatal, bearable = differences(file, now)
     if fatal:
@@ -153,8 +163,8 @@ def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) ->
 def _to_json(file: WeightsFile) -> dict[str, Any]:
     provenance = file.provenance
     return {
-        "schema": SCHEMA,
-        "version": SCHEMA_VERSION,
+        "schema": WEIGHTS_SCHEMA,
+        "version": WEIGHTS_SCHEMA_VERSION,
         **_numbers(file.weights),
         "by_rubric": {name: _numbers(weights) for name, weights in file.by_rubric.items()},
         "backbone": {
@@ -253,8 +263,3 @@ def _check_numbers(weights: LayerWeights, provenance: Provenance) -> None:
         numbers += [x, y]
     if not all(math.isfinite(v) for part in numbers for v in part.tolist()):
         raise ValueError("a number is not finite")
-
-
-def without_calibration(weights: LayerWeights) -> LayerWeights:
-    """The same weights, scores left as they are."""
-    return replace(weights, calibration=None)
