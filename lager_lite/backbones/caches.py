@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelFileError
 from ..system import cache_base
@@ -30,8 +31,13 @@ _OLLAMA_HOSTS = ("registry.ollama.ai", "ollama.com")
 
 @dataclass(frozen=True)
 class Found:
-    """One model in a cache. name: what `-m` takes; path: its first file, None where problem says why
-    there is none; source: whose cache it is."""
+    """One model in a cache.
+
+    - `name`: what `-m` takes.
+    - `path`: its first file; None where `problem` says why there is none.
+    - `source`: whose cache it is.
+    - `problem`: why the model cannot be used, "" where it can.
+    """
 
     name: str
     path: Path | None
@@ -53,7 +59,7 @@ def ollama_folders() -> list[Path]:
 
 
 def lmstudio_folders() -> list[Path]:
-    """LM Studio's model folders: of the home that its pointer file names, else its usual ones."""
+    """LM Studio's model folders: first that of the home which its pointer file names, then the usual ones."""
     usual = [Path.home() / ".lmstudio", Path.home() / ".cache" / "lm-studio"]
     try:
         pointed = (Path.home() / ".lmstudio-home-pointer").read_text(encoding="utf-8").strip()
@@ -71,7 +77,7 @@ def llama_cpp_folder() -> Path:
 def find_hub(spec: str) -> Path:
     """The file of `user/repo[:quant]` in a Hugging Face cache.
 
-    The revision is `refs/main`'s where it holds such a file, else the newest snapshot that does.
+    The revision of `refs/main` is taken where it holds such a file, else the newest snapshot that does.
     Raises ModelFileError where there is none, with the command that downloads it.
     """
     match = _match(_REPO, spec, "hf:user/repo or hf:user/repo:Q4_K_M")
@@ -104,7 +110,7 @@ def find_lmstudio(spec: str) -> Path:
             return choose_file(files, match["quant"], f"lmstudio:{match['user']}/{match['repo']}")
     raise ModelFileError(
         f"lmstudio:{spec} is not among LM Studio's models ({', '.join(map(str, lmstudio_folders()))})",
-        "lager-lite models list names what is there; LM Studio's own window, or `lms get`, downloads more",
+        "run lager-lite models list to see what is there; download more in LM Studio's own window, or with `lms get`",
     )
 
 
@@ -130,7 +136,7 @@ def find_ollama(spec: str) -> Path:
 
 
 def everything() -> Iterator[Found]:
-    """Every GGUF model in the caches of this machine; a split one once."""
+    """Every GGUF model in the caches of this machine; a split model comes once."""
     for folder in hub_folders():
         for repository in sorted(folder.glob("models--*--*")):
             user, _, name = repository.name.removeprefix("models--").partition("--")
@@ -147,7 +153,7 @@ def everything() -> Iterator[Found]:
 
 
 def gguf_files(folder: Path, depth: int = 3) -> list[Path]:
-    """The GGUF files below a folder, at most `depth` levels down; of split ones the first part."""
+    """The GGUF files below a folder, at most `depth` levels down; of a split model only the first part."""
     found: list[Path] = []
     for level in range(depth):
         try:
@@ -158,9 +164,10 @@ def gguf_files(folder: Path, depth: int = 3) -> list[Path]:
 
 
 def choose_file(files: list[Path], quant: str | None, name: str) -> Path:
-    """The file of this quantization; without one the only file, or the one of PREFERRED_QUANT.
+    """The file of the quantization `quant`; for None the only file, or the one of PREFERRED_QUANT.
 
-    Raises ModelFileError naming the choices, and for a link to a file that is gone.
+    `name` is the repository for messages. Raises ModelFileError naming the choices, and for a link to a
+    file that is gone.
     """
     fitting = _fitting(files, quant)
     if not fitting:
@@ -183,7 +190,7 @@ def _fitting(files: list[Path], quant: str | None) -> list[Path]:
 
 
 def _quant(file: Path) -> str:
-    """What tells the files of one repository apart: the quantization in the name, else the name."""
+    """What tells the files of one repository apart: the quantization in the name, or else the name."""
     match = re.search(
         r"[-._]((?:UD-)?I?Q\d\w*|BF16|F16|F32|FP16|FP32|MXFP4\w*|TQ\d_\d)(?=[-.])", file.name, re.IGNORECASE
     )
@@ -236,10 +243,10 @@ def _blob(manifest: Path, folder: Path) -> Path:
     return path
 
 
-def _layers(manifest: Path, folder: Path) -> list[dict]:
+def _layers(manifest: Path, folder: Path) -> list[dict[str, Any]]:
     table = _manifest(manifest)
     for child in table.get("manifests") or []:
-        # A list names one manifest per kind of runner; the one with a GGUF is ours.
+        # A list names one manifest per kind of runner, and the one with a GGUF is the one we want.
         inner = (
             child
             if not isinstance(child, dict) or child.get("layers")
@@ -250,35 +257,35 @@ def _layers(manifest: Path, folder: Path) -> list[dict]:
             break
     layers = table.get("layers")
     if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
-        raise ModelFileError(f"{manifest} is no manifest of Ollama's: it has no layers", "pull the model again")
+        raise ModelFileError(f"{manifest} is not an Ollama manifest: it has no layers", "pull the model again")
     return layers
 
 
-def _manifest(path: Path) -> dict:
+def _manifest(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MANIFEST_LIMIT:
             raise ValueError("it is too large")
         table = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelFileError(
-            f"{path} cannot be read as a manifest of Ollama's: {error}", "pull the model again"
-        ) from None
+        raise ModelFileError(f"{path} cannot be read as an Ollama manifest: {error}", "pull the model again") from None
     if not isinstance(table, dict):
-        raise ModelFileError(f"{path} is no manifest of Ollama's", "pull the model again")
+        raise ModelFileError(f"{path} is not an Ollama manifest", "pull the model again")
     return table
 
 
-def _digest_path(layer: dict, folder: Path, manifest: Path) -> Path:
+def _digest_path(layer: Mapping[str, Any], folder: Path, manifest: Path) -> Path:
     digest = layer.get("digest")
     if not isinstance(digest, str) or not _DIGEST.match(digest):
-        raise ModelFileError(f"{manifest} names the blob {digest!r}, which is no sha256 digest", "pull the model again")
+        raise ModelFileError(
+            f"{manifest} names the blob {digest!r}, which is not a sha256 digest", "pull the model again"
+        )
     return folder / "blobs" / digest.replace(":", "-")
 
 
 def _match(pattern: re.Pattern[str], spec: str, example: str) -> re.Match[str]:
     match = pattern.match(spec)
     if match is None or ".." in spec.split("/"):
-        raise ModelFileError(f"{spec!r} is no name of a model", f"write it as {example}")
+        raise ModelFileError(f"{spec!r} is not the name of a model", f"write it as {example}")
     return match
 
 

@@ -16,9 +16,15 @@ else:
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """One backbone. package: the Python package that carries it, "" for none; repo: its GGUF
-    repository on Hugging Face, "" for none; quant: the file that is meant where none is named;
-    paper: whether LAGER's paper used it."""
+    """One backbone of the catalog.
+
+    - `name`: the short name, what `-m` takes.
+    - `package`: the Python package that carries it, "" for none.
+    - `repo`: its GGUF repository on Hugging Face, "" for none.
+    - `quant`: the quantization of the file that is meant.
+    - `note`: one remark for lists, may be empty.
+    - `paper`: whether LAGER's paper used it.
+    """
 
     name: str
     package: str = ""

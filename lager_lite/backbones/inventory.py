@@ -12,6 +12,7 @@ from ..errors import LagerError, ModelFileError
 from ..system import copies_folder
 from .caches import Found, everything, gguf_files
 from .catalog import read_catalog
+from .checks import integer
 from .locate import DEFAULT_PACKAGE, packaged
 from .model_file import ModelFile, open_model
 
@@ -22,9 +23,19 @@ _ROWS = 65
 
 @dataclass(frozen=True)
 class LocalModel:
-    """One model. name: what `-m` takes; size: bytes of all parts; blocks, context (tokens trained
-    for), memory (bytes, see `expected_memory`): 0 where the file cannot be read; judges: whether it
-    can; reason: why not, "" where it can."""
+    """One model on this machine.
+
+    - `name`: what `-m` takes.
+    - `source`: whose cache it is in, the package that carries it, or the folder that was asked for.
+    - `path`: its first file, "" where there is none.
+    - `size`: bytes of all parts.
+    - `architecture`, `quantization`: "" where the file cannot be judged with.
+    - `blocks`: L, 0 where the file cannot be judged with.
+    - `context`: tokens that it was trained for, 0 where the file cannot be judged with.
+    - `memory`: bytes, see `expected_memory`; 0 where the file cannot be judged with.
+    - `judges`: whether it can be judged with.
+    - `reason`: why not, "" where it can.
+    """
 
     name: str
     source: str
@@ -39,38 +50,43 @@ class LocalModel:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As a JSON dictionary."""
+        """A dictionary that json.dumps takes."""
         return asdict(self)
 
 
 def list_models(folders: Sequence[str | Path] = ()) -> tuple[LocalModel, ...]:
     """All models in the caches of this machine and below `folders`, each file once, in that order.
 
-    A file that is broken or cannot judge is a row with its reason. Raises ModelFileError for a
-    folder that is none.
+    A file that is broken or cannot be judged with is listed with the reason. Raises ModelFileError for
+    a folder that does not exist.
     """
     for folder in folders:
         if not Path(folder).is_dir():
             raise ModelFileError(f"{folder} is not a folder", "name a folder that holds .gguf files")
-    rows, seen = [], set()
+    models: list[LocalModel] = []
+    seen: set[str] = set()
     for found in _all(folders):
         real = None if found.path is None else os.path.realpath(found.path)
-        if real is not None and real in seen:
-            continue
-        seen.add(real)
-        rows.append(_row(found))
-    return tuple(rows)
+        if real is not None:
+            if real in seen:
+                continue
+            seen.add(real)
+        models.append(_local_model(found))
+    return tuple(models)
 
 
 def expected_memory(file: ModelFile, tokens: int = MEMORY_TOKENS) -> int:
-    """Bytes that judging prompts of up to `tokens` takes: weights, KV cache in f16, activations of a
-    batch of 512 tokens and 65 rows of logits. What Python itself needs is not in it."""
+    """The bytes of memory that judging takes with prompts of up to `tokens` tokens.
+
+    Counted are the weights, the KV cache in f16, the activations of a batch of 512 tokens and 65 rows of
+    logits. What Python itself needs is not included.
+    """
     info, head = file.info, file.header
     ask = f"{info.architecture}.attention."
     heads = _numbers(file, ask + "head_count") or [1]
     sharing = _numbers(file, ask + "head_count_kv") or heads
     width = info.n_embd // max(heads[0], 1)
-    per_head = int(head.get(ask + "key_length", width)) + int(head.get(ask + "value_length", width))  # type: ignore[call-overload]
+    per_head = integer(head, ask + "key_length", width) + integer(head, ask + "value_length", width)
     blocks = sharing if len(sharing) > 1 else sharing * info.n_blocks
     cache = 2 * per_head * sum(blocks) * (tokens + _BATCH)
     inner = max(_numbers(file, f"{info.architecture}.feed_forward_length") or [4 * info.n_embd])
@@ -95,7 +111,7 @@ def _all(folders: Iterable[str | Path]) -> Iterator[Found]:
             yield Found(str(file), file, str(folder))
 
 
-def _row(found: Found) -> LocalModel:
+def _local_model(found: Found) -> LocalModel:
     if found.path is None or found.problem:
         return _refused(found, found.problem)
     try:
@@ -106,17 +122,17 @@ def _row(found: Found) -> LocalModel:
     except (TypeError, ValueError, OverflowError) as error:
         return _refused(found, f"damaged: {error}")
     return LocalModel(
-        found.name,
-        found.source,
-        str(found.path),
-        info.size_bytes,
-        info.architecture,
-        info.quantization,
-        info.n_blocks,
-        info.n_ctx_train,
-        memory,
-        True,
-        "",
+        name=found.name,
+        source=found.source,
+        path=str(found.path),
+        size=info.size_bytes,
+        architecture=info.architecture,
+        quantization=info.quantization,
+        blocks=info.n_blocks,
+        context=info.n_ctx_train,
+        memory=memory,
+        judges=True,
+        reason="",
     )
 
 

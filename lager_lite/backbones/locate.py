@@ -22,7 +22,11 @@ SCHEMES = {
 
 @dataclass(frozen=True)
 class Located:
-    """A model file and why it is the one (for `doctor`)."""
+    """A model file, and why it is the one that is used.
+
+    - `path`: the file, or the first part of a split one.
+    - `why`: the reason in words, shown by `doctor`.
+    """
 
     path: Path
     why: str
@@ -32,8 +36,8 @@ def locate_model(name: str | None) -> Located:
     """The model to use: `name`, else LAGER_LITE_MODEL, else the default backbone.
 
     A name is a path, `hf:user/repo[:quant]`, `ollama:name[:tag]`, `lmstudio:publisher/model[:quant]`,
-    or a short name of the catalog; what is a file is a path. Raises ModelFileError where there is no
-    such model, naming the one command that brings it.
+    or a short name of the catalog. The name of an existing file is always a path. Raises ModelFileError
+    where there is no such model, naming the command that brings it.
     """
     if name:
         return _named(name, "given with -m")

@@ -1,4 +1,4 @@
-"""The GGUF file of a backbone: what it is, whether it can be judged with, and its score-token rows.
+"""The GGUF file of a backbone: what it says about itself, and its score-token rows.
 
 Only the header and the few rows that are needed are read, so opening a 40 GB file takes moments.
 """
@@ -10,48 +10,61 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
-from ..errors import ModelFileError, UnsupportedModelError
+from ..errors import ModelFileError
 from ..records import Head
-from .architectures import (
-    LAYER_NORM,
-    NO_NORM_WEIGHT,
-    NORM_TENSOR,
-    RECURRENT,
-    SOFTCAP_DEFAULT,
-    UNSUPPORTED,
-    WHOLE_HEAD_TURNS,
-    logit_scale,
+from .architectures import LAYER_NORM, NO_NORM_WEIGHT, NORM_TENSOR, RECURRENT, SOFTCAP_DEFAULT, logit_scale
+from .checks import (
+    DOWNLOAD_AGAIN,
+    check_architecture,
+    check_head_tensors,
+    check_purpose,
+    check_sizes,
+    check_tensor_types,
+    check_vocabulary,
+    damaged,
+    integer,
 )
 from .header import Header, TensorInfo, read_header
 from .tensors import fingerprint, quantization_name, read_rows
 
-_DOWNLOAD = "download the file again from its publisher"
-_OTHER_MODEL = "choose a chat or instruct model in GGUF format"
 _SPLIT_NAME = re.compile(r"^(?P<prefix>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf$")
-# Limits and rules behind which llama.cpp aborts the process instead of reporting an error.
-_MAX_BLOCKS, _MAX_EXPERTS = 512, 512
-# Written by `pruning.prune`: of which model a file holds the first blocks, and the file's own fingerprint,
-# which no longer fits when somebody has quantized the file again.
+# What a pruned copy says about the model whose first blocks it holds, and its own fingerprint, which no
+# longer fits when somebody has quantized the copy again.
 PRUNED_BLOCKS, PRUNED_FINGERPRINT = "lager_lite.pruned.whole_blocks", "lager_lite.pruned.fingerprint"
 PRUNED_OWN = "lager_lite.pruned.own_fingerprint"
-_ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
-# Kinds that llama.cpp stores but does not multiply with: its kernels abort, or read past their tables.
-_NO_WEIGHTS = frozenset(("F64", "I8", "I16", "I32", "I64"))
 
 
 @dataclass(frozen=True)
 class ModelInfo:
     """What a model file says about itself.
 
-    paths: all parts, the one to load first; n_blocks: L, without blocks for multi-token prediction;
-    whole_blocks: the L of the model that this one is, or of which it holds the first blocks (`prune`);
-    chat_template, bos_*, eos_*, add_bos, add_space_prefix: None where the file is silent (llama.cpp
-    then decides by the kind of tokenizer); sliding_window: tokens, 0 for none; recurrent: a
-    prefix's memory cannot be reused (recurrent or hybrid); fingerprint: of the
-    backbone, the same for renamed, split, pruned or re-described copies (`gguf_tensors.fingerprint`).
+    Where a field below may be None, the file is silent and llama.cpp decides by the kind of tokenizer.
+
+    - `paths`: all parts of the model, the one to load first.
+    - `architecture`: llama.cpp's name for it, for instance "qwen3".
+    - `name`: the model's name; the file's name where it has none.
+    - `n_blocks`: L, without blocks for multi-token prediction.
+    - `whole_blocks`: the L of the model of which this file holds the first blocks (`lager-lite prune`);
+      equal to `n_blocks` for a whole model.
+    - `n_embd`: the width of a state.
+    - `n_vocab`: the number of tokens in the vocabulary.
+    - `n_ctx_train`: the context in tokens that the model was trained for.
+    - `quantization`: as people write it, for instance "Q4_K_M".
+    - `size_bytes`: the size of all parts together.
+    - `chat_template`: jinja2 source; None where there is none.
+    - `tokenizer_model`: the kind of tokenizer, for instance "gpt2".
+    - `bos_id`, `bos_text`: the token that begins a text; None where none is named.
+    - `eos_id`, `eos_text`: the token that ends a text; None where none is named.
+    - `add_bos`: whether the BOS token belongs in front of a text, or None.
+    - `add_space_prefix`: whether a blank is put in front of a text, or None.
+    - `recurrent`: whether the memory is recurrent or hybrid, so that a prefix's cannot be reused.
+    - `sliding_window`: tokens that attention looks back, 0 for all.
+    - `fingerprint`: names the backbone; the same for renamed, split, pruned or re-described copies
+      (see `tensors.fingerprint`).
     """
 
     paths: tuple[Path, ...]
@@ -79,7 +92,12 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that passed the preflight."""
+    """A model file that has passed all checks.
+
+    - `info`: what it says about itself.
+    - `header`: the metadata of its first part.
+    - `tensors`: the tensors of all parts by name.
+    """
 
     info: ModelInfo
     header: Header
@@ -109,7 +127,7 @@ class ModelFile:
             norm_bias=None if arch in NO_NORM_WEIGHT else self._vector(f"{norm}.bias"),
             norm_eps=eps,
             logit_scale=logit_scale(arch, self._setting("logit_scale"), self.info.n_embd),
-            softcap=0.0 if cap is None else float(self._setting("final_logit_softcapping", cap)),
+            softcap=0.0 if cap is None else self._setting("final_logit_softcapping", cap),
         )
 
     def _norm_kind(self) -> tuple[str, float]:
@@ -121,72 +139,81 @@ class ModelFile:
         else:
             kind, eps = "rms", layer if rms is None else rms
         if eps is None:
-            raise ModelFileError(f"{self.info.paths[0]} has no epsilon for its output norm", _DOWNLOAD)
-        return kind, float(eps)
+            raise ModelFileError(f"{self.info.paths[0]} has no epsilon for its output norm", DOWNLOAD_AGAIN)
+        return kind, eps
+
+    @overload
+    def _setting(self, key: str) -> float | None: ...
+
+    @overload
+    def _setting(self, key: str, default: float) -> float: ...
 
     def _setting(self, key: str, default: float | None = None) -> float | None:
-        return self.header.get(f"{self.info.architecture}.{key}", default)  # type: ignore[return-value]
+        """A number among the architecture's settings; `default` where the file has none."""
+        name = f"{self.info.architecture}.{key}"
+        value = self.header.get(name, default)
+        if value is None:
+            return None
+        if not isinstance(value, (int, float)):
+            raise damaged(self.header, f"the {name} {value!r}")
+        return float(value)
 
     def _vector(self, name: str) -> np.ndarray | None:
         tensor = self.tensors.get(name)
         return None if tensor is None else read_rows(tensor, [0])[0]
 
 
-def open_model(path: str | os.PathLike) -> ModelFile:
+def open_model(path: str | os.PathLike[str]) -> ModelFile:
     """Check a GGUF file, all parts of a split one, and read what it says about itself.
 
     Raises ModelFileError for a missing, damaged or incomplete file, UnsupportedModelError for a
     sound one that cannot be judged with.
     """
     header = read_header(path)
-    _check_purpose(header)
+    check_purpose(header)
     headers = _all_parts(header)
     header = headers[0]
     tensors = {t.name: t for part in headers for t in part.tensors}
-    architecture = _check_architecture(header)
-    n_blocks, n_embd = _check_sizes(header, architecture)
-    n_vocab = _check_vocabulary(header, tensors, n_embd)
-    _check_head_tensors(header, tensors, architecture, n_embd, n_vocab)
-    _check_kinds(header, tensors)
+    architecture = check_architecture(header)
+    n_blocks, n_embd = check_sizes(header, architecture)
+    n_vocab = check_vocabulary(header, tensors, n_embd)
+    check_head_tensors(header, tensors, architecture, n_embd, n_vocab)
+    check_tensor_types(header, tensors)
     own = fingerprint(header, tensors)
     pruned = header.get(PRUNED_OWN) == own
+    bos_id, eos_id = (_token_id(header, end, n_vocab) for end in ("bos", "eos"))
+    bos_text, eos_text = _token_texts(header, (bos_id, eos_id))
     info = ModelInfo(
         paths=tuple(part.path for part in headers),
         architecture=architecture,
         name=str(header.get("general.name") or header.path.stem),
         n_blocks=n_blocks,
-        whole_blocks=_integer(header, PRUNED_BLOCKS, n_blocks) if pruned else n_blocks,
+        whole_blocks=integer(header, PRUNED_BLOCKS, n_blocks) if pruned else n_blocks,
         n_embd=n_embd,
         n_vocab=n_vocab,
-        n_ctx_train=_integer(header, f"{architecture}.context_length"),
+        n_ctx_train=integer(header, f"{architecture}.context_length"),
         quantization=quantization_name(header, tensors),
         size_bytes=sum(part.size for part in headers),
+        chat_template=_text(header, "tokenizer.chat_template"),
+        tokenizer_model=_text(header, "tokenizer.ggml.model") or "",
+        bos_id=bos_id,
+        bos_text=bos_text,
+        eos_id=eos_id,
+        eos_text=eos_text,
+        add_bos=_flag(header, "tokenizer.ggml.add_bos_token"),
+        add_space_prefix=_flag(header, "tokenizer.ggml.add_space_prefix"),
         recurrent=architecture in RECURRENT,
-        sliding_window=_integer(header, f"{architecture}.attention.sliding_window", 0),
+        sliding_window=integer(header, f"{architecture}.attention.sliding_window", 0),
         fingerprint=str(header.get(PRUNED_FINGERPRINT)) if pruned else own,
-        **_tokenizer(header, n_vocab),
     )
     return ModelFile(info, header, tensors)
 
 
-def _check_purpose(header: Header) -> None:
-    kind = header.get("general.type", "model")
-    if kind == "adapter":
-        raise UnsupportedModelError(
-            f"{header.path} is a LoRA adapter, not a whole model",
-            "merge it into its base model first (llama.cpp's llama-export-lora)",
-        )
-    if kind == "mmproj":
-        raise UnsupportedModelError(f"{header.path} is the image or audio part of a multimodal model", _OTHER_MODEL)
-    if kind != "model":
-        raise UnsupportedModelError(f"{header.path} holds {kind!r}, not a model", _OTHER_MODEL)
-
-
 def _all_parts(header: Header) -> list[Header]:
-    count = _integer(header, "split.count", 1)
+    count = integer(header, "split.count", 1)
     if count <= 1:
         return [header]
-    number, name = _integer(header, "split.no"), _SPLIT_NAME.match(header.path.name)
+    number, name = integer(header, "split.no"), _SPLIT_NAME.match(header.path.name)
     if not name or int(name["parts"]) != count or int(name["part"]) != number + 1:
         raise ModelFileError(
             f"{header.path} is part {number + 1} of {count}, but its name does not say so",
@@ -202,135 +229,35 @@ def _all_parts(header: Header) -> list[Header]:
     headers = [header if i == number else read_header(p) for i, p in enumerate(paths)]
     for i, part in enumerate(headers):
         if (part.get("split.no"), part.get("split.count")) != (i, count):
-            raise ModelFileError(f"{part.path} is not part {i + 1} of {count} of this model", _DOWNLOAD)
+            raise ModelFileError(f"{part.path} is not part {i + 1} of {count} of this model", DOWNLOAD_AGAIN)
     found, wanted = sum(len(p.tensors) for p in headers), header.get("split.tensors.count")
     if wanted is not None and found != wanted:
-        raise ModelFileError(f"the {count} parts of {header.path} hold {found} tensors, not {wanted}", _DOWNLOAD)
+        raise ModelFileError(f"the {count} parts of {header.path} hold {found} tensors, not {wanted}", DOWNLOAD_AGAIN)
     return headers
 
 
-def _check_architecture(header: Header) -> str:
-    architecture = header.get("general.architecture")
-    if not isinstance(architecture, str) or not architecture:
-        raise ModelFileError(f"{header.path} does not name its architecture", _DOWNLOAD)
-    reason = UNSUPPORTED.get(architecture)
-    if reason is None and header.get(f"{architecture}.attention.causal", True) is False:
-        reason = "its attention is not causal, so it predicts no next token"
-    elif reason is None and header.get(f"{architecture}.pooling_type", 0):
-        reason = "it was made for embeddings (the file sets pooling_type)"
-    elif architecture == "nanbeige" and _integer(header, "nanbeige.num_loops", 1) > 1:
-        reason = "its blocks run several times per token"
-    if reason:
-        raise UnsupportedModelError(f"{header.path} ({architecture}) cannot judge: {reason}", _OTHER_MODEL)
-    return architecture
+def _token_id(header: Header, end: str, n_vocab: int) -> int | None:
+    token = integer(header, f"tokenizer.ggml.{end}_token_id", -1)
+    return token if 0 <= token < n_vocab else None
 
 
-def _check_sizes(header: Header, arch: str) -> tuple[int, int]:
-    """Return (L, n_embd); refuse sizes on which llama.cpp would abort."""
-    blocks, extra = _integer(header, f"{arch}.block_count"), _integer(header, f"{arch}.nextn_predict_layers", 0)
-    if not 0 <= extra < blocks <= _MAX_BLOCKS:
-        raise _damaged(header, f"{blocks} blocks, {extra} of them for multi-token prediction")
-    n_embd = _integer(header, f"{arch}.embedding_length")
-    if n_embd < 1 or _integer(header, f"{arch}.context_length") < 1:
-        raise _damaged(header, "an embedding or context length below 1")
-    experts = _integer(header, f"{arch}.expert_count", 0)
-    used = header.get(f"{arch}.expert_used_count")
-    used = max(header.array(f"{arch}.expert_used_count"), default=0) if used is None else used
-    groups = _integer(header, f"{arch}.expert_group_count", 0)
-    if not 0 <= used <= experts <= _MAX_EXPERTS or (experts > 1 and not used) or (groups and groups >= experts):
-        raise _damaged(header, f"{experts} experts in {groups} groups, {used} of them used")
-    _check_attention(header, arch, n_embd)
-    return blocks - extra, n_embd
+def _token_texts(header: Header, ids: Sequence[int | None]) -> list[str | None]:
+    """The tokens' texts; the vocabulary is read only where one is wanted."""
+    if all(i is None for i in ids):
+        return [None for _ in ids]
+    tokens = header.array("tokenizer.ggml.tokens")
+    return [None if i is None else tokens[i] for i in ids]
 
 
-def _check_attention(header: Header, arch: str, n_embd: int) -> None:
-    scaling = header.get(f"{arch}.rope.scaling.type", "linear")
-    if scaling not in _ROPE_SCALINGS:
-        raise _damaged(header, f"the RoPE scaling {scaling!r}")
-    for kind in ("layer_norm_epsilon", "layer_norm_rms_epsilon"):
-        epsilon = header.get(f"{arch}.attention.{kind}", 0.0)
-        if not isinstance(epsilon, float) or not 0 <= epsilon < 1:
-            raise _damaged(header, f"the {kind} {epsilon!r}")
-    window = _integer(header, f"{arch}.attention.sliding_window", 0)
-    if not 0 <= window < 2**31:
-        raise _damaged(header, f"a sliding window of {window} tokens")
-    heads = header.get(f"{arch}.attention.head_count")
-    if not isinstance(heads, int) or heads == 0:
-        return
-    sharing = header.get(f"{arch}.attention.head_count_kv", heads)
-    if not 0 <= sharing <= heads or (sharing and heads % sharing):
-        raise _damaged(header, f"{heads} attention heads that share {sharing} key heads")
-    length = _integer(header, f"{arch}.attention.key_length", n_embd // heads)
-    values = _integer(header, f"{arch}.attention.value_length", n_embd // heads)
-    turning = _integer(header, f"{arch}.rope.dimension_count", length)
-    strict = arch in WHOLE_HEAD_TURNS and (turning, values) != (length, length)
-    if strict or turning % 2 or turning > length:
-        raise _damaged(header, f"heads of {length} and {values} numbers, of which RoPE turns {turning}")
+def _text(header: Header, key: str) -> str | None:
+    value = header.get(key)
+    if value is not None and not isinstance(value, str):
+        raise damaged(header, f"the {key} {value!r}")
+    return value
 
 
-def _check_vocabulary(header: Header, tensors: Mapping[str, TensorInfo], n_embd: int) -> int:
-    if not tensors:
-        raise UnsupportedModelError(
-            f"{header.path} holds a vocabulary only, no weights", "download the model itself, not its vocabulary"
-        )
-    model, tokens = header.get("tokenizer.ggml.model", "none"), header.entries.get("tokenizer.ggml.tokens")
-    if model in ("none", "no_vocab") or tokens is None:
-        raise UnsupportedModelError(f"{header.path} has no tokenizer", _OTHER_MODEL)
-    twice = header.repeated("tokenizer.ggml.tokens")
-    if twice is not None:
-        raise _damaged(header, f"the token {twice.decode('utf-8', 'replace')!r} twice in its vocabulary")
-    embedding = tensors.get("token_embd.weight") or tensors.get("output.weight")
-    if embedding is None:
-        raise ModelFileError(f"{header.path} has no token embeddings (token_embd.weight)", _DOWNLOAD)
-    if embedding.shape != (n_embd, tokens.count):
-        raise _damaged(header, f"{embedding.name} of shape {embedding.shape}, expected {(n_embd, tokens.count)}")
-    return tokens.count
-
-
-def _check_head_tensors(
-    header: Header, tensors: Mapping[str, TensorInfo], architecture: str, n_embd: int, n_vocab: int
-) -> None:
-    name = NORM_TENSOR.get(architecture, "output_norm")
-    if architecture not in NO_NORM_WEIGHT and f"{name}.weight" not in tensors:
-        raise ModelFileError(f"{header.path} has no output norm ({name}.weight)", _DOWNLOAD)
-    wanted = {f"{name}.weight": (n_embd,), f"{name}.bias": (n_embd,), "output.bias": (n_vocab,)}
-    wanted["output.weight"] = (n_embd, n_vocab)
-    for key, shape in wanted.items():
-        tensor = tensors.get(key)
-        if tensor is not None and tensor.shape != shape:
-            raise _damaged(header, f"{key} of shape {tensor.shape}, expected {shape}")
-
-
-def _check_kinds(header: Header, tensors: Mapping[str, TensorInfo]) -> None:
-    for tensor in tensors.values():
-        vector = len(tensor.shape) == 1 and (tensor.name.endswith(".bias") or tensor.name.endswith("norm.weight"))
-        kind = tensor.kind.name
-        if (vector and kind != "F32") or (kind in _NO_WEIGHTS and tensor.name.endswith(".weight")):
-            raise _damaged(header, f"{tensor.name} as {kind}, with which llama.cpp cannot compute")
-
-
-def _tokenizer(header: Header, n_vocab: int) -> dict[str, object]:
-    ids = {end: _integer(header, f"tokenizer.ggml.{end}_token_id", -1) for end in ("bos", "eos")}
-    known = {end: i if 0 <= i < n_vocab else None for end, i in ids.items()}
-    tokens = header.array("tokenizer.ggml.tokens") if set(known.values()) != {None} else ()
-    found: dict[str, object] = {f"{end}_id": i for end, i in known.items()}
-    found.update({f"{end}_text": None if i is None else tokens[i] for end, i in known.items()})
-    named = {"chat_template": "chat_template", "tokenizer_model": "ggml.model"}
-    named |= {"add_bos": "ggml.add_bos_token", "add_space_prefix": "ggml.add_space_prefix"}
-    for field, key in named.items():
-        found[field] = header.get(f"tokenizer.{key}")
-        kind = bool if field.startswith("add_") else str
-        if found[field] is not None and not isinstance(found[field], kind):
-            raise _damaged(header, f"the tokenizer.{key} {found[field]!r}")
-    return found
-
-
-def _damaged(header: Header, what: str) -> ModelFileError:
-    return ModelFileError(f"{header.path} is damaged: it has {what}", _DOWNLOAD)
-
-
-def _integer(header: Header, key: str, default: int | None = None) -> int:
-    value = header.get(key, default)
-    if not isinstance(value, int):
-        raise ModelFileError(f"{header.path} has no usable {key} (found {value!r})", _DOWNLOAD)
+def _flag(header: Header, key: str) -> bool | None:
+    value = header.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise damaged(header, f"the {key} {value!r}")
     return value

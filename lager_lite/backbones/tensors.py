@@ -35,15 +35,19 @@ def read_rows(tensor: TensorInfo, rows: Sequence[int]) -> np.ndarray:
     except NotImplementedError:
         raise UnsupportedModelError(
             f"{tensor.path}: {tensor.name} is quantized as {tensor.kind.name}, which cannot be read back",
-            "use a file of the model with another quantization (Q4_K_M or Q8_0, say)",
+            "use a file of the model with another quantization, for instance Q4_K_M or Q8_0",
         ) from None
     return np.ascontiguousarray(found, dtype=np.float32)
 
 
 def quantization_name(header: Header, tensors: Mapping[str, TensorInfo]) -> str:
-    """The file's quantization as people write it, e.g. "Q4_K_M"; the type of most bytes if unsaid."""
+    """The file's quantization as people write it, for instance "Q4_K_M".
+
+    Where the file does not say it: the type that takes the most bytes.
+    """
+    named = header.get("general.file_type", -1)
     try:
-        name = LlamaFileType(header.get("general.file_type", -1)).name
+        name = LlamaFileType(named if isinstance(named, int) else -1).name
         return name.removeprefix("MOSTLY_").removeprefix("ALL_")
     except ValueError:
         sizes: dict[str, int] = {}

@@ -141,7 +141,7 @@ def test_a_link_whose_blob_is_gone_is_named(hub):
     ],
 )
 def test_a_name_that_is_none_is_refused(home, name):
-    assert "is no name of a model" in failure(name).message
+    assert "is not the name of a model" in failure(name).message
 
 
 def test_an_ollama_model_is_its_blob(home):
@@ -174,15 +174,15 @@ def test_ollamas_linked_manifests_are_read_and_the_gguf_among_the_runners_is_tak
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{not json", "cannot be read as a manifest of Ollama's"),
-        (b"[]", "is no manifest of Ollama's"),
-        (b"{}", "is no manifest of Ollama's: it has no layers"),
+        (b"{not json", "cannot be read as an Ollama manifest"),
+        (b"[]", "is not an Ollama manifest"),
+        (b"{}", "is not an Ollama manifest: it has no layers"),
         (b'{"layers": []}', "names 0 GGUF files, expected 1"),
         (
             json.dumps(
                 {"layers": [{"mediaType": "application/vnd.ollama.image.model", "digest": "sha256:../../x"}]}
             ).encode(),
-            "is no sha256 digest",
+            "is not a sha256 digest",
         ),
         (
             json.dumps(
@@ -190,7 +190,7 @@ def test_ollamas_linked_manifests_are_read_and_the_gguf_among_the_runners_is_tak
             ).encode(),
             "which is missing",
         ),
-        (b"[" * 100_000, "cannot be read as a manifest of Ollama's"),
+        (b"[" * 100_000, "cannot be read as an Ollama manifest"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(home, content, message):
