@@ -10,13 +10,14 @@ from .about import about
 from .backbone import Backbone, gpu_layers
 from .build import BACKENDS, BuildRequest, build
 from .context import Context, Group
-from .generate import Generator, Request, Sampling
+from .generate import Generator, Request
 from .guard import check_loads
 from .library import load
 from .native_tap import available
 from .options import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
 from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
+from .sampling import Sampling
 from .schedule import cut_sorted, sort_prompts, unique_tokens
 
 __all__ = [

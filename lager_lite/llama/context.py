@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from .library import Library
 from .native_tap import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
 from .schedule import Step, plan, plan_alone
+
+AnyContext = TypeVar("AnyContext", bound="Context")
 
 LEAST_ROWS = 2
 """The fewest rows whose products do not depend on how many they are."""
@@ -76,7 +78,7 @@ class Context:
         if self.tap is not None:
             self.tap.attach(self._ctx)
 
-    def __enter__(self) -> Context:
+    def __enter__(self: AnyContext) -> AnyContext:
         return self
 
     def __exit__(self, *_: object) -> None:

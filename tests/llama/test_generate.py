@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from lager_lite.errors import BackendError
 from lager_lite.llama.backbone import Backbone
-from lager_lite.llama.generate import Generator, Request, Sampling, draw_token
+from lager_lite.llama.generate import Generator, Request
 from lager_lite.llama.options import BackendOptions
+from lager_lite.llama.sampling import Sampling, draw_token
 from lager_lite.performance.bench import Different, _different
 
 EXACT = BackendOptions.exact(threads=1)
