@@ -6,6 +6,9 @@ code 1. Anything else that is raised is a bug of ours and keeps its traceback.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 
 class LagerError(Exception):
     """A failure with its remedy.
@@ -47,5 +50,30 @@ class WeightsError(LagerError):
     """A weights file that is corrupt or belongs to something else."""
 
 
+class OutputError(LagerError):
+    """A file that cannot be written."""
+
+
 class StoreError(LagerError):
     """The store cannot be opened, read or written."""
+
+
+def error_to_json(error: LagerError) -> str:
+    """An error as one line of JSON, for another process: its kind, message and hint."""
+    return json.dumps({"kind": type(error).__name__, "message": error.message, "hint": error.hint})
+
+
+def error_from_json(text: str) -> LagerError:
+    """The error that `error_to_json` wrote; a kind that is not known here becomes a plain LagerError.
+
+    Raises ValueError, KeyError or TypeError for any other text.
+    """
+    told = json.loads(text)
+    kinds = {kind.__name__: kind for kind in _kinds(LagerError)}
+    return kinds.get(told["kind"], LagerError)(told["message"], told["hint"])
+
+
+def _kinds(kind: type[LagerError]) -> Iterator[type[LagerError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds(narrower)

@@ -66,7 +66,7 @@ class RowFile:
         """Write the rows `numbers` (from 0) to another file as they stand in this one; return how many.
 
         What stands before the first row, between two and after the last is that of this file.
-        Raises DataError where the output cannot be written, or is this file.
+        Raises OutputError where the output cannot be written, DataError where it is this file.
         """
         if Path(output).resolve() == self.path.resolve():
             raise DataError(f"{output}: is the file that is being read", "name another file with -o")
@@ -82,10 +82,7 @@ class RowFile:
                 file.write(self._tail if count or self.is_list else b"")
             return count
 
-        try:
-            return write_beside(output, write)
-        except OSError as error:
-            raise DataError(f"{output}: cannot write: {error.strerror}", "choose another place with -o") from None
+        return write_beside(output, write)
 
     def _now(self) -> tuple[int, int]:
         found = os.stat(self.path)

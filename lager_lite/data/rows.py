@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, OutputError
 from ..system import write_beside
 
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
@@ -91,22 +91,13 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
     The file appears complete or not at all: it is written beside its place, synced and renamed. "-"
     is stdout (JSONL). Nested values become JSON text in tables. No rows give an empty JSONL file.
-    Raises DataError where the folder is missing or cannot be written.
+    Raises OutputError where the folder is missing or cannot be written.
     """
     path = str(path)
     if path == "-":
         return _write_stdout(rows)
     writer = _WRITERS.get(Path(path).suffix.lower(), _write_jsonl)
-    target = Path(path)
-    try:
-        if target.exists() and not target.is_file():
-            if target.is_dir():
-                raise DataError(f"{path}: is a folder, cannot write rows to it")
-            with open(target, "w", encoding="utf-8", newline="") as pipe:
-                return writer(pipe, rows)
-        return write_beside(target, lambda file: writer(file, rows), text=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot write: {error.strerror}", "choose another place with -o") from None
+    return write_beside(path, lambda file: writer(file, rows), text=True)
 
 
 def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:
@@ -116,7 +107,7 @@ def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:
     except BrokenPipeError:
         raise  # the reader has enough: no error, and click ends quietly
     except OSError as error:
-        raise DataError(
+        raise OutputError(
             f"stdout: cannot write: {error.strerror}", "write to a file with -o, which is complete or absent"
         ) from None
     return count

@@ -191,12 +191,9 @@ def run_json(run: Run) -> str:
 
 
 def save_run(path: str | Path, run: Run) -> None:
-    """Write a run, complete or not at all. Raises DataError where it cannot be written."""
+    """Write a run, complete or not at all. Raises OutputError where it cannot be written."""
     text = run_json(run)
-    try:
-        write_beside(path, lambda file: file.write(text), text=True)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}", "name another file") from error
+    write_beside(path, lambda file: file.write(text), text=True)
 
 
 def load_run(path: str | Path) -> Run:

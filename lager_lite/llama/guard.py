@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..backbones import ModelInfo, open_model
-from ..errors import BackendError, LagerError, ModelFileError
+from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
 from ..system import loaded_folder, offline
 from .backbone import Backbone
 from .library import SUPPORTED_VERSIONS
@@ -94,7 +94,7 @@ def run_child(path: str, options: str) -> None:
         with offline.refusing():
             try_model(path, BackendOptions(**json.loads(options)))
     except LagerError as error:
-        print(json.dumps({"kind": type(error).__name__, "message": error.message, "hint": error.hint}), flush=True)
+        print(error_to_json(error), flush=True)
         os._exit(_FAILED)
     # What llama.cpp frees at the end of a process is not what this is about.
     os._exit(0)
@@ -108,9 +108,7 @@ def _key(info: ModelInfo, options: BackendOptions) -> str:
 
 def _failure(path: Path, done: subprocess.CompletedProcess[bytes]) -> LagerError:
     if done.returncode == _FAILED:
-        told = json.loads(done.stdout.decode("utf-8", "replace").strip().splitlines()[-1])
-        kind = BackendError if told["kind"] == "BackendError" else ModelFileError
-        return kind(told["message"], told["hint"])
+        return error_from_json(done.stdout.decode("utf-8", "replace").strip().splitlines()[-1])
     lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     said = f": {lines[-1].strip()[:300]}" if lines else ""
     if done.returncode < 0:

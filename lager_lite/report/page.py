@@ -10,7 +10,6 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import DataError
 from ..evaluation import Evaluation, MethodResult, Origin
 from ..stats import Interval
 from ..system import write_beside
@@ -146,17 +145,14 @@ def made(origin: Origin, more: Sequence[tuple[str, str]] = ()) -> tuple[str, lis
 
 
 def write_page(path: str | Path, text: str) -> None:
-    """Write a page, complete or not at all. Raises DataError where it cannot be written."""
-    try:
-        write_beside(path, lambda file: file.write(text), text=True)
-    except OSError as error:
-        raise DataError(f"the report {path} cannot be written: {error.strerror}", "name another file") from error
+    """Write a page, complete or not at all. Raises OutputError where it cannot be written."""
+    write_beside(path, lambda file: file.write(text), text=True)
 
 
 def write_report(path: str | Path, evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = None) -> None:
     """The page of one evaluation. tradeoff: (highest state, Spearman, interval) of shorter passes.
 
-    Raises LagerError where matplotlib is missing, DataError where `path` cannot be written.
+    Raises LagerError where matplotlib is missing, OutputError where `path` cannot be written.
     """
     write_page(path, report(evaluation, origin, tradeoff))
 

@@ -21,7 +21,7 @@ _LINES = ((MUTED, (1, 1.2)), (MUTED, (4, 2)), (SECOND, (1, 1.2)), (INK, (4, 2)),
 
 
 def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> None:
-    """The page of `knowledge`. Raises LagerError without matplotlib, DataError where it cannot be written."""
+    """The page of `knowledge`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     best = max(found.methods, key=lambda m: m.curve.average)
     share = found.unanswerable / found.n
     lead = (
@@ -58,7 +58,7 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
 
 
 def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
-    """The page of `rank`. Raises LagerError without matplotlib, DataError where it cannot be written."""
+    """The page of `rank`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     best = max(found.methods, key=lambda m: m.accuracy)
     lead = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of {found.pairs} pairs {_range(best.interval)}."
     head = ("method", "accuracy", "95% interval", "ties", "gain on e_score", "95% interval")
@@ -90,7 +90,7 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
 
 def write_selected(path: str | Path, found: Selection, scores: Scores, origin: Origin, how: str) -> None:
     """The page of `select`; how: the rule of selection in words. Raises LagerError without matplotlib,
-    DataError where it cannot be written."""
+    OutputError where it cannot be written."""
     lead = f"{found.chosen} of {found.rows} rows kept" + (
         "" if found.cut is None else f", with scores from {found.cut:.3f} to {found.high:.3f}."
     )
@@ -134,7 +134,7 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
 
 
 def write_inspection(path: str | Path, item: Item, found: Sequence[Inspection], origin: Origin) -> None:
-    """The page of `inspect`. Raises LagerError without matplotlib, DataError where it cannot be written."""
+    """The page of `inspect`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     texts = facts(list(item.fields.items()) or [("prompt", item.rendered or "")], label="Item")
     sections = [("Item", [texts])]
     for number, one in enumerate(found):

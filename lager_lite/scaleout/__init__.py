@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from .ray_workers import Cluster, ScoreBatch, spread
+from .ray_workers import Cluster, spread
+from .score_batch import COLUMNS, SPARK_SCHEMA, ScoreBatch
 from .shards import Shard, fill_store, merge_outputs, parse_shard
 
 __all__ = [
+    "COLUMNS",
     "Cluster",
+    "SPARK_SCHEMA",
     "ScoreBatch",
     "Shard",
     "fill_store",

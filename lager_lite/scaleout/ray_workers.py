@@ -1,90 +1,45 @@
-"""The same job on the workers of an engine that is there already.
+"""The same job on the workers of a Ray cluster.
 
-`spread` lets the workers of a Ray cluster evaluate what a judge misses: the judge renders, looks up
-and stores as ever, and sends token lists. They are cut along the sorted prompts, so that what shares a
-prefix stays together.
-
-`ScoreBatch` is for pipelines of your own: made once per worker, called with batches of rows, and
-nothing else. A row has an `id` and what the rubric needs; each judgment is a row of COLUMNS.
-
-Ray:
-
-    rows = ray.data.read_json("items.jsonl").sort("source")
-    scored = rows.map_batches(
-        ScoreBatch,
-        fn_constructor_kwargs={"model": "judge.gguf", "rubric": "faithfulness", "threads": 4},
-        compute=ray.data.ActorPoolStrategy(size=8), num_cpus=4, batch_size=512,
-    )
-
-Spark, where SCHEMA names the columns and their types:
-
-    def score(frames):
-        judge = ScoreBatch("judge.gguf", rubric="faithfulness", threads=4)
-        for frame in frames:
-            yield judge(frame)
-
-    scored = table.repartition("source").mapInPandas(score, SCHEMA)
-
-Dask, with one thread per worker process (a judge is not for two threads at a time):
-
-    @functools.cache
-    def judge():
-        return ScoreBatch("judge.gguf", rubric="faithfulness", threads=4)
-
-    def score(part):
-        return judge()(part)
-
-    meta = {name: str if kind == "string" else float for name, kind in COLUMNS.items()}
-    scored = frame.map_partitions(score, meta=meta)
-
-Dask wants both functions at the top of a module. In all three, sort or group the rows by what they share: only rows of one batch share prefixes.
+`spread` lets the workers evaluate the prompts whose readings the judge does not have. The judge renders, looks up
+and stores as usual, and sends lists of tokens. The sorted prompts are cut into runs of neighbours, so that
+prompts that share a prefix stay together.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import errors
-from ..backbones import locate_model
-from ..data import ALIASES, Row, item_of_row
-from ..errors import BackendError, DataError, LagerError, ModelFileError
-from ..judging import Judge, judgment_row
+from ..errors import BackendError, LagerError, error_from_json, error_to_json
+from ..judging import Judge
 from ..llama import BackendOptions, cut_sorted, sort_prompts
-from ..prompts import Rubric
 from ..records import Part, Pending, Reading
-from ..scoring import load_weights
+from .score_batch import ScoreBatch
 
 # A window is one pass over the cluster, whose workers load the model when it begins.
-WINDOW = 16384
+DRIVER_WINDOW = 16384
 ATTEMPTS = 3
 _RESTARTS = 8
-_NUMBERS = ("score", "raw_score", "direct", "e_score", "uniform", "mass", "tokens")
-COLUMNS: Mapping[str, str] = {
-    "id": "string",
-    "rubric": "string",
-    **dict.fromkeys(_NUMBERS, "double"),
-    "probabilities": "string",
-    "error": "string",
-}
-SCHEMA = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """workers: processes that hold the model; gpus: of each, also a part of one; threads: of each;
-    address: of a running Ray cluster ("auto" finds one on this machine), or "local" to start one."""
+    """How a job is spread.
+
+    workers: number of processes that hold the model.
+    gpus: GPUs of each worker; a fraction shares one.
+    threads: CPU threads of each worker.
+    address: the address of a running Ray cluster, "auto" for one on this machine, "local" to start one.
+    """
 
     workers: int
     gpus: float = 0
@@ -92,8 +47,8 @@ class Cluster:
     address: str = "local"
 
     def here(self, options: BackendOptions) -> BackendOptions:
-        """The options of the judge that is spread: it tokenizes and needs no GPU, but names readings as
-        the workers make them."""
+        """The options of the judge itself: it only tokenizes and needs no GPU, but its store must name the
+        readings as the workers make them."""
         on_gpu = 0 if not self.gpus or options.gpu_layers == 0 else 1
         return replace(options, gpu_layers=0, cache_type_v=options.value_cache_type(on_gpu))
 
@@ -102,65 +57,9 @@ class Cluster:
         return replace(options, threads=self.threads, cache_type_v=self.here(options).cache_type_v)
 
 
-class ScoreBatch:
-    """Scores batches of rows with a backbone that is loaded once.
-
-    model: as -m of the command line, None for the default; rubric: as `Judge`; weights: a weights
-    file; threads: None for all cores; options: further settings; fingerprint: the model must have it.
-    Raises ModelFileError where the model has another fingerprint, and what `Judge` raises.
-    """
-
-    def __init__(
-        self,
-        model: str | None = None,
-        *,
-        rubric: str | Rubric | Sequence[str | Rubric] = "default",
-        weights: str | Path | None = None,
-        threads: int | None = None,
-        options: BackendOptions = BackendOptions(),
-        fingerprint: str = "",
-        max_state: int | None = None,
-    ) -> None:
-        path = locate_model(model).path
-        options = replace(options, threads=threads) if threads else options
-        chosen = load_weights(weights) if weights else None
-        self.judge = Judge(path, rubric=rubric, weights=chosen, options=options, max_state=max_state)
-        found = self.judge.info.fingerprint
-        if fingerprint and found != fingerprint:
-            self.judge.close()
-            raise ModelFileError(
-                f"{path} on {socket.gethostname()} is another model: fingerprint {found}, expected {fingerprint}",
-                "copy the same file to every machine",
-            )
-
-    def __call__(self, batch: Any) -> Any:
-        """Score a batch: a dict of columns, or a pandas DataFrame. Returns the same kind with COLUMNS, a row
-        for every item and rubric; numbers are float64, NaN where there is none. Raises DataError for
-        a row without what is needed."""
-        frame = not isinstance(batch, Mapping)
-        names = list(batch.columns if frame else batch)
-        if not set(ALIASES["id"]).intersection(names):
-            raise DataError(f"the rows have no id; their columns are {', '.join(map(str, names))}", "add a column id")
-        rows = zip(*(batch[name] for name in names), strict=True)
-        items = [
-            item_of_row(Row(_present(dict(zip(names, row))), f"row {n} of a batch"), n, {}, ("response",))
-            for n, row in enumerate(rows, 1)
-        ]
-        found = [_flat(judgment_row(judgment)) for judgment in self.judge.score(items)]
-        columns: dict[str, Any] = {}
-        for name, kind in COLUMNS.items():
-            values = [row[name] for row in found]
-            columns[name] = np.array(values, dtype=np.float64 if kind == "double" else object)
-        if not frame:
-            return columns
-        import pandas
-
-        return pandas.DataFrame(columns)
-
-
 class ReadBatch:
-    """A worker of `spread`: evaluates token lists. What goes wrong is a row, not an exception, since an
-    exception would end the whole job."""
+    """A worker of `spread`, which evaluates lists of tokens. An error is returned as a row, since an exception
+    would end the whole job."""
 
     def __init__(
         self, model: str, fingerprint: str, context: bytes, options: dict[str, Any], max_state: int | None
@@ -176,18 +75,18 @@ class ReadBatch:
                     "install the same versions on every machine",
                 )
         except LagerError as error:
-            self._failure = _told(error, fatal=True)
+            self._failure = error_to_json(error)
 
     def __call__(self, table: Any) -> Any:
         keys = table["key"].to_pylist()
         if self._failure:
-            return _table([_row(key, error=self._failure) for key in keys])
+            return _table([_row(key, error=self._failure, fatal=True) for key in keys])
         columns = (table[name].to_pylist() for name in ("tokens", "labels", "item"))
         pending = [Pending(key, np.array(t, np.int32), tuple(ids), item) for key, t, ids, item in zip(keys, *columns)]
         try:
             parts = list(self.judge.evaluate(pending))
         except LagerError as error:
-            return _table([_row(key, error=_told(error)) for key in keys])
+            return _table([_row(key, error=error_to_json(error)) for key in keys])
         rows = [_row(key, reading, part.whole) for part in parts for key, reading in part.readings.items()]
         rows[0]["evaluated"] = sum(part.evaluated for part in parts)
         return _table(rows)
@@ -203,7 +102,7 @@ def spread(judge: Judge, cluster: Cluster, options: BackendOptions) -> Iterator[
     ray = _started(cluster)
     try:
         judge.evaluator = _Spread(ray, judge, cluster, cluster.there(options))
-        judge.window = WINDOW
+        judge.window = DRIVER_WINDOW
         yield
     finally:
         judge.evaluator = judge.evaluate
@@ -270,9 +169,8 @@ class _Spread:
         readings, error = {}, None
         for row in rows:
             if row["error"]:
-                told = json.loads(row["error"])
-                error = getattr(errors, told["kind"], BackendError)(told["message"], told["hint"])
-                if told["fatal"]:
+                error = error_from_json(row["error"])
+                if row["fatal"]:
                     raise error
                 continue
             one = left.pop(row["key"])
@@ -323,7 +221,9 @@ def _sent(pending: Sequence[Pending]) -> Any:
     return pyarrow.table(columns)
 
 
-def _row(key: bytes, reading: Reading | None = None, whole: bool = False, error: str = "") -> dict[str, Any]:
+def _row(
+    key: bytes, reading: Reading | None = None, whole: bool = False, *, error: str = "", fatal: bool = False
+) -> dict[str, Any]:
     return {
         "key": key,
         "raw": None if reading is None else reading.raw.astype(np.float32).tobytes(),
@@ -332,6 +232,7 @@ def _row(key: bytes, reading: Reading | None = None, whole: bool = False, error:
         "whole": whole,
         "evaluated": 0,
         "error": error,
+        "fatal": fatal,
     }
 
 
@@ -346,21 +247,6 @@ def _table(rows: Sequence[dict[str, Any]]) -> Any:
         "whole": pyarrow.bool_(),
         "evaluated": pyarrow.int64(),
         "error": pyarrow.string(),
+        "fatal": pyarrow.bool_(),
     }
     return pyarrow.Table.from_pylist(list(rows), schema=pyarrow.schema(kinds))
-
-
-def _told(error: LagerError, fatal: bool = False) -> str:
-    return json.dumps({"kind": type(error).__name__, "message": error.message, "hint": error.hint, "fatal": fatal})
-
-
-def _present(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's cells as plain values; engines write NaN or None where a cell is empty."""
-    plain = {str(k): v.tolist() if isinstance(v, (np.generic, np.ndarray)) else v for k, v in row.items()}
-    return {k: v for k, v in plain.items() if v is not None and v == v}
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    numbers = {name: float("nan") if row[name] is None else float(row[name]) for name in _NUMBERS}
-    probabilities = None if row["probabilities"] is None else json.dumps(row["probabilities"], ensure_ascii=False)
-    return {"id": row["id"], "rubric": row["rubric"], **numbers, "probabilities": probabilities, "error": row["error"]}

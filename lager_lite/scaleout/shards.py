@@ -105,10 +105,7 @@ def merge_outputs(items: Iterable[Item], parts: Sequence[str | Path], output: st
                 handles[part].seek(offset)
                 file.write(handles[part].read(size))
 
-    try:
-        write_beside(output, write)
-    except OSError as error:
-        raise DataError(f"{output}: cannot write: {error.strerror}", "choose another place with -o") from None
+    write_beside(output, write)
     return Merged(len(rows), count, rubrics, tuple(len(index.keys) for index in indexes))
 
 

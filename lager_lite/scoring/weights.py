@@ -76,14 +76,10 @@ class WeightsFile:
 def save_weights(path: str | Path, file: WeightsFile) -> None:
     """Write a weights file, complete or not at all.
 
-    Raises WeightsError where the file cannot be written.
+    Raises OutputError where the file cannot be written.
     """
-    path = Path(path)
     text = json.dumps(_to_json(file), indent=1, sort_keys=True, allow_nan=False) + "\n"
-    try:
-        write_beside(path, lambda file: file.write(text), text=True)
-    except OSError as error:
-        raise WeightsError(f"the weights file {path} cannot be written: {error}", "name another with -o") from error
+    write_beside(path, lambda file: file.write(text), text=True)
 
 
 def load_weights(path: str | Path) -> WeightsFile:

@@ -7,7 +7,9 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
+
+from ..errors import OutputError
 
 try:
     import fcntl
@@ -15,20 +17,33 @@ except ImportError:  # Windows, where a file that is open cannot be deleted
     fcntl = None  # type: ignore[assignment]
 
 T = TypeVar("T")
+_ELSEWHERE = "choose another place"
 
 
-def write_beside(path: str | os.PathLike, write: Callable[[Any], T], *, text: bool = False) -> T:
+def write_beside(path: str | os.PathLike[str], write: Callable[[Any], T], *, text: bool = False) -> T:
     """Let `write` fill a file beside `path`, sync it, and rename it into place; return what `write` returns.
 
     A link keeps pointing to what is replaced, and the mode of a file that was there is kept. What a
-    killed process left beside is removed. text: UTF-8 without translation of line ends, else bytes.
-    Raises OSError; `path` is then as it was.
+    killed process left beside is removed. A pipe or a device, such as /dev/null, is written to directly.
+    text: UTF-8 without translation of line ends, else bytes. Raises OutputError; a file is then as it was.
     """
     target = Path(path).resolve()
+    try:
+        if target.is_dir():
+            raise OutputError(f"{path}: is a folder, expected a file to write", _ELSEWHERE)
+        if target.exists() and not target.is_file():
+            with _opened(target, text) as file:
+                return write(file)
+        return _replaced(target, write, text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror or error}", _ELSEWHERE) from error
+
+
+def _replaced(target: Path, write: Callable[[Any], T], text: bool) -> T:
     _sweep(target)
     handle, beside = _begin(target)
     try:
-        with open(handle, "w", encoding="utf-8", newline="") if text else open(handle, "wb") as file:
+        with _opened(handle, text) as file:
             result = write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -43,7 +58,11 @@ def write_beside(path: str | os.PathLike, write: Callable[[Any], T], *, text: bo
     return result
 
 
-def as_usual(beside: str | os.PathLike, target: Path) -> None:
+def _opened(file: Path | int, text: bool) -> IO[Any]:
+    return open(file, "w", encoding="utf-8", newline="") if text else open(file, "wb")
+
+
+def as_usual(beside: str | os.PathLike[str], target: Path) -> None:
     """Give a temporary file the mode of the file it will replace, or of a new one."""
     os.chmod(beside, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
 

@@ -30,7 +30,7 @@ def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], c
     """Write the states of `prompts` to a .npz, complete or not at all; return how many.
 
     chat: put every prompt into this template as the user's message (untrusted). Arrays as the
-    command's help says. Raises DataError where there is no prompt or the file cannot be written.
+    command's help says. Raises DataError where there is no prompt, OutputError where the file cannot be written.
     """
     if not prompts:
         raise DataError("there is no prompt", "give a text, @FILE or a .jsonl file")
@@ -44,10 +44,7 @@ def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], c
     else:
         arrays["offsets"] = np.concatenate(([0], np.cumsum([len(t) for t in tokens])))
     arrays["tokens"] = np.concatenate(tokens)
-    try:
-        write_beside(path, lambda file: np.savez(file, **arrays))
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}", "name another file with -o") from error
+    write_beside(path, lambda file: np.savez(file, **arrays))
     return len(found)
 
 

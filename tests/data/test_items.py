@@ -12,7 +12,7 @@ import pytest
 from lager_lite.data.items import convert, item_row, load_demo, read_items
 from lager_lite.data.layouts import HELPSTEER, LAYOUTS
 from lager_lite.data.rows import write_rows
-from lager_lite.errors import DataError
+from lager_lite.errors import DataError, OutputError
 
 
 def write(path, *rows):
@@ -384,12 +384,12 @@ def test_writing_to_stdout_is_jsonl(capsys):
 
 
 def test_a_place_that_cannot_be_written_is_said(tmp_path):
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(OutputError) as caught:
         write_rows(tmp_path / "no" / "o.jsonl", [])
     assert caught.value.message == f"{tmp_path}/no/o.jsonl: cannot write: No such file or directory"
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(OutputError) as caught:
         write_rows(tmp_path, [])
-    assert caught.value.message == f"{tmp_path}: is a folder, cannot write rows to it"
+    assert caught.value.message == f"{tmp_path}: is a folder, expected a file to write"
 
 
 def test_a_link_is_written_through(tmp_path):

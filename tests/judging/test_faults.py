@@ -234,7 +234,7 @@ def test_an_output_that_does_not_fit_is_absent_and_the_readings_are_kept(run, ex
     code, _, err = done(run.start("--per-layer", limit=34_000))
     assert code == 1 and errors(err) == [
         "Error: out.jsonl: cannot write: File too large",
-        "Try: choose another place with -o",
+        "Try: choose another place",
     ]
     assert run.left() == []
     finishes(run, expected, ITEMS)

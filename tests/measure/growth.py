@@ -138,7 +138,7 @@ def grow(folder: str, count: int, spread: bool = False) -> Grown:
             judge.evaluator = read_faked
             if spread:
                 cluster = scaleout.Cluster(4)
-                judge.window = scaleout.WINDOW
+                judge.window = scaleout.DRIVER_WINDOW
                 judge.evaluator = scaleout._Spread(FakeRay(), judge, cluster, cluster.there(judge.options))
             source = open_items(path)
             marks.append((0, time.process_time(), 0.0))

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import main
-from lager_lite.errors import DataError, LagerError
+from lager_lite.errors import LagerError, OutputError
 from lager_lite.evaluation.evaluate import evaluate
 from lager_lite.report import figures
 from lager_lite.report import page as report
@@ -134,7 +134,7 @@ def test_a_missing_matplotlib_is_said_before_any_file_is_opened(monkeypatch, tmp
 
 
 def test_a_page_that_cannot_be_written_is_said(tmp_path):
-    with pytest.raises(DataError, match="r.html cannot be written: No such file or directory"):
+    with pytest.raises(OutputError, match="r.html: cannot write: No such file or directory"):
         report.write_page(tmp_path / "no" / "r.html", "x")
 
 

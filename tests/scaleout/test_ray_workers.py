@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import main
-from lager_lite.errors import BackendError, DataError, ModelFileError
+from lager_lite.errors import BackendError, DataError, ModelFileError, error_from_json, error_to_json
 from lager_lite.judging.judge import Judge
 from lager_lite.judging.store import Store
 from lager_lite.llama.options import BackendOptions
@@ -26,7 +26,8 @@ from lager_lite.llama.schedule import cut_sorted, sort_prompts
 from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 from lager_lite.scaleout import ray_workers as scaleout
-from lager_lite.scaleout.ray_workers import COLUMNS, Cluster, ReadBatch, ScoreBatch, spread
+from lager_lite.scaleout.ray_workers import Cluster, ReadBatch, spread
+from lager_lite.scaleout.score_batch import COLUMNS, ScoreBatch
 from tests.measure.ray_times import MARK, workers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,7 +207,7 @@ def read_with(model, spoil, texts, context=None):
 def failed(result):
     import pyarrow
 
-    told = scaleout._told(BackendError("no memory", "buy some"))
+    told = error_to_json(BackendError("no memory", "buy some"))
     return pyarrow.Table.from_pylist([scaleout._row(k, error=told) for k in result["key"].to_pylist()], result.schema)
 
 
@@ -249,8 +250,8 @@ def test_a_worker_with_another_model_tells_it_in_every_row(tiny_model, tmp_path)
 
     worker = ReadBatch(str(tiny_model), "abc", b"", OPTIONS.__dict__, None)
     rows = worker(pyarrow.table({"key": pyarrow.array([b"1", b"2"], pyarrow.binary())})).to_pylist()
-    told = [json.loads(row["error"]) for row in rows]
-    assert [t["kind"] for t in told] == ["ModelFileError"] * 2 and all(t["fatal"] for t in told)
+    told = [type(error_from_json(row["error"])) for row in rows]
+    assert told == [ModelFileError] * 2 and all(row["fatal"] for row in rows)
 
 
 @needs_ray

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from lager_lite.backbones.locate import locate_model
 from lager_lite.cli import main
-from lager_lite.errors import DataError, LagerError
+from lager_lite.errors import DataError, LagerError, OutputError
 from lager_lite.records import Item
 from lager_lite.scaleout.shards import Shard, merge_outputs, parse_shard, shard_of
 
@@ -219,5 +219,5 @@ def test_an_output_that_cannot_be_read_or_written_is_one_clear_error(tmp_path, m
     with pytest.raises(DataError, match="none.jsonl: cannot read: No such file"):
         merge_outputs(items(1), ["none.jsonl"], "o.jsonl")
     (tmp_path / "a.jsonl").write_text(rows("i0"))
-    with pytest.raises(DataError, match="nowhere/o.jsonl: cannot write: No such file"):
+    with pytest.raises(OutputError, match="nowhere/o.jsonl: cannot write: No such file"):
         merge_outputs(items(1), ["a.jsonl"], "nowhere/o.jsonl")
