@@ -144,12 +144,17 @@ def averaged(readings: Sequence[Reading], feedback: Sequence[str]) -> Reading:
         return replace(first, feedback=tuple(feedback))
     masses = [r.mass for r in readings if r.mass is not None]
     return Reading(
-        raw=np.mean([r.raw for r in readings], axis=0, dtype=np.float64).astype(np.float32),
-        norm=np.mean([r.norm for r in readings], axis=0, dtype=np.float64).astype(np.float32),
+        raw=_mean([r.raw for r in readings]),
+        norm=_mean([r.norm for r in readings]),
         mass=float(np.mean(masses)) if len(masses) == len(readings) else None,
         tokens=max(r.tokens for r in readings),
         feedback=tuple(feedback),
     )
+
+
+def _mean(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean of float32 arrays of one shape, summed in float64."""
+    return np.asarray(np.mean(arrays, axis=0, dtype=np.float64)).astype(np.float32)
 
 
 def _tidy(text: str, mark: str) -> str:

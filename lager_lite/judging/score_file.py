@@ -60,9 +60,17 @@ class Tally:
     def summary(self, counts: Counts) -> Summary:
         """What was counted until now."""
         n = self._scored
-        figures = (self._sum / n, self._low, self._high) if n else (None, None, None)
-        seconds = time.monotonic() - self._start
-        return Summary(counts, seconds, n, *figures, self._low_mass, self._failed, tuple(self._failures))
+        return Summary(
+            counts=counts,
+            seconds=time.monotonic() - self._start,
+            scored=n,
+            mean=self._sum / n if n else None,
+            low=self._low if n else None,
+            high=self._high if n else None,
+            low_mass=self._low_mass,
+            failed=self._failed,
+            failures=tuple(self._failures),
+        )
 
 
 def score_file(

@@ -79,7 +79,8 @@ class Backbone:
             return []
         if parse_special:
             return self._piecewise(text, True, start)
-        waiting, done = [text], []
+        waiting = [text]
+        done: list[int] = []
         while waiting:
             piece = waiting.pop()
             tokens = self._piecewise(piece, False, start and not done)
@@ -137,7 +138,7 @@ class Backbone:
         max_state: end the graph after that state (then `final` and `logits` are None).
         """
         arrays = [np.asarray(p, dtype=np.int32) for p in prompts]
-        found: list[States | None] = [None] * len(arrays)
+        found: dict[int, States] = {}
         with self.context(max(map(len, arrays), default=1)) as context:
             for group in context.evaluate(arrays, max_state=max_state, want_final=True):
                 for row, index in enumerate(group.prompts):
@@ -146,7 +147,7 @@ class Backbone:
                         final=None if group.final is None else group.final[row],
                         logits=None if group.logits is None else group.logits[row],
                     )
-        return found  # type: ignore[return-value]
+        return [found[index] for index in range(len(arrays))]
 
     def _piecewise(self, text: str, parse_special: bool, start: bool) -> list[int]:
         if start or not self._space:

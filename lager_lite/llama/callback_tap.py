@@ -162,7 +162,8 @@ class CallbackTap:
             )
         first = int(np.searchsorted(self._rows, self._offset))
         last = int(np.searchsorted(self._rows, self._offset + self._n_tokens))
-        if first == last:
+        target = self._final if state == _FINAL else self._states[:, state]
+        if first == last or target is None:
             return
         if view.ne[1] == self._n_tokens:
             rows = self._rows[first:last] - self._offset
@@ -172,10 +173,9 @@ class CallbackTap:
             raise BackendError(
                 f"state {state} has {view.ne[1]} rows for {self._n_tokens} tokens and {last - first} outputs"
             )
-        target = self._final if state == _FINAL else self._states[:, state]
         starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
         for start, stop in zip(starts, [*starts[1:], len(rows)]):
-            self._copy(tensor, view, int(rows[start]), target[first + start : first + stop])  # type: ignore[index]
+            self._copy(tensor, view, int(rows[start]), target[first + start : first + stop])
         self._filled[self._max_state + 1 if state == _FINAL else state, first:last] = True
 
     def _copy(self, tensor: int, view: GgmlTensor, row: int, target: np.ndarray) -> None:

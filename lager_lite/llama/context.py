@@ -233,7 +233,7 @@ class Context:
             f"llama.cpp could not decode (status {status}): {text}", "use a larger -c, or run with -v for its log"
         )
 
-    def _params(self, options: BackendOptions) -> object:
+    def _params(self, options: BackendOptions) -> Any:
         params = self._api.llama_context_default_params()
         params.n_batch = self.capacity
         params.n_ubatch = max(1, min(options.ubatch_size, self.capacity))

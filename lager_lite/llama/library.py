@@ -113,7 +113,7 @@ class Library:
 
     def system_info(self) -> str:
         """llama.cpp's one line of CPU features and build flags."""
-        return self.api.llama_print_system_info().decode()
+        return str(self.api.llama_print_system_info().decode())
 
     def native_tap_version(self) -> int | None:
         """Version of the patch's tap in this library; None on a stock library."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 CACHE_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
@@ -43,9 +44,10 @@ class BackendOptions:
     rpc: tuple[str, ...] = ()
 
     @classmethod
-    def exact(cls, **changes: object) -> BackendOptions:
+    def exact(cls, **changes: Any) -> BackendOptions:
         """The settings under which states are exact: no flash attention, float32 KV cache."""
-        return cls(**{"flash_attn": "off", "cache_type_k": "f32", "cache_type_v": "f32", **changes})  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"flash_attn": "off", "cache_type_k": "f32", "cache_type_v": "f32", **changes}
+        return cls(**settings)
 
     def value_cache_type(self, gpu_layers: int) -> str:
         """The type of the V cache: what "auto" means where so many blocks lie on a GPU."""

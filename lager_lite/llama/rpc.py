@@ -12,7 +12,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..errors import BackendError
 from ..system import offline
@@ -127,7 +128,8 @@ def _try(server: str) -> None:
         )
 
 
-def _function(library: Library, name: str, result: object, *arguments: object) -> object:
+def _function(library: Library, name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    """Return a function of the RPC backend, with its C types."""
     base, ggml, pointer = library.base, library.ggml, ctypes.c_void_p
     ggml.ggml_backend_reg_by_name.argtypes, ggml.ggml_backend_reg_by_name.restype = [ctypes.c_char_p], pointer
     base.ggml_backend_reg_get_proc_address.argtypes = [pointer, ctypes.c_char_p]
