@@ -1,4 +1,4 @@
-"""What differs between llama.cpp's architectures, as data: read from src/models/*.cpp of 0.3.36.
+"""What differs between llama.cpp's architectures, as data, read from src/models/*.cpp of version 0.3.36.
 
 Every rule here is checked when a model is loaded: logits computed from it must equal llama.cpp's.
 """

@@ -1,8 +1,8 @@
 """Chat templates: where the trusted text around a message comes from.
 
-A template is rendered with placeholders of digits (they survive trimming and changes of case) in the
-places of the system text and of every untrusted slot, and cut at them afterwards. So nothing an item
-says is ever seen by the template, and each piece of the result is known to be trusted or not.
+A template is rendered with placeholders where the system text and the untrusted slots belong, and the result
+is cut at them afterwards. The placeholders are digits, which survive trimming and changes of case. So the
+template never sees anything that an item says, and each piece of the result is known to be trusted or not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import PromptError
 from .sandbox import MAX_SOURCE, TemplateStopped, render_template
 
-# Same input, same score: a template that prints the date sees this one, not the day of the run.
+# A template that prints the date sees this one, so that the same input gives the same score on every day.
 FIXED_DATE = datetime.date(2024, 7, 26)
 
 THINKING_OFF = {"enable_thinking": False, "thinking": False}
@@ -37,7 +37,10 @@ _USE_OTHER = "give another with --chat-template-file, or --chat-template none fo
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of an untrusted field in a message."""
+    """The place of an untrusted text in a message.
+
+    - `field`: the name of the item's field that goes there.
+    """
 
     field: str
 
@@ -46,9 +49,11 @@ class Slot:
 class ChatTemplate:
     """A chat template with everything its rendering depends on.
 
-    source: jinja2 text, None for plain text without any turns. special: pairs such as
-    ("bos_token", "<s>") as text. kwargs: the template's keyword arguments as JSON (sorted keys).
-    origin: where it comes from, for messages. today: the date that `strftime_now` tells.
+    - `source`: jinja2 source; None for plain text without any turns.
+    - `special`: special tokens that the template may name, pairs such as ("bos_token", "<s>").
+    - `kwargs`: the template's keyword arguments as JSON with sorted keys.
+    - `origin`: where the template comes from, for messages.
+    - `today`: the date that `strftime_now` formats.
     """
 
     source: str | None
@@ -65,10 +70,11 @@ PLAIN = ChatTemplate(None, origin="none (plain text)")
 class Layout:
     """A message inside its turns: trusted strings and slots, in order.
 
-    system_merged: the template does not take a system turn, so the system text opens the user's.
-    answer_header: what was added behind the template's own generation prompt, "" for nothing: the
-    rest of the header that the template writes before an assistant's answer, or a closed thinking
-    part. strips: the template trims the user's message.
+    - `parts`: trusted text and slots, up to where the assistant's answer begins.
+    - `system_merged`: whether the system text opens the user's turn because the template takes no system turn.
+    - `answer_header`: what was added behind the template's own generation prompt: the rest of the header
+      that the template writes before an assistant's answer, or a closed thinking part; "" for nothing.
+    - `strips`: whether the template trims the user's message.
     """
 
     parts: tuple[str | Slot, ...]
@@ -87,8 +93,8 @@ def resolve_chat(
 ) -> ChatTemplate:
     """The chat template to use: `text` ("none" for plain text), else `file`, else the model's.
 
-    A model without a template gets plain text, and `origin` says so. `kwargs` are laid over
-    thinking switched off. Raises PromptError for text and file together, or an unreadable file.
+    A model without a template gets plain text, and `origin` says so. Thinking is switched off unless
+    `kwargs` switch it on. Raises PromptError for text and file together, and for an unreadable file.
     """
     if text is not None and file is not None:
         raise PromptError("a chat template is given both as text and as a file", "give one of them")
@@ -112,7 +118,7 @@ def resolve_chat(
 def lay_out(chat: ChatTemplate, system: str, user: Sequence[str | Slot]) -> Layout:
     """Put one user message (and a system text, "" for none) into the turns of `chat`.
 
-    The text is what transformers renders with add_generation_prompt=True, plus `answer_header`.
+    The text is what transformers renders with add_generation_prompt=True, followed by `answer_header`.
     Raises PromptError where the template fails, or drops or repeats a part of the message.
     """
     system = system.strip()
@@ -144,7 +150,7 @@ def _mark() -> str:
     return f"{secrets.randbelow(10**36) + 10**36}"
 
 
-def _render(chat: ChatTemplate, messages: list[dict], prompting: bool = True) -> str:
+def _render(chat: ChatTemplate, messages: list[dict[str, Any]], prompting: bool = True) -> str:
     variables: dict[str, Any] = {"tools": None, "documents": None, **dict(chat.special)}
     variables.update(json.loads(chat.kwargs))
     variables.update(messages=messages, add_generation_prompt=prompting)
@@ -153,7 +159,7 @@ def _render(chat: ChatTemplate, messages: list[dict], prompting: bool = True) ->
     except TemplateStopped:
         raise
     except PromptError:
-        # Tool-use templates loop over `tools` unasked.
+        # Templates for tool use loop over `tools` without asking whether there are any.
         return render_template(chat.source or "", {**variables, "tools": []}, today=chat.today)
 
 
@@ -182,7 +188,7 @@ def _render_turns(chat: ChatTemplate, system: str, message: str, marks: tuple[st
     raise PromptError(first.message, first.hint or _USE_OTHER)
 
 
-def _content(text: str, typed: bool) -> str | list[dict]:
+def _content(text: str, typed: bool) -> str | list[dict[str, str]]:
     return [{"type": "text", "text": text}] if typed else text
 
 
@@ -195,7 +201,7 @@ def _expect_once(rendered: str, marks: Sequence[str]) -> None:
 
 
 def _cut(rendered: str, marks: Mapping[str, Slot]) -> tuple[str | Slot, ...]:
-    """`rendered` cut at the marks, in the order in which they appear; ends with a string."""
+    """`rendered`, cut at the marks in the order in which they appear; the last part is a string."""
     parts: list[str | Slot] = []
     start = 0
     for mark in sorted(marks, key=rendered.index):
@@ -219,8 +225,8 @@ def _joined(parts: Sequence[str | Slot]) -> tuple[str | Slot, ...]:
 def _answer_header(chat: ChatTemplate, tail: str) -> str:
     """What is missing between the generation prompt, at the end of `tail`, and an answer.
 
-    Some templates open the assistant's turn and leave a channel or a recipient to the model; how the
-    same template writes an assistant's message shows what introduces an answer.
+    Some templates open the assistant's turn and leave it to the model to name a channel or a recipient. What
+    introduces an answer is seen from the way in which the same template writes an assistant's message.
     """
     question, answer = _mark(), _mark()
     prompt, header = tail, ""

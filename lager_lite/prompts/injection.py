@@ -1,8 +1,8 @@
 """Signs that a response speaks to the judge instead of answering: what `--flag-injection` marks.
 
-No response can forge structure (`tokens.py`), but words can persuade, and no tokenizer keeps words out.
-These are plain patterns over the response: a mark is a reason to look, not a verdict, and its absence is
-no proof. The score itself is never changed by a mark.
+No response can forge the structure of a prompt, because its control tokens are not parsed, but words can
+persuade, and no tokenizer keeps words out. These are plain patterns over the response: a sign is a reason to
+look, not a verdict, and its absence proves nothing. A sign never changes the score itself.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ _CONFUSABLE = ("CYRILLIC", "GREEK")
 
 
 def signs(item: Item) -> tuple[str, ...]:
-    """The names of the signs that an item's response shows, () for none.
+    """The names of the signs that an item's response shows; () for none.
 
-    Possible are the keys of PATTERNS, "hidden characters" (zero-width, right-to-left overrides, tags)
-    and "look-alike letters" (Latin mixed with Cyrillic or Greek in one word). An item with a whole
-    prompt of its own has no response to look at.
+    They are the keys of PATTERNS, "hidden characters" (zero-width, right-to-left overrides, tags) and
+    "look-alike letters" (Latin mixed with Cyrillic or Greek in one word). An item that brings a whole
+    prompt has no response to look at.
     """
     text = item.fields.get("response", "")
     found = ["hidden characters"] if _HIDDEN.search(text) else []

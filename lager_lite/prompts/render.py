@@ -1,4 +1,4 @@
-"""Rubric + item -> a prompt in segments, each trusted or not.
+"""From a rubric and an item to a prompt in segments, each trusted or not.
 
 The turns are laid out once per rubric, chat template and set of present fields; an item's texts are
 then put into their slots as untrusted segments, exactly as they are. Nothing in an item is ever
@@ -19,11 +19,11 @@ _RENDERED = "rendered"
 
 
 def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
-    """The prompt of `item` under `rubric`, up to and without the lead; where the rubric asks for
-    feedback, up to where that begins.
+    """The prompt of `item` under `rubric`.
 
-    A field that a rubric asks for must be there (it may be empty); an optional field that is
-    missing or blank takes its section with it. An item that brings its own prompt
+    The segments end before the lead, or, where the rubric asks for feedback, where the feedback begins.
+    A field that the rubric requires must be there (it may be empty); the section of an optional field
+    is left out where the field is missing or blank. An item that brings its own prompt
     (`item.rendered`) becomes one untrusted user message, and only scale and lead are the rubric's.
     Raises PromptError naming all missing fields of the item, and for a template that fails.
     """
@@ -45,7 +45,7 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
 
 
 def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
-    """The turns that `item` gets, before its texts are put in; cached by rubric and present fields.
+    """The turns for `item` before its texts are put in, cached by rubric and present fields.
 
     Raises PromptError as `render` does.
     """
@@ -64,7 +64,7 @@ def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
 
 
 def missing_fields(rubric: Rubric, item: Item) -> tuple[str, ...]:
-    """Fields that `rubric` needs and `item` has not, in the rubric's order."""
+    """The fields that `rubric` needs and `item` does not have, in the rubric's order."""
     if item.rendered is not None:
         return ()
     return tuple(f for f in rubric.required if f not in item.fields)
@@ -109,7 +109,7 @@ def _blocks(rubric: Rubric, present: frozenset[str]) -> dict[str, tuple[str | Sl
 
 
 def _fill(text: str, blocks: dict[str, tuple[str | Slot, ...]]) -> tuple[str | Slot, ...]:
-    """`text` with its slots replaced: trusted ones by their block, others by an item's field."""
+    """`text` with its slots replaced: trusted slots by their block, others by an item's field."""
     parts: list[str | Slot] = []
     start = 0
     for match in SLOT.finditer(text):
@@ -124,7 +124,7 @@ def _fill(text: str, blocks: dict[str, tuple[str | Slot, ...]]) -> tuple[str | S
 
 
 def _tidy(parts: tuple[str | Slot, ...]) -> tuple[str | Slot, ...]:
-    """The parts with neighbours joined, outer blanks cut, and no gap where a block was empty."""
+    """The parts with neighbouring texts joined, outer blanks cut, and no gap where a block was empty."""
     joined: list[str | Slot] = []
     for part in parts:
         if isinstance(part, str) and joined and isinstance(joined[-1], str):

@@ -17,7 +17,8 @@ from .scale import parse_scale
 
 FIELDS = ("source", "instruction", "reference", "response")
 ORDERS = ("item-first", "rubric-first")
-# How a judge that reasons is asked, behind the rubric's own question; what opens and closes its feedback.
+# How a judge that reasons is asked for feedback, after the rubric's own question, and what opens and
+# closes the feedback.
 FEEDBACK_REQUEST = (
     "Before the score, write feedback of a few sentences: what is good about the response by this criterion and what is not, "
     "with examples from it. Leave the score itself out of the feedback."
@@ -56,7 +57,12 @@ Answer with one score."""
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the prompt that shows one field; an optional one vanishes with its field."""
+    """A titled part of the prompt that shows one field of the item.
+
+    - `field`: the field's name.
+    - `title`: the heading above it.
+    - `optional`: whether the section is left out where the item has no such field.
+    """
 
     field: str
     title: str
@@ -75,11 +81,16 @@ DEFAULT_SECTIONS = (
 class Rubric:
     """One criterion with its scale and its wording.
 
-    criterion: what is graded (may hold item slots). scale: the allowed scores. descriptions: pairs
-    (label or range of labels, text), worst first, may be empty. system: the system turn, may be
-    empty. template: the user's message. sections: what `{sections}` shows, in order. lead: how the
-    assistant's turn begins; the label follows it. about: one line for lists. feedback: what asks for
-    feedback before the score, empty where none is wanted (see `with_feedback`).
+    - `name`: the name under which judgments list it.
+    - `criterion`: what is graded; may hold slots for fields of the item.
+    - `scale`: the allowed scores.
+    - `descriptions`: what the scores mean, pairs (label or range of labels, text), worst first; may be empty.
+    - `system`: the text of the system turn; may be empty.
+    - `template`: the user's message, with slots.
+    - `sections`: what the slot `{sections}` shows, in order.
+    - `lead`: how the assistant's turn begins; the label follows it.
+    - `about`: one line for lists.
+    - `feedback`: the request for feedback before the score, see `with_feedback`; "" where none is wanted.
     """
 
     name: str
@@ -117,9 +128,9 @@ def covered_labels(scale: Scale, key: str) -> tuple[str, ...]:
 
 
 def with_scale(rubric: Rubric, spec: str | list[Any] | dict[str, Any] | Scale) -> Rubric:
-    """`rubric` on another scale; its descriptions go along where both have as many labels.
+    """`rubric` on another scale. Its descriptions are kept where both scales have the same number of labels.
 
-    With another number of labels the descriptions are dropped: nothing says which score they mean.
+    Otherwise they are dropped, since nothing says which of the new scores they mean.
     """
     scale = spec if isinstance(spec, Scale) else parse_scale(spec)
     if scale == rubric.scale:

@@ -49,50 +49,50 @@ KEY_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _KEYS_HINT = f"the keys of a rubric are {', '.join(KEY_TYPES)}; name and criterion are needed"
 
-# Lines that begin with "#" and no blank are keys to switch on by taking the "#" away.
+# A line that begins with "#" without a blank is a key, switched on by taking the "#" away.
 _SKELETON = """\
 # A rubric for lager-lite: what is judged, on which scale, and how the question is put.
 # See what a model will read:   lager-lite prompt ITEMS -r {file}
 # Score with it:                lager-lite score ITEMS -r {file}
-# Lines that begin with # and no blank are keys that may be switched on.
+# A line that begins with # without a blank is a key: take the # away to switch it on.
 
 name = "{name}"
 about = "one line for lists"
 
-# The question. One thing only; give several rubrics (-r a.toml -r b.toml) for several things.
+# The question. Ask about one thing only, and give several rubrics (-r a.toml -r b.toml) for several things.
 criterion = \"\"\"
 Conciseness: does the response say what is needed in few words, without repeating itself?\"\"\"
 
-# "1-5", "0-4", "A-E" (worst first), a list of labels, worst first, or a table of labels and their values,
-# such as {{ no = 0, partly = 1, yes = 3 }}. Every label must be one token of the model.
+# "1-5", "0-4", "A-E" (A is the best), a list of labels with the worst first, or a table of labels and their
+# values, such as {{ no = 0, partly = 1, yes = 3 }}. Every label must be one token of the model.
 scale = "1-5"
 
-# Fields that an item must have beside its response: source, instruction, reference. The others
-# are shown where an item has them.
+# Fields that an item must have besides its response: any of source, instruction and reference. Those that
+# are not named here are shown where an item has them.
 #require = ["instruction"]
 
 # item-first (the default) evaluates an item once for many rubrics; rubric-first evaluates the rubric once
 # for many items, which is cheaper where items are shorter than the rubric.
 #order = "rubric-first"
 
-# The system turn, and how the model's answer is opened; the label follows directly.
+# The text of the system turn, and how the model's answer begins; the label follows directly.
 #system = "You are a careful editor."
 #lead = "Grade: "
 
-# The whole user message in your own words. {{sections}} shows the fields, {{criterion}} is needed; {{word}} is
-# replaced by that field of the item, {{{{word}}}} writes {{word}}.
+# The whole user message in your own words. {{criterion}} must be in it, and {{sections}} shows the fields.
+# {{word}} is replaced by that field of the item, and {{{{word}}}} writes {{word}}.
 #template = "{{sections}}\\n\\n{{criterion}}\\n{{scale}}\\n{{descriptions}}"
 
 # Further fields that {{word}} in criterion or template may name.
 #fields = ["audience"]
 
-# What each score means: one label, or a range of labels.
+# What the scores mean. A key is one label, or a range of labels.
 [descriptions]
 "1-2" = "Padded: most of it could go."
 3 = "Some sentences could go."
 "4-5" = "Every sentence is needed."
 
-# Own titles, order and choice of the fields that {{sections}} shows, in place of require.
+# Choose the fields that {{sections}} shows, with titles and in an order of your own. This replaces require.
 #[[section]]
 #field = "instruction"
 #title = "Task"
@@ -110,10 +110,12 @@ def list_rubrics() -> tuple[str, ...]:
 
 
 def load_rubric(name_or_path: str | Path) -> Rubric:
-    """A shipped rubric by its name, or one from a TOML file (anything with `.toml` or a folder).
+    """A shipped rubric by its name, or one from a TOML file.
+
+    A name with a folder in it, or one that ends in .toml, is a file's, and so is that of an existing file.
 
     Raises PromptError for an unknown name, an unreadable file, and every key that is missing,
-    unknown or of the wrong kind, all at once.
+    unknown or of the wrong kind, all in one message.
     """
     spec = str(name_or_path)
     shipped = list_rubrics()
@@ -157,7 +159,7 @@ def make_rubric(
 
 
 def rubric_from_table(table: Mapping[str, Any], where: str) -> Rubric:
-    """A rubric from the keys of its TOML form; `where` opens the messages."""
+    """A rubric from the keys of its TOML form. Raises PromptError, whose message begins with `where`."""
     problems = _key_problems(table)
     given = table.get("scale", "1-5")
     try:
@@ -185,13 +187,13 @@ def rubric_from_table(table: Mapping[str, Any], where: str) -> Rubric:
 
 
 def write_skeleton(name: str, path: str | Path | None = None) -> Path:
-    """Write a commented rubric, complete and valid as it is, to `path`, by default NAME.toml here; return where.
+    """Write a commented rubric that is valid as it is, and return its path.
 
-    Raises PromptError for a name that is no word of letters, digits, - and _, where something is there
-    already, and where it cannot be written.
+    `path` is NAME.toml in the working folder where None. Raises PromptError for a name of other characters
+    than letters, digits, - and _, where the file already exists, and where it cannot be written.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise PromptError(f"{name!r} is no name for a rubric", "use letters, digits, - and _, for instance: brevity")
+        raise PromptError(f"{name!r} is not a name for a rubric", "use letters, digits, - and _, for instance: brevity")
     target = Path(path or f"{name}.toml")
     if target.suffix != ".toml":
         raise PromptError(f"{target}: a rubric's file must end in .toml", f"for instance -o {target.stem}.toml")
@@ -199,7 +201,7 @@ def write_skeleton(name: str, path: str | Path | None = None) -> Path:
         with open(target, "x", encoding="utf-8") as file:
             file.write(_SKELETON.format(name=name, file=target))
     except FileExistsError:
-        raise PromptError(f"{target} is there already and was left as it is", "name another file with -o") from None
+        raise PromptError(f"{target} already exists and was left unchanged", "name another file with -o") from None
     except OSError as error:
         raise PromptError(f"{target}: cannot write: {error.strerror}", "name another place with -o") from None
     return target
@@ -274,7 +276,7 @@ def _text_problems(rubric: Rubric, extra_fields: tuple[str, ...]) -> list[str]:
     for key, _ in rubric.descriptions:
         labels = covered_labels(rubric.scale, key)
         if not labels:
-            problems.append(f"descriptions: {key!r} is no label of the scale {describe_scale(rubric.scale)}")
+            problems.append(f"descriptions: {key!r} is not a label of the scale {describe_scale(rubric.scale)}")
         elif seen & set(labels):
             problems.append(f"descriptions: {key!r} describes a score twice")
         seen.update(labels)

@@ -2,9 +2,9 @@
 
 The language is the one Hugging Face transformers gives to chat templates (trim_blocks,
 lstrip_blocks, loop controls, `generation` tags, `tojson`, `raise_exception`, `strftime_now`). On top
-of jinja2's own immutable sandbox, the work is bounded: steps (loop turns and calls), seconds, and
-the length of every string on its way, because a model file is data from a stranger and a template
-can otherwise eat the machine in forty lines.
+of jinja2's own immutable sandbox, the work is bounded: the number of steps (loop turns and calls), the
+seconds, and the length of every string that is built. A model file is data from a stranger, and without
+bounds a template can take all memory of the machine in forty lines.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -35,11 +35,11 @@ _WIDE_FORMAT = re.compile(r"\d{5}|\*")
 
 
 class TemplateTooLarge(Exception):
-    """A template that passed one of the limits; the text says which."""
+    """A template exceeded one of the limits; the text says which."""
 
 
 class TemplateStopped(PromptError):
-    """The error a user sees for it; rendering in another way would pass the same limit."""
+    """The error that a user sees for it; rendering in another way would exceed the same limit."""
 
 
 class _GenerationTag(Extension):
@@ -56,18 +56,18 @@ class _Bounding(NodeTransformer):
     """Routes loops and `~` through filters that count, as the sandbox offers no hook for them."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:
-        node = self.generic_visit(node)
+        self.generic_visit(node)
         node.iter = nodes.Filter(node.iter, "_counted", [], [], None, None, lineno=node.lineno)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:
-        node = self.generic_visit(node)
+        self.generic_visit(node)
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(parts, "_concat", [], [], None, None, lineno=node.lineno)
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """The sandbox with limits; `start()` opens a new budget before each rendering."""
+    """The sandbox with limits; `start` opens a new budget and belongs before each rendering."""
 
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
@@ -81,10 +81,12 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.start()
 
     def start(self) -> None:
+        """Begin counting steps and seconds anew."""
         self._steps = 0
         self._deadline = time.monotonic() + MAX_SECONDS
 
     def step(self) -> None:
+        """Count one step. Raises TemplateTooLarge above the limit of steps or seconds."""
         self._steps += 1
         if self._steps > MAX_STEPS:
             raise TemplateTooLarge(f"it takes more than {MAX_STEPS} steps")
@@ -92,9 +94,10 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             raise TemplateTooLarge(f"it runs for more than {MAX_SECONDS:g} seconds")
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        return _Bounding().visit(super()._parse(source, name, filename))
+        template: nodes.Template = _Bounding().visit(super()._parse(source, name, filename))
+        return template
 
-    def concat(self, parts: Iterable[str]) -> str:  # type: ignore[override]
+    def concat(self, parts: Iterable[str]) -> str:
         kept, length = [], 0
         for part in parts:
             length += len(part)
@@ -112,7 +115,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             raise TemplateTooLarge("it formats text to a very large width")
         return _checked(super().call_binop(context, operator, left, right))
 
-    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         self.step()
         # The sandbox wraps str.format; the text it belongs to is on what was wrapped.
         owner = getattr(getattr(obj, "__wrapped__", obj), "__self__", None)
@@ -141,12 +144,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 def render_template(source: str, variables: Mapping[str, Any], *, today: datetime.date) -> str:
     """Render `source` with `variables` under the limits of this module.
 
-    `strftime_now` tells `today` at midnight, so the same input renders the same on every day.
-    Raises TemplateStopped for a template that passes a limit, and PromptError for one that does not
-    compile, fails, or calls raise_exception (the message then carries its text).
+    `strftime_now` formats `today` at midnight, so that the same input renders the same on every day.
+    Raises TemplateStopped for a template that exceeds a limit, and PromptError for one that does not
+    compile, fails, or calls raise_exception (whose text is then in the message).
     """
     template = _compiled(source)
-    environment: BoundedEnvironment = template.environment  # type: ignore[assignment]
+    environment = template.environment
+    assert isinstance(environment, BoundedEnvironment)
     environment.start()
     midnight = datetime.datetime.combine(today, datetime.time())
     functions = {"raise_exception": _raise_exception, "strftime_now": midnight.strftime}
@@ -189,7 +193,8 @@ def _tojson(
     sort_keys: bool = False,
 ) -> str:
     text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-    return _checked(text)
+    _checked(text)
+    return text
 
 
 def _size(value: Any) -> int:
@@ -213,7 +218,7 @@ def _check_product(left: Any, right: Any) -> None:
             raise TemplateTooLarge(f"it repeats text beyond {MAX_TEXT} characters")
 
 
-def _check_arguments(name: str, owner: Any, args: tuple, kwargs: Mapping[str, Any]) -> None:
+def _check_arguments(name: str, owner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Refuse widths and products that would build a huge string inside one call."""
     values = [owner, *args, *kwargs.values()]
     if any(isinstance(v, int) and abs(v) > 100_000 for v in values):

@@ -14,9 +14,10 @@ _LETTERS = "ABCDEFGHIJ"
 def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
     """Read a scale from its short form.
 
-    "1-5" and "0-10" are integer ranges written as digits; a list such as ["poor", "fair", "good"]
-    or ["E", "D", "C"] is written as given and valued 1, 2, ... in that order (worst first); a
-    dict maps labels to values. "A-E" is a range of letters, A the best (valued 5 for A-E).
+    - "1-5" and "0-10" are ranges of whole numbers, written as digits.
+    - "A-E" is a range of letters, A the best: it is worth 5 here.
+    - A list such as ["poor", "fair", "good"] gives the labels, worst first; they are worth 1, 2, 3.
+    - A dict maps labels to values.
 
     Raises PromptError for fewer than two labels, repeated labels, or values that are not finite
     and distinct.
@@ -31,7 +32,7 @@ def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
     labels = tuple(p[0] for p in pairs)
     values = tuple(p[1] for p in pairs)
     if len(labels) < 2:
-        raise PromptError(f"a scale needs at least two labels, got {len(labels)}", 'write "1-5", say')
+        raise PromptError(f"a scale needs at least two labels, got {len(labels)}", 'for instance "1-5"')
     if len(set(labels)) < len(labels) or "" in labels:
         raise PromptError(f"labels of a scale must be distinct and not empty, got {list(labels)}")
     if len(set(values)) < len(values):
@@ -40,7 +41,7 @@ def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
 
 
 def describe_scale(scale: Scale) -> str:
-    """The scale in a few characters, e.g. "1-5" or "poor<fair<good"."""
+    """The scale in a few characters, for instance "1-5" or "poor<fair<good"."""
     digits = tuple(f"{v:g}" for v in scale.values)
     if scale.labels == digits and all(b - a == 1 for a, b in zip(scale.values, scale.values[1:])):
         return f"{digits[0]}-{digits[-1]}"

@@ -122,7 +122,7 @@ def test_a_missing_file_is_named(tmp_path):
         ),
         (
             "criterion = 'c'\n[descriptions]\n7 = 'x'\n'1-2' = 'a'\n2 = 'b'",
-            "descriptions: '7' is no label of the scale 1-5; descriptions: '2' describes a score twice",
+            "descriptions: '7' is not a label of the scale 1-5; descriptions: '2' describes a score twice",
         ),
         ("criterion = ' '\n", "criterion is empty"),
         (
@@ -232,9 +232,9 @@ def test_a_new_rubric_overwrites_nothing(tmp_path, monkeypatch):
         assert done.exit_code == 1
         return done.stderr
 
-    assert new("mine").startswith("Error: mine.toml is there already and was left as it is\nTry: ")
+    assert new("mine").startswith("Error: mine.toml already exists and was left unchanged\nTry: ")
     assert (tmp_path / "mine.toml").read_text() == "precious"
-    assert "'../up' is no name for a rubric" in new("../up")
+    assert "'../up' is not a name for a rubric" in new("../up")
     assert "cannot write: No such file or directory" in new("a", "-o", "no/a.toml")
     assert "must end in .toml" in new("a", "-o", "a.txt")
     assert [p.name for p in tmp_path.iterdir()] == ["mine.toml"]
