@@ -20,13 +20,13 @@ OVERFLOW = ("error", "skip", "truncate-middle")
 class Task:
     """One reading that an item needs under a rubric.
 
-    item: what is judged.
-    rubric: how it is judged.
-    prompt: the tokens up to the judging position, or up to where the feedback begins; None where the item cannot
-        be judged.
-    key: the 16-byte key of the reading; empty where there is no prompt.
-    error: why the item cannot be judged; None where it can.
-    feedback: the feedback that the prompt holds; empty where it holds none.
+    - `item`: what is judged.
+    - `rubric`: how it is judged.
+    - `prompt`: the tokens up to the judging position, or up to where the feedback begins; None where the item cannot
+      be judged.
+    - `key`: the 16-byte key of the reading; empty where there is no prompt.
+    - `error`: why the item cannot be judged; None where it can.
+    - `feedback`: the feedback that the prompt holds; empty where it holds none.
     """
 
     item: Item
@@ -40,11 +40,11 @@ class Task:
 class Encoder:
     """Renders and tokenizes items for one backbone.
 
-    chat: the backbone's chat template.
-    context: the key of everything but the prompt that changes a reading (see `store.context_key`).
-    limit: the longest prompt in tokens.
-    overflow: what to do with a longer one; one of OVERFLOW.
-    reasoning: the feedback that the judge writes before the score; None for none.
+    - `chat`: the backbone's chat template.
+    - `context`: the key of everything but the prompt that changes a reading (see `store.context_key`).
+    - `limit`: the longest prompt in tokens.
+    - `overflow`: what to do with a longer one; one of OVERFLOW.
+    - `reasoning`: the feedback that the judge writes before the score; None for none.
 
     Raises PromptError where the labels of a rubric are not single tokens of the backbone's vocabulary.
     """

@@ -35,20 +35,20 @@ Progress = Callable[[Counts], None]
 class Judge:
     """Scores items with one backbone. Use as a context manager, or call `close()`.
 
-    model: the path of a GGUF file.
-    rubric: the name of a shipped rubric, the path of a TOML file, a Rubric, or a list of these; with a list every
-        item gets a judgment under each of them.
-    weights: fitted layer weights; without them the score is `uniform`, all layers weighted equally.
-    options: the settings of llama.cpp.
-    store: an open store, which keeps readings; None evaluates every prompt anew.
-    overflow: what to do with a prompt that is longer than the context: "error" and "skip" give a judgment with that
-        error, "truncate-middle" cuts the middle out of the item's longest text.
-    chat: the chat template; None takes the model's own.
-    max_state: the state after which the graph ends. None reads as many states as the weights need, and all of them
-        without weights. With fewer than all states `direct`, `e_score` and `uniform` are None.
-    early: False reads all states even where the weights need fewer.
-    force: use weights that were fitted under other settings; `warnings` then names the differences.
-    reasoning: how the judge writes feedback before the score; None for no feedback.
+    - `model`: the path of a GGUF file.
+    - `rubric`: the name of a shipped rubric, the path of a TOML file, a Rubric, or a list of these; with a list every
+      item gets a judgment under each of them.
+    - `weights`: fitted layer weights; without them the score is `uniform`, all layers weighted equally.
+    - `options`: the settings of llama.cpp.
+    - `store`: an open store, which keeps readings; None evaluates every prompt anew.
+    - `overflow`: what to do with a prompt that is longer than the context: "error" and "skip" give a judgment with that
+      error, "truncate-middle" cuts the middle out of the item's longest text.
+    - `chat`: the chat template; None takes the model's own.
+    - `max_state`: the state after which the graph ends. None reads as many states as the weights need, and all of them
+      without weights. With fewer than all states `direct`, `e_score` and `uniform` are None.
+    - `early`: False reads all states even where the weights need fewer.
+    - `force`: use weights that were fitted under other settings; `warnings` then names the differences.
+    - `reasoning`: how the judge writes feedback before the score; None for no feedback.
 
     Raises ModelFileError, UnsupportedModelError, BackendError, PromptError or WeightsError.
     """

@@ -21,7 +21,7 @@ _LEAST_CONTEXT = 1024
 class Reader:
     """Reads prompts with one backbone, whose context it keeps between calls.
 
-    ctx_size: the tokens of a context; 0: as many as the prompts need.
+    - `ctx_size`: the tokens of a context; 0: as many as the prompts need.
     """
 
     def __init__(self, file: ModelFile, backbone: Backbone, *, ctx_size: int) -> None:

@@ -1,4 +1,4 @@
-"""What the loaded llama.cpp is and can: for `backend info` and `doctor`, which must agree."""
+"""What the loaded llama.cpp is and what it can do; `backend info` and `doctor` both show this."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ from .rpc import has_rpc
 
 @dataclass(frozen=True)
 class About:
-    """version: of llama-cpp-python; package: as pip shows it; folder: of the libraries; system: CPU
-    features and build flags; tap, tap_reason: which tap is active and why; native_tap: its version, None
-    on a stock library; ordered_attention: version of the
-    patch's attention, None likewise; rpc: whether servers can be used."""
+    """A description of the loaded library.
+
+    - `version`: the version of llama-cpp-python.
+    - `package`: the version as pip shows it, with the label of a build of ours.
+    - `folder`: the folder of the libraries.
+    - `system`: the features of the CPU and the build flags, in llama.cpp's words.
+    - `devices`: the compute devices, the CPU included.
+    - `tap`: the name of the active tap, "native" or "callback".
+    - `tap_reason`: why that tap is active.
+    - `native_tap`: the version of the native tap. None: a stock library, which has none.
+    - `ordered_attention`: the version of the patched attention. None: a stock library, which has none.
+    - `rpc`: whether the library can use devices of other machines.
+    """
 
     version: str
     package: str
@@ -29,11 +38,11 @@ class About:
     rpc: bool
 
     def to_dict(self) -> dict[str, object]:
-        """As a dictionary for JSON."""
+        """Return the description as a dict for JSON."""
         return asdict(self)
 
     def lines(self) -> list[tuple[str, str]]:
-        """As (name, text) for the terminal."""
+        """Return the description as (name, text) pairs for the terminal."""
         found = [
             ("llama-cpp-python", f"{self.package}, library in {self.folder}"),
             ("build", self.system),
@@ -41,13 +50,13 @@ class About:
         for device in self.devices:
             memory = f"{device.memory_free / 2**30:.1f} of {device.memory_total / 2**30:.1f} GiB free"
             found.append(("device", f"{device.name} ({device.kind}): {device.description}, {memory}"))
-        own = "ordered, any company and any number of threads give the same bits at the speed of a matrix product"
+        own = "ordered: the same bits whatever else is in the batch and however many threads run, at full speed"
         found.append(("attention on CPU", "llama.cpp's own" if self.ordered_attention is None else own))
         return [*found, ("rpc", "yes" if self.rpc else "no"), ("tap", f"{self.tap} ({self.tap_reason})")]
 
 
 def about(library: Library) -> About:
-    """Describe a loaded library. Raises BackendError as `choose_tap` does."""
+    """Describe a loaded library. Raises BackendError where LAGER_LITE_TAP forces a tap that is not there."""
     try:
         package = metadata.version("llama-cpp-python")
     except metadata.PackageNotFoundError:

@@ -1,8 +1,7 @@
 """Build llama-cpp-python with our patches: the only part of lager-lite that downloads anything.
 
-The source distribution is downloaded by pip, checked against a hash that stands here, patched and
-built by pip. The result is the same package with the same version; a local label ("+lager.1") shows
-in pip what it is.
+pip downloads the source distribution, which is checked against a hash in this file and patched; pip then builds
+it. The result is the same package with the same version; a local label ("+lager.1") shows in pip that it is ours.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ VERSION = SUPPORTED_VERSIONS[-1]
 SDIST = f"llama_cpp_python-{VERSION}"
 SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
 BACKENDS = {"cuda": "GGML_CUDA", "metal": "GGML_METAL", "vulkan": "GGML_VULKAN", "rpc": "GGML_RPC"}
-"""What can be built in beside the CPU, with CMake's names."""
+"""The backends that can be built in besides the CPU, each with its CMake option."""
 
 _DYNAMIC = 'dynamic = ["version"]'
 _PROVIDER = re.compile(r"\[tool\.scikit-build\.metadata\.version\]\n(?:.+\n)+\n?")
@@ -36,9 +35,14 @@ _LINES = 25
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """backends: keys of BACKENDS; sdist: the source distribution if it is here already, None to
-    download it; wheel: the folder to leave the wheel in, None to install it; jobs: compilers at a
-    time, None for one per core; verbose: show what pip and the compiler say."""
+    """How to build.
+
+    - `backends`: the backends to build in, keys of BACKENDS.
+    - `sdist`: the source distribution, where it is on this machine already. None: it is downloaded.
+    - `wheel`: the folder to put the wheel into. None: the wheel is installed.
+    - `jobs`: the number of compilers that run at a time. None: one for each core.
+    - `verbose`: whether to show the output of pip and the compiler.
+    """
 
     backends: tuple[str, ...] = ()
     sdist: Path | None = None
@@ -49,17 +53,21 @@ class BuildRequest:
 
 @dataclass(frozen=True)
 class Built:
-    """wheel: its path, None where it was installed; version: as pip shows it."""
+    """What was built.
+
+    - `version`: the version as pip shows it.
+    - `wheel`: the path of the wheel. None: it was installed.
+    """
 
     version: str
     wheel: Path | None
 
 
 def build(request: BuildRequest, say: Callable[[str], None] = lambda _: None) -> Built:
-    """Download, check, patch, build, and install into this Python's environment or leave the wheel.
+    """Download, check, patch and build the library; then install it, or keep the wheel.
 
-    say: told what happens. Raises BackendError, PatchError among them, with the last lines of what
-    failed; what was installed before stays installed then.
+    say: called with one line of text for every step. Raises BackendError with the last lines of output where pip
+    fails, and PatchError where a patch does not fit; what was installed before then stays installed.
     """
     unknown = sorted(set(request.backends) - set(BACKENDS))
     if unknown:
@@ -85,7 +93,7 @@ def build(request: BuildRequest, say: Callable[[str], None] = lambda _: None) ->
 
 
 def label(backends: Sequence[str], patches: int) -> str:
-    """The local version label: how many patches, and what is built in."""
+    """Return the local version label, which says how many patches were applied and what is built in."""
     return ".".join(["lager", str(patches), *sorted(set(backends))])
 
 
@@ -99,9 +107,9 @@ def download(folder: Path, verbose: bool = False) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Check an archive's hash and unpack it; returns the folder of the source.
+    """Check an archive's hash and unpack it; return the folder of the source.
 
-    Raises BackendError where it cannot be read or is not the pinned one.
+    Raises BackendError where the archive cannot be read, or is not the pinned source distribution.
     """
     try:
         found = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -118,14 +126,14 @@ def unpack(archive: Path, folder: Path) -> Path:
         if hasattr(tarfile, "data_filter"):
             tar.extractall(folder, filter="data")
         else:
-            tar.extractall(folder)  # its hash is known
+            tar.extractall(folder)  # Safe without a filter, because the hash is known.
     return folder / SDIST
 
 
 def patch_series() -> list[Path]:
-    """The patches in the order to apply them: of an installed package, or of a checkout.
+    """Return the patches of the installed package, or of a checkout, in the order in which they are applied.
 
-    Raises BackendError where they are not there, or their numbers are not 1, 2, 3, ...
+    Raises BackendError where there are none, or where their numbers are not 1, 2, 3 and so on.
     """
     spec = find_spec("lager_lite.patches")
     places = [Path(p) for p in spec.submodule_search_locations or []] if spec else []
@@ -138,7 +146,7 @@ def patch_series() -> list[Path]:
 
 
 def in_order(paths: Sequence[Path]) -> list[Path]:
-    """Patches sorted by the numbers that their names begin with. Raises BackendError for a gap or a double."""
+    """Sort patches by the numbers that their names begin with. Raises BackendError for a gap or a repeated number."""
     ordered = sorted(paths, key=lambda p: p.name)
     numbers = [p.name.partition("-")[0] for p in ordered]
     if numbers != [f"{n:04d}" for n in range(1, len(ordered) + 1)]:
@@ -149,7 +157,10 @@ def in_order(paths: Sequence[Path]) -> list[Path]:
 
 
 def set_version(pyproject: Path, version: str) -> None:
-    """Write a fixed version into the source's pyproject.toml; the module keeps its own `__version__`."""
+    """Write a fixed version into the source's pyproject.toml; the module keeps its own `__version__`.
+
+    Raises BackendError where pyproject.toml does not take the version from the source, as it does in the pinned one.
+    """
     text = pyproject.read_text(encoding="utf-8")
     fixed, removed = _PROVIDER.subn("", text)
     if _DYNAMIC not in fixed or removed != 1:
@@ -173,7 +184,7 @@ def _wheel(source: Path, folder: Path, request: BuildRequest) -> Path:
 
 
 def _pip(arguments: Sequence[str], verbose: bool, environment: dict[str, str] | None = None) -> None:
-    # pip asks for nothing and writes to stderr alone: stdout belongs to results.
+    # pip must not ask for input, and must write to stderr only, because stdout belongs to results.
     command = [
         sys.executable,
         "-m",
@@ -198,7 +209,9 @@ def _pip(arguments: Sequence[str], verbose: bool, environment: dict[str, str] | 
         return
     said = "" if verbose else "\n" + "\n".join(done.stdout.splitlines()[-_LINES:])
     if "No module named pip" in said:
-        raise BackendError(f"{sys.executable} has no pip", "python -m ensurepip, or make the environment with pip")
+        raise BackendError(
+            f"{sys.executable} has no pip", "run python -m ensurepip, or create the environment with pip"
+        )
     raise BackendError(
         f"pip {arguments[0]} failed (exit code {done.returncode}){said}",
         "a C++ compiler is needed; -v shows everything",

@@ -1,8 +1,8 @@
 """How hidden states are read out of a running graph.
 
 The callback tap works on the stock library: llama.cpp asks an evaluation callback about every node
-of the graph before it computes it, and calls it again with the data of those it asked for. States
-are found by the names that llama.cpp gives to its tensors: `l_out-<i>` is the output of block i
+of the graph before it computes the node, and calls it again with the data of the nodes that it asked for.
+States are found by the names that llama.cpp gives to its tensors: `l_out-<i>` is the output of block i
 (counted from 0, so state i+1); state 0 is the last of STATE0_NAMES that is computed before it.
 
 Only the wanted rows are copied, with ggml_backend_tensor_get, so tensors may lie on any device.
@@ -35,7 +35,7 @@ _GGML_TYPE_F32 = 0
 
 
 def missing_states(states: Sequence[int], final: int) -> UnsupportedModelError:
-    """The error for states that a graph has no tensor for; number `final` is the normalised vector."""
+    """Return the error for states that a graph has no tensor for; the number `final` means the normalised vector."""
     names = ", ".join("final" if i == final else str(i) for i in states)
     return UnsupportedModelError(
         f"llama.cpp's graph of this architecture shows no tensor for state {names}",
@@ -67,15 +67,16 @@ class CallbackTap:
         params.cb_eval = self.callback
 
     def attach(self, ctx: object) -> None:
-        """Nothing: the context knows the callback already."""
+        """Do nothing: the context knows the callback already."""
 
     def begin(self, rows: np.ndarray, *, max_state: int, want_final: bool, flagged: bool) -> None:
         """Prepare for one decode.
 
-        rows: ascending rows of the batch to read; max_state: the highest state wanted, 0..n_blocks;
-        the graph ends there if that is below n_blocks; want_final: read the vector after the output
-        norm too; flagged: the rows are the batch's only output rows (needed for the last block,
-        whose tensor holds output rows alone).
+        - `rows`: int (n,), the rows of the batch to read, ascending.
+        - `max_state`: the highest state to read, 0 to n_blocks. Below n_blocks the graph ends there.
+        - `want_final`: whether to read the vector after the output norm too.
+        - `flagged`: whether the rows are exactly the batch's output rows. The last block needs this, because its
+          tensor holds output rows only.
         """
         self._rows = np.asarray(rows, dtype=np.int64)
         self._max_state = max_state
@@ -93,8 +94,8 @@ class CallbackTap:
     def finish(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return (states float32 (n, max_state+1, n_embd), final float32 (n, n_embd) or None).
 
-        Raises UnsupportedModelError where the graph had no tensor for a wanted state, and what went
-        wrong inside the callback, if anything did.
+        Raises UnsupportedModelError where the graph had no tensor for a state to read, and any error that was raised
+        inside the callback.
         """
         self._active = False
         if self._failure is not None:
@@ -105,7 +106,7 @@ class CallbackTap:
         return self._states, self._final
 
     def abandon(self) -> BaseException | None:
-        """Stop after a failed decode; return the callback's own failure, if that was the cause."""
+        """Stop after a failed decode; return the error that was raised inside the callback, or None."""
         self._active = False
         return self._failure
 
@@ -130,7 +131,7 @@ class CallbackTap:
             self._offset += self._n_tokens
             self._in_blocks = self._ended = False
         if self._ended:
-            # A graph on several devices has several parts; the end of one does not end the next.
+            # A graph on several devices has several parts, and ending one of them does not end the next.
             return True
         if state is None:
             return False
@@ -138,7 +139,7 @@ class CallbackTap:
             return not self._in_blocks
         if state == _FINAL:
             return self._want_final
-        # Several tensors may bear a name of state 0: which was the last one shows at the first block.
+        # Several tensors may have a name of state 0; only the first block shows which of them was the last one.
         return state <= max(1, self._max_state)
 
     def _data(self, tensor: int, state: int | None) -> bool:

@@ -28,10 +28,10 @@ PADDING, GRAVE = MAX_LEAVES - 1, MAX_LEAVES
 class Parent:
     """A prompt behind which texts can begin.
 
-    prompt: its index in the planned step's outputs.
-    sequence: the sequence that holds its tokens.
-    length: the number of its tokens.
-    logits: float32 (n_vocab,), those behind its last token.
+    - `prompt`: its index in the planned step's outputs.
+    - `sequence`: the sequence that holds its tokens.
+    - `length`: the number of its tokens.
+    - `logits`: float32 (n_vocab,), those behind its last token.
     """
 
     prompt: int
@@ -43,7 +43,7 @@ class Parent:
 class OrderedContext(Context):
     """A context without a tap, whose cells ascend with the positions of every sequence.
 
-    company: give a lone row a second one, so that its logits do not depend on how many rows are decoded beside it
+    - `company`: give a lone row a second one, so that its logits do not depend on how many rows are decoded beside it
     (see `context.LEAST_ROWS`).
 
     Attributes: `cells`, how many there are; `evaluated`, tokens of prompts so far; `prompt_seconds`, the time for them.

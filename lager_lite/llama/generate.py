@@ -29,8 +29,8 @@ _TEXT_CELLS, _PROMPT_CELLS = 4096, 8192
 class Request:
     """A text to write.
 
-    prompt: int (n,), the tokens that it follows.
-    seed: the seed of the text's own random numbers.
+    - `prompt`: int (n,), the tokens that it follows.
+    - `seed`: the seed of the text's own random numbers.
     """
 
     prompt: np.ndarray
@@ -41,9 +41,9 @@ class Request:
 class Written:
     """A text that was written.
 
-    request: the number of its request.
-    tokens: the text, without the token that ended it.
-    drawn: how many tokens were drawn for it, including the one that ended it.
+    - `request`: the number of its request.
+    - `tokens`: the text, without the token that ended it.
+    - `drawn`: how many tokens were drawn for it, including the one that ended it.
     """
 
     request: int
@@ -65,12 +65,12 @@ class _Running:
 class Generator(OrderedContext):
     """A context that writes texts. Use as a context manager.
 
-    prompts: those to write for; `write` takes any others that are no longer and share as much.
-    most: the most tokens of one text.
-    copies: the most texts behind one prompt.
-    width: the most sequences that run at a time. Fewer run for long texts, and one where sequences cannot run side by
-        side (see `is_steady`).
-    company: see `OrderedContext`.
+    - `prompts`: those to write for; `write` takes any others that are no longer and share as much.
+    - `most`: the most tokens of one text.
+    - `copies`: the most texts behind one prompt.
+    - `width`: the most sequences that run at a time. Fewer run for long texts, and only one where sequences cannot
+      run side by side (see `is_steady`).
+    - `company`: see `OrderedContext`.
 
     Raises BackendError where the memory for it cannot be had.
     """

@@ -1,8 +1,8 @@
 """The native tap: states are read by llama.cpp itself, where the library carries our patch.
 
 The patch (patches/README.md) adds nodes to the graph that pick the batch's output rows out of every
-block's output, and copies them into one buffer after the computation: no Python and no waiting
-inside the graph. `choose_tap` says which tap a context gets, and why.
+block's output, and copies them into one buffer after the computation. No Python runs inside the graph, and the
+graph waits for nothing. `choose_tap` says which tap a context gets, and why.
 """
 
 from __future__ import annotations
@@ -26,7 +26,12 @@ _BUILD = "build it with `lager-lite backend build`"
 
 @dataclass(frozen=True)
 class TapChoice:
-    """name: "native" or "callback"; reason: why it is used; notice: the reason is news to the user."""
+    """Which tap is used.
+
+    - `name`: "native" or "callback".
+    - `reason`: why it is used.
+    - `notice`: whether the user should be told the reason.
+    """
 
     name: str
     reason: str
@@ -34,10 +39,10 @@ class TapChoice:
 
 
 def choose_tap(library: Library) -> TapChoice:
-    """The tap that contexts of this library get: the native one where it is there and known.
+    """Return the tap that contexts of this library get: the native one where there is one of a known version.
 
-    The environment variable LAGER_LITE_TAP forces one. Raises BackendError where it names none, or
-    names the native tap and the library has none that is known.
+    The environment variable LAGER_LITE_TAP forces a tap. Raises BackendError where it names no tap, or names the
+    native tap and the library has none of a known version.
     """
     version, forced = library.native_tap_version(), os.environ.get(TAP_VARIABLE, "")
     if forced not in ("", "callback", "native"):
@@ -62,16 +67,16 @@ def _no_native(version: int | None, reason: str) -> str:
 
 
 def available(library: Library) -> tuple[str, ...]:
-    """The taps that this library can be used with, the one that `choose_tap` names first."""
+    """Return the names of the taps that work with this library; the one that `choose_tap` chooses comes first."""
     first = choose_tap(library).name
     others = ("native", "callback") if library.native_tap_version() in KNOWN_VERSIONS else ("callback",)
     return (first, *(name for name in others if name != first))
 
 
 def make_tap(library: Library, n_blocks: int, n_embd: int, name: str = "") -> CallbackTap | NativeTap:
-    """The tap of this name, of `available`; "" for the one that `choose_tap` names.
+    """Make the tap of this name (see `available`), or the one that `choose_tap` chooses where it is "".
 
-    An unknown version of the native tap is a RuntimeWarning.
+    Warns (RuntimeWarning) where the native tap has an unknown version and the callback tap is used instead.
     """
     choice = TapChoice(name, "") if name else choose_tap(library)
     if choice.notice:
@@ -111,14 +116,14 @@ class NativeTap:
         self._found.argtypes, self._found.restype = [pointer, ctypes.c_size_t], ctypes.c_bool
 
     def prepare(self, params: object) -> None:
-        """Nothing: a context is tapped after it was made."""
+        """Do nothing: this tap is attached after the context was made."""
 
     def attach(self, ctx: object) -> None:
         """Tap this llama_context."""
         self._ctx = ctx
 
     def begin(self, rows: np.ndarray, *, max_state: int, want_final: bool, flagged: bool) -> None:
-        """As `CallbackTap.begin`; `flagged` must be set, unless there are no rows."""
+        """Do as `CallbackTap.begin`. Raises ValueError where `flagged` is false and there are rows to read."""
         if not flagged and len(rows):
             raise ValueError("the native tap reads output rows only")
         self._want_final = want_final
@@ -131,7 +136,7 @@ class NativeTap:
             raise BackendError(f"the native tap refused {max_state + 1} states (status {status})")
 
     def finish(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """As `CallbackTap.finish`."""
+        """Do as `CallbackTap.finish`."""
         n_rows = self._end(self._ctx)
         slots, expected = self._out.shape[:2]
         if n_rows == _MISSING:
@@ -143,6 +148,6 @@ class NativeTap:
         return states, self._out[top] if self._want_final else None
 
     def abandon(self) -> BaseException | None:
-        """Stop after a failed decode; None, since no failure of ours can be the cause."""
+        """Stop after a failed decode; returns None, because no Python of ours ran that could have failed."""
         self._end(self._ctx)
         return None

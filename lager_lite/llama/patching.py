@@ -1,7 +1,7 @@
 """Apply unified diffs, exactly or not at all.
 
-The source that is patched is pinned by its hash, so a hunk must fit the very lines it names; there
-is no looking for it elsewhere. Nothing but this is understood: files that are changed or created.
+The source that is patched is pinned by its hash, so a hunk must fit exactly the lines that it names; it is not
+looked for elsewhere. Patches may change and create files; anything else in a patch is an error.
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ class PatchError(BackendError):
 
 @dataclass(frozen=True)
 class Hunk:
-    """start: the first line of the old file that it covers, counted from 0; old and new: its lines
-    before and after, with their line ends."""
+    """One hunk of a patch.
+
+    - `header`: its header line, for messages.
+    - `start`: the first line of the old file that it covers, counted from 0.
+    - `old`: the lines before the change, with their line ends.
+    - `new`: the lines after the change, with their line ends.
+    """
 
     header: str
     start: int
@@ -34,7 +39,12 @@ class Hunk:
 
 @dataclass(frozen=True)
 class FileChange:
-    """path: below the patched folder, with slashes; creates: the file must not exist before."""
+    """What a patch does to one file.
+
+    - `path`: the file's path below the patched folder, with slashes.
+    - `creates`: whether the patch creates the file, which then must not exist before.
+    - `hunks`: the changes in the order of the file's lines; one for a new file.
+    """
 
     path: str
     creates: bool
@@ -42,10 +52,10 @@ class FileChange:
 
 
 def apply_series(folder: Path, patches: Sequence[Path]) -> list[str]:
-    """Apply patches below a folder, in the order given; returns the paths that were changed.
+    """Apply patches below a folder, in the order given; return the paths that were changed.
 
-    Raises PatchError, naming the patch, the file and the hunk's header, where one does not fit; the
-    patches before it have then been applied.
+    Raises PatchError, which names the patch, the file and the hunk, where a patch does not fit. The patches before
+    that one have then been applied.
     """
     changed: list[str] = []
     for patch in patches:
@@ -61,7 +71,7 @@ def apply_series(folder: Path, patches: Sequence[Path]) -> list[str]:
 
 
 def parse_patch(name: str, text: str) -> list[FileChange]:
-    """The changes of one patch; text before the first file is skipped. Raises PatchError."""
+    """Return the changes of one patch; text before the first file is skipped. Raises PatchError where it is damaged."""
     lines = text.splitlines(keepends=True)
     changes: list[FileChange] = []
     i = 0

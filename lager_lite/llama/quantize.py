@@ -1,4 +1,4 @@
-"""Re-quantized copies of a model file, made by llama.cpp itself."""
+"""Copies of a model file with another quantization, written by llama.cpp itself."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from pathlib import Path
 from ..errors import BackendError
 from .library import load
 
-# llama_ftype of include/llama.h, and the type of the embeddings and the output matrix where llama.cpp
-# would choose a smaller one for them.
+# The values of llama_ftype in llama.cpp's include/llama.h.
 FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32, "Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q4_K_M": 15, "Q4_0": 2, "Q4_1": 3}
 
 
 def requantize(source: str | Path, target: str | Path, kind: str, *, threads: int = 0) -> Path:
     """Write a copy of a GGUF file with its matrices as `kind`, a key of FILE_TYPES; return its path.
 
-    A file that is quantized already is decoded first, so nothing is gained in accuracy. threads 0:
-    as many as there are cores. Raises BackendError where llama.cpp cannot do it.
+    A file that is quantized already is decoded first, so a larger type makes it no more accurate. threads: 0 for
+    as many as there are cores. Raises BackendError for an unknown `kind`, and where llama.cpp cannot write the copy.
     """
     if kind not in FILE_TYPES:
         raise BackendError(f"unknown quantization {kind!r}", f"use one of {', '.join(FILE_TYPES)}")

@@ -11,8 +11,8 @@ import numpy as np
 class Sampling:
     """How tokens are drawn.
 
-    temperature: 0 for the likeliest token; above 0 the logits are divided by it before the softmax.
-    top_p: a token is drawn from the smallest set of tokens that holds this share of the probability.
+    - `temperature`: 0 for the likeliest token; above 0 the logits are divided by it before the softmax.
+    - `top_p`: a token is drawn from the smallest set of tokens that holds this share of the probability.
     """
 
     temperature: float = 0.0
