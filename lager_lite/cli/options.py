@@ -12,7 +12,16 @@ import click
 
 from ..backbones import locate_model, open_model
 from ..judging import OVERFLOW, TEMPERATURE, Judge, Reasoning, Store
-from ..llama import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions, check_loads, parse_servers
+from ..llama import (
+    CACHE_TYPES,
+    CPU_BATCH,
+    FLASH_ATTENTION,
+    GPU_BATCH,
+    SPLIT_MODES,
+    BackendOptions,
+    check_loads,
+    parse_servers,
+)
 from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, with_scale
 from ..scaleout import Cluster, Shard, parse_shard, spread
 from ..scoring import WeightsFile, load_weights
@@ -68,6 +77,7 @@ class RayAddress(click.ParamType):
         self.fail(f"{value!r} is no address: expected local, auto, HOST:PORT or ray://HOST:PORT", param, ctx)
 
 
+_BATCH = f"Default: {CPU_BATCH}, on a GPU {GPU_BATCH}."
 _BACKEND = [
     click.option(
         "-m",
@@ -82,8 +92,8 @@ _BACKEND = [
     click.option("-mg", "--main-gpu", type=int, default=0, show_default=True),
     click.option("--rpc", type=Servers(), default=(), help="Servers whose devices to use too; needs --online."),
     click.option("-c", "--ctx-size", type=click.IntRange(0), default=0, help="Longest prompt in tokens; 0: as needed."),
-    click.option("-b", "--batch-size", type=click.IntRange(1), default=512, show_default=True),
-    click.option("-ub", "--ubatch-size", type=click.IntRange(1), default=512, show_default=True),
+    click.option("-b", "--batch-size", type=click.IntRange(1), help=f"Tokens in one decode. {_BATCH}"),
+    click.option("-ub", "--ubatch-size", type=click.IntRange(1), help=f"Tokens in one graph. {_BATCH}"),
     click.option("-t", "--threads", type=click.IntRange(1), help="Default: the cores this process may use."),
     click.option("-fa", "--flash-attn", type=click.Choice(list(FLASH_ATTENTION)), default="auto", show_default=True),
     click.option("-ctk", "--cache-type-k", type=click.Choice(list(CACHE_TYPES)), default="f16", show_default=True),

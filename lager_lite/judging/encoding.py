@@ -11,7 +11,7 @@ from ..prompts import ChatTemplate, Rubric, render
 from ..records import Item, Prompt
 from .feedback import Reasoning, behind, reserve
 from .store import reading_key
-from .tokens import ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
+from .tokens import KnownTexts, ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
 
 OVERFLOW = ("error", "skip", "truncate-middle")
 
@@ -64,6 +64,7 @@ class Encoder:
         self.limit = limit
         self.labels: Mapping[str, ScoreTokens] = {r.name: score_tokens(backbone, r.lead, r.scale) for r in rubrics}
         self._backbone = backbone
+        self._texts = KnownTexts(backbone)
         self._context = context
         self._overflow = overflow
         self._reasoning = reasoning
@@ -80,7 +81,7 @@ class Encoder:
         labels = self.labels[rubric.name]
         kept = reserve(self._backbone, labels, self._reasoning) if self._reasoning else 0
         try:
-            prompt = tokenize_prompt(self._backbone, self.rendered(item, rubric), () if kept else labels.lead)
+            prompt = tokenize_prompt(self._texts, self.rendered(item, rubric), () if kept else labels.lead)
             prompt = self._fit(prompt, kept)
         except LagerError as error:
             text = f"{error.message} ({error.hint})" if error.hint else error.message

@@ -14,7 +14,7 @@ from .generate import Generator, Request
 from .guard import check_loads
 from .library import load
 from .native_tap import available
-from .options import CACHE_TYPES, FLASH_ATTENTION, SPLIT_MODES, BackendOptions
+from .options import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, BackendOptions
 from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
 from .sampling import Sampling
@@ -26,9 +26,11 @@ __all__ = [
     "Backbone",
     "BuildRequest",
     "CACHE_TYPES",
+    "CPU_BATCH",
     "Context",
     "FILE_TYPES",
     "FLASH_ATTENTION",
+    "GPU_BATCH",
     "Generator",
     "Group",
     "Request",

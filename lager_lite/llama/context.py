@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Generator as PythonGenerator
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from ..errors import BackendError
+from .ahead import ahead
 from .library import Library
 from .native_tap import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
@@ -60,8 +64,11 @@ class Context:
     def __init__(self, backbone: Loaded, longest: int, *, tap: bool | str = True) -> None:
         self.backbone = backbone
         self._api = backbone.api
+        self._copy = backbone.library.quick("llama_memory_seq_cp")
+        self._remove = backbone.library.quick("llama_memory_seq_rm")
+        self._evaluation: PythonGenerator[Group, None, None] | None = None
         options = backbone.options
-        self.capacity = max(1, options.batch_size)
+        self.capacity = options.batch(backbone.gpu_layers)
         self.longest = longest
         name = tap if isinstance(tap, str) else ""
         self.tap = make_tap(backbone.library, backbone.n_blocks, backbone.n_embd, name) if tap else None
@@ -86,6 +93,7 @@ class Context:
 
     def close(self) -> None:
         """Free the context."""
+        self._halt()
         if self._ctx:
             self._api.llama_free(self._ctx)
             self._ctx = None
@@ -106,20 +114,39 @@ class Context:
         top = self.backbone.n_blocks if max_state is None else max_state
         if not 0 <= top <= self.backbone.n_blocks:
             raise ValueError(f"max_state must lie in 0..{self.backbone.n_blocks}, got {max_state}")
+        self._halt()
+        # On a CPU the threads would only take cores from each other.
+        threads = bool(self.backbone.gpu_layers)
+        steps = self._plan(prompts)
+        groups = self._groups(ahead(steps) if threads else steps, top, want_final)
+        self._evaluation = ahead(groups) if threads else groups
+        return self._evaluation
+
+    def _plan(self, prompts: Sequence[np.ndarray]) -> PythonGenerator[Step, None, None]:
+        if not self.backbone.can_share:
+            return plan_alone(prompts, self.capacity)
+        # What is served from elsewhere may be a CPU, whose attention follows the order of the cells.
+        ordered = not self.backbone.gpu_layers or bool(self.backbone.options.rpc)
+        return plan(prompts, self.capacity, self.backbone.options.leaves(), ordered=ordered)
+
+    def _groups(
+        self, steps: PythonGenerator[Step, None, None], top: int, want_final: bool
+    ) -> PythonGenerator[Group, None, None]:
         whole = top == self.backbone.n_blocks
-        share = self.backbone.can_share
-        steps = (
-            plan(prompts, self.capacity, self.backbone.options.leaves())
-            if share
-            else plan_alone(prompts, self.capacity)
-        )
         self._api.llama_memory_clear(self._memory, True)
-        for step in steps:
-            for sequence, length in step.copies:
-                self._api.llama_memory_seq_cp(self._memory, 0, sequence, 0, length)
-            group = self._decode(step, top, whole, want_final and whole)
-            self._carry(*step.carry)
-            yield group
+        with closing(steps):
+            for step in steps:
+                for sequence, length in step.copies:
+                    self._copy(self._memory, 0, sequence, 0, length)
+                group = self._decode(step, top, whole, want_final and whole)
+                self._carry(*step.carry)
+                yield group
+
+    def _halt(self) -> None:
+        """End an evaluation that was left: its thread must not decode in a context that is used or freed."""
+        if self._evaluation is not None:
+            self._evaluation.close()
+            self._evaluation = None
 
     def _decode(self, step: Step, top: int, whole: bool, want_final: bool) -> Group:
         rows = np.array(sorted({row for row, _ in step.outputs}), dtype=np.int64)
@@ -132,7 +159,7 @@ class Context:
         self.tap.begin(read, max_state=top, want_final=want_final, flagged=flagged)
         self._run(padded, flags)
         if padded is not step:
-            self._api.llama_memory_seq_rm(self._memory, padded.sequences[-1][0], -1, -1)
+            self._remove(self._memory, padded.sequences[-1][0], -1, -1)
         states, final = self.tap.finish()
         logits = self._logits(rows) if whole else None
         nth = [row for row, _ in step.outputs]
@@ -168,8 +195,8 @@ class Context:
         return rows, step
 
     def run_plain(self, tokens: np.ndarray, start: int = 0) -> None:
-        """Decode one run of tokens in sequence 0 from position `start` on, reading nothing but the
-        last token's logits; start 0 empties the memory first. For measuring, and for generating."""
+        """Decode one run of tokens in sequence 0 from position `start` on, reading nothing; start 0 empties
+        the memory first. For measuring: call `wait` before a clock stops."""
         if start == 0:
             self._api.llama_memory_clear(self._memory, False)
         n = len(tokens)
@@ -177,6 +204,10 @@ class Context:
         flags[-1] = 1
         positions = np.arange(start, start + n, dtype=np.int32)
         self._run(Step(np.asarray(tokens, np.int32), positions, ((0,),) * n, (), (), (0, start + n)), flags)
+
+    def wait(self) -> None:
+        """Wait until everything is computed: on a GPU `llama_decode` returns before that."""
+        self._api.llama_synchronize(self._ctx)
 
     def _run(self, step: Step, flags: np.ndarray) -> None:
         batch, keep_alive = self._batch(step, flags)
@@ -187,19 +218,20 @@ class Context:
             raise self._failure(status)
 
     def _carry(self, sequence: int, length: int) -> None:
-        api, memory = self._api, self._memory
+        memory = self._memory
         if length == 0:
-            api.llama_memory_clear(memory, False)
+            self._api.llama_memory_clear(memory, False)
         elif sequence != 0:
-            api.llama_memory_seq_rm(memory, 0, -1, -1)
-            api.llama_memory_seq_cp(memory, sequence, 0, 0, length)
-            # One call per sequence: a negative id would free the trunk too.
-            for other in range(1, MAX_LEAVES + 1):
-                api.llama_memory_seq_rm(memory, other, -1, -1)
+            self._remove(memory, 0, -1, -1)
+            self._copy(memory, sequence, 0, 0, length)
+            # One call per sequence of the step, of which this one has the highest number: a negative
+            # number would free the trunk too.
+            for other in range(1, sequence + 1):
+                self._remove(memory, other, -1, -1)
 
     def _batch(self, step: Step, flags: np.ndarray) -> tuple[object, tuple[np.ndarray, ...]]:
         counts = np.fromiter(map(len, step.sequences), dtype=np.int32, count=len(step.sequences))
-        flat = np.fromiter((s for group in step.sequences for s in group), dtype=np.int32, count=int(counts.sum()))
+        flat = np.fromiter(chain.from_iterable(step.sequences), dtype=np.int32, count=int(counts.sum()))
         starts = np.concatenate(([0], np.cumsum(counts[:-1], dtype=np.int64)))
         pointers = (flat.ctypes.data + 4 * starts).astype(np.uint64)
         tokens, positions = np.ascontiguousarray(step.tokens), np.ascontiguousarray(step.positions)
@@ -217,10 +249,11 @@ class Context:
         return batch, (tokens, positions, counts, flat, pointers, flags)
 
     def _logits(self, rows: np.ndarray) -> np.ndarray:
-        out = np.empty((len(rows), self.backbone.n_vocab), dtype=np.float32)
+        n = self.backbone.n_vocab
+        out = np.empty((len(rows), n), dtype=np.float32)
         for i, row in enumerate(rows):
             pointer = self._api.llama_get_logits_ith(self._ctx, int(row))
-            out[i] = np.ctypeslib.as_array(pointer, shape=(self.backbone.n_vocab,))
+            ctypes.memmove(out[i].ctypes.data, pointer, 4 * n)
         return out
 
     def _failure(self, status: int) -> BaseException:
@@ -236,7 +269,7 @@ class Context:
     def _params(self, options: BackendOptions) -> Any:
         params = self._api.llama_context_default_params()
         params.n_batch = self.capacity
-        params.n_ubatch = max(1, min(options.ubatch_size, self.capacity))
+        params.n_ubatch = options.ubatch(self.backbone.gpu_layers)
         share = self.backbone.can_share
         params.n_ctx = -(-(self.longest + (self.capacity if share else 0)) // 256) * 256
         params.n_seq_max = MAX_LEAVES + 1 if share else 1

@@ -22,12 +22,13 @@ from ..backbones import ModelInfo, open_model
 from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
 from ..system import loaded_folder, offline
 from .backbone import Backbone
-from .library import SUPPORTED_VERSIONS
+from .library import ENDING, SUPPORTED_VERSIONS
 from .options import BackendOptions
 
 TURN_OFF = "--no-guard"
 _FAILED = 3
 _SLOW_DISK = 20e6
+_SHOWN = 1000  # characters: a CUDA error names the call, the file and the line behind its own words
 _PROBE = '<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {"a": 1}</s>'
 # The child searches modules exactly where its parent does; `-c` alone would put the working folder first, and
 # until that is mended nothing but built-in modules may be imported.
@@ -110,7 +111,7 @@ def _failure(path: Path, done: subprocess.CompletedProcess[bytes]) -> LagerError
     if done.returncode == _FAILED:
         return error_from_json(done.stdout.decode("utf-8", "replace").strip().splitlines()[-1])
     lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    said = f": {lines[-1].strip()[:300]}" if lines else ""
+    said = f": {lines[-1].strip().removeprefix(ENDING)[:_SHOWN]}" if lines else ""
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         memory = ", often for want of memory" if name == "SIGKILL" else ""

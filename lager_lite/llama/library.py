@@ -11,14 +11,19 @@ import functools
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..errors import BackendError
 
 SUPPORTED_VERSIONS = ("0.3.36",)
+GRAPHS_OFF = "GGML_CUDA_DISABLE_GRAPHS"
+"""llama.cpp records CUDA graphs unless this environment variable exists, whatever its value."""
 
+ENDING = "Error: llama.cpp ends the process: "
 _LEVEL_ERROR = 4
 _LEVEL_CONTINUED = 5
 _DEVICE_TYPES = ("CPU", "GPU", "integrated GPU", "accelerator", "meta")
@@ -72,8 +77,21 @@ class Log:
 
     def errors(self, n: int = 3) -> str:
         """The last n error lines joined by "; ", empty where there are none."""
-        found = [text for level, text in self.lines if level == _LEVEL_ERROR and text]
+        found = [text.strip() for level, text in self.lines if level == _LEVEL_ERROR and text.strip()]
         return "; ".join(found[-n:])
+
+    def say_why_it_ends(self, message: bytes) -> None:
+        """Write one line to stderr: the last errors, and ggml's own message, before ggml ends the process.
+
+        ggml calls this where it cannot go on (a failed CUDA call, an assertion) and then aborts; nothing can be
+        raised any more. Without it the lines that a CUDA error logs would be lost with the process.
+        """
+        # An exception here would cross into C.
+        try:
+            told = "; ".join(filter(None, (self.errors(), message.decode("utf-8", "replace"))))
+            os.write(2, f"{ENDING}{told}\n".encode())
+        except Exception:
+            pass
 
 
 class Library:
@@ -84,9 +102,12 @@ class Library:
         self.version = version
         self.folder = Path(api._base_path)
         self.log = Log()
+        self._holding = ctypes.PyDLL("libllama", handle=api._lib._handle)
         self._log_callback = api.llama_log_callback(self.log.write)
         api.llama_log_set(self._log_callback, ctypes.c_void_p(0))
         self.base = self._open("ggml-base", "ggml_get_name")
+        self._abort_callback = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self.log.say_why_it_ends)
+        self.base.ggml_set_abort_callback(self._abort_callback)
         self.ggml = self._open("ggml", "ggml_backend_dev_count")
         self._declare()
         self._check_layout()
@@ -129,6 +150,17 @@ class Library:
         attention where there is one."""
         ordered = self.ordered_attention_version()
         return self.version if ordered is None else f"{self.version}, ordered attention {ordered}"
+
+    def quick(self, name: str) -> Callable[..., Any]:
+        """A function of llama.cpp that keeps Python's global lock while it runs.
+
+        For calls of microseconds: behind each call that lets go of the lock, another thread could keep it longer
+        than all of them take.
+        """
+        function = getattr(self._holding, name)
+        known = getattr(self.api, name)
+        function.argtypes, function.restype = known.argtypes, known.restype
+        return function  # type: ignore[no-any-return]
 
     def _version(self, symbol: str) -> int | None:
         try:
@@ -190,6 +222,7 @@ def load() -> Library:
     Raises BackendError where llama-cpp-python is missing, broken, or of an unknown version.
     """
     install = f"pip install llama-cpp-python=={SUPPORTED_VERSIONS[-1]}"
+    _choose_cuda_graphs()
     try:
         import llama_cpp
         from llama_cpp import llama_cpp as api
@@ -205,3 +238,13 @@ def load() -> Library:
             install,
         )
     return Library(api, llama_cpp.__version__)
+
+
+def _choose_cuda_graphs() -> None:
+    """Switch CUDA graphs off unless the user has set GRAPHS_OFF; "0" and the empty text switch them on.
+
+    Replayed graphs aborted the process on an H200 with `-fa off -b 64` ("an illegal instruction was
+    encountered"), and prompts, which differ in their shapes, gain nothing from them.
+    """
+    if os.environ.setdefault(GRAPHS_OFF, "1") in ("", "0"):
+        del os.environ[GRAPHS_OFF]

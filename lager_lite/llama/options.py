@@ -11,6 +11,9 @@ FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 # llama.cpp keeps sequence sets as bit sets of 256; more leaves per step than this brought nothing.
 MAX_LEAVES = 64
+CPU_BATCH, GPU_BATCH = 512, 2048
+"""Tokens in one decode, and in one graph, where nothing else is asked for. A small decode leaves a large GPU
+idle between its kernels; on a CPU more than 512 tokens at a time brought nothing."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +22,8 @@ class BackendOptions:
 
     gpu_layers: a number, "auto" (all that fit, 0 without a GPU) or "all"; ctx_size: longest prompt
     in tokens, 0 = as long as the prompts need, at most the model's training context; batch_size:
-    tokens in one decode; ubatch_size: tokens in one graph; threads None: the cores this process may
-    use; cache_type_k, cache_type_v: a key of CACHE_TYPES; flash_attn: a key of FLASH_ATTENTION; rpc:
+    tokens in one decode; ubatch_size: tokens in one graph, both None: GPU_BATCH where blocks lie on a GPU,
+    else CPU_BATCH; threads None: the cores this process may use; cache_type_k, cache_type_v: a key of CACHE_TYPES; flash_attn: a key of FLASH_ATTENTION; rpc:
     servers ("host:port") whose devices are used like GPUs of this machine.
 
     cache_type_v "auto" is bf16 where all runs on the CPU with flash attention and an f16 K cache,
@@ -32,8 +35,8 @@ class BackendOptions:
 
     gpu_layers: int | str = "auto"
     ctx_size: int = 0
-    batch_size: int = 512
-    ubatch_size: int = 512
+    batch_size: int | None = None
+    ubatch_size: int | None = None
     threads: int | None = None
     flash_attn: str = "auto"
     cache_type_k: str = "f16"
@@ -55,6 +58,14 @@ class BackendOptions:
             return self.cache_type_v
         steady = gpu_layers == 0 and self.flash_attn != "off" and self.cache_type_k == "f16"
         return "bf16" if steady else "f16"
+
+    def batch(self, gpu_layers: int) -> int:
+        """Tokens in one decode where so many blocks lie on a GPU; at least 1."""
+        return max(1, self.batch_size or (GPU_BATCH if gpu_layers else CPU_BATCH))
+
+    def ubatch(self, gpu_layers: int) -> int:
+        """Tokens in one graph, likewise; never more than in one decode."""
+        return min(self.ubatch_size or (GPU_BATCH if gpu_layers else CPU_BATCH), self.batch(gpu_layers))
 
     def leaves(self) -> int:
         """The most prompts that one decode may finish.

@@ -18,7 +18,7 @@ Everything here is integers: no prompts, no llama.cpp.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,11 +106,15 @@ def _places(new: np.ndarray, shared: np.ndarray, parts: int) -> list[int]:
     return sorted(found)
 
 
-def plan(prompts: Sequence[np.ndarray], capacity: int, max_leaves: int) -> Iterator[Step]:
+def plan(
+    prompts: Sequence[np.ndarray], capacity: int, max_leaves: int, *, ordered: bool = True
+) -> Generator[Step, None, None]:
     """Yield the steps that evaluate every node of the prefix tree once.
 
     prompts: int arrays, none empty; capacity: tokens in one step (at least 1); max_leaves: leaf
-    sequences in one step (at least 1; sequence ids run from 0 to max_leaves).
+    sequences in one step (at least 1; sequence ids run from 0 to max_leaves); ordered: end a step early
+    where that keeps every sequence's cells in the order of its positions. Without it there are fewer
+    steps, for devices whose attention does not follow that order anyway.
     Raises ValueError for an empty prompt or limits below 1.
     """
     if capacity < 1 or max_leaves < 1:
@@ -126,14 +130,14 @@ def plan(prompts: Sequence[np.ndarray], capacity: int, max_leaves: int) -> Itera
             builder.repeat(int(index))
             continue
         while start < len(tokens):
-            if builder.full() or builder.leaves_gap(start):
+            if builder.full() or (ordered and builder.leaves_gap(start)):
                 yield builder.flush(start)
             start = builder.add(tokens, start, int(index))
     if builder.tokens:
         yield builder.flush(0)
 
 
-def plan_alone(prompts: Sequence[np.ndarray], capacity: int) -> Iterator[Step]:
+def plan_alone(prompts: Sequence[np.ndarray], capacity: int) -> Generator[Step, None, None]:
     """Yield steps that evaluate each prompt from its first token, one after the other.
 
     For memories that cannot be shared or cut (recurrent and hybrid models): everything lies in
@@ -218,13 +222,15 @@ class _Builder:
         n = len(self.sequences)
         # The next trunk first: so it stays in the lowest cells of the KV cache, every sequence's
         # cells ascend with its positions, and attention sums in the same order in any company.
-        order = np.concatenate((self.rows, np.setdiff1d(np.arange(n), self.rows))).astype(np.int64)
+        other = np.ones(n, dtype=bool)
+        other[self.rows] = False
+        order = np.concatenate((self.rows, np.flatnonzero(other))).astype(np.int64)
         row_of = np.empty(n, dtype=np.int64)
         row_of[order] = np.arange(n)
         step = Step(
             tokens=np.concatenate(self.tokens)[order],
             positions=np.concatenate(self.positions)[order],
-            sequences=tuple(self.sequences[i] for i in order.tolist()),
+            sequences=tuple(map(self.sequences.__getitem__, order.tolist())),
             copies=tuple(self.copies),
             outputs=tuple(sorted((int(row_of[row]), prompt) for row, prompt in self.outputs)),
             carry=(self.leaves, carry),

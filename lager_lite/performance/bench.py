@@ -190,7 +190,7 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
     round and in alternating order, because the place of its memory can make one of them tens of per cent faster.
     """
     rng = np.random.default_rng(0)
-    tokens = min(tokens, backbone.options.batch_size)
+    tokens = min(tokens, backbone.options.batch(backbone.gpu_layers))
     prompt = rng.integers(0, backbone.n_vocab, tokens).astype(np.int32)
     names = available(backbone.library)
     taps: tuple[bool | str, ...] = (False, *names)
@@ -204,7 +204,7 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
             }
             plain, *tapped = (made[name] for name in taps)
             reading = [functools.partial(_read, context, prompt) for context in tapped]
-            sides = (functools.partial(plain.run_plain, prompt), *reading)
+            sides = (functools.partial(_plain, plain, prompt), *reading)
             steps = tuple(functools.partial(_steps, c, prompt, decode) for c in (plain, *tapped))
             for times, found in ((prefill, _rounds(sides, 1, round_number)), (single, _rounds(steps, 1, round_number))):
                 for own, (seconds,) in zip(times, found):
@@ -230,6 +230,11 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
     )
 
 
+def _plain(context: Context, prompt: np.ndarray) -> None:
+    context.run_plain(prompt)
+    context.wait()
+
+
 def _read(context: Context, prompt: np.ndarray, max_state: int | None = None) -> None:
     for _ in context.evaluate([prompt], max_state=max_state):
         pass
@@ -237,7 +242,7 @@ def _read(context: Context, prompt: np.ndarray, max_state: int | None = None) ->
 
 def _steps(context: Context, prompt: np.ndarray, n: int) -> float:
     """Seconds for n single tokens. The 64 tokens before them are not timed."""
-    context.run_plain(prompt[:64])
+    _plain(context, prompt[:64])
     start = time.perf_counter()
     for i in range(n):
         if context.tap is not None:
@@ -245,6 +250,7 @@ def _steps(context: Context, prompt: np.ndarray, n: int) -> float:
         context.run_plain(prompt[i : i + 1], 64 + i)
         if context.tap is not None:
             context.tap.finish()
+    context.wait()
     return time.perf_counter() - start
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..judging import Judge
-from ..llama import BackendOptions
+from ..llama import BackendOptions, gpu_layers, load
 from ..prompts import Rubric
 from ..records import Item, Judgment
 
@@ -81,6 +81,8 @@ def measure_drift(
     Raises DataError where fewer than two items can be judged, and whatever `Judge` raises.
     """
     rows, count = [], 0
+    layers = gpu_layers(load(), options.gpu_layers, Path(model))
+    options = replace(options, batch_size=options.batch(layers), ubatch_size=options.ubatch(layers))
     for name in settings:
         exact = BackendOptions.exact()
         kinds = {k: getattr(exact, k) for k in ("flash_attn", "cache_type_k", "cache_type_v")}
@@ -111,7 +113,7 @@ def _changes(base: BackendOptions, n: int) -> Iterator[tuple[str, BackendOptions
         if size != base.batch_size:
             yield (
                 f"batches of {size}",
-                replace(base, batch_size=size, ubatch_size=min(size, base.ubatch_size)),
+                replace(base, batch_size=size, ubatch_size=min(size, base.ubatch_size or size)),
                 [straight],
             )
     yield "other order", base, [shuffled]

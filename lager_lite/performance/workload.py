@@ -105,7 +105,7 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
         prompt_tokens=sum(map(len, prompts)),
         unique_tokens=unique_tokens(prompts),
         median_tokens=length,
-        batch_size=judge.options.batch_size,
+        batch_size=judge.options.batch(judge.backbone.gpu_layers),
         plain=limit,
         whole=_finish(judge.n_states - 1, seconds, whole, done, limit),
         early=None if early is None else _finish(*early, done, limit),
@@ -158,12 +158,13 @@ def _finish(max_state: int, seconds: float, measured: tuple[float, int], done: i
 def _plain(judge: Judge, length: int) -> float:
     """Tokens per second of plain prefill on a new context, median of some rounds."""
     prompt = np.random.default_rng(0).integers(0, judge.backbone.n_vocab, length).astype(np.int32)
-    width, speeds = judge.options.batch_size, []
+    width, speeds = judge.options.batch(judge.backbone.gpu_layers), []
     with judge.backbone.context(length, tap=False) as context:
         for _ in range(_PLAIN_ROUNDS):
             start = time.perf_counter()
             for first in range(0, length, width):
                 context.run_plain(prompt[first : first + width], first)
+            context.wait()
             speeds.append(length / (time.perf_counter() - start))
     return statistics.median(speeds)
 

@@ -7,7 +7,7 @@ import pytest
 from lager_lite.backbones.locate import locate_model
 from lager_lite.backbones.model_file import open_model
 from lager_lite.errors import LagerError
-from lager_lite.judging.tokens import tokenize_prompt
+from lager_lite.judging.tokens import KnownTexts, tokenize_prompt
 from lager_lite.llama.backbone import Backbone
 from lager_lite.llama.options import BackendOptions
 from lager_lite.prompts import load_rubric
@@ -87,3 +87,48 @@ def test_the_prompt_starts_with_one_bos(tmp_path):
         spoken = tokenize_prompt(backbone, prompt_of(written), ())
         assert silent.tokens.tolist() == spoken.tokens.tolist()
         assert silent.tokens.tolist().count(backbone.adds_bos) == 1
+
+
+class Counting:
+    """A tokenizer of one token per character that counts its calls."""
+
+    adds_bos = None
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, bool, bool]] = []
+
+    def tokenize(self, text: str, *, parse_special: bool, start: bool = False) -> list[int]:
+        self.calls.append((text, parse_special, start))
+        return [ord(c) + 1000 * parse_special + 5000 * start for c in text]
+
+
+def test_every_text_is_tokenized_once_and_trust_is_part_of_what_is_remembered():
+    plain = Counting()
+    known = KnownTexts(plain)
+    for _ in range(3):
+        for key in ({"parse_special": True}, {"parse_special": False}, {"parse_special": False, "start": True}):
+            assert known.tokenize("ab", **key).tolist() == Counting().tokenize("ab", **key)
+    assert plain.calls == [("ab", True, False), ("ab", False, False), ("ab", False, True)]
+    with pytest.raises(ValueError):
+        known.tokenize("ab", parse_special=True)[0] = 1
+
+
+def test_what_was_used_longest_ago_is_forgotten_first():
+    plain = Counting()
+    known = KnownTexts(plain, most=6)
+    for text in ("abc", "def", "abc", "ghi", "abc", "def"):
+        known.tokenize(text, parse_special=False)
+    assert [text for text, _, _ in plain.calls] == ["abc", "def", "ghi", "def"]
+    long = known.tokenize("longer than all that is remembered", parse_special=False)
+    assert len(long) == 34 and not known._known
+
+
+def test_remembered_texts_make_the_same_prompts(tiny_model):
+    rubric, chat = load_rubric("helpfulness"), resolve_chat(CHATML)
+    with Backbone(tiny_model, BackendOptions(threads=1)) as backbone:
+        known = KnownTexts(backbone)
+        for text in (*FORGED, "", *FORGED):
+            prompt = render(rubric, Item("a", {"instruction": "Do it.", "response": text}), chat)
+            one, other = tokenize_prompt(backbone, prompt, (3, 4)), tokenize_prompt(known, prompt, (3, 4))
+            assert one.tokens.tolist() == other.tokens.tolist() and one.tokens.dtype == other.tokens.dtype
+            assert one.untrusted.tolist() == other.untrusted.tolist() and one.untrusted.dtype == bool

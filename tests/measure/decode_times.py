@@ -56,6 +56,7 @@ def _seconds(context: Context, tokens: np.ndarray, start: int) -> float:
     width, begun = context.capacity, time.perf_counter()
     for first in range(0, len(tokens), width):
         context.run_plain(tokens[first : first + width], start + first)
+    context.wait()
     return time.perf_counter() - begun
 
 

@@ -34,7 +34,7 @@ def test_the_largest_difference_counts_and_so_do_equal_bits():
 
 
 def test_every_change_is_one_change_and_the_order_really_differs():
-    base = BackendOptions(threads=4)
+    base = BackendOptions(threads=4, batch_size=512, ubatch_size=512)
     changes = list(drift._changes(base, 20))
     assert [c[0] for c in changes] == [
         "nothing",

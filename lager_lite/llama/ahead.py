@@ -1,0 +1,80 @@
+"""Run an iterator ahead of its reader, in a thread.
+
+Calls into llama.cpp let go of Python's global lock, so a thread that decodes and one that reads what was
+decoded keep a GPU and a core busy at once.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Generator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Python lets a waiting thread run after 5 ms by default, which is as long as a decode on a large GPU.
+_SWITCH = 2e-4
+_PATIENCE = 0.02
+
+
+class _End(Exception):
+    """The source has no more elements."""
+
+
+def ahead(source: Generator[T, None, None], waiting: int = 2) -> Generator[T, None, None]:
+    """Yield what `source` yields, in its order, while a thread computes up to `waiting` elements ahead.
+
+    What `source` raises, of whatever kind, is raised here behind the elements before it. Closing this
+    iterator waits for the element in the making, and closes `source`, before it returns.
+    """
+    found: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(waiting)
+    stopped = threading.Event()
+    thread = threading.Thread(target=_fill, args=(source, found, stopped), daemon=True, name="ahead")
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _SWITCH))
+    thread.start()
+    try:
+        while True:
+            element, error = found.get()
+            if isinstance(error, _End):
+                return
+            if error is not None:
+                raise error
+            yield element  # type: ignore[misc]
+    finally:
+        stopped.set()
+        thread.join()
+        sys.setswitchinterval(before)
+
+
+def _fill(
+    source: Generator[T, None, None],
+    found: queue.Queue[tuple[T | None, BaseException | None]],
+    stopped: threading.Event,
+) -> None:
+    try:
+        for element in source:
+            if not _put(found, (element, None), stopped):
+                break
+        _put(found, (None, _End()), stopped)
+    except BaseException as error:
+        _put(found, (None, error), stopped)
+    finally:
+        source.close()
+
+
+def _put(
+    found: queue.Queue[tuple[T | None, BaseException | None]],
+    entry: tuple[T | None, BaseException | None],
+    stopped: threading.Event,
+) -> bool:
+    """Wait for room, and say whether the reader is still there."""
+    while not stopped.is_set():
+        try:
+            found.put(entry, timeout=_PATIENCE)
+        except queue.Full:
+            continue
+        return True
+    return False
