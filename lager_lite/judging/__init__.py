@@ -1,7 +1,7 @@
 """Items in, judgments out.
 
-Prompts are tokenized, looked up in the store, evaluated together where they are missing, and read: each
-reading becomes a judgment.
+Prompts are tokenized and looked up in the store. Those without a stored reading are evaluated together, and
+every reading becomes a judgment.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Feedback before the score: the judge writes first, and the score is read behind what it wrote.
+"""Feedback before the score: the judge writes first, and the score is read after what it wrote.
 
-The lead is forced once the feedback has ended, so every judgment gets a score, whatever was written.
-Feedback counts as untrusted text in the prompt that is read: it becomes tokens without control tokens.
-It is kept by content, like readings: a run that was stopped does not write it again.
+The lead is forced once the feedback has ended, so every judgment gets a score, whatever was written. In the
+prompt that is read, feedback is untrusted text: it is tokenized without control tokens. It is stored by its
+content, as readings are, so a run that was stopped does not write it again.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ from .tokens import ScoreTokens, TokenizedPrompt
 TEMPERATURE = 0.7
 TOP_P = 0.95
 _BROKEN = "\ufffd"
-# Tokens in which the lead is looked for while a text grows.
+# While a text grows, the lead is looked for in this many of its last tokens.
 _TAIL = 16
 
 
 @dataclass(frozen=True)
 class Reasoning:
-    """tokens: of the longest feedback; votes: texts per judgment, whose layer logits are averaged;
-    temperature: 0 for the likeliest text; seed: of sampling.
+    """How the judge writes feedback before the score.
 
-    Raises PromptError for numbers that make no sense, such as several votes that would be the same.
+    - `tokens`: the most tokens of one feedback, at least 1.
+    - `votes`: the number of texts for each judgment, at least 1; their layer logits are averaged.
+    - `temperature`: the temperature of sampling; 0 writes the likeliest text.
+    - `seed`: the random seed of sampling.
+
+    Raises PromptError for numbers out of range, and for several votes at temperature 0, which would be the same.
     """
 
     tokens: int
@@ -55,14 +59,14 @@ class Reasoning:
             )
 
     def settings(self) -> dict[str, str]:
-        """What weights that were fitted behind such feedback are for."""
+        """Return the settings that weights fitted with this feedback belong to, by name."""
         how = "greedy"
         if self.temperature:
             how = f"{self.votes} sampled at temperature {self.temperature:g}, top-p {TOP_P:g}, seed {self.seed}"
         return {"feedback": f"up to {self.tokens} tokens, {how}"}
 
     def key(self, context: bytes, prompt: np.ndarray, lead: str, vote: int) -> bytes:
-        """The 16-byte key of one text: a hash of all that it depends on."""
+        """Return the 16-byte key of one text, a hash of everything that the text depends on."""
         facts = (self.tokens, self.temperature, self.temperature and (TOP_P, self.seed, vote), lead)
         digest = hashlib.blake2b(context, digest_size=16)
         digest.update(repr(facts).encode("utf-8", "surrogatepass"))
@@ -80,12 +84,16 @@ def write_feedback(
     store: Store | None = None,
     count: Callable[..., None] = lambda **_: None,
 ) -> list[tuple[Feedback, ...]]:
-    """For every prompt (int32 (n,), up to where the feedback begins) its texts, one per vote.
+    """Return the feedback for every prompt, one text for each vote.
 
-    leads: what follows the feedback; a text that comes to it by itself ends there. context: key of
-    all else that changes a text. Whatever is not in the store is written together. count: told of
-    texts from the store (`stored_feedback`), and of `prompt_tokens`, `evaluated_tokens` and
-    `generated_tokens`.
+    - `prompts`: int32 (n,) each, the tokens up to where the feedback begins.
+    - `leads`: the lead of each prompt; a text that reaches the lead by itself ends there.
+    - `context`: the key of everything else that changes a text (see `store.context_key`).
+    - `store`: where texts are looked up and kept. Texts that it lacks are written together.
+    - `count`: called with numbers to add: `stored_feedback` (texts from the store), `prompt_tokens`,
+      `evaluated_tokens` and `generated_tokens`.
+
+    Raises BackendError where llama.cpp fails, and StoreError.
     """
     keys = [
         [reasoning.key(context, p, lead, vote) for vote in range(reasoning.votes)] for p, lead in zip(prompts, leads)
@@ -123,21 +131,21 @@ def write_feedback(
 def behind(
     backbone: Backbone, prompt: TokenizedPrompt, feedback: str, labels: ScoreTokens, reasoning: Reasoning
 ) -> TokenizedPrompt:
-    """The prompt to read: `prompt`, the feedback as untrusted text, and the lead."""
+    """Return the prompt to read: `prompt`, the feedback as untrusted text, and the lead."""
     text = backbone.tokenize(f" {feedback}", parse_special=False)[: reasoning.tokens] if feedback else []
     end = backbone.tokenize(FEEDBACK_END, parse_special=True)
     return prompt.followed_by(text, untrusted=True).followed_by([*end, *labels.lead], untrusted=False)
 
 
 def reserve(backbone: Backbone, labels: ScoreTokens, reasoning: Reasoning) -> int:
-    """The most tokens that `behind` adds."""
+    """Return the most tokens that `behind` adds."""
     return reasoning.tokens + len(backbone.tokenize(FEEDBACK_END, parse_special=True)) + len(labels.lead)
 
 
 def averaged(readings: Sequence[Reading], feedback: Sequence[str]) -> Reading:
-    """One reading out of those behind every vote: the means of their layer logits.
+    """Return one reading for all votes, whose layer logits are the means over their readings.
 
-    Layer weights are linear in the layer logits, so what they combine is the mean of the votes.
+    Layer weights are linear in the layer logits, so combining the means gives the mean of the combined votes.
     """
     first = readings[0]
     if len(readings) == 1:
@@ -158,5 +166,5 @@ def _mean(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _tidy(text: str, mark: str) -> str:
-    """What was written before the lead, without blanks around it and a last character cut in two."""
+    """Return the text before the lead, without the whitespace around it and without an incomplete last character."""
     return text.partition(mark)[0].rstrip(_BROKEN).strip()

@@ -1,4 +1,4 @@
-"""What a reading says: layer logits and weights in, a judgment out."""
+"""From a reading to a judgment: layer logits and weights in, a score out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from ..scoring import aggregate
 
 
 def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeights | None, n_states: int) -> Judgment:
-    """The judgment of an item under a rubric.
+    """Return the judgment of an item under a rubric.
 
-    fitted: weights, None for equal ones; n_states: L+1 of the model. The baselines direct, e_score and
-    uniform (raw lens, as `eval` has it) need a reading of all states and are None without.
+    - `fitted`: the layer weights. None: all layers have equal weights.
+    - `n_states`: L+1 of the model.
+
+    The baselines `direct`, `e_score` and `uniform` (raw lens, as in `evaluate`) need a reading of all states and are
+    None without it. A reading of fewer states without weights becomes a judgment with an error.
     """
     values = np.asarray(rubric.scale.values)
     whole = len(reading.raw) == n_states

@@ -1,4 +1,4 @@
-"""Runs over whole files: what the commands call, free of the command line."""
+"""Judging whole files: what the commands call, without anything of the command line."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ from ..records import Counts, Item, Judgment
 from .judge import Judge
 
 LOW_MASS = 0.5
+"""The share of the vocabulary's probability below which the labels of a judgment hold little."""
+
 SHOWN_FAILURES = 10
+"""The number of failed judgments that a summary keeps."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did. counts: the judge's; seconds: wall time; scored: judgments with a score; mean,
-    low, high: of the scores (None without any); low_mass: judgments whose labels hold less than
-    LOW_MASS of the vocabulary's probability; failed: judgments without a score; failures: the first
-    SHOWN_FAILURES of them."""
+    """What a run did.
+
+    - `counts`: the judge's counts.
+    - `seconds`: the wall time.
+    - `scored`: the number of judgments with a score.
+    - `mean`, `low`, `high`: the mean, lowest and highest score. None: there is no score.
+    - `low_mass`: the number of judgments whose labels hold less than LOW_MASS of the vocabulary's probability.
+    - `failed`: the number of judgments without a score.
+    - `failures`: the first SHOWN_FAILURES of these.
+    """
 
     counts: Counts
     seconds: float
@@ -37,7 +46,7 @@ class Summary:
 
 
 class Tally:
-    """Sums up judgments that pass by; keeps none but the first failures."""
+    """Adds up judgments one by one, and keeps only the first failures."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -46,7 +55,7 @@ class Tally:
         self._failures: list[Judgment] = []
 
     def add(self, judgment: Judgment) -> None:
-        """Count one judgment in."""
+        """Add one judgment."""
         if judgment.score is None:
             self._failed += 1
             if len(self._failures) < SHOWN_FAILURES:
@@ -58,7 +67,7 @@ class Tally:
         self._low_mass += judgment.mass is not None and judgment.mass < LOW_MASS
 
     def summary(self, counts: Counts) -> Summary:
-        """What was counted until now."""
+        """Return the summary of the judgments so far."""
         n = self._scored
         return Summary(
             counts=counts,
@@ -81,10 +90,13 @@ def score_file(
     row: Callable[[Item, Judgment], Mapping[str, Any]] | None = None,
     progress: Callable[[Counts], None] | None = None,
 ) -> Summary:
-    """Judge all items and write a row for each judgment as it comes, so that memory does not grow.
+    """Judge all items and write each judgment as a row when it comes, so that memory does not grow.
 
-    output: as `write_rows`; tables and .json are written at the end and do hold all rows. row: makes
-    the row of an item's judgment, by default `judgment_row`.
+    - `output`: see `write_rows`. Tables and .json files are written at the end and need memory for all rows.
+    - `row`: makes the row of an item and its judgment. None: `judgment_row` does.
+    - `progress`: called with the judge's counts after every decode.
+
+    Raises OutputError where the file cannot be written, and what `Judge.judged` raises.
     """
     tally = Tally()
 
@@ -100,7 +112,7 @@ def score_file(
 def score_items(
     judge: Judge, items: Iterable[Item], progress: Callable[[Counts], None] | None = None
 ) -> tuple[tuple[Judgment, ...], Summary]:
-    """Judge all items; the judgments in order, and the sum of them."""
+    """Judge all items; return the judgments in the order of `Judge.score`, and their summary."""
     tally = Tally()
     judgments = tuple(judge.score(items, progress=progress))
     for judgment in judgments:
@@ -110,15 +122,23 @@ def score_items(
 
 @dataclass(frozen=True)
 class Ordering:
-    """right: share of pairs with different grades, within a group, that a method orders as the grades
-    do, ties counted as half (chance: 0.5); pairs: how many; by method."""
+    """How well methods of scoring order the responses of a group.
+
+    - `right`: by method, the share of pairs that it orders as their grades do. A tie counts as half, so chance gives
+      0.5. 0 where there is no pair.
+    - `pairs`: the number of pairs of one group whose grades differ.
+    """
 
     right: dict[str, float]
     pairs: int
 
 
 def ordering(items: Sequence[Item], judgments: Sequence[Judgment], tuned: bool) -> Ordering:
-    """How well each method orders the responses of one group; both sequences in the same order."""
+    """Compare how each method orders the responses of a group with their human scores.
+
+    - `items`, `judgments`: in the same order; items have human scores of the criterion "".
+    - `tuned`: whether the judgments' scores come from fitted weights and are a method too.
+    """
     methods = ["direct", "e_score", "uniform"] + (["score"] if tuned else [])
     right, pairs = dict.fromkeys(methods, 0.0), 0
     rows = [(i.group, sum(i.human[""]) / len(i.human[""]), j) for i, j in zip(items, judgments) if j.error is None]
@@ -134,8 +154,13 @@ def ordering(items: Sequence[Item], judgments: Sequence[Judgment], tuned: bool) 
 
 
 class Rows:
-    """Makes rows for `score_file`. details: as `judgment_row`; flag: look for signs of injection, too;
-    flagged: how many rows had any so far."""
+    """Makes rows for `score_file`.
+
+    - `details`: see `judgment_row`.
+    - `flag`: whether to look for signs of injection.
+
+    The attribute `flagged` is the number of rows with such signs so far.
+    """
 
     def __init__(self, *, details: bool = False, flag: bool = False) -> None:
         self._details, self._flag = details, flag
@@ -150,10 +175,12 @@ class Rows:
 def judgment_row(
     judgment: Judgment, *, details: bool = False, flagged: Sequence[str] | None = None
 ) -> dict[str, object]:
-    """A judgment as a flat row for a file; details adds the expected score of every layer; flagged:
-    the signs of injection that the item shows (`injection.signs`), None where nobody looked.
+    """Return a judgment as a flat row for a file.
 
-    Numbers are rounded to 6 decimals, far below what any setting can reproduce across machines.
+    - `details`: whether to add the expected score of every layer.
+    - `flagged`: the signs of injection that the item shows (see `injection.signs`). None: nobody looked for them.
+
+    Numbers are rounded to 6 decimals, which is finer than any setting reproduces across machines.
     """
     row: dict[str, object] = {"id": judgment.id, "rubric": judgment.rubric, "score": _round(judgment.score)}
     for name in ("raw_score", "direct", "e_score", "uniform", "mass"):

@@ -1,9 +1,9 @@
 """The store: layer logits by content, so that no prompt is ever evaluated twice.
 
-One SQLite file in WAL mode; several processes may use it. The key of a reading is a hash of all that
-changes its numbers and nothing else: the backbone's fingerprint, the prompt's tokens, the score
-tokens, flash attention, the KV cache's types and the library's version. Resuming a run, a second fit
-and a changed weights file are therefore look-ups. What was put is on disk when `put` returns, so a
+The store is one SQLite file in WAL mode, which several processes may use. The key of a reading is a hash of
+everything that changes its numbers and of nothing else: the backbone's fingerprint, the prompt's tokens, the
+score tokens, flash attention, the types of the KV cache and the version of the library. Resuming a run, fitting
+again and changing the weights therefore only look readings up. Readings are on disk when `put` returns, so a
 killed process loses at most the batch in flight. Feedback that the judge wrote is kept in the same way.
 """
 
@@ -21,29 +21,21 @@ import numpy as np
 
 from ..errors import StoreError
 from ..records import Feedback, Reading
+from .schema import COLUMNS, open_database
 
-# Entry i makes a store of version i+1 out of one of version i. A step is never changed, only followed.
-_STEPS = (
-    "CREATE TABLE IF NOT EXISTS readings (key BLOB PRIMARY KEY, states INTEGER NOT NULL, "
-    "whole INTEGER NOT NULL, labels INTEGER NOT NULL, tokens INTEGER NOT NULL, mass REAL, "
-    "data BLOB NOT NULL, context BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS feedback (key BLOB PRIMARY KEY, text TEXT NOT NULL, drawn INTEGER NOT NULL, "
-    "context BLOB NOT NULL)",
-)
-STORE_VERSION = len(_STEPS)
-_COLUMNS = {
-    "readings": ("key", "states", "whole", "labels", "tokens", "mass", "data", "context"),
-    "feedback": ("key", "text", "drawn", "context"),
-}
-# Seconds to wait for another process to finish its write.
-_PATIENCE = 60
 _ELSEWHERE = "name a store elsewhere with --store PATH, or give --no-store"
 
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """readings, feedback: rows; bytes: size of the file with its write-ahead log; models: distinct
-    contexts of the readings."""
+    """How much a store holds.
+
+    - `path`: the file.
+    - `readings`: the number of readings.
+    - `bytes`: the size of the file, including its write-ahead log.
+    - `models`: the number of distinct contexts (model and settings) among the readings.
+    - `feedback`: the number of texts that the judge wrote.
+    """
 
     path: Path
     readings: int
@@ -53,13 +45,18 @@ class StoreInfo:
 
 
 def context_key(**facts: object) -> bytes:
-    """A 16-byte digest of everything but the prompt that changes a reading's numbers."""
+    """Return a 16-byte digest of everything but the prompt that changes a reading's numbers."""
     text = "\n".join(f"{name}={facts[name]}" for name in sorted(facts))
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def reading_key(context: bytes, tokens: np.ndarray, score_tokens: Sequence[int]) -> bytes:
-    """The 16-byte key of one reading."""
+    """Return the 16-byte key of one reading.
+
+    - `context`: the key that `context_key` returned.
+    - `tokens`: int (n,), the prompt.
+    - `score_tokens`: the K score tokens.
+    """
     digest = hashlib.blake2b(context, digest_size=16)
     digest.update(np.asarray(score_tokens, dtype="<i4").tobytes())
     digest.update(b"|")
@@ -70,9 +67,9 @@ def reading_key(context: bytes, tokens: np.ndarray, score_tokens: Sequence[int])
 class Store:
     """An open store. Use as a context manager.
 
-    A file that is no store, or a damaged one, is moved aside (its new name is in `notice`) and a new
-    one is begun. Raises StoreError where the file cannot be opened, read or written, and for a store
-    of a newer version.
+    A damaged store, or a file that is no store, is moved aside and a new store is begun; `notice` then says so and
+    names the file. Raises StoreError where the file cannot be opened, read or written, and for a store of a newer
+    version.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -81,14 +78,14 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"the store's folder {self.path.parent} cannot be made: {error}", _ELSEWHERE) from error
+            raise StoreError(f"the store's folder {self.path.parent} cannot be created: {error}", _ELSEWHERE) from error
         try:
-            self._db = self._open()
+            self._db = open_database(self.path)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise self._wrap(error) from error
             self._move_aside()
-            self._db = self._open()
+            self._db = open_database(self.path)
         self._place = self._where()
 
     def __enter__(self) -> Store:
@@ -102,10 +99,10 @@ class Store:
         self._db.close()
 
     def get(self, keys: Sequence[bytes], *, states: int | None = None) -> dict[bytes, Reading]:
-        """The stored readings among `keys`.
+        """Return the stored readings among `keys`, by key.
 
-        states: the number of states wanted; a reading with fewer does not count, one with more is
-        cut. None: all states of the model, so readings of a graph that ended early do not count.
+        states: the number of states that are needed. Readings with fewer states are left out, and readings with more
+        are cut. None: all states of the model are needed, so readings of a graph that ended early are left out.
         """
         found: dict[bytes, Reading] = {}
         try:
@@ -123,8 +120,8 @@ class Store:
     def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool) -> None:
         """Store (key, reading, context) rows in one transaction.
 
-        whole: the readings hold all states of the model. A reading never replaces a longer one. Raises
-        StoreError, too, where the file is no longer at its place: what is put into it then is lost.
+        whole: the readings hold all states of the model. A reading never replaces one with more states. Raises
+        StoreError also where the file was moved or deleted, because what is put into it then is lost.
         """
         values = [
             (key, len(r.raw), int(whole), r.raw.shape[1], r.tokens, r.mass, _encode(r), context)
@@ -138,7 +135,7 @@ class Store:
         self._write(query, values)
 
     def get_feedback(self, keys: Sequence[bytes]) -> dict[bytes, Feedback]:
-        """The stored feedback among `keys`."""
+        """Return the stored feedback among `keys`, by key."""
         found: dict[bytes, Feedback] = {}
         try:
             for start in range(0, len(keys), 500):
@@ -151,7 +148,7 @@ class Store:
         return found
 
     def put_feedback(self, rows: Iterable[tuple[bytes, Feedback, bytes]]) -> None:
-        """Store (key, feedback, context) rows in one transaction; what is there stays. Raises as `put`."""
+        """Store (key, feedback, context) rows in one transaction; stored feedback is not replaced. Raises as `put`."""
         values = [(key, feedback.text, feedback.drawn, context) for key, feedback, context in rows]
         self._write("INSERT OR IGNORE INTO feedback (key, text, drawn, context) VALUES (?,?,?,?)", values)
 
@@ -164,11 +161,11 @@ class Store:
         if self._place != self._where():
             raise StoreError(
                 f"the store {self.path} is gone: it was deleted or replaced while it was in use",
-                "put it back, or run again for a new one; what it held is evaluated anew where it is not put back",
+                "put it back, or run again: a new store is begun, and what the old one held is evaluated again",
             )
 
     def info(self) -> StoreInfo:
-        """How much is stored."""
+        """Return how much is stored."""
         try:
             count, models = self._db.execute("SELECT count(*), count(DISTINCT context) FROM readings").fetchone()
             (feedback,) = self._db.execute("SELECT count(*) FROM feedback").fetchone()
@@ -189,10 +186,10 @@ class Store:
         return count
 
     def merge(self, other: Store) -> int:
-        """Copy what `other` has and this store lacks; return the number of readings gained."""
+        """Copy the readings and feedback that this store lacks from `other`; return the number of readings copied."""
         before = self.info().readings
         try:
-            for table, columns in _COLUMNS.items():
+            for table, columns in COLUMNS.items():
                 names, marks = ", ".join(columns), ",".join("?" * len(columns))
                 rows = other._db.execute(f"SELECT {names} FROM {table}")
                 while part := rows.fetchmany(1000):
@@ -201,27 +198,6 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise self._wrap(error) from error
         return self.info().readings - before
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=_PATIENCE)
-        try:
-            _write_ahead(db)
-            # With a write-ahead log NORMAL survives the death of the process at any moment.
-            db.execute("PRAGMA synchronous=NORMAL")
-            found = _version(db)
-            if found < STORE_VERSION:
-                found = _migrate(db)
-            if found > STORE_VERSION:
-                raise StoreError(
-                    f"the store {self.path} has version {found}, this program knows {STORE_VERSION}",
-                    "update lager-lite, or name another store with --store PATH",
-                )
-            for table, columns in _COLUMNS.items():
-                db.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchone()
-        except BaseException:
-            db.close()
-            raise
-        return db
 
     def _where(self) -> tuple[int, int] | None:
         try:
@@ -240,55 +216,24 @@ class Store:
                     os.replace(beside, aside.with_name(aside.name + suffix))
         except OSError as error:
             raise StoreError(f"the store {self.path} is damaged and cannot be moved aside: {error}") from error
-        self.notice = f"the store {self.path} is damaged; it was moved to {aside.name} and a new one begun"
+        self.notice = f"the store {self.path} is damaged; it was moved to {aside.name} and a new store was begun"
 
     def _wrap(self, error: sqlite3.DatabaseError) -> StoreError:
         text = str(error)
         if "malformed" in text or "not a database" in text:
             return StoreError(
                 f"the store {self.path} is damaged: {text}",
-                "what was read before is intact; run again: the file is then moved aside and a new one begun",
+                "run again: the file is then moved aside and a new store is begun; results so far are not affected",
             )
         remedies = {
             "full": "free some space, or ",
-            "disk I/O": "see whether the disk is full, gone or damaged; or ",
+            "disk I/O": "check whether the disk is full, missing or damaged; or ",
             "readonly": "make the file and its folder writable, or ",
-            "unable to open": "see whether the folder is there and writable; or ",
+            "unable to open": "check that the folder exists and is writable; or ",
             "locked": "end the other process that writes to it, or ",
         }
         remedy = next((remedy for word, remedy in remedies.items() if word in text), "")
         return StoreError(f"the store {self.path} cannot be used: {text}", remedy + _ELSEWHERE)
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _write_ahead(db: sqlite3.Connection) -> None:
-    """Turn on the write-ahead log. While another process does, SQLite says that the file is locked
-    without waiting for it."""
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > end:
-                raise
-        time.sleep(0.02)
-
-
-def _migrate(db: sqlite3.Connection) -> int:
-    """Bring the file to the present version, all or nothing; what it holds stays. Returns its version."""
-    with db:
-        db.execute("BEGIN IMMEDIATE")
-        # Another process may have been here first, perhaps one of a newer version.
-        found = _version(db)
-        for step in _STEPS[found:]:
-            db.execute(step)
-        if found < STORE_VERSION:
-            db.execute(f"PRAGMA user_version={STORE_VERSION}")
-    return max(found, STORE_VERSION)
 
 
 def _encode(reading: Reading) -> bytes:

@@ -118,7 +118,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_and_loses_nothing(tmp_path):
 
 
 def test_a_migration_that_fails_leaves_version_1(tmp_path, monkeypatch):
-    import lager_lite.judging.store as module
+    import lager_lite.judging.schema as module
 
     path = tmp_path / "s.sqlite"
     version_1(path).close()
