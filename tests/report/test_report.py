@@ -15,9 +15,10 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from lager_lite.errors import LagerError, OutputError
 from lager_lite.evaluation.evaluate import evaluate
-from lager_lite.report import figures
-from lager_lite.report import page as report
-from lager_lite.stats.agreement import Interval
+from lager_lite.report import check_report, page
+from lager_lite.report import evaluation_figures as figures
+from lager_lite.report.evaluation import report
+from lager_lite.stats import Interval
 from tests.evaluation.test_compare import ORIGIN
 from tests.evaluation.test_evaluate import labelled
 
@@ -48,7 +49,7 @@ def found():
 def text(found):
     tradeoff = [(1, 0.1, Interval(0.0, 0.2, 0.95, 60)), (2, None, None), (3, 0.4, Interval(0.3, 0.5, 0.95, 60))]
     origin = replace(ORIGIN, model=HOSTILE, data=HOSTILE + "-a-name-without-a-place-to-break" * 3)
-    return report.report(found, origin, tradeoff)
+    return report(found, origin, tradeoff)
 
 
 def test_the_page_says_the_finding_the_warnings_and_where_it_comes_from(found, text):
@@ -117,15 +118,15 @@ def test_few_points_are_points_and_many_are_boxes(found):
 
 def test_an_evaluation_without_a_fitted_method_has_a_page(found):
     plain = evaluate(labelled(), kinds=["uniform"], resamples=60)
-    page = report.report(plain, ORIGIN)
-    assert "No fitted method has a correlation with people here." in page and "Shorter passes" not in page
+    text = report(plain, ORIGIN)
+    assert "No fitted method has a correlation with people here." in text and "Shorter passes" not in text
 
 
 def test_a_missing_matplotlib_is_said_before_any_file_is_opened(monkeypatch, tmp_path):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else real(name, *a))
     with pytest.raises(LagerError):
-        report.check_report()
+        check_report()
     done = CliRunner().invoke(main, ["eval", "none.jsonl", "-m", "none.gguf", "--report", str(tmp_path / "r.html")])
     assert (done.exit_code, done.stderr) == (
         1,
@@ -135,22 +136,36 @@ def test_a_missing_matplotlib_is_said_before_any_file_is_opened(monkeypatch, tmp
 
 def test_a_page_that_cannot_be_written_is_said(tmp_path):
     with pytest.raises(OutputError, match="r.html: cannot write: No such file or directory"):
-        report.write_page(tmp_path / "no" / "r.html", "x")
+        page.write_page(tmp_path / "no" / "r.html", "x")
 
 
-def test_parts_that_are_not_html_are_escaped_paragraphs():
-    page = report.page("a<b", "c<d", [("e<f", ["g<h", report.table(("i<j",), [("k<l",)], label='m"n')])], notes=["o<p"])
+def test_parts_that_are_not_markup_are_escaped_paragraphs():
+    table = page.html_table(("i<j",), [("k<l",)], label='m"n')
+    text = page.page("a<b", "c<d", [("e<f", ["g<h", table])], notes=["o<p"])
     for part in (
         "<h1>a&lt;b</h1>",
         "c&lt;d",
         "<h2>e&lt;f</h2>",
         "<p>g&lt;h</p>",
         "i&lt;j",
-        "k&lt;l",
-        "m&quot;n",
+        '<th scope="row">k&lt;l</th>',
+        "m&#34;n",
         "<li>o&lt;p</li>",
     ):
-        assert part in page
+        assert part in text
+
+
+def test_numbers_and_intervals_are_written_in_one_way():
+    assert [page.number(0.12345), page.number(2.0, 2), page.number(None)] == ["0.123", "2.00", "-"]
+    assert [page.signed(0.5), page.signed(-0.5), page.signed(None)] == ["+0.500", "-0.500", ""]
+    assert [page.span(Interval(-0.1, 0.25, 0.95, 9)), page.span(None)] == ["-0.100 to 0.250", "-"]
+
+
+def test_a_table_of_many_columns_says_that_it_scrolls():
+    row = ("name", "1", "2", "3", "4")
+    assert 'class="scroll wide"' in page.html_table(row, [row], label="wide")
+    assert 'class="scroll"' in page.html_table(row[:4], [row[:4]], label="narrow")
+    assert 'content: "Scroll sideways' in page.page("t", "l", [])
 
 
 def browse(folder, page, width, *more):

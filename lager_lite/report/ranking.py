@@ -1,0 +1,49 @@
+"""The page of `rank`: which way of scoring orders responses as people did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from ..evaluation import Origin
+from ..tasks import Accuracy, Preferences
+from .figures import interval_dots
+from .page import figure, html_table, made, number, page, side_by_side, signed, span, write_page
+
+_BASELINES = ("direct", "e_score", "uniform")
+
+
+def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
+    """Write the page of `rank`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
+    best = max(found.methods, key=lambda m: m.accuracy)
+    lead = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of {found.pairs} pairs"
+    lead += f" (95% interval {span(best.interval)})." if best.interval else "."
+    head = ("method", "accuracy", "95% interval", "ties", "gain on e_score", "its interval")
+    rows = [
+        (
+            m.method,
+            number(m.accuracy),
+            span(m.interval),
+            str(m.ties),
+            signed(m.gain),
+            "" if m.gain is None else span(m.gain_interval),
+        )
+        for m in found.methods
+    ]
+    parts = [
+        f"Pairs of responses with different grades to {found.contests} instructions in {found.groups} groups; ties count half.",
+        side_by_side(
+            figure(_accuracies(found.methods), "Share of pairs ordered as people did, with 95% intervals over groups.")
+        ),
+        html_table(head, rows, label="Methods", strong=best.method),
+    ]
+    split = ("split", f"{found.folds} folds by group, seed {found.seed}" if found.folds else "none")
+    write_page(path, page(f"Ranking: {origin.data}", lead, [("Methods", parts), made(origin, [split])]))
+
+
+def _accuracies(found: Sequence[Accuracy]) -> Markup:
+    rows = [(m.method, m.accuracy, m.interval, m.method not in _BASELINES) for m in found]
+    xlabel, title = "pairs ordered as people did (line: chance)", "Pairwise accuracy by method"
+    return interval_dots("accuracies", rows, line=0.5, xlabel=xlabel, title=title)
