@@ -1,4 +1,4 @@
-"""Prompts as tokens: trusted text may hold control tokens, untrusted text never does."""
+"""Prompts as tokens: trusted text may contain control tokens, untrusted text never does."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from ..records import Prompt, Scale
 
 @dataclass(frozen=True)
 class ScoreTokens:
-    """The score tokens of a scale behind a lead.
+    """The score tokens of a scale after a lead.
 
-    lead: the lead's own tokens; ids: the K score tokens, in the order of the scale.
+    - `lead`: the tokens of the lead.
+    - `ids`: the K score tokens, in the order of the scale.
     """
 
     lead: tuple[int, ...]
@@ -27,22 +28,26 @@ class ScoreTokens:
 
 @dataclass(frozen=True)
 class TokenizedPrompt:
-    """tokens int32 (n,), the last one at the judging position; untrusted bool (n,)."""
+    """A prompt in tokens.
+
+    - `tokens`: int32 (n,); the last one is at the judging position.
+    - `untrusted`: bool (n,), whether each token comes from an item.
+    """
 
     tokens: np.ndarray
     untrusted: np.ndarray
 
     def followed_by(self, tokens: Sequence[int], *, untrusted: bool) -> TokenizedPrompt:
-        """The same prompt with more tokens behind it."""
+        """Return the prompt with more tokens after it."""
         more = np.full(len(tokens), untrusted)
         return TokenizedPrompt(
             np.concatenate([self.tokens, np.array(tokens, np.int32)]), np.concatenate([self.untrusted, more])
         )
 
     def truncated(self, limit: int) -> TokenizedPrompt:
-        """At most `limit` tokens, cut out of the middle of the longest untrusted part.
+        """Return the prompt with at most `limit` tokens, cutting the middle out of its longest untrusted part.
 
-        Raises PromptError where even without that part the prompt is too long.
+        Raises PromptError where the prompt is too long even without that part.
         """
         excess = len(self.tokens) - limit
         edges = np.flatnonzero(np.diff(np.concatenate(([False], self.untrusted, [False])).astype(np.int8)))
@@ -108,9 +113,9 @@ class KnownTexts:
 
 
 def tokenize_prompt(tokenizer: Tokenizer, prompt: Prompt, lead: tuple[int, ...]) -> TokenizedPrompt:
-    """Tokenize segment by segment, untrusted text without control tokens, and append the lead.
+    """Tokenize a prompt segment by segment, untrusted text without control tokens, and append the lead.
 
-    A BOS token is put in front where the model wants one and the template has not written it.
+    A BOS token is put in front where the model wants one and the template does not contain it.
     """
     parts: list[np.ndarray] = []
     trusted: list[bool] = []
@@ -130,10 +135,10 @@ def tokenize_prompt(tokenizer: Tokenizer, prompt: Prompt, lead: tuple[int, ...])
 
 
 def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> ScoreTokens:
-    """Find the score tokens by tokenizing lead + label, as the model would have written it.
+    """Find the score tokens by tokenizing lead + label, as the model would write them.
 
-    What all of them begin with is the lead; what follows must be one token per label, all distinct.
-    Raises PromptError naming the labels that clash, and a scale that would work.
+    The tokens that all of them begin with are the lead; one token per label must follow, all distinct. Raises
+    PromptError, which names the labels that clash and a scale that would work.
     """
     written = [backbone.tokenize(lead + label, parse_special=False) for label in scale.labels]
     common = 0

@@ -1,7 +1,7 @@
 """llama.cpp, as llama-cpp-python installs it: the only room that touches ctypes.
 
-It loads the library and a backbone, plans decodes so that prompts share their prefixes, taps the hidden
-states out of the running graph, and builds the patched library.
+It loads the library and a backbone, plans decodes so that prompts share their prefixes, reads the hidden
+states out of the running graph, writes texts, and builds the patched library.
 """
 
 from __future__ import annotations

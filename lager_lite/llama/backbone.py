@@ -22,8 +22,8 @@ _BLANK = " \t\r\n▁ĠĊ"
 class Backbone:
     """A loaded model. Use as a context manager, or call `close()`.
 
-    Raises BackendError where llama.cpp cannot load the file; run the preflight of `gguf_file`
-    first, since llama.cpp aborts the process on some damaged files.
+    Raises BackendError where llama.cpp cannot load the file. Open the file with `open_model` first, because
+    llama.cpp ends the process on some damaged files.
     """
 
     def __init__(self, path: str | Path, options: BackendOptions = BackendOptions()) -> None:
@@ -51,29 +51,32 @@ class Backbone:
         self.close()
 
     def close(self) -> None:
-        """Free the model; contexts must have been closed before."""
+        """Free the model. Its contexts must have been closed before."""
         if self.handle:
             self.api.llama_model_free(self.handle)
             self.handle = None
 
     @property
     def adds_bos(self) -> int | None:
-        """The token that this model wants before every text, None where it wants none."""
+        """The token that this model wants before every text; None where it wants none."""
         if not self.api.llama_vocab_get_add_bos(self._vocab):
             return None
         token = int(self.api.llama_vocab_bos(self._vocab))
         return token if token >= 0 else None
 
     def is_control(self, token: int) -> bool:
-        """Whether a token is a control token of the vocabulary."""
+        """Return whether a token is a control token of the vocabulary."""
         return bool(self.api.llama_vocab_is_control(self._vocab, token))
 
     def tokenize(self, text: str, *, parse_special: bool, start: bool = False) -> list[int]:
-        """Token ids of a piece of text, without BOS.
+        """Return the token ids of a piece of text, without BOS.
 
-        parse_special: turn the names of control tokens into these tokens (trusted text only). Without
-        it no token comes out that `marker` names, whatever the text says. start: the text opens the prompt, so vocabularies that put a space before a text's first
-        word do so; inside a prompt they must not.
+        - `parse_special`: whether to turn the names of control tokens into these tokens, for trusted text only.
+          Without it the result holds no token that `marker` names, whatever the text says.
+        - `start`: whether the text opens the prompt. Some vocabularies put a space before the first word of a text;
+          inside a prompt they must not.
+
+        Raises BackendError where the tokenizer does something unexpected.
         """
         if not text:
             return []
@@ -91,16 +94,16 @@ class Backbone:
             parts = _cut(piece, names)
             if len(parts) == 1:
                 raise BackendError(
-                    f"the tokenizer of {self.path.name} makes {sorted(names)} of a text that does not hold it"
+                    f"the tokenizer of {self.path.name} produces {sorted(names)} from a text that does not contain it"
                 )
             waiting += reversed(parts)
         return done
 
     def marker(self, token: int) -> str:
-        """The name of a token that only trusted text may write, "" for any other token.
+        """Return the name of a token that only trusted text may contain; "" for any other token.
 
-        These are control tokens, and user-defined tokens with two or more visible characters: some
-        vocabularies keep their turn markers there, and llama.cpp finds those in all text.
+        These are the control tokens, and user-defined tokens with two or more visible characters: some vocabularies
+        keep their turn markers there, and llama.cpp recognizes those in any text.
         """
         name = self._markers.get(token)
         if name is None:
@@ -112,11 +115,11 @@ class Backbone:
         return name
 
     def detokenize(self, tokens: Sequence[int]) -> str:
-        """The text of tokens, control tokens written out; broken UTF-8 becomes U+FFFD."""
+        """Return the text of tokens, including the names of control tokens; invalid UTF-8 becomes U+FFFD."""
         return b"".join(self.piece(t) for t in tokens).decode("utf-8", "replace")
 
     def piece(self, token: int) -> bytes:
-        """The bytes of one token."""
+        """Return the bytes of one token."""
         size = 64
         while True:
             buffer = ctypes.create_string_buffer(size)
@@ -126,16 +129,17 @@ class Backbone:
             size = -n
 
     def context(self, longest: int, *, tap: bool | str = True) -> Context:
-        """A context for prompts of up to `longest` tokens; without a tap it reads no states.
+        """Open a context for prompts of up to `longest` tokens.
 
-        tap: True for the best that the library has, or a name of `native.available`.
+        tap: True for the best tap that the library has, the name of one (see `available`), or False for a context that
+        reads no states. Raises BackendError where there is not enough memory.
         """
         return Context(self, longest, tap=tap)
 
     def read_states(self, prompts: Sequence[Sequence[int]], *, max_state: int | None = None) -> list[States]:
-        """The states of every prompt at its last token, in the order of `prompts`.
+        """Return the states of every prompt at its last token, in the order of `prompts`.
 
-        max_state: end the graph after that state (then `final` and `logits` are None).
+        max_state: the state after which the graph ends; `final` and `logits` are then None.
         """
         arrays = [np.asarray(p, dtype=np.int32) for p in prompts]
         found: dict[int, States] = {}
@@ -168,17 +172,17 @@ class Backbone:
         return list(buffer[:n])
 
     def _space_marker(self) -> tuple[str, list[int]] | None:
-        """A character that never merges, and its tokens, where a space is put before every text."""
+        """Return a character that never merges with others, and its tokens; None where no space is put before a text."""
         if not self.piece_text("a").startswith(" "):
             return None
         for mark in ("\x1f", "\x1e", "\x05", "\x06"):
             alone, before = self._tokenize(mark, False), self._tokenize(mark + "a", False)
             if before[: len(alone)] == alone and self._tokenize(mark + " a", False)[: len(alone)] == alone:
                 return mark, alone
-        raise BackendError(f"the tokenizer of {self.path.name} has no character that stands alone")
+        raise BackendError(f"the tokenizer of {self.path.name} has no character that is always a token of its own")
 
     def piece_text(self, text: str) -> str:
-        """`text` after tokenizing and writing out again: shows what the tokenizer adds."""
+        """Return `text` after tokenizing and detokenizing, which shows what the tokenizer adds."""
         return self.detokenize(self._tokenize(text, False))
 
     def _load(self) -> object:
@@ -199,17 +203,17 @@ class Backbone:
 
 
 def _cut(text: str, names: set[str]) -> list[str]:
-    """The text in pieces, cut behind the first character of every name in it; one piece where none is."""
+    """Cut a text after the first character of every name in it; return it whole where it contains no name."""
     written = sorted({n for name in names for n in (name, name.replace("▁", " "))}, key=len, reverse=True)
     places = [found.start() + 1 for found in re.finditer("|".join(map(re.escape, written)), text)]
     return [text[a:b] for a, b in zip([0, *places], [*places, len(text)]) if a < b]
 
 
 def gpu_layers(library: Library, wanted: int | str, path: Path) -> int:
-    """The number of blocks to offload for a setting of `BackendOptions.gpu_layers`.
+    """Return the number of blocks to put on GPUs for a value of `BackendOptions.gpu_layers`; -1 for all of them.
 
-    "auto": everything if the devices' free memory holds the file and a fifth more, else the share
-    of a hundred blocks that fits; 0 where the library has no GPU.
+    "auto" means all blocks where the free memory of the devices holds the file and a fifth more, and otherwise the
+    share of a hundred blocks that fits. The number is 0 where the library has no GPU.
     """
     if wanted == "all":
         return -1 if library.api.llama_supports_gpu_offload() else 0

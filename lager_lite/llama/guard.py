@@ -1,8 +1,8 @@
-"""The first load of an unknown model file, in a process that may die.
+"""The first load of an unknown model file, in a process that may crash.
 
-llama.cpp ends the whole process on some damaged files that no check of ours foresees. So a file that
-was never loaded here before is loaded in a child process first: it opens the file, tokenizes, and
-decodes two short prompts with the tap on. Its death becomes an error; its success is remembered.
+llama.cpp ends the whole process on some damaged files that our own checks do not catch. So a file that was never
+loaded on this machine is first loaded in a child process, which opens the file, tokenizes, and decodes two short
+prompts with the tap on. A crash of the child becomes an error; a success is remembered.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _FAILED = 3
 _SLOW_DISK = 20e6
 _SHOWN = 1000  # characters: a CUDA error names the call, the file and the line behind its own words
 _PROBE = '<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {"a": 1}</s>'
-# The child searches modules exactly where its parent does; `-c` alone would put the working folder first, and
-# until that is mended nothing but built-in modules may be imported.
+# The child looks for modules exactly where its parent does. `-c` alone would put the working folder first, so only
+# built-in modules may be imported before the path is set.
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
     "from lager_lite.llama.guard import run_child; run_child(*sys.argv[2:])"
@@ -39,13 +39,14 @@ _CHILD = (
 
 
 def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *, patience: float = 120) -> bool:
-    """Load a file in a child process unless that worked before; True where a child was started.
+    """Load a file in a child process unless that has succeeded before; return whether a child was started.
 
-    A file is known by its fingerprint, the size and modification time of all parts, llama.cpp's
-    version and where its blocks are put. patience: seconds for the child, to which a file's own
-    reading time at 20 MB/s is added. With `options.rpc` nothing is tried: the file may be too large for
-    this machine alone. Raises ModelFileError where the child dies or takes longer,
-    BackendError where llama.cpp refuses the file, and what `open_model` raises.
+    A file is recognized by its fingerprint, the size and modification time of all its parts, the version of llama.cpp
+    and the place of its blocks. patience: the seconds that the child gets, in addition to the time for reading the
+    file at 20 MB/s. With `options.rpc` nothing is tried, because the file may be too large for this machine alone.
+
+    Raises ModelFileError where the child crashes or takes longer, BackendError where llama.cpp refuses the file, and
+    what `open_model` raises.
     """
     if options.rpc:
         return False
@@ -66,12 +67,12 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
     except OSError:
-        pass  # a cache that cannot be written costs the same second again, nothing else
+        pass  # Without the mark the child runs again the next time, which costs a second and nothing else.
     return True
 
 
 def try_model(path: str | Path, options: BackendOptions = BackendOptions()) -> None:
-    """Load a model and decode two short prompts in this very process, which may die of it.
+    """Load a model and decode two short prompts in this process, which llama.cpp may end.
 
     Raises what `Backbone` raises.
     """
@@ -82,14 +83,14 @@ def try_model(path: str | Path, options: BackendOptions = BackendOptions()) -> N
         ahead = [] if backbone.adds_bos is None else [backbone.adds_bos]
         prompts = [np.array(ahead + trusted + tail, dtype=np.int32) for tail in (plain, plain[:1])]
         if not len(prompts[1]):
-            raise ModelFileError(f"the tokenizer of {path} makes no tokens of a text", _hint())
+            raise ModelFileError(f"the tokenizer of {path} turns a text into no tokens", _hint())
         with backbone.context(max(map(len, prompts))) as context:
             for _ in context.evaluate(prompts):
                 pass
 
 
 def run_child(path: str, options: str) -> None:
-    """The child: exit code 0 where the file loads; else the error as JSON on stdout and code 3."""
+    """Load a file as the child process and exit: with code 0 where it loads, else with code 3 and the error as JSON."""
     _leave_no_core()
     try:
         with offline.refusing():
@@ -97,7 +98,7 @@ def run_child(path: str, options: str) -> None:
     except LagerError as error:
         print(error_to_json(error), flush=True)
         os._exit(_FAILED)
-    # What llama.cpp frees at the end of a process is not what this is about.
+    # Leave at once: what llama.cpp does at the end of a process says nothing about the file.
     os._exit(0)
 
 
@@ -114,13 +115,13 @@ def _failure(path: Path, done: subprocess.CompletedProcess[bytes]) -> LagerError
     said = f": {lines[-1].strip().removeprefix(ENDING)[:_SHOWN]}" if lines else ""
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        memory = ", often for want of memory" if name == "SIGKILL" else ""
-        return ModelFileError(f"llama.cpp dies of {path} ({name}{memory}){said}", _hint())
-    return ModelFileError(f"llama.cpp ends with code {done.returncode} on {path}{said}", _hint())
+        memory = ", often for lack of memory" if name == "SIGKILL" else ""
+        return ModelFileError(f"llama.cpp crashed while loading {path} ({name}{memory}){said}", _hint())
+    return ModelFileError(f"llama.cpp ended with exit code {done.returncode} while loading {path}{said}", _hint())
 
 
 def _hint() -> str:
-    return f"download the file again; {TURN_OFF} loads it all the same, at the risk of the whole run"
+    return f"download the file again; {TURN_OFF} loads it without this check, and a crash then ends the whole run"
 
 
 def _leave_no_core() -> None:

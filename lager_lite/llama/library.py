@@ -1,7 +1,7 @@
-"""Load llama.cpp through llama-cpp-python: once, lazily, with its version checked and log caught.
+"""Load llama.cpp through llama-cpp-python: once, when it is first needed, and only in a version that is known.
 
-`load()` returns the one `Library`. Structures are passed by value between Python and C, so a
-version whose layout is not known would read garbage; such a version is refused.
+`load()` returns the one `Library`. Structures are passed by value between Python and C, so a version with another
+layout would read garbage; such a version is refused. The log is caught, so that errors can quote it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,13 @@ _DEVICE_TYPES = ("CPU", "GPU", "integrated GPU", "accelerator", "meta")
 
 @dataclass(frozen=True)
 class Device:
-    """A compute device: kind as in ggml's own list, memory in bytes (0 where unknown)."""
+    """A compute device.
+
+    - `name`: ggml's name of the device.
+    - `description`: the device in words, as ggml describes it.
+    - `kind`: "CPU", "GPU", "integrated GPU", "accelerator" or "meta".
+    - `memory_free`, `memory_total`: in bytes; 0 where they are unknown.
+    """
 
     name: str
     description: str
@@ -52,7 +58,7 @@ class GgmlTensor(ctypes.Structure):
 
 
 class Log:
-    """llama.cpp's log: the last lines are kept for error messages, all are shown when verbose."""
+    """llama.cpp's log: the last lines are kept for error messages, and all lines are shown where `verbose` is set."""
 
     def __init__(self) -> None:
         self.lines: deque[tuple[int, str]] = deque(maxlen=200)
@@ -60,6 +66,7 @@ class Log:
         self._level = 0
 
     def write(self, level: int, text: bytes, _user: object) -> None:
+        """Take a piece of the log; llama.cpp calls this."""
         # An exception here would cross into C.
         try:
             if level != _LEVEL_CONTINUED:
@@ -76,7 +83,7 @@ class Log:
         self.lines.clear()
 
     def errors(self, n: int = 3) -> str:
-        """The last n error lines joined by "; ", empty where there are none."""
+        """Return the last `n` error lines, joined by "; "; "" where there are none."""
         found = [text.strip() for level, text in self.lines if level == _LEVEL_ERROR and text.strip()]
         return "; ".join(found[-n:])
 
@@ -95,7 +102,7 @@ class Log:
 
 
 class Library:
-    """The bound library: `api` is llama_cpp's low-level module, `base` libggml-base."""
+    """The loaded library: `api` is llama_cpp's low-level module, `base` is libggml-base, `ggml` is libggml."""
 
     def __init__(self, api: ModuleType, version: str) -> None:
         self.api = api
@@ -114,7 +121,7 @@ class Library:
         api.llama_backend_init()
 
     def devices(self) -> list[Device]:
-        """Every device that ggml has registered, the CPU included."""
+        """Return every device that ggml has registered, including the CPU."""
         found = []
         for i in range(self.ggml.ggml_backend_dev_count()):
             dev = self.ggml.ggml_backend_dev_get(i)
@@ -133,21 +140,21 @@ class Library:
         return found
 
     def system_info(self) -> str:
-        """llama.cpp's one line of CPU features and build flags."""
+        """Return llama.cpp's line of CPU features and build flags."""
         return str(self.api.llama_print_system_info().decode())
 
     def native_tap_version(self) -> int | None:
-        """Version of the patch's tap in this library; None on a stock library."""
+        """Return the version of our native tap in this library; None on a stock library."""
         return self._version("llama_state_tap_version")
 
     def ordered_attention_version(self) -> int | None:
-        """Version of the patch's attention on the CPU; None where the library has llama.cpp's own."""
+        """Return the version of our attention on the CPU; None on a stock library, which has llama.cpp's own."""
         return self._version("llama_ordered_attention_version")
 
     @property
     def numerics(self) -> str:
-        """Names what computes: two libraries of one name give the same bits. The version, and the patch's
-        attention where there is one."""
+        """The version, and that of our attention where there is one: two libraries with the same name give the same
+        bits."""
         ordered = self.ordered_attention_version()
         return self.version if ordered is None else f"{self.version}, ordered attention {ordered}"
 

@@ -71,8 +71,8 @@ class BackendOptions:
         """The most prompts that one decode may finish.
 
         Without flash attention a softmax-weighted sum over the keys depends on which cell each key
-        lies in. One prompt at a time behind its shared prefix always has cells 0, 1, 2, ..., and so
-        the same bits in any company.
+        lies in. One prompt at a time behind its shared prefix always has the cells 0, 1, 2 and so on, and
+        so the same bits whatever other prompts are in the batch.
         """
         return 1 if self.flash_attn == "off" else MAX_LEAVES
 

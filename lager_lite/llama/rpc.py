@@ -1,8 +1,8 @@
 """Devices of other machines: llama.cpp's own RPC backend, in a library that was built with it.
 
-Servers are registered with ggml before a model is loaded; then their devices are like GPUs of this
-machine. llama.cpp ends the process where a server does not answer as it should, so each one is tried
-in a child process first.
+Servers are registered with ggml before a model is loaded; after that, their devices are used like GPUs of this
+machine. llama.cpp ends the process where a server does not answer as expected, so each server is first tried in
+a child process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .library import Library, load
 _BUILD = "build one with `lager-lite backend build --rpc`"
 _PATIENCE = 20.0
 _registered: set[str] = set()
-# The child searches modules where its parent does (see `guard`).
+# The child looks for modules where its parent does (see `guard`).
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
     "from lager_lite.llama.rpc import probe_server; probe_server(sys.argv[2])"
@@ -30,7 +30,7 @@ _CHILD = (
 
 
 def parse_servers(text: str) -> tuple[str, ...]:
-    """The servers of a list "host:port,host:port". Raises ValueError for what is none."""
+    """Return the servers of a list "host:port,host:port". Raises ValueError for anything else."""
     servers = tuple(part.strip() for part in text.split(",") if part.strip())
     for server in servers:
         host, _, port = server.rpartition(":")
@@ -42,14 +42,14 @@ def parse_servers(text: str) -> tuple[str, ...]:
 
 
 def has_rpc(library: Library) -> bool:
-    """Whether the library was built with the RPC backend."""
+    """Return whether the library was built with the RPC backend."""
     return bool(library.api.llama_supports_rpc())
 
 
 def register(library: Library, servers: Sequence[str]) -> None:
     """Make the devices of these servers ("host:port") devices of this process.
 
-    A server that is registered already stays so. Raises OfflineError while the network is refused,
+    A server that is registered already is skipped. Raises OfflineError while the network is refused,
     and BackendError where the library has no RPC or a server does not answer.
     """
     if not servers:
@@ -59,7 +59,7 @@ def register(library: Library, servers: Sequence[str]) -> None:
             f"offline: --rpc would connect to {', '.join(servers)}", "give --online if that is wanted"
         )
     _need(library)
-    # A server serves one process at a time, so one that is connected cannot be tried again.
+    # A server serves one process at a time, so a server that is connected already cannot be tried again.
     for server in (s for s in servers if s not in _registered):
         _try(server)
         add = _function(library, "ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)
@@ -73,9 +73,9 @@ def register(library: Library, servers: Sequence[str]) -> None:
 
 
 def serve(library: Library, endpoint: str, threads: int) -> None:
-    """Lend this machine's devices to others at "host:port", until the process is ended.
+    """Lend this machine's devices to others at "host:port" until the process is ended.
 
-    Raises BackendError where the library has no RPC, and when the server ends of itself.
+    Raises BackendError where the library has no RPC backend, and where the server cannot start or stops.
     """
     _need(library)
     devices = [library.ggml.ggml_backend_dev_get(i) for i in range(library.ggml.ggml_backend_dev_count())]
@@ -87,7 +87,7 @@ def serve(library: Library, endpoint: str, threads: int) -> None:
         library, "ggml_backend_rpc_start_server", None, ctypes.c_char_p, ctypes.c_char_p, size, size, pointer
     )
     start(endpoint.encode(), None, threads, len(chosen), (pointer * len(chosen))(*chosen))
-    raise BackendError(f"the RPC server could not be started at {endpoint}", "see above; take another port")
+    raise BackendError(f"the RPC server could not be started at {endpoint}", "see the lines above, or use another port")
 
 
 def _need(library: Library) -> None:
@@ -118,7 +118,7 @@ def _try(server: str) -> None:
     except subprocess.TimeoutExpired:
         raise BackendError(
             f"the RPC server {server} does not answer",
-            "it serves one process at a time: end the other, or see what listens there",
+            "a server serves one process at a time: end the other process, or check what listens there",
         ) from None
     if done.returncode:
         told = [line for line in done.stderr.splitlines() if "RPC" in line] or done.stderr.splitlines()[-1:]
@@ -141,7 +141,7 @@ def _function(library: Library, name: str, result: Any, *arguments: Any) -> Call
 
 
 def probe_server(server: str) -> None:
-    """The child: exit code 0 where the server answers as an RPC server should."""
+    """Connect to a server as the child process and exit, with code 0 where an RPC server answers."""
     library = load()
     library.log.verbose = True
     add = _function(library, "ggml_backend_rpc_add_server", ctypes.c_void_p, ctypes.c_char_p)

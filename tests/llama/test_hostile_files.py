@@ -28,14 +28,17 @@ ROW = '{"id": "a", "instruction": "I", "response": "R"}\n'
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("LAGER_LITE_STORE", str(tmp_path / "cache" / "readings.sqlite"))
+    """The folder that takes the place of the user's cache, with a store in it; nothing is there yet."""
+    folder = tmp_path / "cache"
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: folder)
+    monkeypatch.setenv("LAGER_LITE_STORE", str(folder / "readings.sqlite"))
     monkeypatch.delenv("LAGER_LITE_GUARD", raising=False)
-    return tmp_path / "cache"
+    return folder
 
 
 @pytest.fixture
 def deadly(tmp_path):
-    """A file that passes the preflight, and that llama.cpp dies of: phi3 without a tensor it takes for granted."""
+    """A file that passes our checks and crashes llama.cpp: phi3 without a tensor that it takes for granted."""
     parts = take_apart(write_tiny_model(tmp_path / "phi3.gguf", "phi3", n_blocks=1))
     path = tmp_path / "deadly.gguf"
     path.write_bytes(packed(parts, [t for t in parts.tensors if t[0] != "blk.0.attn_qkv.weight"]).bytes())
@@ -75,17 +78,17 @@ def test_the_death_of_the_child_is_a_clear_error_every_time(cache, deadly) -> No
     for _ in range(2):
         with pytest.raises(ModelFileError) as caught:
             check_loads(deadly)
-        assert caught.value.message.startswith(f"llama.cpp dies of {deadly} (SIG")
+        assert caught.value.message.startswith(f"llama.cpp crashed while loading {deadly} (SIG")
         assert (
             caught.value.hint
-            == "download the file again; --no-guard loads it all the same, at the risk of the whole run"
+            == "download the file again; --no-guard loads it without this check, and a crash then ends the whole run"
         )
     assert not loaded_folder().exists()
 
 
 def test_a_run_on_a_deadly_file_is_an_error_with_exit_code_1(cache, deadly) -> None:
     done = CliRunner().invoke(main, ["score", "-", "-m", str(deadly)], input=ROW, catch_exceptions=False)
-    assert done.exit_code == 1 and f"Error: llama.cpp dies of {deadly}" in done.stderr
+    assert done.exit_code == 1 and f"Error: llama.cpp crashed while loading {deadly}" in done.stderr
 
 
 def test_the_first_load_costs_a_child_and_the_next_does_not(cache, tiny_model) -> None:
