@@ -6,14 +6,14 @@ Methods are cross-validated side by side, saved as runs, and compared in pairs.
 from __future__ import annotations
 
 from .compare import Comparison, MethodPair, Pair, compare, cost
-from .evaluate import Plan, regroup, run_evaluation
+from .evaluate import Plan, evaluate, evaluate_weights, regroup, run_evaluation
 from .results import (
     Evaluation,
+    EvaluationRun,
     FittedKind,
     LayerResult,
     MethodResult,
     Origin,
-    Run,
     load_run,
     origin_of,
     run_json,
@@ -23,6 +23,7 @@ from .results import (
 __all__ = [
     "Comparison",
     "Evaluation",
+    "EvaluationRun",
     "FittedKind",
     "LayerResult",
     "MethodPair",
@@ -30,9 +31,10 @@ __all__ = [
     "Origin",
     "Pair",
     "Plan",
-    "Run",
     "compare",
     "cost",
+    "evaluate",
+    "evaluate_weights",
     "load_run",
     "origin_of",
     "regroup",

@@ -1,27 +1,31 @@
 """Two evaluations on the same items: which agrees better with people, and by how much.
 
-The two may differ in model, quantization, rubric, weights or settings. Only what both have judged is
-compared, in pairs, so that the difference has a much smaller interval than either agreement.
+The two may differ in model, quantization, rubric, weights or settings. Only judgments that both have are
+compared, and in pairs, so that the difference has a much smaller interval than either agreement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..stats import Agreement, Difference, agreement, paired_difference
-from .results import Evaluation, MethodResult, Run
+from .results import Evaluation, EvaluationRun, MethodResult
 
 _NAMED = 5
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A's and B's agreement on the same n items; difference: Spearman of B minus that of A, `share` of
-    resamples in which B is better."""
+    """Agreement of A and of B on the same items.
+
+    a, b: agreement of each.
+    difference: Spearman correlation of B minus that of A; its `share` is of resamples in which B is better.
+    """
 
     a: Agreement
     b: Agreement
@@ -30,11 +34,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class MethodPair:
-    """One method in both runs. overall, and by criterion where there are several.
+    """One method in both runs.
 
-    error: mean absolute error of the calibrated scores, A, B, and B minus A (share: of resamples in
-    which B errs less); None where either has none. moved: mean absolute difference of the raw
-    scores, in points; order: Spearman correlation between them, None where undefined.
+    name: of the method.
+    overall: on all shared judgments.
+    criteria: within each criterion, by its name; empty where there is only one.
+    error: mean absolute error of the calibrated scores of A and of B, and B minus A, whose `share` is of
+        resamples in which B errs less; None where either run has no calibrated scores.
+    moved: mean absolute difference of the raw scores, in points of the scale.
+    order: Spearman correlation between the raw scores; None where undefined.
     """
 
     name: str
@@ -47,10 +55,14 @@ class MethodPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Run B against run A on n judgments that both have.
+    """EvaluationRun B against run A on n judgments that both have.
 
-    only_a, only_b: "item" or "item (criterion)" of judgments that one of them lacks, methods_a,
-    methods_b: methods likewise. differences: (what, in A, in B) where the origins differ. groups: how many.
+    n: number of shared judgments.
+    groups: how many groups of A they are in.
+    methods: those that both have.
+    differences: (what, in A, in B) where the origins differ.
+    only_a, only_b: "item" or "item (criterion)" of judgments that only one of them has.
+    methods_a, methods_b: methods that only one of them has.
     """
 
     n: int
@@ -62,16 +74,16 @@ class Comparison:
     methods_a: tuple[str, ...]
     methods_b: tuple[str, ...]
 
-    def row(self) -> dict:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes."""
         return asdict(self)
 
 
-def compare(a: Run, b: Run, *, seed: int = 0, resamples: int = 1000) -> Comparison:
+def compare(a: EvaluationRun, b: EvaluationRun, *, seed: int = 0, resamples: int = 1000) -> Comparison:
     """Compare two runs on the judgments (item and criterion) that both have.
 
-    Intervals resample A's groups. Raises DataError where nothing is shared, or where the human
-    scores of a shared judgment differ: then these are not the same items.
+    Intervals are resampled from A's groups. Raises DataError where nothing is shared, and where the human
+    scores of a shared judgment differ, since then these are not the same items.
     """
     left, right = _places(a.evaluation), _places(b.evaluation)
     shared = [key for key in left if key in right]
@@ -102,15 +114,19 @@ def compare(a: Run, b: Run, *, seed: int = 0, resamples: int = 1000) -> Comparis
 
 @dataclass(frozen=True)
 class Cost:
-    """What a judgment cost: seconds (None where something came from the store, or nothing was judged),
-    tokens generated, and prompt tokens evaluated."""
+    """What one judgment cost, on average.
+
+    seconds: of reading; None where something came from the store, and where nothing was judged.
+    generated: tokens generated for feedback.
+    evaluated: prompt tokens evaluated.
+    """
 
     seconds: float | None
     generated: float
     evaluated: float
 
 
-def cost(run: Run) -> Cost:
+def cost(run: EvaluationRun) -> Cost:
     """The cost per judgment of a run's reading."""
     counts = run.origin.judgments
     judged = counts["done"] - counts["failed"]
@@ -177,7 +193,7 @@ def _check_human(shared: Sequence[tuple[str, str]], a: np.ndarray, b: np.ndarray
         )
 
 
-def _differences(a: Run, b: Run) -> Iterator[tuple[str, str, str]]:
+def _differences(a: EvaluationRun, b: EvaluationRun) -> Iterator[tuple[str, str, str]]:
     for name, left in asdict(a.origin).items():
         right = getattr(b.origin, name)
         if name in ("seconds", "judgments", "date") or left == right:

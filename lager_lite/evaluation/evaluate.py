@@ -1,7 +1,7 @@
 """Compare the methods with human scores, every fitted one on items that its weights have not seen.
 
-Two ways: cross-validation fits each kind of weights on parts of the items and scores the rest;
-given weights, fitted elsewhere, are used as they are.
+There are two ways: cross-validation fits each kind of weights on parts of the items and scores the rest;
+weights that were fitted elsewhere are used as they are.
 """
 
 from __future__ import annotations
@@ -14,20 +14,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import DataError
-from ..fitting import LENS_OF, Labelled, best_lens, cross_validate, fit_recipe, gather, ids_digest, preset
+from ..fitting import Labelled, best_lens, cross_validate, fit_recipe, gather, ids_digest, lenses_for, preset
 from ..judging import Judge
 from ..records import WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
 from ..scoring import WeightsFile, direct, e_score, per_layer_scores, uniform_score
 from ..stats import agreement, annotator_ceiling, by_criterion, intervals, paired_difference
-from .results import Evaluation, FittedKind, LayerResult, MethodResult, Run, Verdict, origin_of
+from .results import Evaluation, EvaluationRun, FittedKind, LayerResult, MethodResult, Verdict, origin_of
 
-FEW_LABELS = 100
-FEW_GROUPS = 10
+WARN_BELOW_LABELS = 100
+WARN_BELOW_GROUPS = 10
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to compare; see `evaluate`. Given weights need the seed only."""
+    """What `run_evaluation` compares. Where weights are given, only the seed counts.
+
+    kinds: of weights to fit, of WEIGHT_KINDS.
+    criteria: whether to try weights per criterion, too.
+    like: names of published recipes to try, too, of PRESETS.
+    folds: of the cross-validation, split by group.
+    seed: of the folds and of resampling.
+    """
 
     kinds: Sequence[str] = WEIGHT_KINDS
     criteria: bool = False
@@ -51,11 +58,15 @@ def run_evaluation(
     source: str,
     weights: tuple[str, WeightsFile] | None = None,
     progress: Callable[[Counts], None] | None = None,
-) -> tuple[Run, tuple[tuple[str, str], ...]]:
-    """Read the items and evaluate: the judge's weights where they were given, else by cross-validation.
+) -> tuple[EvaluationRun, tuple[tuple[str, str], ...]]:
+    """Read the items and evaluate the judge's weights where they were given, else cross-validate.
 
-    source: path of the file that the items are from; weights: path and content of the judge's weights.
-    Returns the run, and (item id, reason) of items left out. Raises DataError or FitError.
+    source: path of the file that the items are from.
+    weights: path and content of the judge's weights; None: cross-validate.
+    progress: called with the counts so far after each batch; None: no reports.
+
+    Returns the run, and (item id, reason) of items left out. Raises DataError and FitError as `gather`,
+    `evaluate` and `evaluate_weights` do.
     """
     begin = time.monotonic()
     data = gather(judge, items, progress)
@@ -69,7 +80,7 @@ def run_evaluation(
             data, kinds=plan.kinds, criteria=plan.criteria, like=plan.like, folds=plan.folds, seed=plan.seed
         )
     seconds = {"reading": read - begin, "evaluation": time.monotonic() - read}
-    return Run(result, origin_of(judge, source, weights=path, seconds=seconds)), data.failed
+    return EvaluationRun(result, origin_of(judge, source, weights=path, seconds=seconds)), data.failed
 
 
 def evaluate(
@@ -84,9 +95,14 @@ def evaluate(
 ) -> Evaluation:
     """Cross-validate every kind of weights, folds split by group, and set all methods side by side.
 
-    The ridge's strength, the lens and the calibration are chosen inside each training part.
-    criteria: also weights per criterion, "<kind> by criterion"; like: names of published recipes.
-    Intervals are 95% percentiles over groups. Raises FitError where nothing can be fitted.
+    data: from `gather`.
+    kinds: of weights to fit, of WEIGHT_KINDS. Strength, lens and calibration are chosen inside each training part.
+    criteria: whether to try weights per criterion, too, as "<kind> by criterion".
+    like: names of published recipes to try, too, as "like <name>".
+    folds, seed: of the cross-validation.
+    resamples: of the groups, for 95% intervals.
+
+    Raises FitError where nothing can be fitted, and for fewer groups than folds.
     """
     logits = {"raw": data.raw, "norm": data.norm}
     found = cross_validate(
@@ -100,7 +116,7 @@ def evaluate(
         folds=folds,
         seed=seed,
     )
-    scores = {name: _Scores(held.raw, held.calibrated, held.lenses) for name, held in found.methods.items()}
+    scores = {name: _Scores(one.raw, one.calibrated, one.lenses) for name, one in found.methods.items()}
     fitted = [_whole(kind, data, folds, seed) for kind in kinds if kind != "uniform"]
     for name in like:
         weights = fit_recipe(preset(name), data.raw, data.human, data.values, calibrate=False).weights
@@ -111,10 +127,14 @@ def evaluate(
 def evaluate_weights(
     judge: Judge, data: Labelled, *, fitted_ids: str | None = None, seed: int = 0, resamples: int = 1000
 ) -> Evaluation:
-    """The judge's own weights, as they are, beside direct, e_score and uniform; they are named "tuned".
+    """Evaluate the judge's own weights, under the name "tuned", beside direct, e_score and uniform.
 
-    data must come from this judge. fitted_ids: `ids_digest` of the items that the weights were fitted
-    on; where these are the same items, a warning says so. Raises DataError for a judge without weights.
+    data: what this judge has read.
+    fitted_ids: `ids_digest` of the items that the weights were fitted on; a warning says so where these are the
+        items of `data`. None: unknown.
+    resamples: of the groups, for 95% intervals.
+
+    Raises DataError for a judge without weights.
     """
     if judge.weights is None:
         raise DataError("the judge has no weights to evaluate", "give a weights file")
@@ -137,9 +157,9 @@ def evaluate_weights(
 
 
 def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
-    """The items with the text of `field` as their group; one that lacks it is a group of its own.
+    """The items, with the text of `field` as their group; an item without it is a group of its own.
 
-    Long texts become digests. Raises DataError where no item has the field.
+    A text of more than 40 characters is replaced by a digest. Raises DataError where no item has the field.
     """
     if field == "group" and any(item.group is not None for item in items):
         return tuple(items)
@@ -235,8 +255,7 @@ def _layers(data: Labelled, seed: int, resamples: int) -> tuple[LayerResult, ...
 
 
 def _whole(kind: str, data: Labelled, folds: int, seed: int) -> FittedKind:
-    only = LENS_OF[kind]
-    logits = {lens: data.lens(lens) for lens in ("raw", "norm") if only in (None, lens)}
+    logits = lenses_for(kind, {"raw": data.raw, "norm": data.norm})
     found = best_lens(logits, data.human, data.values, kind=kind, groups=data.group, folds=folds, seed=seed)
     return _picture(kind, found.weights, found.strength)
 
@@ -247,28 +266,32 @@ def _picture(name: str, weights: LayerWeights, strength: float | None = None) ->
 
 
 def _verdict(methods: Sequence[MethodResult]) -> Verdict | None:
-    tuned = [m for m in methods if m.tuned and m.overall.spearman is not None and m.gain and m.gain.interval]
-    if not tuned:
-        return None
-    best = max(tuned, key=lambda m: m.overall.spearman)
+    ranked = [
+        (m.overall.spearman, m, m.gain, m.gain.interval)
+        for m in methods
+        if m.tuned and m.overall.spearman is not None and m.gain and m.gain.interval
+    ]
     base = next(m for m in methods if m.name == "e_score").overall.spearman
-    low, high = best.gain.interval.low, best.gain.interval.high
+    if not ranked or base is None:
+        return None
+    reached, best, gain, interval = max(ranked, key=lambda entry: entry[0])
+    low, high = interval.low, interval.high
     found = "beats" if low > 0 else "loses to" if high < 0 else "does not clearly beat"
     name = "the given weights agree" if best.name == "tuned" else f"{best.name} weights agree"
-    many = f" (the best of {len(tuned)} ways tried)" if len(tuned) > 1 else ""
+    many = f" (the best of {len(ranked)} ways tried)" if len(ranked) > 1 else ""
     text = (
-        f"Tuning {found} e_score: {name} with people at Spearman {best.overall.spearman:.3f}, e_score at {base:.3f}; "
-        f"the gain is {best.gain.value:.3f}, 95% interval {low:.3f} to {high:.3f}{many}."
+        f"Tuning {found} e_score: {name} with people at Spearman {reached:.3f}, e_score at {base:.3f}; "
+        f"the gain is {gain.value:.3f}, 95% interval {low:.3f} to {high:.3f}{many}."
     )
     return Verdict(best.name, low > 0, text)
 
 
 def _warnings(result: Evaluation) -> tuple[str, ...]:
     found = []
-    if result.n < FEW_LABELS:
+    if result.n < WARN_BELOW_LABELS:
         held = ", and weights fitted on them hold little" if result.folds else ""
         found.append(f"{result.n} labels are few: intervals are wide{held}; use 200 or more")
-    if result.groups < FEW_GROUPS:
+    if result.groups < WARN_BELOW_GROUPS:
         found.append(f"{result.groups} groups are few: the intervals are resampled from them and cannot be trusted")
     resamples = max((m.interval.resamples for m in result.methods if m.interval), default=0)
     for method in result.methods:

@@ -21,19 +21,27 @@ from ..judging import Judge
 from ..stats import Agreement, Ceiling, Difference, Interval
 from ..system import write_beside
 
-SCHEMA = "lager-lite/evaluation"
-SCHEMA_VERSION = 1
+RUN_SCHEMA = "lager-lite/evaluation"
+RUN_SCHEMA_VERSION = 1
 BASELINES = ("direct", "e_score", "uniform")
 _LIBRARIES = ("llama-cpp-python", "numpy", "scipy")
 
 
 @dataclass(frozen=True)
 class MethodResult:
-    """One method: agreement of its raw scores; interval: of Spearman; criteria: agreement by criterion;
-    gain: Spearman minus that of e_score, on the same items, None for e_score itself; lenses: those
-    chosen, by fold; raw: its scores, one per judgment, in the order of `Evaluation.items`.
-    calibrated: the same on the human scale, by a calibration that has not seen the item, and their
-    MAE; None where nothing was calibrated (the baselines beside given weights)."""
+    """One method.
+
+    name: of the method.
+    overall: agreement of its raw scores with the human scores.
+    interval: of the Spearman correlation, over groups; None where undefined.
+    calibrated_mae: mean absolute error of `calibrated`, in points of the scale; None where nothing was calibrated.
+    criteria: agreement within each criterion, by its name.
+    gain: Spearman correlation minus that of e_score on the same items; None for e_score itself.
+    lenses: the lens that each training part chose, fold by fold; empty for methods without folds.
+    raw: its scores, one per judgment, in the order of `Evaluation.items`.
+    calibrated: the same on the human scale, by calibrations that have not seen the item; None where nothing was
+        calibrated (the baselines beside given weights).
+    """
 
     name: str
     overall: Agreement
@@ -53,7 +61,13 @@ class MethodResult:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """Agreement of one state's own expected score; spearman None where undefined."""
+    """How well the expected score of one state alone agrees with people.
+
+    state: its number; 0 is the embedding.
+    lens: that it is read through.
+    spearman: correlation with the human scores; None where undefined.
+    interval: of `spearman`, over groups; None where undefined.
+    """
 
     state: int
     lens: str
@@ -63,20 +77,27 @@ class LayerResult:
 
 @dataclass(frozen=True)
 class FittedKind:
-    """Weights of one kind, fitted on all items with the lens that agreed best: (S,) nested in a tuple,
-    or (S, K) for kind "full"."""
+    """Weights of one kind, fitted on all items.
+
+    kind: of the weights, or "like <name>" for a recipe, or "tuned" for given weights.
+    lens: the one that agreed better.
+    strength: of the ridge; None where there is none.
+    weights: one per state, or one tuple of K per state for kind "full".
+    """
 
     kind: str
     lens: str
     strength: float | None
-    weights: tuple
+    weights: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether the best fitted method agrees with people better than e_score does.
 
-    beats: the paired interval lies above zero; text: the finding in one sentence.
+    method: the best fitted method.
+    beats: whether the paired interval of its gain lies above zero.
+    text: the finding in one sentence.
     """
 
     method: str
@@ -86,11 +107,20 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All methods on n judgments in some groups; ceiling: None where items have single scores.
+    """All methods on the same judgments.
 
-    folds: None where the weights were given. items, criterion, group, human: one entry per judgment;
-    values: of the scale; layers: every state alone, under either lens; fitted: for the picture,
-    never for the figures above. verdict: None where no fitted method has a correlation.
+    n: number of judgments.
+    groups: how many groups they are in.
+    folds: of the cross-validation; None where the weights were given.
+    seed: of the folds and of resampling.
+    methods: one entry per method.
+    ceiling: how well annotators agree; None where items have single scores.
+    verdict: None where no fitted method has a correlation and an interval of its gain.
+    warnings: what the user should know, in sentences.
+    values: of the scale's labels, ascending.
+    items, criterion, group, human: item id, rubric, group and mean human score, one entry per judgment.
+    layers: every state alone, under either lens.
+    fitted: weights of every kind for the pictures of a report; no figure is computed from them.
     """
 
     n: int
@@ -110,7 +140,7 @@ class Evaluation:
     fitted: tuple[FittedKind, ...]
 
     def method(self, name: str) -> MethodResult:
-        """The result of one method."""
+        """The result of one method. Raises StopIteration where there is no such method."""
         return next(m for m in self.methods if m.name == name)
 
 
@@ -118,10 +148,17 @@ class Evaluation:
 class Origin:
     """What an evaluation was made from.
 
-    model: name and file name; fingerprint, architecture, quantization, states: of the backbone;
-    rubrics: name -> hash; labels: of the scale; settings: what changes layer logits; versions: by
-    library; data: file name; data_hash: SHA-256 of that file, "" for stdin; weights: of the weights
-    file given, {} where none was; seconds: by part of the run; judgments: counts of the reading;
+    model: name and file name of the backbone.
+    fingerprint, architecture, quantization, states: of the backbone.
+    rubrics: hash of each rubric, by name.
+    labels: of the scale.
+    settings: everything that changes layer logits.
+    versions: by library.
+    data: name of the file of items.
+    data_hash: SHA-256 of that file; "" for standard input.
+    weights: name and SHA-256 of the weights file; empty where none was given.
+    seconds: duration of each part of the run.
+    judgments: counts of the reading, as in `Counts`.
     date: ISO 8601, UTC.
     """
 
@@ -143,8 +180,12 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Run:
-    """An evaluation with its origin."""
+class EvaluationRun:
+    """An evaluation with its origin.
+
+    evaluation: the figures.
+    origin: what they were made from.
+    """
 
     evaluation: Evaluation
     origin: Origin
@@ -153,7 +194,11 @@ class Run:
 def origin_of(
     judge: Judge, data: str, *, weights: str | None = None, seconds: Mapping[str, float] | None = None
 ) -> Origin:
-    """Where the figures of this judge on the file `data` come from; weights: path of the weights file."""
+    """Say where the figures of this judge on the file `data` come from.
+
+    data: path, or "-" for standard input. weights: path of the weights file; None: none was given.
+    seconds: duration of each part of the run. Raises DataError for a file that cannot be read.
+    """
     now = judge.provenance()
     given = {} if weights is None else {"file": Path(weights).name, "sha256": _hash(weights)}
     return Origin(
@@ -179,24 +224,24 @@ def origin_of(
     )
 
 
-def run_json(run: Run) -> str:
-    """The run as the text of one JSON object, one line."""
+def run_json(run: EvaluationRun) -> str:
+    """The run as one JSON object on one line."""
     whole = {
-        "schema": SCHEMA,
-        "version": SCHEMA_VERSION,
+        "schema": RUN_SCHEMA,
+        "version": RUN_SCHEMA_VERSION,
         "origin": asdict(run.origin),
         "evaluation": asdict(run.evaluation),
     }
     return json.dumps(whole, allow_nan=False) + "\n"
 
 
-def save_run(path: str | Path, run: Run) -> None:
+def save_run(path: str | Path, run: EvaluationRun) -> None:
     """Write a run, complete or not at all. Raises OutputError where it cannot be written."""
     text = run_json(run)
     write_beside(path, lambda file: file.write(text), text=True)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path) -> EvaluationRun:
     """Read what `save_run` wrote. Raises DataError for a missing, corrupt or foreign file."""
     hint = "make one with lager-lite eval --json"
     try:
@@ -205,12 +250,12 @@ def load_run(path: str | Path) -> Run:
         raise DataError(f"{path} cannot be read: {error.strerror}", hint) from error
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}", hint) from error
-    if not isinstance(whole, dict) or whole.get("schema") != SCHEMA:
+    if not isinstance(whole, dict) or whole.get("schema") != RUN_SCHEMA:
         raise DataError(f"{path} is not an evaluation of lager-lite", hint)
-    if whole.get("version") != SCHEMA_VERSION:
-        raise DataError(f"{path} has version {whole.get('version')!r}, this program knows {SCHEMA_VERSION}", hint)
+    if whole.get("version") != RUN_SCHEMA_VERSION:
+        raise DataError(f"{path} has version {whole.get('version')!r}, this program knows {RUN_SCHEMA_VERSION}", hint)
     try:
-        run = Run(_evaluation(whole["evaluation"]), Origin(**_tuples(whole["origin"], "labels")))
+        run = EvaluationRun(_evaluation(whole["evaluation"]), Origin(**_tuples(whole["origin"], "labels")))
         _check(run.evaluation)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is corrupt: {error!r}", hint) from error

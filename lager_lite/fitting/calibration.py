@@ -1,7 +1,8 @@
 """A monotone map from raw expected scores onto the human scale.
 
-Raw scores rank well and read badly: they are squeezed toward the middle. The map never decreases,
-so it changes what a score says and hardly ever its order. Rank by raw scores all the same.
+Raw scores rank well but are hard to read, because they are squeezed toward the middle of the scale. The map
+never decreases, so it changes the scores and hardly ever their order. Rank by raw scores all the same, since
+the map may give neighbours the same grade.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from scipy.optimize import isotonic_regression
 from ..errors import FitError
 from ..records import Calibration
 
-FEW_LABELS = 100
+# With fewer labels a straight line is fitted: isotonic regression would follow the noise.
+AFFINE_BELOW = 100
 MOST_KNOTS = 40
 LEAST_PER_KNOT = 10
 
@@ -20,16 +22,17 @@ LEAST_PER_KNOT = 10
 def fit_calibration(raw: np.ndarray, human: np.ndarray, values: np.ndarray, *, kind: str | None = None) -> Calibration:
     """Fit the map from raw scores (n,) to human scores (n,) on a scale with `values` (K,).
 
-    kind: "isotonic", "affine", or None for affine below 100 labels and isotonic from there on.
-    Give out-of-fold raw scores: those of the data the weights were fitted on are too good.
-    Raises FitError for scores that are not finite or for an unknown kind.
+    raw: out-of-fold scores. Scores of the items that the weights were fitted on are too good.
+    kind: "isotonic" or "affine"; None: affine below 100 labels, else isotonic.
+
+    Raises FitError for scores that are not finite, without scores, and for an unknown kind.
     """
     raw = np.asarray(raw, dtype=np.float64)
     human = np.asarray(human, dtype=np.float64)
     if raw.size == 0 or not (np.isfinite(raw).all() and np.isfinite(human).all()):
         raise FitError("calibration needs finite raw and human scores, at least one of each")
     if kind is None:
-        kind = "affine" if raw.size < FEW_LABELS else "isotonic"
+        kind = "affine" if raw.size < AFFINE_BELOW else "isotonic"
     low, high = float(np.min(values)), float(np.max(values))
     if kind == "affine":
         return _affine(raw, human, low, high)
@@ -43,19 +46,19 @@ def _affine(raw: np.ndarray, human: np.ndarray, low: float, high: float) -> Cali
     variance = float(spread @ spread)
     slope = float(spread @ (human - human.mean())) / variance if variance > 0 else 0.0
     mean = float(np.clip(human.mean(), low, high))
-    # Below this slope the whole scale's raw range moves the grade by a thousandth of the scale: flat.
+    # With a smaller slope, raw scores from end to end of the scale differ by a thousandth of it: that is flat.
     if slope <= 1e-3:
         return Calibration("affine", np.array([low, high]), np.array([mean, mean]))
-    # The knots are where the line meets the ends of the scale, so that "constant outside" clips.
+    # The knots are where the line meets the ends of the scale, so that the constant parts outside clip it.
     ends = raw.mean() + (np.array([low, high]) - human.mean()) / slope
     return Calibration("affine", ends, np.array([low, high]))
 
 
 def _isotonic(raw: np.ndarray, human: np.ndarray, low: float, high: float) -> Calibration:
-    """Isotonic regression of bin means, one knot at the centre of every pooled block.
+    """Isotonic regression of bin means, with one knot at the centre of every pooled block.
 
-    Linear interpolation between block centres leaves no plateaus except outside the first and
-    last knot, where plain isotonic regression would tie whole ranges of scores.
+    Plain isotonic regression would tie whole ranges of scores; linear interpolation between the centres of
+    blocks leaves no plateau except outside the first and the last knot.
     """
     x, y, weight = _bins(raw, human)
     fit = isotonic_regression(y, weights=weight)
@@ -67,7 +70,7 @@ def _isotonic(raw: np.ndarray, human: np.ndarray, low: float, high: float) -> Ca
 
 
 def _bins(raw: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means of raw and human scores, and sizes, of bins of near-equal size; equal raw scores share one."""
+    """Means of raw and human scores of bins of nearly equal size, and their sizes; equal raw scores share a bin."""
     order = np.argsort(raw, kind="stable")
     raw, human = raw[order], human[order]
     count = int(np.clip(raw.size // LEAST_PER_KNOT, 1, MOST_KNOTS))

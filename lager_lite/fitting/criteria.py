@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import FitError
 from .fit import GRID, FitResult, SolvedPath, checked_strengths, choose_strength, fit, pack, rank_agreement
-from .folds import Columns, group_folds, out_of_fold, rows_of
+from .folds import Columns, group_folds, out_of_fold, select_rows
 from .objective import Loss
 from .solving import Solution, solve_path
 
@@ -81,7 +81,7 @@ def predict_by_criterion(x: Columns, by_name: Mapping[str, Any], unseen: Any) ->
     parts = []
     for name in np.unique(names):
         mine = names == name
-        parts.append((mine, by_name.get(str(name), unseen).predict(rows_of(x, mine))))
+        parts.append((mine, by_name.get(str(name), unseen).predict(select_rows(x, mine))))
     scores = np.empty((*parts[0][1].shape[:-1], len(names)))
     for mine, found in parts:
         scores[..., mine] = found

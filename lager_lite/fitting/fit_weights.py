@@ -1,4 +1,4 @@
-"""From labelled items to a weights file: the choices of a fit, and what reading fewer states costs."""
+"""From labelled items to a weights file: what a fit may choose, and what reading fewer states costs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,18 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class FitPlan:
-    """kind: one of WEIGHT_KINDS; lens: one of LENSES, or "auto" for the one that agrees better out of fold;
-    like: name of a preset, which decides kind and lens itself, or None; by_criterion: weights per
-    rubric, drawn toward the common ones; max_state: the highest state to use, None for all; budget:
-    share of the pass that may be spent, None where it does not matter; tolerance: Spearman that a
-    shorter pass may lose."""
+    """What `fit_weights` does.
+
+    kind: one of WEIGHT_KINDS.
+    lens: one of LENSES, or "auto" for the one that agrees better out of fold.
+    like: name of a recipe in PRESETS, which decides kind and lens itself; None: none.
+    by_criterion: whether every rubric gets weights of its own, drawn toward the common ones.
+    max_state: the highest state to use; None: all.
+    budget: share of the blocks that may be run, 0 to 1; None: it does not matter.
+    tolerance: Spearman correlation that a pass within the budget may lose.
+    folds: of the cross-validation, split by group.
+    seed: of the order in which groups are dealt into folds, and of resampling.
+    """
 
     kind: str = "full"
     lens: str = "auto"
@@ -44,7 +51,12 @@ class FitPlan:
 
 @dataclass(frozen=True)
 class Shorter:
-    """Cross-validated Spearman correlation when the pass ends after `state`; None where undefined."""
+    """How well a shorter pass agrees with people.
+
+    state: the last state that is read.
+    spearman: cross-validated Spearman correlation; None where undefined.
+    interval: of `spearman`, over groups; None where undefined.
+    """
 
     state: int
     spearman: float | None
@@ -53,8 +65,15 @@ class Shorter:
 
 @dataclass(frozen=True)
 class Fitted:
-    """file: the weights with their provenance; agreement: out-of-fold Spearman correlation, None where
-    there is none; tradeoff: empty without a budget; warnings: for the user."""
+    """What `fit_weights` made.
+
+    file: the weights with their provenance, ready for `save_weights`.
+    items, groups: how many judgments they were fitted on, and in how many groups these are.
+    strength: of the ridge; None for uniform weights and recipes.
+    agreement: out-of-fold Spearman correlation; None where undefined or where nothing was cross-validated.
+    tradeoff: one entry per state with a budget, else empty.
+    warnings: what the user should know, in sentences.
+    """
 
     file: WeightsFile
     items: int
@@ -66,14 +85,21 @@ class Fitted:
 
 
 def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitted:
-    """Fit weights on labelled items that `judge` has read.
+    """Fit layer weights on labelled items that `judge` has read.
 
-    Raises FitError where nothing can be fitted, and for plans that contradict themselves.
+    judge: what the weights will belong to; its provenance goes into the file.
+    data: from `gather`.
+    plan: what to fit; by default full weights of all states in the better lens.
+
+    Raises FitError where nothing can be fitted, where there are fewer groups than folds, where no state within
+    the budget has an agreement, and where the plan names a recipe together with choices that it makes itself.
     """
     if plan.like:
         return _like(judge, data, plan)
     found, lens = _whole(data, plan)
-    tradeoff, warnings, max_state = (), [], plan.max_state
+    tradeoff: tuple[Shorter, ...] = ()
+    warnings: list[str] = []
+    max_state = plan.max_state
     if plan.budget is not None:
         tradeoff = _tradeoff(data, lens, plan)
         point, warning = shortest(tradeoff, data.raw.shape[1] - 1, plan.budget, plan.tolerance)
@@ -109,24 +135,24 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
 
 
 def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: float) -> tuple[Shorter, str]:
-    """The first of `points` within the budget that loses at most `tolerance` against the best of all.
+    """The shortest pass within the budget that loses at most `tolerance` against the best of all.
 
-    budget: share of `blocks` that may be run. Where none keeps within the tolerance, the best within
-    the budget, and a warning. Raises FitError where none has an agreement.
+    budget: share of `blocks` that may be run. Where every pass within it loses more: the best of them, and a
+    warning ("" otherwise). Raises FitError where no pass within the budget has an agreement.
     """
-    known = [p for p in points if p.spearman is not None]
-    within = [p for p in known if p.state <= budget * blocks]
+    known = [(p, p.spearman) for p in points if p.spearman is not None]
+    within = [(p, spearman) for p, spearman in known if p.state <= budget * blocks]
     if not within:
         raise FitError(
             f"no state within {budget:.0%} of {blocks} blocks has an agreement",
             "allow a larger --budget, or give more labels",
         )
-    best = max(p.spearman for p in known)
-    good = [p for p in within if p.spearman >= best - tolerance]
+    best = max(spearman for _, spearman in known)
+    good = [p for p, spearman in within if spearman >= best - tolerance]
     if good:
         return min(good, key=lambda p: p.state), ""
-    top = max(within, key=lambda p: p.spearman)
-    return top, f"within the budget the agreement is {top.spearman:.3f}, {best - top.spearman:.3f} below the best"
+    top, reached = max(within, key=lambda pair: pair[1])
+    return top, f"within the budget the agreement is {reached:.3f}, {best - reached:.3f} below the best"
 
 
 def _whole(data: Labelled, plan: FitPlan) -> tuple[FitResult, str]:
@@ -146,7 +172,7 @@ def _whole(data: Labelled, plan: FitPlan) -> tuple[FitResult, str]:
 
 
 def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
-    """Every state, each with the strength that suits it: fewer states want another ridge."""
+    """A pass that ends after each state. Each chooses its own strength, since fewer states need another ridge."""
     found = {str(state): _unseen(data, lens, plan, state) for state in range(data.raw.shape[1])}
     # Of very many items, the strength is chosen on the same part for every state.
     known = np.isfinite(found["0"])
@@ -166,7 +192,8 @@ def _unseen(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
         method = KindMethod("uniform", data.values, max_states=states)
         fold = group_folds(data.group, plan.folds, plan.seed)
         scores, _ = out_of_fold(method, {lens: logits}, data.human, data.group, fold)
-        return scores[0]
+        raw: np.ndarray = scores[0]
+        return raw
     found = fit(
         logits,
         data.human,
@@ -199,7 +226,7 @@ def _packed(
     data: Labelled,
     found: FitResult,
     by_rubric: dict[str, LayerWeights],
-    tradeoff: tuple,
+    tradeoff: tuple[Shorter, ...],
     warnings: list[str],
 ) -> Fitted:
     correlation = None

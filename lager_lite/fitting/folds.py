@@ -51,15 +51,15 @@ def out_of_fold(
     parts, fits = [], []
     for number in np.unique(fold):
         train = fold != number
-        fits.append(method.fit(rows_of(x, train), human[train], groups[train]))
-        parts.append((~train, fits[-1].predict(rows_of(x, ~train))))
+        fits.append(method.fit(select_rows(x, train), human[train], groups[train]))
+        parts.append((~train, fits[-1].predict(select_rows(x, ~train))))
     scores = np.empty((*parts[0][1].shape[:-1], len(fold)))
     for test, found in parts:
         scores[..., test] = found
     return scores, tuple(fits)
 
 
-def rows_of(x: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:
+def select_rows(x: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Some rows of every column; rows is a mask bool (n,) or row numbers int (m,)."""
     return {name: np.asarray(column)[rows] for name, column in x.items()}
 

@@ -1,4 +1,4 @@
-"""Human-scored items as arrays: what fitting needs."""
+"""Human-scored items as arrays, which fitting and evaluation start from."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ from ..records import Counts, Item
 
 @dataclass(frozen=True)
 class Labelled:
-    """n judgments with human scores.
+    """n judgments with human scores; one item gives one judgment for each rubric that it has a score for.
 
-    raw, norm: layer logits float32 (n, S, K); human float64 (n,), means; individual: the scores
-    behind them; criterion, group, item: str (n,); values float64 (K,); failed: (item id, reason)
-    of those without a reading.
+    raw, norm: layer logits under either lens, float32 (n, S, K).
+    human: mean human score, float64 (n,).
+    individual: the scores that `human` is the mean of, one tuple per judgment.
+    criterion: name of the rubric, str (n,).
+    group: what folds never split, str (n,): the item's group, or its id where it has none.
+    item: the item's id, str (n,).
+    values: of the scale's labels, float64 (K,) ascending.
+    failed: (item id, reason) of judgments that were left out because there is no reading.
     """
 
     raw: np.ndarray
@@ -35,22 +40,24 @@ class Labelled:
     failed: tuple[tuple[str, str], ...]
 
     def lens(self, name: str) -> np.ndarray:
-        """The layer logits under the lens `name`."""
+        """The layer logits (n, S, K) under the lens `name`. Raises KeyError for an unknown lens."""
         return {"raw": self.raw, "norm": self.norm}[name]
 
 
 def ids_digest(ids: Iterable[str]) -> str:
-    """Names a set of item ids, whatever their order or how often one occurs: 32 hex digits."""
+    """A digest of a set of item ids, 32 hex digits; order and repetitions do not matter."""
     text = "\n".join(sorted(set(ids)))
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Labelled:
-    """Read every item under every rubric for which it has a human score.
+    """Read every item under every rubric of `judge` for which it has a human score.
 
-    A rubric takes the score of its own name, or a row's one unnamed score. Raises DataError where
-    the rubrics have different scales, no item has a score for any of them, or (before anything is
-    evaluated) a score lies outside the scale.
+    items: a rubric takes the score of its own name (`Item.human`), else the one unnamed score of an item.
+    progress: called with the counts so far after each batch; None: no reports.
+
+    Raises DataError where the rubrics have different scales, where a score lies outside the scale (before
+    anything is evaluated), and where no item has a score for any of the rubrics.
     """
     scales = {r.scale for r in judge.rubrics}
     if len(scales) > 1:

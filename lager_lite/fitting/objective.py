@@ -1,8 +1,8 @@
-"""What fitting minimises: labels, loss, and how parameters become logits; gradients in closed form.
+"""What fitting minimises: soft labels, the loss and its gradient, and how parameters become logits.
 
-Layer logits are standardised, because states differ in size by orders of magnitude; a design knows
-the way there and back. Products with a vector go through einsum and not BLAS: they are as fast, and
-BLAS threads that wait for each other on a busy machine make thousands of small products 20 times slower.
+Layer logits are standardised, because the sizes of states differ by orders of magnitude; a design converts
+weights in both directions. Products with a vector go through einsum instead of BLAS: einsum is as fast,
+and on a busy machine BLAS threads that wait for each other make thousands of small products 20 times slower.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import FitError
 from ..scoring import label_steps
 
-# Labels this far outside the scale are rounding, not mistakes.
+# A label this little outside the scale is rounded, not wrong.
 _SLACK = 1e-6
 
 
@@ -22,8 +22,10 @@ _SLACK = 1e-6
 class Loss:
     """mix * cross-entropy + (1 - mix) * error of the expected score, averaged over the items.
 
-    error: "squared" or "absolute", in points of the scale. smooth: the absolute error is rounded
-    off within about this many points of zero (0: exact, with gradient 0 at zero).
+    mix: share of the cross-entropy, 0 to 1.
+    error: "squared" or "absolute".
+    smooth: the absolute error is rounded off within about this many points of zero; with 0 it is exact, and
+        its gradient at zero is 0.
     """
 
     mix: float = 0.25
@@ -35,8 +37,11 @@ class Loss:
 class StateDesign:
     """One weight per state for all labels: logits[k] = sum_s weights[s] x[s, k] + bias[k].
 
-    features float64 (K, n, S) standardised; mean float64 (K, S); size float64 (S,). Parameters are
-    the S weights times `size`, then K biases.
+    features: standardised layer logits, float64 (K, n, S).
+    mean: what was subtracted, float64 (K, S).
+    size: what was divided by, float64 (S,).
+
+    Parameters are the S weights times `size`, then K biases.
     """
 
     features: np.ndarray
@@ -46,23 +51,24 @@ class StateDesign:
     def logits(self, theta: np.ndarray) -> np.ndarray:
         """Combined logits (K, n) of parameters `theta`."""
         states = self.size.size
-        return np.einsum("kns,s->kn", self.features, theta[:states]) + theta[states:, None]
+        combined: np.ndarray = np.einsum("kns,s->kn", self.features, theta[:states]) + theta[states:, None]
+        return combined
 
     def pull(self, slope: np.ndarray) -> np.ndarray:
         """Gradient for `theta` from the gradient (K, n) for the logits."""
         return np.concatenate([np.einsum("kn,kns->s", slope, self.features), slope.sum(axis=1)])
 
     def export(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (S,) and bias (K,) for layer logits as they were before standardising."""
+        """Weights (S,) and bias (K,) for layer logits that are not standardised."""
         weights = theta[: self.size.size] / self.size
         return weights, theta[self.size.size :] - self.mean @ weights
 
     def adopt(self, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-        """Parameters that stand for exported weights and bias: the inverse of `export`."""
+        """Parameters (P,) of exported weights and bias: the inverse of `export`."""
         return np.concatenate([weights * self.size, bias + self.mean @ weights])
 
     def curvature(self, block: np.ndarray) -> np.ndarray:
-        """Sum over items of the second derivative, were it `block` (K, K) for every item's logits."""
+        """Sum over items of the second derivative (P, P), if it is `block` (K, K) for the logits of every item."""
         labels, items, states = self.features.shape
         total = np.zeros((states + labels, states + labels))
         # Features have mean zero over the items, so weights and biases do not interact.
@@ -76,8 +82,11 @@ class StateDesign:
 class EvidenceDesign:
     """One weight per state and label: logits[k] = steps[k] * sum_sj weights[s, j] x[s, j] + bias[k].
 
-    features float64 (n, S * K) standardised; mean, size float64 (S * K,); steps float64 (K,), see
-    `aggregate.label_steps`. Parameters are the weights times `size`, state-major, then K biases.
+    features: standardised layer logits, float64 (n, S * K).
+    mean, size: what was subtracted and divided by, float64 (S * K,).
+    steps: how far each label lies above the middle one, float64 (K,), from `scoring.label_steps`.
+
+    Parameters are the weights times `size`, state by state, then K biases.
     """
 
     features: np.ndarray
@@ -88,7 +97,8 @@ class EvidenceDesign:
     def logits(self, theta: np.ndarray) -> np.ndarray:
         """Combined logits (K, n) of parameters `theta`."""
         evidence = np.einsum("nd,d->n", self.features, theta[: self.size.size])
-        return np.multiply.outer(self.steps, evidence) + theta[self.size.size :, None]
+        combined: np.ndarray = np.multiply.outer(self.steps, evidence) + theta[self.size.size :, None]
+        return combined
 
     def pull(self, slope: np.ndarray) -> np.ndarray:
         """Gradient for `theta` from the gradient (K, n) for the logits."""
@@ -96,17 +106,17 @@ class EvidenceDesign:
         return np.concatenate([weights, slope.sum(axis=1)])
 
     def export(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (S, K) and bias (K,) for layer logits as they were before standardising."""
+        """Weights (S, K) and bias (K,) for layer logits that are not standardised."""
         weights = theta[: self.size.size] / self.size
         return weights.reshape(-1, self.steps.size), theta[self.size.size :] - self.steps * (self.mean @ weights)
 
     def adopt(self, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-        """Parameters that stand for exported weights and bias: the inverse of `export`."""
+        """Parameters (P,) of exported weights and bias: the inverse of `export`."""
         flat = weights.reshape(-1)
         return np.concatenate([flat * self.size, bias + self.steps * (self.mean @ flat)])
 
     def curvature(self, block: np.ndarray) -> np.ndarray:
-        """Sum over items of the second derivative, were it `block` (K, K) for every item's logits."""
+        """Sum over items of the second derivative (P, P), if it is `block` (K, K) for the logits of every item."""
         items, count = self.features.shape
         total = np.zeros((count + self.steps.size, count + self.steps.size))
         total[:count, :count] = (self.features.T @ self.features) * (self.steps @ block @ self.steps)
@@ -115,7 +125,7 @@ class EvidenceDesign:
 
 
 def state_design(layer_logits: np.ndarray) -> StateDesign:
-    """Layer logits (n, S, K) for one weight per state; a state that never varies gets feature 0."""
+    """Standardise layer logits (n, S, K) for one weight per state; a state that never varies becomes 0."""
     features = label_major(layer_logits)
     # The softmax ignores what all labels of an item have in common; so must a state's size.
     features -= features.mean(axis=0, keepdims=True)
@@ -128,13 +138,13 @@ def state_design(layer_logits: np.ndarray) -> StateDesign:
 
 
 def plain_design(layer_logits: np.ndarray) -> StateDesign:
-    """Layer logits (n, S, K) laid out for fitting but not standardised."""
+    """Lay out layer logits (n, S, K) for fitting without standardising them."""
     features = label_major(layer_logits)
     return StateDesign(features, np.zeros((features.shape[0], features.shape[2])), np.ones(features.shape[2]))
 
 
 def evidence_design(layer_logits: np.ndarray) -> EvidenceDesign:
-    """Layer logits (n, S, K) for one weight per state and label; entries that never vary become 0."""
+    """Standardise layer logits (n, S, K) for one weight per state and label; entries that never vary become 0."""
     shape = np.shape(layer_logits)
     features = np.array(layer_logits, dtype=np.float64).reshape(shape[0], -1)
     mean = features.mean(axis=0)
@@ -151,13 +161,13 @@ def label_major(layer_logits: np.ndarray) -> np.ndarray:
 
 
 def _sizes(size: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # Rounding noise of an entry that never varies (state 0, say) must not be blown up to size one.
+    # The rounding noise of an entry that never varies, such as state 0, must not be scaled up to size one.
     moving = size > 1e-6 * np.maximum(level, 1e-3)
     return np.where(moving, size, 1.0), moving
 
 
 def soft_labels(human: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Human scores (n,) as distributions (K, n) over the two nearest values, means preserved."""
+    """Human scores (n,) as distributions (K, n) over the two nearest values (K,), with the scores as their means."""
     values = np.asarray(values, dtype=np.float64)
     human = np.clip(np.asarray(human, dtype=np.float64), values[0], values[-1])
     upper = np.clip(np.searchsorted(values, human, side="right"), 1, len(values) - 1)
@@ -171,7 +181,10 @@ def soft_labels(human: np.ndarray, values: np.ndarray) -> np.ndarray:
 def loss_and_slope(
     z: np.ndarray, soft: np.ndarray, human: np.ndarray, values: np.ndarray, loss: Loss
 ) -> tuple[float, np.ndarray]:
-    """Mean loss and its gradient (K, n) for logits z (K, n); soft (K, n), human (n,), values (K,)."""
+    """Mean loss and its gradient (K, n) by the logits z (K, n).
+
+    soft (K, n), from `soft_labels`; human (n,); values (K,).
+    """
     count = z.shape[1]
     shifted = z - z.max(axis=0)
     p = np.exp(shifted)
@@ -202,7 +215,10 @@ def check_loss(loss: Loss) -> None:
 
 
 def check_labelled(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarray) -> None:
-    """Raise FitError, with counts and what to do, for data from which nothing can be fitted."""
+    """Raise FitError for data from which nothing can be fitted; the message counts what is wrong.
+
+    layer_logits (n, S, K); human (n,); values (K,).
+    """
     shape = np.shape(layer_logits)
     if len(shape) != 3 or shape[0] != len(human) or shape[2] != len(values):
         raise FitError(
@@ -211,7 +227,7 @@ def check_labelled(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarr
         )
     if len(human) == 0:
         raise FitError("there are no labelled items", "give items with a human score")
-    # Sums of float32 could overflow where single values do not, so every value is looked at.
+    # A sum of float32 can overflow where no value is infinite, so every value is checked.
     bad = np.flatnonzero(~np.isfinite(layer_logits).all(axis=(1, 2)))
     if bad.size:
         raise FitError(
@@ -222,7 +238,7 @@ def check_labelled(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarr
 
 
 def check_labels(human: np.ndarray, values: np.ndarray) -> None:
-    """The part of `check_labelled` that concerns the human scores (n,) alone."""
+    """Raise FitError for human scores (n,) that are not finite, lie outside the scale, or are all equal."""
     human = np.asarray(human, dtype=np.float64)
     missing = int(np.sum(~np.isfinite(human)))
     if missing:

@@ -1,19 +1,17 @@
-"""Find the weights for one kind and one ridge strength, or for a path of strengths."""
+"""Find the weights of one kind for a path of ridge strengths."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
-
-try:
-    from threadpoolctl import ThreadpoolController
-except ImportError:  # works without, but slowly where other programs are busy
-    ThreadpoolController = None
+from threadpoolctl import ThreadpoolController
 
 from ..scoring import combine_arrays, expected, softmax
 from .objective import (
@@ -27,14 +25,20 @@ from .objective import (
     state_design,
 )
 
-# Ridge on the bias, in items: keeps labels that nobody gave from being ruled out for good.
+# Ridge on the bias, in items: without it a label that nobody gave would be ruled out for good.
 _BIAS_RIDGE = 1.0
-_OPTIONS = {"maxiter": 300, "maxcor": 10, "ftol": 1e-9, "gtol": 1e-6}
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Weights (S,) or (S, K), bias (K,) or None, training loss without ridge, and how it ended."""
+    """Where the solver ended.
+
+    weights: float64 (S,), or (S, K) for kind "full".
+    bias: float64 (K,); None for kinds "uniform" and "simplex".
+    loss: mean training loss, without the ridge.
+    converged: whether the solver ended before its limit of steps.
+    steps: how many it took.
+    """
 
     weights: np.ndarray
     bias: np.ndarray | None
@@ -53,11 +57,12 @@ def solve_path(
     loss: Loss,
     prior: Solution | None = None,
 ) -> list[Solution]:
-    """Weights for every ridge strength, each started from the one before; strongest first is fastest.
+    """The weights for every ridge strength, each started from the one before; strongest first is fastest.
 
-    layer_logits (n, S, K), human (n,), values (K,). Minimised is mean loss + strength / (2 n) *
-    |parameters - prior|^2, with parameters standardised for `signed` and `full` and the softmax's
-    arguments for `simplex`. prior None: uniform weights, and zero for `full`.
+    layer_logits (n, S, K); human (n,); values (K,). The mean loss + strength / (2 n) * |parameters - prior|^2
+    is minimised, where the parameters are the standardised weights for kinds "signed" and "full" and the
+    softmax's arguments for "simplex".
+    prior: the solution that the ridge draws to. None: uniform weights, or zero for kind "full".
     """
     values = np.asarray(values, dtype=np.float64)
     human = np.asarray(human, dtype=np.float64)
@@ -68,18 +73,19 @@ def solve_path(
         return _ridge_path(layer_logits, human, values, shared, strengths=strengths, loss=loss, prior=prior)
 
 
-def single_thread() -> AbstractContextManager:
-    """A block in which BLAS uses one thread, where threadpoolctl is installed.
+def single_thread() -> AbstractContextManager[Any]:
+    """A block in which BLAS uses one thread.
 
-    Fitting makes thousands of small matrix products; on a machine with other work BLAS threads
-    that wait for each other slow them down by a factor of ten.
+    Fitting makes thousands of small matrix products; on a busy machine BLAS threads that wait for each
+    other make them ten times slower.
     """
-    return nullcontext() if ThreadpoolController is None else _libraries().limit(limits=1, user_api="blas")
+    block: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
+    return block
 
 
 @cache
-def _libraries() -> ThreadpoolController:
-    # Scanning the loaded libraries takes milliseconds, so once is enough.
+def _libraries() -> Any:
+    # Scanning the loaded libraries takes milliseconds, so it is done once.
     return ThreadpoolController()
 
 
@@ -98,6 +104,7 @@ def _ridge_path(
     base = np.log((soft.sum(axis=1) + 0.5) / (items + 0.5 * labels))
     plan = state_design(layer_logits) if shared else evidence_design(layer_logits)
     if prior is not None:
+        assert prior.bias is not None  # weights of these two kinds always have one
         anchor = plan.adopt(prior.weights, prior.bias)
     elif shared:
         anchor = np.concatenate([plan.size / plan.size.size, base])
@@ -118,7 +125,7 @@ def _ridge_path(
 
 
 def uniform_solution(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarray, loss: Loss) -> Solution:
-    """Equal weights and the loss they have; nothing is fitted."""
+    """Equal weights for layer logits (n, S, K), and their loss; nothing is fitted."""
     states = np.shape(layer_logits)[1]
     weights = np.full(states, 1.0 / states)
     z = np.einsum("nsk,s->kn", layer_logits, weights)
@@ -128,13 +135,13 @@ def uniform_solution(layer_logits: np.ndarray, human: np.ndarray, values: np.nda
 
 
 def predict(layer_logits: np.ndarray, solution: Solution, values: np.ndarray) -> np.ndarray:
-    """Raw expected scores (n,) of layer logits (n, S, K); states beyond the weights are ignored."""
+    """Raw expected scores (n,) of layer logits (n, S, K); states above the weights are ignored."""
     used = np.asarray(layer_logits)[:, : solution.weights.shape[0]]
     return expected(softmax(combine_arrays(used, solution.weights, solution.bias)), values)
 
 
 def _typical_block(soft: np.ndarray, values: np.ndarray, loss: Loss) -> np.ndarray:
-    """Second derivative (K, K) of one item's loss at the labels' base rates."""
+    """Second derivative (K, K) of one item's loss where every label has its base rate."""
     p = (soft.sum(axis=1) + 0.5) / (soft.shape[1] + 0.5 * soft.shape[0])
     lean = p * (values - values @ p)
     error = 2.0 if loss.error == "squared" else 1.0
@@ -153,14 +160,14 @@ def _minimise(
     curve: np.ndarray,
     start: np.ndarray,
 ) -> tuple[np.ndarray, bool, int]:
-    """L-BFGS in coordinates where the typical curvature is the identity.
+    """L-BFGS in coordinates in which the typical curvature is the identity.
 
-    Neighbouring states are nearly collinear; without this change of coordinates thousands of
-    steps are needed instead of tens.
+    Neighbouring states are nearly collinear; without this change of coordinates the solver needs thousands
+    of steps instead of tens.
     """
     items = human.size
     hessian = (curve + np.diag(ridge)) / items
-    # The softmax leaves one direction of the logits without curvature; a trace of identity fixes it.
+    # The softmax has no curvature in one direction of the logits; a trace of the identity makes up for it.
     hessian[np.diag_indices_from(hessian)] += 1e-10 * np.trace(hessian) / anchor.size + 1e-300
     root = cholesky(hessian)
 
@@ -172,16 +179,23 @@ def _minimise(
         gradient = plan.pull(slope) + ridge * away / items
         return value, solve_triangular(root, gradient, trans="T")
 
-    end = minimize(goal, root @ start, jac=True, method="L-BFGS-B", options=_OPTIONS)
-    return solve_triangular(root, end.x), bool(end.status == 0), int(end.nit)
+    end, converged, steps = _lbfgs(goal, root @ start)
+    return solve_triangular(root, end), converged, steps
+
+
+def _lbfgs(goal: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> tuple[np.ndarray, bool, int]:
+    """Where L-BFGS ends, whether it converged, and in how many steps; goal: from (P,) to value and gradient."""
+    options: Any = {"maxiter": 300, "maxcor": 10, "ftol": 1e-9, "gtol": 1e-6}
+    end = minimize(goal, start, jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(end.x), bool(end.status == 0), int(end.nit)
 
 
 def simplex_goal(
     arguments: np.ndarray, plan: StateDesign, soft: np.ndarray, human: np.ndarray, values: np.ndarray, loss: Loss
 ) -> tuple[float, np.ndarray]:
-    """Loss of softmax-parametrised weights and its gradient (S,) for the softmax's arguments (S,).
+    """Loss of softmax-parametrised weights, and its gradient (S,) by the softmax's arguments (S,).
 
-    plan: a `plain_design`, so that its parameters are the weights themselves.
+    plan: from `plain_design`, so that its parameters are the weights themselves.
     """
     weights = softmax(arguments)
     theta = np.concatenate([weights, np.zeros(values.size)])
@@ -201,7 +215,7 @@ def _simplex_path(
 ) -> list[Solution]:
     plan, soft = plain_design(layer_logits), soft_labels(human, values)
     states = plan.features.shape[2]
-    # Weights that reached zero have no logarithm; this floor is e^-30 of a share.
+    # A weight of zero has no logarithm; the floor is about e^-30.
     anchor = np.zeros(states) if prior is None else np.log(np.maximum(prior.weights, 1e-13))
     arguments, found = anchor, []
     for strength in strengths:
@@ -210,8 +224,7 @@ def _simplex_path(
             value, gradient = simplex_goal(a, plan, soft, human, values, loss)
             return value + 0.5 * pull * float((a - anchor) @ (a - anchor)), gradient + pull * (a - anchor)
 
-        end = minimize(goal, arguments, jac=True, method="L-BFGS-B", options=_OPTIONS)
-        arguments = end.x
+        arguments, converged, steps = _lbfgs(goal, arguments)
         value, _ = simplex_goal(arguments, plan, soft, human, values, loss)
-        found.append(Solution(softmax(arguments), None, value, bool(end.status == 0), int(end.nit)))
+        found.append(Solution(softmax(arguments), None, value, converged, steps))
     return found

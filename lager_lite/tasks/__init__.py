@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from .inspection import Inspection, Layer, inspect_item
 from .knowledge import Knower, SelfKnowledge, self_knowledge, stratified
-from .ranking import METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
+from .ranking import RANK_METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
 from .selection import (
     COMBINE,
     CRITERIA,
@@ -29,9 +29,9 @@ __all__ = [
     "Inspection",
     "Knower",
     "Layer",
-    "METHODS",
     "Pool",
     "Preferences",
+    "RANK_METHODS",
     "Scores",
     "Selection",
     "SelfKnowledge",

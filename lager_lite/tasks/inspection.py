@@ -29,10 +29,16 @@ _NODES, _SHARES = np.polynomial.legendre.leggauss(16)
 
 @dataclass(frozen=True)
 class Layer:
-    """One state alone. probabilities: by label, softmax of its layer logits; expected: its expected value; label:
-    its most likely one; apart: distance of its distribution to the final one, 0 to 1 (the probability
-    that would have to move); weight: None where the weights are per label or do not reach the state;
-    contribution: to the raw score, in points of the scale, 0 above the weights."""
+    """What one state alone says.
+
+    state: its number; 0 is the embedding.
+    probabilities: of each label, the softmax of the state's layer logits.
+    expected: its expected score, in points of the scale.
+    label: its most likely label.
+    apart: total variation distance of its distribution from the final one, 0 to 1.
+    weight: its layer weight; None where weights are per label, or where they end below the state.
+    contribution: what it adds to the raw score, in points of the scale; 0 above the weights.
+    """
 
     state: int
     probabilities: tuple[float, ...]
@@ -47,10 +53,18 @@ class Layer:
 class Inspection:
     """One judgment in full.
 
-    kind, lens, over: of the weights; middle: the score where no label is preferred; bias: contribution of
-    the weights' bias; probabilities: the final ones, by label; label: the most likely of these. settled:
-    the lowest state from which on every state has that most likely label, None where the last
-    state has another; spread: standard deviation of the states' expected scores.
+    rubric: its name.
+    labels: of the scale, ascending.
+    kind, lens, over: of the weights, as in `LayerWeights`.
+    layers: one entry per state.
+    middle: the score where no label is preferred, the mean of the scale's values.
+    bias: what the bias of the weights adds to the raw score, in points of the scale; 0 without one.
+    probabilities: of each label, after the layers were combined.
+    label: the most likely of these.
+    settled: the lowest state from which on every state has that label as its most likely one; None where the
+        last state has another.
+    spread: standard deviation of the states' expected scores, in points of the scale.
+    judgment: the judgment itself.
     """
 
     rubric: str
@@ -67,13 +81,18 @@ class Inspection:
     spread: float
     judgment: Judgment
 
-    def row(self) -> dict[str, Any]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes."""
         return asdict(self)
 
 
 def inspect_item(judge: Judge, item: Item) -> tuple[Inspection, ...]:
-    """An item under every rubric of `judge`. Raises DataError where it cannot be judged."""
+    """Judge one item under every rubric of `judge`, and take each judgment apart layer by layer.
+
+    Returns one inspection per rubric, in the order of `judge.rubrics`; for a judge without weights, of uniform
+    weights in the raw lens. Raises DataError where the item cannot be judged; the message names the item,
+    its place and the rubric.
+    """
     found = []
     for _, rubric, reading in judge.read([item]):
         if isinstance(reading, str):
@@ -95,7 +114,7 @@ def contributions(logits: np.ndarray, values: np.ndarray, weights: LayerWeights)
     """What each state of layer logits (S, K) adds to the raw score, (S,), and what the bias adds.
 
     In points of the scale; 0 for states above the weights. With the mean of `values` (K,) they add up to the
-    raw score of `aggregate.score`. Raises WeightsError as `aggregate.combine`.
+    raw score of `aggregate.score`. Raises WeightsError as `aggregate.combine` does.
     """
     used = len(weights.weights)
     found = np.zeros(len(logits))
@@ -130,7 +149,8 @@ def _mean_slope(combined: np.ndarray, values: np.ndarray) -> np.ndarray:
     at = (edges[:-1, None] + half * (_NODES + 1.0)).ravel()
     p = aggregate.softmax(at[:, None] * combined)
     slopes = p * (values - (p @ values)[:, None])
-    return (half * _SHARES).ravel() @ slopes
+    mean: np.ndarray = (half * _SHARES).ravel() @ slopes
+    return mean
 
 
 def _inspection(

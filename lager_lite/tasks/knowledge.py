@@ -2,7 +2,7 @@
 
 "Unanswerable" is the positive class: a question counts as unanswerable where its score is at or below
 a threshold. Two thresholds are reported. The paper's rule puts it at 0.75 of the range of a method's own
-scores; the best one is chosen for F1 on the other folds, groups never split.
+scores; the other one is the best for F1 on the other folds. Groups are never split between folds.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ RULE = 0.75
 
 @dataclass(frozen=True)
 class Detection:
-    """How well scores at or below a threshold pick out the unanswerable.
+    """How well scores at or below a threshold pick out the unanswerable questions.
 
-    thresholds: the one of the rule, or one for each fold; found: how many are called unanswerable;
-    f1, precision, recall: None where undefined; interval: of F1, over groups, with the calls held.
+    thresholds: the one of the rule, or one for each fold.
+    found: how many questions are called unanswerable.
+    f1, precision, recall: 0 to 1; None where undefined.
+    interval: of F1, over groups, for fixed calls; None where undefined.
     """
 
     thresholds: tuple[float, ...]
@@ -41,8 +43,13 @@ class Detection:
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision and recall at every threshold, ascending: tuples of equal length. average: average
-    precision, the sum of precision times gain in recall; interval: of it, over groups."""
+    """Precision and recall at every threshold.
+
+    thresholds: ascending.
+    precision, recall: at each threshold, 0 to 1.
+    average: average precision, the sum of precision times gain in recall.
+    interval: of `average`, over groups; None where undefined.
+    """
 
     thresholds: tuple[float, ...]
     precision: tuple[float, ...]
@@ -53,8 +60,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class Knower:
-    """One method. scores: one per question; rule: at the paper's threshold; best: at the
-    cross-validated one."""
+    """One method.
+
+    method: its name.
+    scores: one per question.
+    rule: what it finds at the threshold of the paper's rule.
+    best: what it finds at the cross-validated thresholds.
+    curve: precision and recall at every threshold.
+    """
 
     method: str
     scores: tuple[float, ...]
@@ -65,8 +78,17 @@ class Knower:
 
 @dataclass(frozen=True)
 class SelfKnowledge:
-    """All methods on n questions. everything: F1 of calling every question unanswerable, what any
-    method has to beat; items, unanswerable_items: ids and truth, one per question."""
+    """All methods on the same questions.
+
+    n: number of questions.
+    unanswerable: how many of them are unanswerable.
+    groups: how many groups they are in.
+    folds, seed: of the cross-validation.
+    everything: F1 of calling every question unanswerable, which any method has to beat.
+    items: the questions' ids.
+    truth: for each question, whether it is unanswerable.
+    methods: one entry per method.
+    """
 
     n: int
     unanswerable: int
@@ -78,15 +100,15 @@ class SelfKnowledge:
     truth: tuple[bool, ...]
     methods: tuple[Knower, ...]
 
-    def row(self) -> dict[str, Any]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes."""
         return asdict(self)
 
 
 def stratified(items: Sequence[Item], count: int | None, seed: int) -> tuple[Item, ...]:
-    """About `count` items at random, each human score as frequent as in all; in their order.
+    """About `count` items, drawn at random so that each human score is as frequent as among all; in their order.
 
-    None, or as many as there are: all of them.
+    All items where `count` is None or not below their number.
     """
     if count is None or count >= len(items):
         return tuple(items)
@@ -109,12 +131,16 @@ def self_knowledge(
     seed: int = 0,
     resamples: int = 1000,
 ) -> SelfKnowledge:
-    """Every method at both thresholds: direct, e_score, uniform, the kinds fitted in folds, and with
-    `weights` tuned.
+    """Try every method at both thresholds: direct, e_score, uniform, and every kind of weights, fitted in folds.
 
-    Labels are the ends of the scale: the lowest is unanswerable, the highest answerable. What is fitted
-    or chosen for a fold (weights, ridge, lens, threshold) comes from the other folds alone. Raises
-    DataError for other labels and where one kind of question is missing, FitError as `fit`.
+    data: questions whose human score is an end of the scale: the lowest is unanswerable, the highest answerable.
+    weights: are tried as they are, under the name "tuned"; None: none.
+    kinds: of the weights that are fitted; "uniform" has nothing to fit.
+    folds: split by group. What is fitted or chosen for a fold (weights, ridge, lens, threshold) comes from the
+        other folds alone, which are split into 5 inner folds, or fewer where one has fewer groups.
+    resamples: of the groups, for the intervals.
+
+    Raises DataError for other scores and where one kind of question is missing; FitError as `fit` does.
     """
     truth = _truth(data)
     fold = group_folds(data.group, folds, seed)
@@ -144,15 +170,15 @@ def self_knowledge(
 
 
 def rule_threshold(scores: np.ndarray, share: float = RULE) -> float:
-    """The paper's threshold: `share` of the way from the lowest to the highest of the scores (n,)."""
+    """The threshold of the paper's rule: `share` of the way from the lowest to the highest of the scores (n,)."""
     low, high = float(np.min(scores)), float(np.max(scores))
     return low + share * (high - low)
 
 
 def best_threshold(scores: np.ndarray, truth: np.ndarray) -> float:
-    """The threshold with the highest F1 of `scores <= threshold` against truth (n,); the lowest of equals.
+    """The threshold at which `scores <= threshold` has the highest F1 against truth, bool (n,).
 
-    It lies in the middle between two scores, or on the highest score.
+    It lies halfway between two scores, or on the highest score; among equally good ones it is the lowest.
     """
     order = np.argsort(scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(truth[order])
@@ -165,7 +191,8 @@ def best_threshold(scores: np.ndarray, truth: np.ndarray) -> float:
 def precision_recall(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
     """Thresholds (t,), precision (R, t), recall (R, t) and average precision (R,) of `scores <= threshold`.
 
-    scores, truth (n,); weight (R, n): how often each row counts. NaN where nothing is positive.
+    scores, truth (n,); weight (R, n): how often each row counts in each of R resamples. NaN where nothing is
+    positive.
     """
     order = np.argsort(scores, kind="stable")
     last = np.flatnonzero(np.append(np.diff(scores[order]) > 0, True))
@@ -192,7 +219,7 @@ def _truth(data: Labelled) -> np.ndarray:
             f"item {str(data.item[first])!r} has the score {data.human[first]:g}: expected {low:g} (unanswerable) or {high:g} (answerable)",
             "label questions with the ends of the rubric's scale",
         )
-    truth = data.human == low
+    truth: np.ndarray = data.human == low
     if truth.all() or not truth.any():
         raise DataError(f"all {len(truth)} questions are of one kind", "give answerable and unanswerable ones")
     return truth

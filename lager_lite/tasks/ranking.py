@@ -15,7 +15,7 @@ from ..judging import Judge
 from ..records import WEIGHT_KINDS, Counts, Item, Reading
 from ..stats import Interval, interval_of, mean_statistic
 
-METHODS = ("direct", "e_score", "uniform", "tuned")
+RANK_METHODS = ("direct", "e_score", "uniform", "tuned")
 PREFERRED = "preferred"
 
 
@@ -23,10 +23,14 @@ PREFERRED = "preferred"
 class Responses:
     """n responses that were read under all R rubrics.
 
-    items: in the order of the file; contest int (n,): responses to one instruction share a number;
-    group str (n,): what a split never separates; grade float64 (n,): what people say, NaN where they say
-    nothing; scores: by method (n,), the mean over the rubrics, before calibration; raw, norm:
-    layer logits float32 (n, R, S, K); values float64 (K,); failed: (item id, reason).
+    items: in the order of the file.
+    contest: number of the instruction that a response answers, int (n,).
+    group: what folds never split, str (n,).
+    grade: what people think of the response, float64 (n,); NaN where nobody graded it.
+    scores: by method, float64 (n,); means over the rubrics, before calibration.
+    raw, norm: layer logits under either lens, float32 (n, R, S, K).
+    values: of the scale's labels, float64 (K,).
+    failed: (item id, reason) of responses that were left out.
     """
 
     items: tuple[Item, ...]
@@ -42,10 +46,14 @@ class Responses:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often a method puts the better of two responses first, ties counted as half (chance: 0.5).
+    """How often a method puts the better of two responses first.
 
-    ties: pairs that it scores alike. gain: accuracy minus that of e_score on the same pairs, None for
-    e_score itself.
+    method: its name.
+    accuracy: share of the pairs that it orders as people do, ties counted as half; chance is 0.5.
+    interval: of `accuracy`, over groups; None where undefined.
+    ties: how many pairs it gives equal scores.
+    gain: accuracy minus that of e_score on the same pairs; None for e_score itself.
+    gain_interval: of `gain`, over groups; None where there is no gain.
     """
 
     method: str
@@ -58,8 +66,15 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Preferences:
-    """Pairwise accuracy of every method. pairs: of different grade within one instruction; contests:
-    instructions that have such a pair; folds: of the fitted kinds, None where none were fitted."""
+    """Pairwise accuracy of every method.
+
+    pairs: how many pairs of responses to one instruction have different grades.
+    contests: how many instructions have such a pair.
+    groups: how many groups these are in.
+    folds: of the fitted kinds of weights; None where none were fitted.
+    seed: of the folds and of resampling.
+    methods: one entry per method.
+    """
 
     pairs: int
     contests: int
@@ -68,16 +83,16 @@ class Preferences:
     seed: int
     methods: tuple[Accuracy, ...]
 
-    def row(self) -> dict[str, Any]:
-        """As a dictionary for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes."""
         return asdict(self)
 
 
 def contests(items: Sequence[Item]) -> np.ndarray:
-    """Which instruction each item answers, numbers from 0 in order of appearance, int (n,).
+    """Number of the instruction that each item answers, int (n,), from 0 in order of appearance.
 
-    Responses of one row of the file belong together; single rows do where group, source and
-    instruction are the same. Raises DataError for a row that has none of the three.
+    Responses that stand in one row of the file belong together; so do rows with the same group, source and
+    instruction. Raises DataError for a row that has none of the three.
     """
     places = Counter(item.where for item in items if item.where)
     numbers: dict[tuple[str | None, ...], int] = {}
@@ -96,16 +111,19 @@ def contests(items: Sequence[Item]) -> np.ndarray:
 
 
 def first_contests(items: Sequence[Item], limit: int | None) -> tuple[Item, ...]:
-    """The items of the first `limit` instructions; all where it is None."""
+    """The items of the first `limit` instructions; all items where it is None. Raises DataError as `contests` does."""
     numbers = contests(items)
     return tuple(item for item, number in zip(items, numbers) if limit is None or number < limit)
 
 
 def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Responses:
-    """Judge every response under every rubric of `judge`; one that fails under any is left out.
+    """Judge every response under every rubric of `judge`; a response that fails under one of them is left out.
 
-    The judge evaluates what responses share, the instruction, once. Raises DataError where the rubrics
-    have different scales, where nothing could be judged, or as `contests`.
+    What the responses share, such as their instruction, is evaluated once.
+    progress: called with the counts so far after each batch; None: no reports.
+
+    Raises DataError where the rubrics have different scales, where nothing could be judged, and as `contests`
+    does.
     """
     if len({r.scale for r in judge.rubrics}) > 1:
         raise DataError("the rubrics have different scales", "rank by one of them, or give --scale")
@@ -137,11 +155,15 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
 
 
 def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]]:
-    """A row for each response, instruction by instruction and best first.
+    """Yield a row for each response, instruction by instruction and best first.
 
-    by: the method that orders, by default tuned where weights were given, else uniform. Equal scores
-    share the better rank and stay in the order of the file. Raises DataError for a method that was not
-    read.
+    responses: from `read_responses`.
+    by: the method whose scores decide, one of RANK_METHODS; None: "tuned" where the judge has weights, else
+        "uniform".
+
+    A row has the keys contest (number of the instruction, from 1), rank (from 1), of (how many responses the
+    instruction has), id, and the score of every method. Equal scores share the better rank and stay in the
+    order of the file. Raises DataError for a method without scores.
     """
     by = by or ("tuned" if "tuned" in responses.scores else "uniform")
     if by not in responses.scores:
@@ -161,7 +183,7 @@ def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]
 
 
 def pairs_of(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (p,) of the better and of the worse response of every pair with different grades."""
+    """Row numbers, int (p,) each, of the better and of the worse response of every pair with different grades."""
     better: list[int] = []
     worse: list[int] = []
     for rows in _members(responses.contest, np.isfinite(responses.grade)):
@@ -180,9 +202,13 @@ def preferences(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Preferences | None:
-    """Pairwise accuracy of every method with 95% intervals over groups; None where no grades differ.
+    """Pairwise accuracy of every method, with 95% intervals over groups; None where no grades differ.
 
-    folds: also fit every kind of weights but uniform, each on the other folds, see `fitted_in_folds`.
+    folds: also try weights that were fitted on the other folds, see `fitted_in_folds`; None: do not.
+    kinds: of these weights; "uniform" has nothing to fit.
+    resamples: of the groups, for the intervals.
+
+    Raises FitError as `fitted_in_folds` does.
     """
     better, worse = pairs_of(responses)
     if not better.size:
@@ -212,11 +238,11 @@ def preferences(
 def fitted_in_folds(
     responses: Responses, *, folds: int = 5, kinds: Sequence[str] = WEIGHT_KINDS, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Scores (n,) by weights that have not seen the response's group; NaN for responses in no pair.
+    """By kind of weights, scores (n,) by weights that have not seen the response's group; NaN for those in no pair.
 
-    Weights are fitted to grades, not to pairs, so the order within an instruction is turned into pseudo-labels: its
-    best response gets the top label, its worst the bottom one, others lie between in proportion.
-    Raises FitError for fewer groups than folds.
+    Weights are fitted to labels, not to pairs, so the order within an instruction is turned into labels: its
+    best response gets the highest one, its worst the lowest, and the others lie between in proportion.
+    Raises FitError for fewer groups than folds, and as `fit` does.
     """
     label = np.full(len(responses.items), np.nan)
     low, high = responses.values[0], responses.values[-1]
@@ -237,10 +263,10 @@ def fitted_in_folds(
         seed=seed,
     )
     scores = {}
-    for kind, held in found.methods.items():
+    for kind, unseen in found.methods.items():
         if kind in WEIGHT_KINDS:
             scores[kind] = np.full(label.size, np.nan)
-            scores[kind][used] = held.raw.reshape(-1, rubrics).mean(axis=1)
+            scores[kind][used] = unseen.raw.reshape(-1, rubrics).mean(axis=1)
     return scores
 
 
@@ -259,7 +285,7 @@ def _grade(item: Item, rubric: str) -> float:
 
 
 def _members(contest: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
-    """Row numbers of each contest, only those that are wanted."""
+    """For each contest, the row numbers of its wanted responses."""
     rows = np.flatnonzero(wanted)
     order = rows[np.argsort(contest[rows], kind="stable")]
     if order.size:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from lager_lite.errors import DataError
 from lager_lite.evaluation.compare import compare
-from lager_lite.evaluation.results import Evaluation, MethodResult, Origin, Run, load_run, run_json, save_run
+from lager_lite.evaluation.results import Evaluation, EvaluationRun, MethodResult, Origin, load_run, run_json, save_run
 from lager_lite.stats.agreement import agreement, by_criterion
 
 ORIGIN = Origin(
@@ -70,7 +70,7 @@ def run_of(noise, n=60, *, seed=0, first=0, **origin):
         (),
         (),
     )
-    return Run(found, replace(ORIGIN, **origin))
+    return EvaluationRun(found, replace(ORIGIN, **origin))
 
 
 def test_the_better_run_is_better_on_the_shared_items_overall_and_by_criterion():

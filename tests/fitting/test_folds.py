@@ -11,7 +11,7 @@ import pytest
 
 import lager_lite
 from lager_lite.errors import FitError
-from lager_lite.fitting.folds import folds_inside, group_folds, out_of_fold, rows_of
+from lager_lite.fitting.folds import folds_inside, group_folds, out_of_fold, select_rows
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def test_one_score_per_item_needs_no_leading_axis():
 
 def test_rows_of_every_column_are_taken_by_mask_or_number():
     x = {"a": np.arange(6).reshape(3, 2), "b": np.array(["u", "v", "w"])}
-    found = rows_of(x, np.array([True, False, True]))
+    found = select_rows(x, np.array([True, False, True]))
     assert found["a"].tolist() == [[0, 1], [4, 5]] and found["b"].tolist() == ["u", "w"]
-    assert rows_of(x, np.array([2, 0]))["b"].tolist() == ["w", "u"]
+    assert select_rows(x, np.array([2, 0]))["b"].tolist() == ["w", "u"]
 
 
 def test_groups_are_never_split_and_folds_are_even():

@@ -64,6 +64,6 @@ def command(a: str, b: str, seed: int, as_json: bool) -> None:
     """
     found = compare(load_run(a), load_run(b), seed=seed)
     if as_json:
-        click.echo(json.dumps(found.row(), allow_nan=False))
+        click.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:
         _show(found)

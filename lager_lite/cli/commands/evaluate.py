@@ -11,9 +11,9 @@ from ...data import read_items
 from ...evaluation import (
     Comparison,
     Evaluation,
+    EvaluationRun,
     MethodResult,
     Plan,
-    Run,
     compare,
     cost,
     regroup,
@@ -73,7 +73,7 @@ def _show(result: Evaluation) -> None:
         click.echo(f"\n{result.verdict.text}")
 
 
-def _show_reasoning(direct: Run, reasoning: Run, found: Comparison) -> None:
+def _show_reasoning(direct: EvaluationRun, reasoning: EvaluationRun, found: Comparison) -> None:
     how = reasoning.origin.settings["feedback"]
     click.echo(f"\nDirect against reasoning ({how}), {found.n} judgments in both, Spearman\n")
     rows = [
@@ -119,7 +119,7 @@ def _fill(given: dict[str, Any], items: Sequence[Item]) -> None:
 
 def _run(
     given: dict[str, Any], weights: WeightsFile | None, items: Sequence[Item], plan: Plan, source: str, **more: Any
-) -> Run:
+) -> EvaluationRun:
     with open_judge(given, weights, force=given["force"], early=False, **more) as judge:
         with show.progress(len(items) * len(judge.rubrics)) as progress:
             pair = (given["weights"], weights) if weights else None

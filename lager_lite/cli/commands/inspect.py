@@ -116,6 +116,6 @@ def command(
             click.echo()
         _show(one)
     if json_path:
-        write_rows(json_path, [one.row() for one in found])
+        write_rows(json_path, [one.to_dict() for one in found])
     if report:
         write_inspection(report, item, found, origin)

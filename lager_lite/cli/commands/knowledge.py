@@ -83,6 +83,6 @@ def command(data: str, limit: int, whole: bool, folds: int, seed: int, json_path
     result = self_knowledge(read, weights, folds=folds, seed=seed)
     _show(result)
     if json_path:
-        write_rows(json_path, [result.row()])
+        write_rows(json_path, [result.to_dict()])
     if given["report"]:
         write_knowledge(given["report"], result, origin)

@@ -9,7 +9,7 @@ import click
 from ...data import read_items, write_rows
 from ...evaluation import origin_of
 from ...report import check_report, write_ranking
-from ...tasks import METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
+from ...tasks import RANK_METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
 from .. import show
 from ..options import data_options, open_weighted, report_option, weighted_options
 from .score import parse_map
@@ -37,7 +37,7 @@ def _show(result: Preferences, err: bool) -> None:
 @click.command("rank")
 @click.argument("data", metavar="DATA")
 @weighted_options
-@click.option("--by", type=click.Choice(METHODS), help="Method that orders. Default: tuned with -w, else uniform.")
+@click.option("--by", type=click.Choice(RANK_METHODS), help="Method that orders. Default: tuned with -w, else uniform.")
 @click.option("--cv", "folds", type=click.IntRange(2), help="Fit weights on the pairs in so many folds, too.")
 @click.option("-s", "--seed", type=int, default=0, show_default=True)
 @click.option(
@@ -77,6 +77,6 @@ def command(
         return
     _show(result, err=output == "-")
     if given["json_path"]:
-        write_rows(given["json_path"], [result.row()])
+        write_rows(given["json_path"], [result.to_dict()])
     if given["report"]:
         write_ranking(given["report"], result, origin)
