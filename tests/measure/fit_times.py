@@ -1,6 +1,6 @@
-"""Seconds and memory that fitting takes, by kind, on synthetic layer logits. A command, not a test:
+"""Seconds and memory that fitting takes, by kind of weights, on synthetic layer logits. A command, not a test:
 
-python tests/measure/fit_times.py --items 100000 --states 33
+python -m tests.measure.fit_times --items 100000 --states 33
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.fitting.fitting_data import layered
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=1680)
     parser.add_argument("--states", type=int, default=31)
     parser.add_argument("--labels", type=int, default=5)

@@ -1,10 +1,11 @@
-"""Responses that try to raise their own grade, and the count of those that write a token they must not.
+"""Responses that try to raise their own grade, and a count of those that write a token that no response may write.
 
-    PYTHONPATH=. python tests/measure/forgery_cases.py --cases 1000
+    python -m tests.measure.forgery_cases --cases 1000
 
-A structural forgery is a token that only the program may write (a control token, a turn or another
-marker of the vocabulary) and that comes out of an item's text, or an item that changes what the program
-itself writes. Words that persuade are no structure; `tests/measure/persuasion.py` measures those.
+It needs LAGER_LITE_SDIST, the unpacked source of llama-cpp-python. A structural forgery is a token that only the
+program may write (a control token, a turn or another marker of the vocabulary) but that comes out of an item's
+text, or an item that changes the program's own tokens. Words that persuade are not structure;
+`tests.measure.persuasion` measures those.
 """
 
 from __future__ import annotations

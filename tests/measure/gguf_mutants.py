@@ -1,9 +1,9 @@
 """Damaged GGUF files, made from sound ones with a fixed seed, and a run over many of them.
 
-    python tests/measure/gguf_mutants.py --mutants 5000
+    python -m tests.measure.gguf_mutants --mutants 5000
 
-Each mutant is opened, and where the preflight lets it pass, loaded in a worker process as the guard
-does and then judged with; a worker that dies is seen, counted and replaced.
+Each mutant is opened. Where the preflight accepts it, a worker process loads it as the guard does, and then judges
+with it. A worker that dies is noticed, counted and replaced.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""What planning and bookkeeping cost as work grows, the model's arithmetic faked. A command:
+"""What planning and bookkeeping cost as work grows, with the model's arithmetic faked. A command:
 
     python -m tests.measure.growth
     python -m tests.measure.growth --items 1000 10000 100000 --prompts 100000
 
 Items of a generated file are scored from first to last line by the program itself: read, rendered, tokenized,
-planned, stored, written; only the decodes are faked. Once as in one process, once as the driver of a cluster
-whose workers are faked. Then the plan alone, for prompts that share prefixes and for prompts that share none. Every
-line is a process of its own. Times are of the processor, so that other work on the machine does not count.
+planned, stored and written; only the decodes are faked. This is done once as in one process and once as the driver
+of a cluster whose workers are faked. Then only the plan is made, for prompts that share prefixes and for prompts that
+share none. Every line is measured in a process of its own. Times are processor times, so that other work on the
+machine does not count. The driver's part needs the extra `parquet`.
 """
 
 from __future__ import annotations
@@ -43,9 +44,13 @@ RUBRIC = make_rubric(name="good", criterion="Is it good?", template="{sections} 
 
 @dataclass(frozen=True)
 class Grown:
-    """items: scored; early, late: microseconds of processor per item over the first and the last half;
-    first_mb, peak_mb: peak memory of the process when the first FIRST items (a driver: the first window) were
-    done, and at the end."""
+    """What scoring some items cost.
+
+    - `items`: how many were scored.
+    - `early`, `late`: microseconds of processor time per item over the first and the last half.
+    - `first_mb`: peak memory of the process in 10^6 bytes after the first FIRST items (a driver: the first window).
+    - `peak_mb`: peak memory of the process in 10^6 bytes at the end.
+    """
 
     items: int
     early: float
@@ -56,7 +61,15 @@ class Grown:
 
 @dataclass(frozen=True)
 class Planned:
-    """prompts; tokens, unique: of all, and nodes of their prefix tree; steps; seconds of processor; peak_mb of the process."""
+    """What planning some prompts cost.
+
+    - `prompts`: how many were planned.
+    - `tokens`: tokens of all of them.
+    - `unique`: nodes of their prefix tree.
+    - `steps`: decodes of the plan.
+    - `seconds`: processor time.
+    - `peak_mb`: peak memory of the process in 10^6 bytes.
+    """
 
     prompts: int
     tokens: int
@@ -79,7 +92,7 @@ def write_items(path: Path, count: int) -> None:
 
 
 def read_faked(pending: Sequence[Pending], capacity: int = 512, leaves: int = 64) -> Iterator[Part]:
-    """As `Judge.evaluate`, the arithmetic left out: layer logits follow from a prompt's last tokens."""
+    """As `Judge.evaluate`, without the arithmetic: layer logits follow from a prompt's last tokens."""
     for step in plan([one.tokens for one in pending], capacity, leaves):
         found = {}
         for _, index in step.outputs:
@@ -121,7 +134,7 @@ class FakeRay:
 
 
 def grow(folder: str, count: int, spread: bool = False) -> Grown:
-    """Score `count` items, as in one process or as the driver of a cluster."""
+    """Score `count` items, as in one process or (spread) as the driver of a cluster."""
     from tests.model_files.tiny import write_tiny_model
 
     path, model = Path(folder) / f"{count}.jsonl", Path(folder) / f"{count}.gguf"
@@ -151,13 +164,13 @@ def grow(folder: str, count: int, spread: bool = False) -> Grown:
 
 
 def _rate(marks: list[tuple[int, float, float]], low: int, high: int) -> float:
-    """Microseconds per item between the marks at, or next after, two numbers of items."""
+    """Microseconds of processor time per item, between the marks at or next after two numbers of items."""
     a, b = (next(m for m in marks if m[0] >= at) for at in (low, high))
     return (b[1] - a[1]) / max(1, b[0] - a[0]) * 1e6
 
 
 def prompts_of(count: int, length: int, shared: int) -> list[np.ndarray]:
-    """Prompts of which GROUP and GROUP share their first `shared` tokens."""
+    """Prompts in groups of GROUP, which share their first `shared` tokens."""
     rng = np.random.default_rng(0)
     prompts: list[np.ndarray] = []
     for _ in range(0, count, GROUP):
@@ -168,7 +181,7 @@ def prompts_of(count: int, length: int, shared: int) -> list[np.ndarray]:
 
 
 def plan_only(count: int, length: int, shared: int) -> Planned:
-    """Plan such prompts, and do nothing else with them."""
+    """Plan `count` prompts of `prompts_of`, and do nothing else with them."""
     prompts = prompts_of(count, length, shared)
     start = time.process_time()
     steps = found = 0
@@ -188,7 +201,7 @@ def alone(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, nargs="*", default=[1000, 10_000, 100_000])
     parser.add_argument("--prompts", type=int, default=100_000)
     parser.add_argument("--length", type=int, default=800)

@@ -1,10 +1,10 @@
 """How far words move the score: the mean shift that persuasion causes, per method.
 
-    PYTHONPATH=. python tests/measure/persuasion.py --items 40
+    python -m tests.measure.persuasion --items 40
 
-Every text is put behind the response of items of the demo set. `tuned` is `full` weights under the norm
-lens, fitted on the constructed grades of the other texts' items (5 folds over texts). The first row is a
-harmless sentence: what merely being longer does.
+Every text is appended to the responses of items of the demo set. `tuned` are `full` weights under the norm lens,
+fitted on the constructed grades of the other texts' items (5 folds over texts). The first row is a harmless
+sentence, which shows what a longer response alone does.
 """
 
 from __future__ import annotations

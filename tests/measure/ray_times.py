@@ -1,9 +1,9 @@
 """A Ray cluster on this machine against one process with as many threads, on the demo set and the default model.
 
-Both judge in turn, nothing stored, workers kept; then one worker is killed in the middle of a run. A command, not a test;
-needs the extra `ray`:
+Both judge in turn, without a store, and the workers are kept. Then one worker is killed in the middle of a run. A
+command, not a test, which needs the extra `ray`:
 
-python -m tests.measure.ray_times --rounds 5
+    python -m tests.measure.ray_times --rounds 5
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Size and speed of the store with many readings. A command, not a test:
 
-python tests/measure/store_size.py --readings 1000000
+python -m tests.measure.store_size --readings 1000000
 """
 
 from __future__ import annotations

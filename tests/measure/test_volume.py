@@ -1,4 +1,4 @@
-"""The short version of tests/measure/volume.py; the long one is a command: python -m tests.measure.volume --items 200000."""
+"""The short version of `python -m tests.measure.volume --items 200000`."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Weeks of work by volume: many tiny items, the process killed every few thousand, nothing lost or doubled.
+"""Weeks of work by volume: many tiny items and a process killed every few thousand, with nothing lost or doubled.
 
     python -m tests.measure.volume --items 200000
 
-The model's arithmetic is faked (states follow from the prompt's tokens), all else is the program itself:
-the items are scored by its command line in files of --file items, each as often as it takes, with one
-store. Then one process scores all of them from that store, and another evaluates all of them anew
-without a kill: the two outputs must be the same bytes, and their memory must not grow with the items.
+The model's arithmetic is faked (states follow from the prompt's tokens), and everything else is the program itself. Its
+command line scores the items in files of --file items with one store, and is started as often as each file takes. Then
+one process scores all of them from that store, and another evaluates all of them again without being killed: the two
+outputs must be the same bytes, and the memory must not grow with the number of items.
 """
 
 from __future__ import annotations

@@ -1,26 +1,23 @@
 """Make the golden arrays: hidden states computed by Hugging Face transformers.
 
-    python tests/oracle/make_golden.py
+    python -m tests.oracle.make_golden
 
-needs the `parity` extra and writes golden/tiny.npz (every tiny case; for families with GELU also
+It needs the `parity` extra and writes golden/tiny.npz (every tiny case; for families with GELU also
 with ggml's table GELU, keys ending in "_table") and golden/smollm2.npz.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import hf_reference
 import numpy as np
-import oracle_cases
 
 from lager_lite.llama.backbone import Backbone
+from tests.oracle import hf_reference, oracle_cases
 
 
 def tiny() -> dict[str, np.ndarray]:

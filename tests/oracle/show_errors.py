@@ -1,6 +1,6 @@
 """Print the error of every state against transformers' golden arrays, exact and default settings.
 
-PYTHONPATH=. python tests/oracle/show_errors.py
+python -m tests.oracle.show_errors
 """
 
 from __future__ import annotations
