@@ -2,19 +2,23 @@
 
     from lager_lite import Item, Judge, make_rubric
 
-Names are loaded when they are first used, so that importing the package loads no library.
+A name is loaded when it is first used, so that importing the package loads no library.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    # Functions that stand in a module of their own name are taken from there: the room has both under one
+    # name, and while mypy works through this circle of imports it may see the module.
     from .data import read_items
     from .errors import LagerError
-    from .evaluation import evaluate
-    from .fitting import fit_weights, gather
+    from .evaluation.evaluate import evaluate
+    from .fitting import gather
+    from .fitting.fit_weights import fit_weights
     from .judging import Judge, Store
     from .llama import BackendOptions
     from .prompts import Rubric, load_rubric, make_rubric
@@ -65,6 +69,14 @@ _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'lager_lite' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    if name in _HOME:
+        found = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = found
+        return found
+    near = difflib.get_close_matches(name, _HOME, 1)
+    advice = f"did you mean {near[0]!r}? See" if near else "see"
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; {advice} {__name__}.__all__")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
