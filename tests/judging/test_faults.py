@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from lager_lite.system.files import write_beside
-
 resource = pytest.importorskip("resource", reason="limits and signals of POSIX")
 ROOT = Path(__file__).resolve().parents[2]
 ITEMS = 120
@@ -164,67 +162,6 @@ def test_a_first_signal_lets_the_batch_be_stored_and_the_run_be_resumed(run, exp
     assert f"Stopped by {number.name}. What is in the store is kept" in err
     assert run.left() == [] and 10 <= run.stored() < ITEMS
     finishes(run, expected, 10)
-
-
-WAIT = "import hashlib, sys\nprint('ready', flush=True)\nhashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n"
-
-
-@pytest.mark.parametrize(
-    ("block", "signals", "said"),
-    [
-        ("watching()", 1, "Stopped at once"),
-        ("watching(), signals_held()", 2, "Stopping when this batch is stored; once more stops at once."),
-    ],
-    ids=["one outside a batch", "two inside"],
-)
-def test_compiled_code_that_does_not_return_is_left_within_seconds(block, signals, said):
-    """The digest takes minutes and lets Python's signal handlers wait all that time."""
-    program = f"from lager_lite.system.interrupts import signals_held, watching\nwith {block}:\n" + "".join(
-        f"    {line}\n" for line in WAIT.splitlines()
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == "ready\n"
-    for _ in range(signals):
-        time.sleep(0.5)
-        assert process.poll() is None, "it must not have ended before the last signal"
-        process.send_signal(signal.SIGINT)
-    begin = time.monotonic()
-    code, _, err = done(process)
-    assert code == 130 and said in err, err
-    assert time.monotonic() - begin < 30
-
-
-def test_one_signal_inside_a_batch_waits_for_its_end(tmp_path):
-    program = (
-        "import os, signal, time\nfrom lager_lite.system.interrupts import Interrupted, signals_held, watching\n"
-        "try:\n    with watching():\n        with signals_held():\n"
-        "            os.kill(os.getpid(), signal.SIGTERM)\n            time.sleep(1.5)\n            print('stored')\n"
-        "        print('never')\nexcept Interrupted as error:\n    print(error.name, error.exit_code)\n"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout == "stored\nSIGTERM 143\n"
-    assert found.stderr == "\nStopping when this batch is stored; once more stops at once.\n"
-
-
-def test_handlers_are_as_before_when_the_block_has_ended():
-    from lager_lite.system.interrupts import watching
-
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with watching(), watching():
-        assert signal.getsignal(signal.SIGINT) != before[0]
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_an_output_that_does_not_fit_is_absent_and_the_readings_are_kept(run, expected):
@@ -391,35 +328,3 @@ def test_a_context_without_memory_is_one_clear_error_and_costs_no_reading(run, e
     assert error.startswith("Error: no context of 8000") and "smaller -c" in hint
     assert run.left() == []
     finishes(run, expected, 20)
-
-
-def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
-    target = tmp_path / "a[1].jsonl"
-    program = (
-        "import os, sys, signal\nfrom lager_lite.system.files import write_beside\n"
-        "def write(file):\n    file.write(b'half')\n    file.flush()\n    print('writing', flush=True)\n    sys.stdin.readline()\n"
-        "write_beside(sys.argv[1], write)\n"
-    )
-
-    def writer() -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, str(target)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout.readline() == "writing\n"
-        return process
-
-    killed, living = writer(), writer()
-    killed.kill()
-    killed.wait()
-    assert len(list(tmp_path.iterdir())) == 2
-    write_beside(target, lambda file: file.write(b"whole"))
-    (left,) = [p for p in tmp_path.iterdir() if p != target]
-    assert left.read_bytes() == b"half" and target.read_bytes() == b"whole"
-    living.communicate("\n", timeout=PATIENCE)
-    assert living.returncode == 0 and target.read_bytes() == b"half" and list(tmp_path.iterdir()) == [target]
-    for stream in (killed.stdin, killed.stdout):
-        stream.close()

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from lager_lite.errors import OutputError
 from lager_lite.system.files import write_beside
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 300
 
 
 def test_a_file_that_cannot_be_written_is_one_error(tmp_path):
@@ -31,3 +37,36 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
     finally:
         os.close(reader)
     assert pipe.is_fifo() and os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be deleted")
+def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    target = tmp_path / "a[1].jsonl"
+    program = (
+        "import os, sys, signal\nfrom lager_lite.system.files import write_beside\n"
+        "def write(file):\n    file.write(b'half')\n    file.flush()\n    print('writing', flush=True)\n    sys.stdin.readline()\n"
+        "write_beside(sys.argv[1], write)\n"
+    )
+
+    def writer() -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(target)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "writing\n"
+        return process
+
+    killed, living = writer(), writer()
+    killed.kill()
+    killed.wait()
+    assert len(list(tmp_path.iterdir())) == 2
+    write_beside(target, lambda file: file.write(b"whole"))
+    (left,) = [p for p in tmp_path.iterdir() if p != target]
+    assert left.read_bytes() == b"half" and target.read_bytes() == b"whole"
+    living.communicate("\n", timeout=PATIENCE)
+    assert living.returncode == 0 and target.read_bytes() == b"half" and list(tmp_path.iterdir()) == [target]
+    for stream in (killed.stdin, killed.stdout):
+        stream.close()
