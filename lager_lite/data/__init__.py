@@ -1,31 +1,41 @@
 """From files to items and back.
 
-Rows are read from JSON, JSON Lines, CSV, TSV and Parquet; public layouts are recognised; every row
-becomes an `Item`.
+One reader of rows takes JSON Lines, JSON, CSV, TSV and Parquet, from files, pipes and stdin. Public layouts are
+recognised, and every row becomes an `Item`. `read_items` holds all items, `open_items` hands them on one at a time,
+and `open_reader` gives rows and items side by side.
 """
 
 from __future__ import annotations
 
-from .items import ALIASES, ROWS, convert, item_of_row, load_demo, read_items
-from .layouts import LAYOUTS, BenchmarkLayout, detect
-from .rowfile import RowFile
-from .rows import Document, Row, write_rows
+from .fields import ALIASES, item_of_row
+from .items import ROWS, Dataset, ItemReader, convert, load_demo, open_reader, raise_problems, read_items
+from .layouts import LAYOUTS, BenchmarkLayout
+from .reading import open_rows
+from .rowfile import RowFile, TableFile, copy_rows
+from .rows import Row, Rows
 from .source import Source, open_items
+from .writing import write_rows
 
 __all__ = [
     "ALIASES",
     "BenchmarkLayout",
-    "Document",
+    "Dataset",
+    "ItemReader",
     "LAYOUTS",
     "ROWS",
     "Row",
     "RowFile",
+    "Rows",
     "Source",
+    "TableFile",
     "convert",
-    "detect",
+    "copy_rows",
     "item_of_row",
     "load_demo",
     "open_items",
+    "open_reader",
+    "open_rows",
+    "raise_problems",
     "read_items",
     "write_rows",
 ]

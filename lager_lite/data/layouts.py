@@ -1,7 +1,7 @@
-"""The public benchmark layouts: how each is recognised, and what its rows mean as items.
+"""The public benchmark layouts: how each is recognised, and what one of its rows means as items.
 
-Every reader keeps single human scores, derives the group that must not be split (same source text,
-same prompt, same dialogue), and says on which scale its scores are.
+Every reader keeps single human scores and derives the group that must not be split (same source text,
+same prompt, same dialogue).
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import DataError
 from ..records import Item
-from .rows import Document, Row, rows_of
+from .rows import HeldRows, Row, Rows, rows_of
 from .values import group_of, scores_of, text_of
 
 
@@ -20,16 +21,24 @@ from .values import group_of, scores_of, text_of
 class BenchmarkLayout:
     """One public layout.
 
-    matches: whether a document is written in it. items: its items in order. scale: the scale of its
-    human scores, None where that varies. note: what a user should know about those scores.
+    name: as for `--layout`.
+    about: its name in messages.
+    matches: whether the rows of a file, by the first of them, are written in it.
+    read: the items of one row with its number from 1. Raises DataError, and what a missing key raises.
+    scale: the scale of its human scores, None where that varies.
+    note: what a user should know about those scores, may be empty.
+    fits: what is enough where the user names the layout, None where that is `matches`.
+    inside: the rows that a JSON object in this layout holds, None for what `unfold` makes of any object.
     """
 
     name: str
     about: str
-    matches: Callable[[Document], bool]
-    items: Callable[[Document], Iterator[Item]]
+    matches: Callable[[Rows], bool]
+    read: Callable[[Row, int], Iterator[Item]]
     scale: str | None = None
     note: str = ""
+    fits: Callable[[Rows], bool] | None = None
+    inside: Callable[[Rows], Rows] | None = None
 
 
 HELPSTEER = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
@@ -47,49 +56,50 @@ _EQ_BENCH = re.compile(
 _PERSON = re.compile(r"(?:.*, )?(?P<person>.+?)(?: would feel|'s? emotional state)")
 
 
-def _keys(document: Document) -> frozenset[str]:
-    return frozenset(document.rows[0].values) if document.rows else frozenset()
+def _with_keys(*keys: str) -> Callable[[Rows], bool]:
+    return lambda rows: rows.keys.issuperset(keys)
 
 
-def _with_keys(*keys: str) -> Callable[[Document], bool]:
-    return lambda document: _keys(document).issuperset(keys)
+def _identity(row: Row, number: int) -> str:
+    found = row.values.get("id")
+    return str(number if found is None else found)
 
 
-def _entries(document: Document, needed: str) -> list[Row]:
-    """Rows, or the entries of an object by id (the id is then added where a row has none)."""
-    if document.rows:
-        return list(document.rows)
-    whole = document.whole
-    if not isinstance(whole, dict) or not all(isinstance(v, dict) and needed in v for v in whole.values()):
-        return []
-    return [Row({"id": key, **value}, f"{document.path}[{key!r}]") for key, value in whole.items()]
-
-
-def _is_judge_bench(document: Document) -> bool:
-    whole = document.whole
+def _is_judge_bench(rows: Rows) -> bool:
+    whole = rows.whole
     return isinstance(whole, dict) and isinstance(whole.get("annotations"), list) and "instances" in whole
 
 
-def judge_bench_scale(document: Document) -> str | None:
+def judge_bench_scale(rows: Rows) -> str | None:
     """The scale all graded metrics of a JUDGE-BENCH file share ("1-5"), None where they differ."""
-    graded = [a for a in document.whole["annotations"] if a.get("category", "graded") == "graded"]
-    spans = {(a.get("worst"), a.get("best")) for a in graded}
+    spans = {(a.get("worst"), a.get("best")) for a in _graded(rows)}
     low, high = spans.pop() if len(spans) == 1 else (None, None)
     return f"{low}-{high}" if isinstance(low, int) and isinstance(high, int) and low < high else None
 
 
-def _judge_bench(document: Document) -> Iterator[Item]:
-    metrics = {a["metric"] for a in document.whole["annotations"] if a.get("category", "graded") == "graded"}
-    for index, row in enumerate(rows_of(document.whole["instances"], f"{document.path}: instances")):
-        human = {}
-        for metric, annotation in row.values.get("annotations", {}).items():
-            if metric in metrics:
-                single = annotation.get("individual_human_scores") or annotation.get("mean_human")
-                human[metric.lower()] = scores_of(single, metric, row.where)
-        fields = _instance_fields(row)
-        group = group_of(fields.get("source", fields["response"]))
-        identity = str(row.values.get("id", index + 1))
-        yield Item(identity, fields, {k: v for k, v in human.items() if v}, group, where=row.where)
+def _graded(rows: Rows) -> list[dict[str, Any]]:
+    return [a for a in rows.whole["annotations"] if a.get("category", "graded") == "graded"]
+
+
+def _instances(rows: Rows) -> Rows:
+    """The instances, each with the annotations of graded metrics only."""
+    metrics = {a["metric"] for a in _graded(rows)}
+    name = f"{rows.name}: instances"
+    found = []
+    for row in rows_of(rows.whole["instances"], name):
+        marks = {m: a for m, a in row.values.get("annotations", {}).items() if m in metrics}
+        found.append(Row({**row.values, "annotations": marks}, row.where))
+    return HeldRows(rows.name, tuple(found))
+
+
+def _judge_bench(row: Row, number: int) -> Iterator[Item]:
+    human = {}
+    for metric, annotation in row.values["annotations"].items():
+        single = annotation.get("individual_human_scores") or annotation.get("mean_human")
+        human[metric.lower()] = scores_of(single, metric, row.where)
+    fields = _instance_fields(row)
+    group = group_of(fields.get("source", fields["response"]))
+    yield Item(_identity(row, number), fields, {k: v for k, v in human.items() if v}, group, where=row.where)
 
 
 def _instance_fields(row: Row) -> dict[str, str]:
@@ -109,70 +119,60 @@ def _instance_fields(row: Row) -> dict[str, str]:
     return {"source": titled[sources[0]][1], "response": titled[responses[0]][1]}
 
 
-def _prometheus(document: Document) -> Iterator[Item]:
+def _prometheus(row: Row, number: int) -> Iterator[Item]:
     """The rendered grading prompt is kept whole and its parts are read out of it where they are found."""
-    for number, row in enumerate(document.rows, 1):
-        text = text_of(row.values["instruction"], "instruction", row.where)
-        match = _PROMETHEUS.search(text)
-        fields = {k: v for k, v in match.groupdict().items() if v is not None} if match else {}
-        key = "human_score" if "human_score" in row.values else "gpt4_score"
-        scores = scores_of(row.values.get(key), key, row.where)
-        # A second turn quotes the judged model's own first answer; what stands before it is the task.
-        group = group_of(fields.get("instruction", text).partition("\nAssistant:")[0])
-        identity = str(row.values.get("id", number))  # idx names the question, not the row
-        yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
+    text = text_of(row.values["instruction"], "instruction", row.where)
+    match = _PROMETHEUS.search(text)
+    fields = {k: v for k, v in match.groupdict().items() if v is not None} if match else {}
+    key = "human_score" if "human_score" in row.values else "gpt4_score"
+    scores = scores_of(row.values.get(key), key, row.where)
+    # A second turn quotes the judged model's own first answer; what stands before it is the task.
+    group = group_of(fields.get("instruction", text).partition("\nAssistant:")[0])
+    identity = _identity(row, number)  # idx names the question, not the row
+    yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
 
 
-def _lager(document: Document) -> Iterator[Item]:
-    for number, row in enumerate(document.rows, 1):
-        text = text_of(row.values["user_prompt"], "user_prompt", row.where)
-        match = _PROMETHEUS.search(text)
-        fields = {k: v for k, v in match.groupdict().items() if v is not None} if match else {}
-        if "user_prompt_feedback" in row.values:
-            key = "user_prompt_feedback"
-            fields["rendered_feedback"] = text_of(row.values[key], key, row.where)
-        scores = scores_of(row.values.get("score"), "score", row.where)
-        group = group_of(fields["instruction"]) if "instruction" in fields else None
-        identity = str(row.values.get("id", number))
-        yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
+def _lager(row: Row, number: int) -> Iterator[Item]:
+    text = text_of(row.values["user_prompt"], "user_prompt", row.where)
+    match = _PROMETHEUS.search(text)
+    fields = {k: v for k, v in match.groupdict().items() if v is not None} if match else {}
+    if "user_prompt_feedback" in row.values:
+        key = "user_prompt_feedback"
+        fields["rendered_feedback"] = text_of(row.values[key], key, row.where)
+    scores = scores_of(row.values.get("score"), "score", row.where)
+    group = group_of(fields["instruction"]) if "instruction" in fields else None
+    identity = _identity(row, number)
+    yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
 
 
-def _helpsteer(document: Document) -> Iterator[Item]:
-    for number, row in enumerate(document.rows, 1):
-        fields = _texts(row, instruction="prompt", response="response")
-        human = {key: scores_of(row.values.get(key), key, row.where) for key in HELPSTEER}
-        human = {key: scores for key, scores in human.items() if scores}
-        identity = str(row.values.get("id", number))
-        yield Item(identity, fields, human, group_of(fields["instruction"]), where=row.where)
+def _helpsteer(row: Row, number: int) -> Iterator[Item]:
+    fields = _texts(row, instruction="prompt", response="response")
+    human = {key: scores_of(row.values.get(key), key, row.where) for key in HELPSTEER}
+    human = {key: scores for key, scores in human.items() if scores}
+    identity = _identity(row, number)
+    yield Item(identity, fields, human, group_of(fields["instruction"]), where=row.where)
 
 
-def _pairs(document: Document) -> Iterator[Item]:
-    for number, row in enumerate(document.rows, 1):
-        base = str(row.values.get("id", number))
-        for key, preferred in (("chosen", 1.0), ("rejected", 0.0)):
-            fields = _texts(row, instruction="prompt", response=key)
-            group = group_of(fields["instruction"])
-            yield Item(f"{base}/{key}", fields, {"preferred": (preferred,)}, group, where=row.where)
-
-
-def _is_biggen(document: Document) -> bool:
-    entries = _entries(document, "score_rubric")
-    return bool(entries) and {"input", "response", "score_rubric"} <= set(entries[0].values)
-
-
-def _biggen(document: Document) -> Iterator[Item]:
-    for number, row in enumerate(_entries(document, "score_rubric"), 1):
-        fields = _texts(row, instruction="input", response="response")
-        for field, key in (("reference", "reference_answer"), ("system_prompt", "system_prompt")):
-            if row.values.get(key):
-                fields[field] = text_of(row.values[key], key, row.where)
-        fields["rubric"] = _score_rubric(row)
-        scores = scores_of(row.values.get("human_score"), "human_score", row.where)
-        name = str(row.values.get("id", number))
-        if row.values.get("model_name"):
-            name = f"{name}/{row.values['model_name']}"
+def _pairs(row: Row, number: int) -> Iterator[Item]:
+    base = _identity(row, number)
+    for key, preferred in (("chosen", 1.0), ("rejected", 0.0)):
+        fields = _texts(row, instruction="prompt", response=key)
         group = group_of(fields["instruction"])
-        yield Item(name, fields, {"": scores} if scores else {}, group, where=row.where)
+        yield Item(f"{base}/{key}", fields, {"preferred": (preferred,)}, group, where=row.where)
+
+
+def _biggen(row: Row, number: int) -> Iterator[Item]:
+    fields = _texts(row, instruction="input", response="response")
+    for field, key in (("reference", "reference_answer"), ("system_prompt", "system_prompt")):
+        if row.values.get(key):
+            fields[field] = text_of(row.values[key], key, row.where)
+    fields["rubric"] = _score_rubric(row)
+    scores = scores_of(row.values.get("human_score"), "human_score", row.where)
+    name = _identity(row, number)
+    if row.values.get("model_name"):
+        name = f"{name}/{row.values['model_name']}"
+    group = group_of(fields["instruction"])
+    yield Item(name, fields, {"": scores} if scores else {}, group, where=row.where)
 
 
 def _score_rubric(row: Row) -> str:
@@ -187,28 +187,26 @@ def _score_rubric(row: Row) -> str:
     return "\n".join(lines)
 
 
-def _eq_bench(document: Document) -> Iterator[Item]:
+def _eq_bench(row: Row, number: int) -> Iterator[Item]:
     """One item per emotion, scored on the full 0-10 scale; dialogues of one story are one group."""
-    for row in _entries(document, "reference_answer"):
-        match = _EQ_BENCH.search(text_of(row.values["prompt"], "prompt", row.where))
-        person = _PERSON.match(match["question"]) if match else None
-        if not match or not person:
-            raise DataError(f"{row.where}: no dialogue and person found in the prompt of EQ-Bench")
-        answer = row.values.get("reference_answer_fullscale") or row.values["reference_answer"]
-        for n in range(1, 1 + sum(re.fullmatch(r"emotion\d+", key) is not None for key in answer)):
-            fields = {"source": match["dialogue"], "person": person["person"]}
-            fields["emotion"] = text_of(answer[f"emotion{n}"], f"emotion{n}", row.where)
-            scores = scores_of(answer[f"emotion{n}_score"], f"emotion{n}_score", row.where)
-            group = _story(match["dialogue"])
-            yield Item(f"{row.values['id']}/{n}", fields, {"": scores}, group, where=row.where)
+    match = _EQ_BENCH.search(text_of(row.values["prompt"], "prompt", row.where))
+    person = _PERSON.match(match["question"]) if match else None
+    if not match or not person:
+        raise DataError(f"{row.where}: no dialogue and person found in the prompt of EQ-Bench")
+    answer = row.values.get("reference_answer_fullscale") or row.values["reference_answer"]
+    for n in range(1, 1 + sum(re.fullmatch(r"emotion\d+", key) is not None for key in answer)):
+        fields = {"source": match["dialogue"], "person": person["person"]}
+        fields["emotion"] = text_of(answer[f"emotion{n}"], f"emotion{n}", row.where)
+        scores = scores_of(answer[f"emotion{n}_score"], f"emotion{n}_score", row.where)
+        group = _story(match["dialogue"])
+        yield Item(f"{row.values['id']}/{n}", fields, {"": scores}, group, where=row.where)
 
 
-def _emotion(document: Document) -> Iterator[Item]:
-    for number, row in enumerate(document.rows, 1):
-        fields = _texts(row, source="dialogue", person="human", emotion="emotion")
-        scores = scores_of(row.values["emotion_score"], "emotion_score", row.where)
-        identity = str(row.values.get("id", number))
-        yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where)
+def _emotion(row: Row, number: int) -> Iterator[Item]:
+    fields = _texts(row, source="dialogue", person="human", emotion="emotion")
+    scores = scores_of(row.values["emotion_score"], "emotion_score", row.where)
+    identity = _identity(row, number)
+    yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where)
 
 
 def _story(dialogue: str) -> str:
@@ -216,51 +214,51 @@ def _story(dialogue: str) -> str:
     return group_of(dialogue.strip().partition("\n")[0])
 
 
-def _is_self_aware(document: Document) -> bool:
-    whole = document.whole
+def _is_self_aware(rows: Rows) -> bool:
+    whole = rows.whole
     entries = whole.get("example") if isinstance(whole, dict) else None
     return isinstance(entries, list) and isinstance(next(iter(entries), None), dict) and "answerable" in entries[0]
 
 
-def _self_aware(document: Document) -> Iterator[Item]:
-    for row in rows_of(document.whole["example"], f"{document.path}: example"):
-        fields = _texts(row, instruction="question")
-        human = {"": (5.0 if row.values["answerable"] else 1.0,)}
-        group = group_of(fields["instruction"])
-        yield Item(str(row.values["question_id"]), fields, human, group, where=row.where)
+def _self_aware(row: Row, number: int) -> Iterator[Item]:
+    fields = _texts(row, instruction="question")
+    human = {"": (5.0 if row.values["answerable"] else 1.0,)}
+    group = group_of(fields["instruction"])
+    yield Item(str(row.values["question_id"]), fields, human, group, where=row.where)
 
 
-def _is_messages(document: Document) -> bool:
-    keys = _keys(document) & {"messages", "conversations"}
-    return any(isinstance(document.rows[0].values[key], list) for key in keys)
+def _examples(rows: Rows) -> Rows:
+    return HeldRows(rows.name, tuple(rows_of(rows.whole["example"], f"{rows.name}: example")))
 
 
-def _messages(document: Document) -> Iterator[Item]:
+def _is_messages(rows: Rows) -> bool:
+    return any(isinstance(rows[0].values[key], list) for key in rows.keys & {"messages", "conversations"})
+
+
+def _messages(row: Row, number: int) -> Iterator[Item]:
     """The last turn of the assistant is the response, what was said before it the instruction."""
-    for number, row in enumerate(document.rows, 1):
-        turns = row.values.get("messages") or row.values.get("conversations") or []
-        said = [(str(t.get("role", t.get("from", ""))), t.get("content", t.get("value", ""))) for t in turns]
-        last = max((i for i, (role, _) in enumerate(said) if role in ("assistant", "gpt")), default=0)
-        if last == 0:
-            raise DataError(f"{row.where}: no turn of the assistant after the first turn")
-        before = [(role, text_of(text, "content", row.where)) for role, text in said[:last]]
-        names = {"human": "User", "user": "User", "gpt": "Assistant", "assistant": "Assistant"}
-        told = "\n\n".join(f"{names.get(role, role.capitalize())}: {text}" for role, text in before)
-        instruction = before[0][1] if len(before) == 1 else told
-        fields = {"instruction": instruction, "response": text_of(said[last][1], "content", row.where)}
-        scores = scores_of(row.values.get("score"), "score", row.where)
-        human = {"": scores} if scores else {}
-        yield Item(str(row.values.get("id", number)), fields, human, group_of(instruction), where=row.where)
+    turns = row.values.get("messages") or row.values.get("conversations") or []
+    said = [(str(t.get("role", t.get("from", ""))), t.get("content", t.get("value", ""))) for t in turns]
+    last = max((i for i, (role, _) in enumerate(said) if role in ("assistant", "gpt")), default=0)
+    if last == 0:
+        raise DataError(f"{row.where}: no turn of the assistant after the first turn")
+    before = [(role, text_of(text, "content", row.where)) for role, text in said[:last]]
+    names = {"human": "User", "user": "User", "gpt": "Assistant", "assistant": "Assistant"}
+    told = "\n\n".join(f"{names.get(role, role.capitalize())}: {text}" for role, text in before)
+    instruction = before[0][1] if len(before) == 1 else told
+    fields = {"instruction": instruction, "response": text_of(said[last][1], "content", row.where)}
+    scores = scores_of(row.values.get("score"), "score", row.where)
+    human = {"": scores} if scores else {}
+    yield Item(_identity(row, number), fields, human, group_of(instruction), where=row.where)
 
 
-def _alpaca(document: Document) -> Iterator[Item]:
-    for number, row in enumerate(document.rows, 1):
-        fields = _texts(row, instruction="instruction", response="output")
-        extra = row.values.get("input")
-        if extra:
-            fields["instruction"] += "\n\n" + text_of(extra, "input", row.where)
-        group = group_of(fields["instruction"])
-        yield Item(str(row.values.get("id", number)), fields, {}, group, where=row.where)
+def _alpaca(row: Row, number: int) -> Iterator[Item]:
+    fields = _texts(row, instruction="instruction", response="output")
+    extra = row.values.get("input")
+    if extra:
+        fields["instruction"] += "\n\n" + text_of(extra, "input", row.where)
+    group = group_of(fields["instruction"])
+    yield Item(_identity(row, number), fields, {}, group, where=row.where)
 
 
 def _texts(row: Row, **keys: str) -> dict[str, str]:
@@ -272,27 +270,32 @@ def _texts(row: Row, **keys: str) -> dict[str, str]:
     return {field: text_of(row.values[key], key, row.where) for field, key in keys.items()}
 
 
-def _is_prometheus(document: Document) -> bool:
-    keys = _keys(document)
+def _is_prometheus(rows: Rows) -> bool:
+    keys = rows.keys
     if "instruction" not in keys or not keys & {"gpt4_score", "human_score"}:
         return False
-    return "response" not in keys or "###Response to evaluate:" in str(document.rows[0].values["instruction"])
+    return "response" not in keys or "###Response to evaluate:" in str(rows[0].values["instruction"])
 
 
-def _is_eq_bench(document: Document) -> bool:
-    entries = _entries(document, "reference_answer")
-    return bool(entries) and isinstance(entries[0].values.get("reference_answer"), dict)
+def _is_eq_bench(rows: Rows) -> bool:
+    return bool(len(rows)) and isinstance(rows[0].values.get("reference_answer"), dict)
 
 
 LAYOUTS: Mapping[str, BenchmarkLayout] = {
     layout.name: layout
     for layout in (
-        BenchmarkLayout("judge-bench", "JUDGE-BENCH", _is_judge_bench, _judge_bench),
+        BenchmarkLayout("judge-bench", "JUDGE-BENCH", _is_judge_bench, _judge_bench, inside=_instances),
         BenchmarkLayout(
-            "self-aware", "SelfAware", _is_self_aware, _self_aware, "1-5", "answerable is 5, unanswerable 1"
+            "self-aware",
+            "SelfAware",
+            _is_self_aware,
+            _self_aware,
+            "1-5",
+            "answerable is 5, unanswerable 1",
+            inside=_examples,
         ),
         BenchmarkLayout("eq-bench", "EQ-Bench v2, one item per emotion", _is_eq_bench, _eq_bench, "0-10"),
-        BenchmarkLayout("biggen", "BiGGen-Bench", _is_biggen, _biggen, "1-5"),
+        BenchmarkLayout("biggen", "BiGGen-Bench", _with_keys("input", "response", "score_rubric"), _biggen, "1-5"),
         BenchmarkLayout(
             "emotion",
             "the emotion set of LAGER",
@@ -302,7 +305,14 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
         ),
         BenchmarkLayout("lager", "LAGER's JSON lines (rendered prompts)", _with_keys("user_prompt"), _lager, "1-5"),
         BenchmarkLayout("prometheus", "Prometheus/FLASK (rendered prompts)", _is_prometheus, _prometheus, "1-5"),
-        BenchmarkLayout("helpsteer", "HelpSteer", _with_keys("prompt", "response", *HELPSTEER), _helpsteer, "0-4"),
+        BenchmarkLayout(
+            "helpsteer",
+            "HelpSteer",
+            _with_keys("prompt", "response", *HELPSTEER),
+            _helpsteer,
+            "0-4",
+            fits=_with_keys("prompt", "response"),
+        ),
         BenchmarkLayout(
             "pairs",
             "pairs of a chosen and a rejected response",
@@ -312,11 +322,17 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             "chosen is 1, rejected 0",
         ),
         BenchmarkLayout("messages", "messages (ShareGPT, chat)", _is_messages, _messages),
-        BenchmarkLayout("alpaca", "Alpaca", _with_keys("instruction", "input", "output"), _alpaca),
+        BenchmarkLayout(
+            "alpaca",
+            "Alpaca",
+            _with_keys("instruction", "input", "output"),
+            _alpaca,
+            fits=_with_keys("instruction", "output"),  # the input may be left out
+        ),
     )
 }
 
 
-def detect(document: Document) -> BenchmarkLayout | None:
-    """The public layout that a document is written in, None for rows of no known layout."""
-    return next((layout for layout in LAYOUTS.values() if layout.matches(document)), None)
+def detect(rows: Rows) -> BenchmarkLayout | None:
+    """The public layout that rows are written in, None for rows of no known layout."""
+    return next((layout for layout in LAYOUTS.values() if layout.matches(rows)), None)

@@ -8,26 +8,23 @@ input's order, and must be there exactly once.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import itertools
-import json
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ..data import Row, RowFile, TableFile, copy_rows, open_rows
 from ..errors import DataError
 from ..judging import Judge
 from ..records import Counts, Item
-from ..system import write_beside
 
-_TABLES = {".csv": ",", ".tsv": "\t"}
+_TABLES = {".csv": "csv", ".tsv": "tsv"}
+_REFUSED = (".json", ".parquet")
 _NAMED = 5
 
 
@@ -90,99 +87,71 @@ def merge_outputs(items: Iterable[Item], parts: Sequence[str | Path], output: st
 
     items: may be iterated twice. parts, output: JSON Lines, or CSV, or TSV; all alike. Rows are copied
     byte by byte; memory is some 60 bytes a row. Raises DataError, and writes nothing, where a judgment
-    is missing, is there twice, or belongs to no item, and names some of each.
+    is missing, is there twice, or belongs to no item, and names some of each; OutputError where the output
+    cannot be written.
     """
-    delimiter = _delimiter([*parts, output])
-    indexes = [_Index(Path(p), delimiter) for p in parts]
-    rubrics, header = _common(indexes)
-    count, rows, offsets, sizes = _locate(items, rubrics, indexes)
-
-    def write(file: Any) -> None:
-        file.write(header)
-        with ExitStack() as stack:
-            handles = [stack.enter_context(open(index.path, "rb")) for index in indexes]
-            for part, offset, size in zip(rows, offsets, sizes):
-                handles[part].seek(offset)
-                file.write(handles[part].read(size))
-
-    write_beside(output, write)
-    return Merged(len(rows), count, rubrics, tuple(len(index.keys) for index in indexes))
+    _check_suffixes([*parts, output])
+    indexes = [_Index(p) for p in parts]
+    filled = _alike(indexes)
+    rubrics = filled[0].rubrics
+    count, picks = _locate(items, rubrics, filled)
+    written = copy_rows(output, [index.file for index in filled], picks)
+    return Merged(written, count, rubrics, tuple(len(index.keys) for index in indexes))
 
 
 class _Index:
-    """Where the rows of one output are. keys: hashes of (id, rubric), uint64 (n,); offsets, sizes: in
-    bytes, int64 (n,); rubrics: by first appearance; header: a table's first line, else empty."""
+    """The rows of one output.
 
-    def __init__(self, path: Path, delimiter: str | None) -> None:
-        self.path, self.delimiter = path, delimiter
-        self.header, self.columns = b"", []
-        keys, offsets, sizes = array("Q"), array("q"), array("q")
-        rubrics: dict[str, None] = {}
-        try:
-            for place, offset, record in self._records():
-                identity, rubric = self._parse(record, place)
-                rubrics[rubric] = None
-                keys.append(_key(identity, rubric))
-                offsets.append(offset)
-                sizes.append(len(record))
-        except OSError as error:
-            raise DataError(f"{path}: cannot read: {error.strerror}") from None
-        self.keys = np.array(keys, dtype=np.uint64)
-        self.offsets, self.sizes = np.array(offsets, dtype=np.int64), np.array(sizes, dtype=np.int64)
-        self.rubrics = tuple(rubrics)
+    file: where they stand.
+    keys: hashes of (id, rubric), uint64 (n,).
+    rubrics: by first appearance.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._check_end()
+        rows = open_rows(path, kind=_TABLES.get(self.path.suffix.lower(), "jsonl"), empty=True)
+        self._blank = dict.fromkeys(rows.columns, "") if isinstance(rows, TableFile) else {}
+        keys, rubrics = array("Q"), dict[str, None]()
+        for row in rows:
+            identity, rubric = self._judged(row)
+            rubrics[rubric] = None
+            keys.append(_key(identity, rubric))
+        if isinstance(rows, RowFile):
+            self.file = rows
+        self.keys, self.rubrics = np.array(keys, dtype=np.uint64), tuple(rubrics)
 
     def name(self, row: int) -> str:
         """Whose judgment a row is, for messages."""
-        with open(self.path, "rb") as file:
-            file.seek(self.offsets[row])
-            return _named(*self._parse(file.read(self.sizes[row]), f"{self.path}"))
+        return _named(*self._judged(self.file[row]))
 
-    def _records(self) -> Iterator[tuple[str, int, bytes]]:
-        offset, record = 0, b""
-        with open(self.path, "rb") as file:
-            for number, line in enumerate(file, 1):
-                record += line
-                if self.delimiter and record.count(b'"') % 2:  # a quoted cell goes on in the next line
-                    continue
-                if self.delimiter and not self.header:
-                    self.header, self.columns = record, self._head(record)
-                else:
-                    yield f"{self.path}:{number}", offset, record
-                offset, record = offset + len(record), b""
-        if record or offset and not line.endswith(b"\n"):
-            raise DataError(f"{self.path}: ends in the middle of a row", "run that shard again")
-
-    def _parse(self, record: bytes, place: str) -> tuple[str, str]:
+    def _judged(self, row: Row) -> tuple[str, str]:
+        values = {**self._blank, **row.values}
         try:
-            row = dict(zip(self.columns, self._cells(record))) if self.delimiter else json.loads(record)
-            return str(row["id"]), str(row["rubric"])
-        except (ValueError, KeyError, TypeError, csv.Error):
+            return str(values["id"]), str(values["rubric"])
+        except KeyError:
             raise DataError(
-                f"{place}: no row of `score`: it has no id and rubric", "merge outputs of `score` only"
+                f"{row.where}: not a row of `score`, since it has no id and rubric", "merge outputs of `score` only"
             ) from None
 
-    def _head(self, record: bytes) -> list[str]:
-        try:
-            return self._cells(record)
-        except (ValueError, csv.Error):
-            raise DataError(
-                f"{self.path}: its first line is no header of a table", "merge outputs of `score` only"
-            ) from None
-
-    def _cells(self, record: bytes) -> list[str]:
-        return next(csv.reader(io.StringIO(record.decode("utf-8"), newline=""), delimiter=self.delimiter or ","))
+    def _check_end(self) -> None:
+        if not self.path.is_file() or not self.path.stat().st_size:
+            return
+        with open(self.path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                raise DataError(f"{self.path}: ends in the middle of a row", "run that shard again")
 
 
-def _delimiter(paths: Sequence[str | Path]) -> str | None:
+def _check_suffixes(paths: Sequence[str | Path]) -> None:
     kinds = {Path(p).suffix.lower() for p in paths}
-    kinds = {k if k in (*_TABLES, ".json", ".parquet") else ".jsonl" for k in kinds}
-    if len(kinds) > 1 or kinds & {".json", ".parquet"}:
+    kinds = {k if k in _TABLES or k in _REFUSED else ".jsonl" for k in kinds}
+    if len(kinds) > 1 or not kinds.isdisjoint(_REFUSED):
         raise DataError(f"cannot merge {', '.join(map(str, paths))}", "all must be JSON Lines, or all CSV, or all TSV")
-    return _TABLES.get(kinds.pop())
 
 
-def _common(indexes: Sequence[_Index]) -> tuple[tuple[str, ...], bytes]:
-    """The rubrics and the header that all parts with rows share."""
+def _alike(indexes: Sequence[_Index]) -> list[_Index]:
+    """The outputs with rows. Raises DataError where their rubrics or columns differ."""
     filled = [index for index in indexes if len(index.keys)]
     if not filled:
         raise DataError("the outputs hold no rows", "merge outputs of `score` over this input")
@@ -193,17 +162,17 @@ def _common(indexes: Sequence[_Index]) -> tuple[tuple[str, ...], bytes]:
                 f"{index.path} has the rubrics {', '.join(index.rubrics)}, {first.path} has {', '.join(first.rubrics)}",
                 "run all shards with the same rubrics in the same order",
             )
-        if index.header != first.header:
+        if index.file.head != first.file.head:
             raise DataError(
                 f"{index.path} and {first.path} have different columns", "run all shards with the same options"
             )
-    return first.rubrics, first.header
+    return filled
 
 
 def _locate(
     items: Iterable[Item], rubrics: Sequence[str], indexes: Sequence[_Index]
-) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    """The number of items, and by judgment in their order: part, offset and size, int64 (n,)."""
+) -> tuple[int, Iterator[tuple[int, int]]]:
+    """The number of items, and the output and row of every judgment in their order."""
     wanted = np.array(array("Q", (_key(item.id, rubric) for item in items for rubric in rubrics)), dtype=np.uint64)
     keys = np.concatenate([index.keys for index in indexes])
     part = np.repeat(np.arange(len(indexes)), [len(index.keys) for index in indexes])
@@ -230,10 +199,7 @@ def _locate(
             ("there twice", double, len(twice)),
             ("of no item of the input", foreign, len(strange)),
         )
-    offsets, sizes = (
-        np.concatenate([getattr(index, name) for index in indexes])[order] for name in ("offsets", "sizes")
-    )
-    return len(wanted) // len(rubrics), part[place], offsets[place], sizes[place]
+    return len(wanted) // len(rubrics), zip(map(int, part[place]), map(int, within[place]))
 
 
 def _refusal(*problems: tuple[str, list[str], int]) -> DataError:

@@ -6,19 +6,9 @@ from __future__ import annotations
 
 from .inspection import Inspection, Layer, inspect_item
 from .knowledge import Knower, SelfKnowledge, self_knowledge, stratified
+from .pool import Pool, Scores, open_pool, score_pool
 from .ranking import RANK_METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
-from .selection import (
-    COMBINE,
-    CRITERIA,
-    Example,
-    Pool,
-    Scores,
-    Selection,
-    open_pool,
-    score_pool,
-    select,
-    write_selection,
-)
+from .selection import COMBINE, CRITERIA, Example, Selection, select, write_selection
 from .states import prompts_of, write_states
 
 __all__ = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
+from ..data import Row, open_rows
 from ..errors import DataError
 from ..judging import tokenize_prompt
 from ..llama import Backbone
@@ -20,9 +21,7 @@ def prompts_of(text: str) -> list[str]:
     """The prompts meant by a command-line argument: a text, @FILE, or a .jsonl file of rows with
     `prompt`. Raises DataError for files that cannot be read."""
     if text.endswith(".jsonl"):
-        return [
-            _prompt(line, f"{text}:{n}") for n, line in enumerate(_read(Path(text)).splitlines(), 1) if line.strip()
-        ]
+        return [_prompt(row) for row in open_rows(text)]
     return [_read(Path(text[1:]))] if text.startswith("@") else [text]
 
 
@@ -37,15 +36,21 @@ def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], c
     tokens = [tokenize_prompt(backbone, Prompt(_segments(p, chat), ""), ()).tokens for p in prompts]
     if any(len(t) == 0 for t in tokens):
         raise DataError("a prompt without any text has no states", "give a text")
-    found = backbone.read_states(tokens)
+    found = backbone.read_states([t.tolist() for t in tokens])
     arrays = {name: np.stack([getattr(s, name) for s in found]) for name in ("states", "final", "logits")}
     if len(found) == 1:
         arrays = {name: array[0] for name, array in arrays.items()}
     else:
         arrays["offsets"] = np.concatenate(([0], np.cumsum([len(t) for t in tokens])))
     arrays["tokens"] = np.concatenate(tokens)
-    write_beside(path, lambda file: np.savez(file, **arrays))
+    write_beside(path, lambda file: _save(file, arrays))
     return len(found)
+
+
+def _save(file: IO[bytes], arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    # The stubs of NumPy know `allow_pickle` only, and not the names of arrays.
+    save: Any = np.savez
+    save(file, **arrays)
 
 
 def _segments(text: str, chat: ChatTemplate | None) -> tuple[Segment, ...]:
@@ -55,14 +60,11 @@ def _segments(text: str, chat: ChatTemplate | None) -> tuple[Segment, ...]:
     return tuple(Segment(text, False) if isinstance(p, Slot) else Segment(p, True) for p in parts)
 
 
-def _prompt(line: str, where: str) -> str:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON: {error}", "correct that line") from None
-    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-        raise DataError(f"{where} has no text under `prompt`", 'write {"prompt": "..."} on every line')
-    return row["prompt"]
+def _prompt(row: Row) -> str:
+    prompt = row.values.get("prompt")
+    if not isinstance(prompt, str):
+        raise DataError(f"{row.where} has no text under `prompt`", 'write {"prompt": "..."} on every line')
+    return prompt
 
 
 def _read(path: Path) -> str:

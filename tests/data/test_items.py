@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lager_lite.data.items import convert, item_row, load_demo, read_items
+from lager_lite.data.fields import item_row
+from lager_lite.data.items import convert, load_demo, read_items
 from lager_lite.data.layouts import HELPSTEER, LAYOUTS
-from lager_lite.data.rows import write_rows
+from lager_lite.data.writing import write_rows
 from lager_lite.errors import DataError, OutputError
 
 
@@ -150,12 +151,12 @@ def test_duplicate_ids_name_both_places(tmp_path):
     ("name", "content", "message"),
     [
         ("a.jsonl", b'{"response": "R"}\n{"response": \n', "{path}:2: not JSON: Expecting value at column 14"),
-        ("a.jsonl", b"[1]\n", "{path}:1: expected a JSON object, found a list"),
+        ("a.jsonl", b"[1]\n", "{path}[0]: expected a JSON object, found a number"),
         ("a.jsonl", b"\n", "{path}: the file is empty"),
         ("a.jsonl", b"", "{path}: the file is empty"),
         ("a.jsonl", b'{"response": "R\xff"}', "{path}: not UTF-8 at byte 15 (0xff)"),
         ("a.jsonl", b'\xef\xbb\xbf{"response": "R\xff"}', "{path}: not UTF-8 at byte 18 (0xff)"),
-        ("a.jsonl", b"[" * 100_000, "{path}:1: the JSON is nested too deeply"),
+        ("a.jsonl", b'{"a":' * 100_000, "{path}:1: the JSON is nested too deeply"),
         ("a.json", b'[{"response": "R"},\n 3]', "{path}[1]: expected a JSON object, found a number"),
         ("a.json", b'[{"response": "R"}\n', "{path}:2: not JSON: Expecting ',' delimiter at column 1"),
         ("a.json", b"3", "{path}: expected a JSON list or object, found a number"),
@@ -182,10 +183,10 @@ def test_duplicate_ids_name_both_places(tmp_path):
 def test_bad_files_are_said_with_the_place(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
-    if content.startswith(b"[[["):
+    if content.startswith(b'{"a":{"a":'):  # newer releases of Python read any depth
         assert error(path).message in (
             message.format(path=path),
-            f"{path}:1: not JSON: Expecting value at column 100001",
+            f"{path}:1: not JSON: Expecting value at column 500001",
         )
     else:
         assert error(path).message == message.format(path=path)
@@ -199,7 +200,7 @@ def test_missing_files_and_folders_are_said(tmp_path):
 def test_parquet_without_its_library_names_the_extra(tmp_path, monkeypatch):
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1")
-    monkeypatch.setattr("lager_lite.data.rows.find_spec", lambda name: None)
+    monkeypatch.setattr("lager_lite.data.reading.find_spec", lambda name: None)
     found = error(path)
     assert (found.message, found.hint) == (
         f"{path}: reading Parquet needs pyarrow",
@@ -300,11 +301,11 @@ def test_judge_bench_without_headings_keeps_the_text_whole_and_skips_categories(
     assert (dict(data.items[0].human), data.scale) == ({"quality": (2.5,)}, "0-4")
 
 
-def test_a_broken_public_file_says_after_which_item(tmp_path):
+def test_a_broken_public_file_says_where_it_breaks(tmp_path):
     path = write(tmp_path / "h.jsonl", {"user_prompt": "a"}, {"prompt": "b"})
     found = error(path)
     assert found.message == (
-        f"{path}: looks like LAGER's JSON lines (rendered prompts), but breaks its layout after item '1': KeyError('user_prompt')"
+        f"{path}:2: looks like LAGER's JSON lines (rendered prompts), but breaks its layout: the key 'user_prompt' is missing"
     )
 
 

@@ -164,8 +164,8 @@ def test_an_evaluation_of_a_shard_refuses_what_is_about_figures(run, options):
         ("", "", "the outputs hold no rows"),
         (rows("i0", "i1"), rows("i2", "i3", rubric="short"), "b.jsonl has the rubrics short, a.jsonl has good"),
         (rows("i0", "i1"), rows("i2", "i3")[:-1], "b.jsonl: ends in the middle of a row"),
-        (rows("i0", "i1"), '{"id": "i2"}\n', "b.jsonl:1: no row of `score`: it has no id and rubric"),
-        (rows("i0", "i1"), "\x00\n", "b.jsonl:1: no row of `score`"),
+        (rows("i0", "i1"), '{"id": "i2"}\n', "b.jsonl:1: not a row of `score`, since it has no id and rubric"),
+        (rows("i0", "i1"), "\x00\n", "b.jsonl:1: not JSON: Expecting value at column 1"),
     ],
     ids=["gap", "double", "foreign", "empty", "other rubric", "torn", "other rows", "no JSON"],
 )
@@ -194,10 +194,10 @@ def test_gaps_doubles_and_strangers_are_told_at_once_and_counted(tmp_path, monke
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ('id,rubric,score\n"i0\nand more,good,1\n', "ends in the middle of a row"),
+        ('id,rubric,score\n"i0\nand more,good,1\n', "b.csv:3: not a table: unexpected end of data"),
         ("id,rubric,error\ni0,good,\n", "different columns"),
-        ("id,score\ni0,1\n", "b.csv:2: no row of `score`"),
-        (b"\xff\xfe\n", "b.csv: its first line is no header"),
+        ("id,score\ni0,1\n", "b.csv:2: not a row of `score`"),
+        (b"\xff\xfe\n", "b.csv: not UTF-8 at byte 0 (0xff)"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(tmp_path, monkeypatch, table, message):

@@ -17,7 +17,8 @@ from lager_lite.judging.store import Store
 from lager_lite.llama.options import BackendOptions
 from lager_lite.prompts import make_rubric
 from lager_lite.records import Counts
-from lager_lite.tasks.selection import Scores, chosen_rows, combined, open_pool, score_pool, select, write_selection
+from lager_lite.tasks.pool import Scores, open_pool, score_pool
+from lager_lite.tasks.selection import chosen_rows, combined, select, write_selection
 
 NAN = float("nan")
 ALPACA = [{"instruction": f"Do {n}.", "input": "" if n % 2 else f"with {n}", "output": f"done {n}"} for n in range(6)]
@@ -296,7 +297,10 @@ def test_a_shard_of_a_selection_keeps_nothing(run, tmp_path, options):
             "in.json[1]: key 'output' holds a list",
         ),
         ([{"messages": [{"role": "user", "content": "A"}]}], "in.json[0]: no turn of the assistant"),
-        ([{"messages": [{"role": "user", "content": "A"}, "x"]}], "in.json[0]: breaks the layout messages"),
+        (
+            [{"messages": [{"role": "user", "content": "A"}, "x"]}],
+            "in.json[0]: looks like messages (ShareGPT, chat), but breaks its layout",
+        ),
         ([{"prompt": "A", "chosen": "a", "rejected": "b"}], "looks like pairs of a chosen and a rejected response"),
         ([{"prompt": "A"}], "in.json[0]: no response"),
     ],

@@ -163,7 +163,7 @@ def command(ctx: click.Context, data: str, **given: Any) -> None:
     for line in selection_notes(found):
         click.echo(f"Warning: {line}", err=True)
     if given["json_path"]:
-        write_rows(given["json_path"], [found.row()])
+        write_rows(given["json_path"], [found.to_dict()])
     if given["report"]:
         write_selected(given["report"], found, scores, origin, _rule(given))
     ctx.exit(1 if found.failed else 0)

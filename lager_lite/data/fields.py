@@ -1,0 +1,137 @@
+"""Rows in our own keys, or their usual aliases, as items, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..errors import DataError
+from ..records import Item
+from .rows import Row
+from .values import group_of, scores_of, text_of
+
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "idx", "uid", "item_id"),
+    "instruction": ("instruction", "prompt", "question", "input", "query"),
+    "response": ("response", "output", "actual_output", "answer", "completion", "summary"),
+    "reference": ("reference", "reference_answer", "expected_output", "expected"),
+    "source": ("source", "article", "document", "context", "source_text", "passage"),
+    "rubric": ("rubric", "score_rubric", "criteria"),
+    "score": ("score", "human_score", "human_scores", "rating"),
+    "scores": ("scores",),
+    "group": ("group",),
+    "rendered": ("rendered",),
+}
+_TEXT_FIELDS = ("source", "instruction", "reference", "response", "rubric")
+
+
+def items_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Sequence[str]) -> Iterator[Item]:
+    """The items of a row of ours: one, or one for each entry of a list `responses` of texts or of objects that
+    each have one. Arguments and errors as `item_of_row`."""
+    key = mapping.get("responses", "responses")
+    names = _keys_of(row, mapping)
+    several = row.values.get(key)
+    if not isinstance(several, list) or "response" in names:
+        yield item_of_row(row, number, mapping, require)
+        return
+    base = row.values[names["id"]] if "id" in names else number
+    shared = {k: v for k, v in row.values.items() if k not in (key, names.get("id"))}
+    for place, entry in enumerate(several, 1):
+        own = entry if isinstance(entry, dict) else {mapping.get("response", "response"): entry}
+        name = f"{base}/{own.get('id', place)}"
+        spread = Row({**shared, **own, mapping.get("id", "id"): name}, row.where)
+        yield item_of_row(spread, number, mapping, require)
+
+
+def item_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Sequence[str]) -> Item:
+    """The item that a row of ours is; `number` is its id where it has none. Raises DataError."""
+    keys = _keys_of(row, mapping)
+    values = row.values
+    fields = {f: text_of(values[keys[f]], keys[f], row.where) for f in _TEXT_FIELDS if f in keys}
+    if "rubric" in fields and "rubric" not in mapping:
+        fields["rubric"] = _with_descriptions(fields["rubric"], row)
+    claimed = {*keys.values(), *mapping.values()}
+    for field, key in mapping.items():
+        if field not in ALIASES and not field.startswith("score:") and values.get(key) is not None:
+            fields[field] = text_of(values[key], key, row.where)
+    for key, value in values.items():
+        free = key not in claimed and key not in fields and not isinstance(value, bool)
+        if free and isinstance(value, (str, int, float)):
+            fields[key] = text_of(value, key, row.where)
+    rendered = text_of(values[keys["rendered"]], keys["rendered"], row.where) if "rendered" in keys else None
+    missing = [f for f in require if f not in fields] if rendered is None else []
+    if missing:
+        found = ", ".join(values) or "none"
+        hint = f"name the key with --map {missing[0]}=KEY"
+        raise DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
+    identity = text_of(values[keys["id"]], keys["id"], row.where) if "id" in keys else str(number)
+    group = text_of(values[keys["group"]], keys["group"], row.where) if "group" in keys else None
+    shared = fields.get("source") or fields.get("instruction")
+    if group is None and shared:
+        group = group_of(shared)
+    return Item(identity, fields, _human(row, keys, mapping), group, rendered, row.where)
+
+
+def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Field -> the key that holds it in this row: the mapped one, else the first alias that is there."""
+    taken = set(mapping.values())
+    keys = {}
+    for field, aliases in ALIASES.items():
+        candidates = (mapping[field],) if field in mapping else [a for a in aliases if a not in taken]
+        key = next((k for k in candidates if row.values.get(k) is not None), None)
+        if key is not None:
+            keys[field] = key
+    return keys
+
+
+def _with_descriptions(criteria: str, row: Row) -> str:
+    lines = [criteria]
+    for score in range(11):
+        key = f"score{score}_description"
+        if row.values.get(key):
+            lines.append(f"Score {score}: {text_of(row.values[key], key, row.where)}")
+    return "\n".join(lines)
+
+
+def _human(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, tuple[float, ...]]:
+    named: dict[str, Any] = {}
+    for field in ("score", "scores"):
+        value = row.values.get(keys[field]) if field in keys else None
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            value = _object(value, keys[field], row.where)
+        if isinstance(value, dict):
+            named.update(value)
+        elif value is not None:
+            named[""] = value
+    for field, key in mapping.items():
+        if field.startswith("score:"):
+            named[field.partition(":")[2]] = row.values.get(key)
+    human = {str(name): scores_of(value, f"score {name}".strip(), row.where) for name, value in named.items()}
+    return {name: scores for name, scores in human.items() if scores}
+
+
+def _object(text: str, key: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise DataError(f"{where}: key {key!r} starts like a JSON object and is none") from None
+
+
+def item_row(item: Item) -> dict[str, Any]:
+    """An item as a row that `read_items` reads back: id, fields, rendered, score or scores, group."""
+    row: dict[str, Any] = {"id": item.id, **item.fields}
+    if item.rendered is not None:
+        row["rendered"] = item.rendered
+    if set(item.human) == {""}:
+        row["score"] = _plain(item.human[""])
+    elif item.human:
+        row["scores"] = {name: _plain(values) for name, values in item.human.items()}
+    if item.group is not None:
+        row["group"] = item.group
+    return row
+
+
+def _plain(scores: Sequence[float]) -> float | int | list[float | int]:
+    numbers = [int(s) if s.is_integer() else s for s in map(float, scores)]
+    return numbers[0] if len(numbers) == 1 else numbers

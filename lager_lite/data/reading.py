@@ -1,0 +1,98 @@
+"""The one reader of rows: JSON Lines, JSON, CSV, TSV and Parquet, from files, pipes and stdin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .bytesource import ByteSource
+from .rowfile import LineFile, ListFile, TableFile
+from .rows import HeldRows, Row, Rows, kind_of
+
+FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
+_SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
+_SUFFIXES[".parquet"] = "parquet"
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
+def open_rows(path: str | Path, *, kind: str | None = None, empty: bool = False) -> Rows:
+    """The rows of a file, by its suffix, or by its first character where the suffix says nothing ("-" is stdin).
+
+    Rows of JSON Lines, a JSON list and a table are read when they are asked for, as a `RowFile`; a JSON
+    object, handed on in `whole`, and Parquet are held. kind: one of FORMATS, whatever the suffix says.
+    empty: whether a file without any text is no error. Raises DataError for a file that is missing, empty, not UTF-8 (with the byte), or that is not of its
+    kind (with line and column).
+    """
+    source = ByteSource(path)
+    kind = kind or _SUFFIXES.get(Path(path).suffix.lower())
+    if kind == "parquet":
+        return HeldRows(source.name, tuple(_parquet(source)))
+    first = source.first()
+    if not first:
+        if empty:
+            return HeldRows(source.name, ())
+        raise DataError(f"{source.name}: the file is empty", "it should hold one item per line or row")
+    if kind in _DELIMITERS:
+        return TableFile(source, _DELIMITERS[kind])
+    if kind is None and first not in "[{":
+        return TableFile(source, "\t" if "\t" in _first_line(source) else ",")
+    if first == "[":
+        return ListFile(source)
+    if kind == "jsonl" or _is_lines(source):
+        return LineFile(source)
+    return _whole(source)
+
+
+def _first_line(source: ByteSource) -> str:
+    with source.open() as file:
+        file.seek(source.begin)
+        return next((line for raw in file if (line := raw.decode("utf-8", "replace")).strip()), "")
+
+
+def _is_lines(source: ByteSource) -> bool:
+    """Whether the first line with text is an object of its own and more text follows."""
+    with source.open() as file:
+        file.seek(source.begin)
+        line = next((raw for raw in file if raw.strip()), b"")
+        try:
+            json.loads(line)
+        except (RecursionError, ValueError):
+            return False
+        return any(raw.strip() for raw in file)
+
+
+def _whole(source: ByteSource) -> Rows:
+    text, name = source.text(), source.name
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":  # several values, of which the first one takes several lines
+            return LineFile(source)
+        raise DataError(
+            f"{name}:{error.lineno}: not JSON: {error.msg} at column {error.colno}",
+            "a .json file should hold one list or object",
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise DataError(f"{name}: not JSON that can be read: {error}") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{name}: expected a JSON list or object, found {kind_of(value)}")
+    return HeldRows(name, (), value)
+
+
+def _parquet(source: ByteSource) -> Iterator[Row]:
+    if find_spec("pyarrow") is None:
+        raise DataError(f"{source.name}: reading Parquet needs pyarrow", "pip install 'lager-lite[parquet]'")
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        with source.open() as file:
+            table: Any = pyarrow.parquet.read_table(pyarrow.BufferReader(file.read()))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{source.name}: not a Parquet file that can be read: {error}") from None
+    for index, values in enumerate(table.to_pylist()):
+        yield Row({k: v for k, v in values.items() if v is not None}, f"{source.name}[{index}]")
