@@ -1,1 +1,1 @@
-"""Catalog of backbones, fitted weights, and the generator of tiny test models."""
+"""The catalog of backbones and the fitted weights that ship."""
