@@ -34,6 +34,7 @@ COMMANDS = {
     "backend": ("backend", "Build and show the llama.cpp underneath."),
     "completion": ("completion", "Print the completion script of a shell."),
     "doctor": ("doctor", "Say what would be used on this machine, and why."),
+    "docs": ("docs", "Show a page of the documentation, or list the pages."),
 }
 
 _KEPT = "What is in the store is kept: the same command goes on from there. Output files are complete or absent."
