@@ -12,9 +12,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from lager_lite.cli import main
 from lager_lite.errors import BackendError
 from lager_lite.llama.build import BuildRequest, build, in_order, label, patch_series, set_version, unpack
 from lager_lite.llama.patching import PatchError, apply_series, parse_patch
@@ -256,22 +254,20 @@ def test_a_build_patches_and_installs(fake, monkeypatch):
     assert said[1] == "1 patches applied; building 0.3.36+lager.1.cuda.rpc for CPU, rpc, cuda, which takes minutes"
 
 
-def test_a_wheel_is_left_where_it_is_wanted_and_nothing_installed(fake, tmp_path):
-    done = CliRunner().invoke(
-        main, ["backend", "build", "--sdist", str(fake[0]), "--wheel", str(tmp_path / "out"), "--jobs", "1"]
-    )
+def test_a_wheel_is_left_where_it_is_wanted_and_nothing_installed(invoke, fake, tmp_path):
+    done = invoke("backend", "build", "--sdist", str(fake[0]), "--wheel", str(tmp_path / "out"), "--jobs", "1")
     assert done.exit_code == 0, done.output
     assert done.stdout == f"{tmp_path / 'out' / 'w.whl'}\n"
     assert [c["command"][0] for c in fake[1]] == ["wheel"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["w.whl"]
 
 
-def test_a_build_that_fails_shows_the_end_of_what_was_said(fake, monkeypatch):
+def test_a_build_that_fails_shows_the_end_of_what_was_said(invoke, fake, monkeypatch):
     def run(command, **_):
         return subprocess.CompletedProcess(command, 1, "\n".join(f"line {n}" for n in range(40)), "")
 
     monkeypatch.setattr(building.subprocess, "run", run)
-    done = CliRunner().invoke(main, ["backend", "build", "--sdist", str(fake[0])])
+    done = invoke("backend", "build", "--sdist", str(fake[0]))
     assert done.exit_code == 1
     assert "Error: pip wheel failed (exit code 1)\nline 15\n" in done.stderr and "line 39\nTry: " in done.stderr
     assert "line 14\n" not in done.stderr and done.stdout == ""
@@ -286,11 +282,11 @@ def test_the_patches_are_part_of_an_installed_package():
         assert any(path.match(pattern) for pattern in setuptools["package-data"]["lager_lite.patches"])
 
 
-def test_info_says_the_same_as_doctor():
-    info = CliRunner().invoke(main, ["backend", "info"])
+def test_info_says_the_same_as_doctor(invoke):
+    info = invoke("backend", "info")
     assert info.exit_code == 0
-    doctor = CliRunner().invoke(main, ["doctor"]).stdout.splitlines()
+    doctor = invoke("doctor").stdout.splitlines()
     tap = next(line for line in info.stdout.splitlines() if line.startswith("tap "))
     assert tap in doctor
-    found = json.loads(CliRunner().invoke(main, ["backend", "info", "--json"]).stdout)
+    found = json.loads(invoke("backend", "info", "--json").stdout)
     assert tap.split(None, 1)[1] == f"{found['tap']} ({found['tap_reason']})"

@@ -6,9 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from lager_lite.cli import main
 from lager_lite.errors import BackendError
 from lager_lite.llama.backbone import Backbone
 from lager_lite.llama.generate import Generator, Request
@@ -202,7 +200,7 @@ def test_tokens_are_drawn_as_often_as_their_probability_says():
     np.testing.assert_allclose(shares(Sampling(1.0, 0.7)), [0.625, 0.375, 0], atol=0.011)
 
 
-def test_bench_writes_the_same_texts_together_and_one_at_a_time(tiny_model, tmp_path):
+def test_bench_writes_the_same_texts_together_and_one_at_a_time(invoke, tiny_model, tmp_path):
     (tmp_path / "good.toml").write_text(
         'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
     )
@@ -225,17 +223,17 @@ def test_bench_writes_the_same_texts_together_and_one_at_a_time(tiny_model, tmp_
         "--rounds",
         "2",
     ]
-    found = json.loads(CliRunner().invoke(main, [*arguments, "--json"], catch_exceptions=False).stdout)
+    found = json.loads(invoke(*arguments, "--json").stdout)
     assert (found["n"], found["rounds"], found["different"]) == (6, 2, [])
     together, alone = found["together"], found["alone"]
     assert together["drawn"] == alone["drawn"] > 6
     assert together["evaluated"] < alone["evaluated"]
     assert 0 < together["prompt_seconds"] < together["seconds"]
-    shown = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
+    shown = invoke(*arguments).stdout
     assert (
         "6 texts of up to 48 tokens at temperature 0, medians of 2 rounds" in shown and "the same text: 6 of 6" in shown
     )
-    wrong = CliRunner().invoke(main, [*arguments, "-n", "3"])
+    wrong = invoke(*arguments, "-n", "3")
     assert wrong.exit_code == 2 and "--generate K measures writing alone" in wrong.output
 
 

@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from lager_lite.backbones.model_file import open_model
-from lager_lite.cli import main
 from lager_lite.errors import BackendError, ModelFileError, PromptError
 from lager_lite.llama import guard
 from lager_lite.llama.guard import check_loads
@@ -86,8 +84,8 @@ def test_the_death_of_the_child_is_a_clear_error_every_time(cache, deadly) -> No
     assert not loaded_folder().exists()
 
 
-def test_a_run_on_a_deadly_file_is_an_error_with_exit_code_1(cache, deadly) -> None:
-    done = CliRunner().invoke(main, ["score", "-", "-m", str(deadly)], input=ROW, catch_exceptions=False)
+def test_a_run_on_a_deadly_file_is_an_error_with_exit_code_1(invoke, cache, deadly) -> None:
+    done = invoke("score", "-", "-m", str(deadly), stdin=ROW)
     assert done.exit_code == 1 and f"Error: llama.cpp crashed while loading {deadly}" in done.stderr
 
 
@@ -126,12 +124,12 @@ def test_a_cache_that_cannot_be_written_stops_nothing(cache, tiny_model) -> None
     assert [check_loads(tiny_model), check_loads(tiny_model)] == [True, True]
 
 
-def test_the_guard_can_be_turned_off(cache, tiny_model, monkeypatch) -> None:
+def test_the_guard_can_be_turned_off(invoke, cache, tiny_model, monkeypatch) -> None:
     monkeypatch.setattr("lager_lite.cli.options.check_loads", lambda *_: pytest.fail("the guard was asked"))
     arguments = ["score", "-", "-m", str(tiny_model), "--no-store"]
-    assert CliRunner().invoke(main, [*arguments, "--no-guard"], input=ROW, catch_exceptions=False).exit_code == 0
+    assert invoke(*arguments, "--no-guard", stdin=ROW).exit_code == 0
     monkeypatch.setenv("LAGER_LITE_GUARD", "off")
-    assert CliRunner().invoke(main, arguments, input=ROW, catch_exceptions=False).exit_code == 0
+    assert invoke(*arguments, stdin=ROW).exit_code == 0
 
 
 def test_the_child_takes_no_modules_from_the_working_folder(cache, tiny_model, tmp_path, monkeypatch) -> None:
@@ -174,15 +172,15 @@ def test_a_template_that_loops_allocates_or_reaches_out_fails_or_finds_nothing(n
         assert plan.parts == (Slot("response"),)
 
 
-def test_a_hostile_template_inside_a_model_file_is_an_error_of_the_command(cache, tiny_model, tmp_path) -> None:
+def test_a_hostile_template_inside_a_model_file_is_an_error_of_the_command(invoke, cache, tiny_model, tmp_path) -> None:
     source = ATTACKS["endless loop"] + "{{ messages[0].content }}"
     path = changed(tiny_model, tmp_path / "m.gguf", "tokenizer.chat_template", 8, text(source))
-    done = CliRunner().invoke(main, ["score", "-", "-m", str(path), "--no-store"], input=ROW, catch_exceptions=False)
+    done = invoke("score", "-", "-m", str(path), "--no-store", stdin=ROW)
     assert done.exit_code == 1
     assert "the chat template was stopped: it takes more than 50000 steps" in done.stderr
 
 
-def test_numbers_in_place_of_text_in_a_model_file_are_no_traceback(cache, tiny_model, tmp_path) -> None:
+def test_numbers_in_place_of_text_in_a_model_file_are_no_traceback(invoke, cache, tiny_model, tmp_path) -> None:
     path = changed(tiny_model, tmp_path / "m.gguf", "tokenizer.chat_template", U32, struct.pack("<I", 7))
-    done = CliRunner().invoke(main, ["score", "-", "-m", str(path)], input=ROW, catch_exceptions=False)
+    done = invoke("score", "-", "-m", str(path), stdin=ROW)
     assert done.exit_code == 1 and "the tokenizer.chat_template 7" in done.stderr

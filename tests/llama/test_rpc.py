@@ -14,9 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from lager_lite.cli import main
 from lager_lite.errors import BackendError
 from lager_lite.llama.library import load
 from lager_lite.llama.native_tap import KNOWN_VERSIONS
@@ -234,17 +232,17 @@ def test_no_server_needs_nothing():
         assert register(SimpleNamespace(), ()) is None
 
 
-def test_rpc_without_online_is_wrong_usage(tiny_model):
-    done = CliRunner().invoke(main, ["states", "a text", "-m", str(tiny_model), "-o", "x.npz", "--rpc", "127.0.0.1:1"])
+def test_rpc_without_online_is_wrong_usage(invoke, tiny_model):
+    done = invoke("states", "a text", "-m", str(tiny_model), "-o", "x.npz", "--rpc", "127.0.0.1:1")
     assert done.exit_code == 2
     assert "--rpc connects to other machines: give --online too" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["host", "host:", ":50052", "host:99999", "a:1,b", "", ","])
-def test_a_server_that_is_not_host_and_port_is_wrong_usage(text):
+def test_a_server_that_is_not_host_and_port_is_wrong_usage(invoke, text):
     with pytest.raises(ValueError):
         parse_servers(text)
-    done = CliRunner().invoke(main, ["states", "a text", "-o", "x.npz", "--rpc", text, "--online"])
+    done = invoke("states", "a text", "-o", "x.npz", "--rpc", text, "--online")
     assert done.exit_code == 2 and "--rpc" in done.stderr
 
 
