@@ -67,9 +67,12 @@ def test_a_mutant_is_the_same_every_time(tmp_path: Path) -> None:
     path = write_tiny_model(tmp_path / "m.gguf", "llama", n_blocks=1)
     parts, whole = take_apart(path), path.read_bytes()
     assert parts.bytes() == whole
+    changed = 0
     for seed in range(50):
         kind, what, data = mutant(parts, whole, seed)
-        assert (kind, what, data) == mutant(parts, whole, seed) and data != whole or "cut" in what or kind in KINDS
+        assert kind in KINDS and (kind, what, data) == mutant(parts, whole, seed)
+        changed += data != whole
+    assert changed >= 45, "few mutants happen to be the original, for instance where an entry is renamed to itself"
 
 
 def test_the_death_of_the_child_is_a_clear_error_every_time(cache, deadly) -> None:

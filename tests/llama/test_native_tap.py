@@ -160,7 +160,8 @@ def test_one_context_changes_its_mind_between_decodes(patched, tiny_model, monke
             np.testing.assert_array_equal(context._logits(np.array([2])), plain._logits(np.array([2])))
             if group.logits is not None:
                 np.testing.assert_array_equal(group.logits, whole.logits)
-                assert group.final is None or np.array_equal(group.final, whole.final)
+            if k is None:
+                np.testing.assert_array_equal(group.final, whole.final)
 
 
 @pytest.mark.parametrize("flags", [(0, 1, 0, 1, 1, 0), (1, 1, 1, 1, 1, 1), (0, 0, 0, 0, 1, 0)], ids=str)
