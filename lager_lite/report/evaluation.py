@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ..evaluation import Evaluation, MethodResult, Origin
 from ..stats import Interval
 from . import evaluation_figures as figures
-from .page import Section, figure, html_table, made, number, page, side_by_side, span, write_page
+from .page import PageSection, figure, html_interval, html_number, html_table, made, page, side_by_side, write_page
 
 Tradeoff = Sequence[tuple[int, float | None, Interval | None]]
 BOXES = "Bar: median, box: middle half, line: middle 90%; dashed: perfect agreement."
@@ -31,7 +31,7 @@ def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = N
     how = f"cross-validated in {evaluation.folds} folds" if evaluation.folds else "with given weights"
     counted = f"{evaluation.n} judgments in {evaluation.groups} groups, {how}, by {origin.model}."
     folds = f"{evaluation.folds} folds by group" if evaluation.folds else "none"
-    sections: list[Section] = [
+    sections: list[PageSection] = [
         ("Methods", [counted, *_methods(evaluation, best)]),
         *_criteria(evaluation, best),
         ("Layers", [_layers(evaluation, best)]),
@@ -60,14 +60,14 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
     rows = [
         (
             m.name,
-            number(m.overall.spearman),
-            span(m.interval),
-            number(m.overall.pearson),
-            number(m.overall.kendall),
-            number(m.overall.mae, 2),
-            number(m.calibrated_mae, 2),
-            number(m.gain.value) if m.gain else "",
-            span(m.gain.interval) if m.gain else "",
+            html_number(m.overall.spearman),
+            html_interval(m.interval),
+            html_number(m.overall.pearson),
+            html_number(m.overall.kendall),
+            html_number(m.overall.mae, 2),
+            html_number(m.calibrated_mae, 2),
+            html_number(m.gain.value) if m.gain else "",
+            html_interval(m.gain.interval) if m.gain else "",
         )
         for m in found.methods
     ]
@@ -85,11 +85,11 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
     return parts
 
 
-def _criteria(found: Evaluation, best: MethodResult | None) -> list[Section]:
+def _criteria(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
     names = list(found.methods[0].criteria)
     if len(names) < 2:
         return []
-    rows = [(m.name, *(number(m.criteria[n].spearman) for n in names)) for m in found.methods]
+    rows = [(m.name, *(html_number(m.criteria[n].spearman) for n in names)) for m in found.methods]
     rows.append(("judgments", *(str(found.methods[0].criteria[n].n) for n in names)))
     return [
         ("Criteria", [html_table(("Spearman", *names), rows, label="Criteria", strong=best.name if best else None)])

@@ -13,18 +13,29 @@ from ..evaluation import Origin
 from ..records import Item
 from ..tasks import Inspection
 from .figures import FIRST, INK, MUTED, SECOND, draw_figure, state_axis
-from .page import Section, facts, figure, html_table, made, number, page, side_by_side, signed, write_page
+from .page import (
+    PageSection,
+    facts,
+    figure,
+    html_difference,
+    html_number,
+    html_table,
+    made,
+    page,
+    side_by_side,
+    write_page,
+)
 
 
 def write_inspection(path: str | Path, item: Item, found: Sequence[Inspection], origin: Origin) -> None:
     """Write the page of `inspect`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     texts = facts(list(item.fields.items()) or [("prompt", item.rendered or "")], label="Item")
-    sections: list[Section] = [("Item", [texts]), *(_section(n, one) for n, one in enumerate(found)), made(origin)]
+    sections: list[PageSection] = [("Item", [texts]), *(_section(n, one) for n, one in enumerate(found)), made(origin)]
     lead = "; ".join(f"{one.rubric} {one.judgment.score:.3f}" for one in found)
     write_page(path, page(f"Item {item.id} of {origin.data}", f"Score: {lead}", sections))
 
 
-def _section(place: int, found: Inspection) -> Section:
+def _section(place: int, found: Inspection) -> PageSection:
     """What every state says under one rubric. place: makes the names of its figures differ from the others'."""
     added = sum(layer.contribution for layer in found.layers)
     score = found.judgment.raw_score
@@ -42,7 +53,7 @@ def _section(place: int, found: Inspection) -> Section:
     )
     return f"{found.rubric}: {found.judgment.score:.3f}", [
         f"By {found.kind} weights, lens {found.lens}. The most likely label is {found.label}; {settled}. Middle of the "
-        f"scale {found.middle:g}, states {signed(added)}, bias {signed(found.bias)}: raw score {score:.3f}.",
+        f"scale {found.middle:g}, states {html_difference(added)}, bias {html_difference(found.bias)}: raw score {score:.3f}.",
         side_by_side(heat, contributions),
         _states(found),
         "Apart: the share of probability that would have to move to make the state's distribution the final one.",
@@ -54,16 +65,16 @@ def _states(found: Inspection) -> Markup:
     rows = [
         (
             str(layer.state),
-            *map(number, layer.probabilities),
-            number(layer.expected),
+            *map(html_number, layer.probabilities),
+            html_number(layer.expected),
             layer.label,
-            number(layer.apart, 2),
-            number(layer.weight),
-            signed(layer.contribution),
+            html_number(layer.apart, 2),
+            html_number(layer.weight),
+            html_difference(layer.contribution),
         )
         for layer in found.layers
     ]
-    last = (*map(number, found.probabilities), number(found.judgment.raw_score), found.label)
+    last = (*map(html_number, found.probabilities), html_number(found.judgment.raw_score), found.label)
     rows.append(("final", *last, "", "", ""))
     return html_table(head, rows, label=f"States, {found.rubric}", strong="final")
 

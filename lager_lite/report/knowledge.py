@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ..evaluation import Origin
 from ..tasks import Knower, SelfKnowledge
 from .figures import FIRST, INK, MUTED, SECOND, draw_figure, histogram
-from .page import figure, html_table, made, number, page, side_by_side, span, write_page
+from .page import figure, html_interval, html_number, html_table, made, page, side_by_side, write_page
 
 # Lines of the methods beside the best one: colour and dashes, told apart in print too.
 _LINES = ((MUTED, (1, 1.2)), (MUTED, (4, 2)), (SECOND, (1, 1.2)), (INK, (4, 2)), (INK, (1, 1.2)), (SECOND, (4, 2)))
@@ -21,7 +21,7 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
     """Write the page of `knowledge`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     best = max(found.methods, key=lambda m: m.curve.average)
     share = found.unanswerable / found.n
-    interval = f" (95% interval {span(best.curve.interval)})" if best.curve.interval else ""
+    interval = f" (95% interval {html_interval(best.curve.interval)})" if best.curve.interval else ""
     lead = (
         f"{best.method} tells unanswerable questions best: average precision {best.curve.average:.3f}{interval}, "
         f"where chance is {share:.3f}."
@@ -104,13 +104,13 @@ def _knower(method: Knower) -> tuple[str, ...]:
     rule, best, curve = method.rule, method.best, method.curve
     return (
         method.method,
-        number(rule.f1),
+        html_number(rule.f1),
         str(rule.found),
-        number(best.f1),
-        span(best.interval),
+        html_number(best.f1),
+        html_interval(best.interval),
         str(best.found),
-        number(best.precision),
-        number(best.recall),
-        number(curve.average),
-        span(curve.interval),
+        html_number(best.precision),
+        html_number(best.recall),
+        html_number(curve.average),
+        html_interval(curve.interval),
     )

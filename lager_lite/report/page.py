@@ -18,7 +18,7 @@ from ..stats import Interval
 from ..system import write_beside
 from .figures import check_matplotlib
 
-Section = tuple[str, Sequence[str]]
+PageSection = tuple[str, Sequence[str]]
 """A heading and the parts below it; a part that is not Markup becomes a paragraph."""
 
 
@@ -27,7 +27,7 @@ def check_report() -> None:
     check_matplotlib()
 
 
-def page(title: str, lead: str, sections: Sequence[Section], *, notes: Sequence[str] = ()) -> str:
+def page(title: str, lead: str, sections: Sequence[PageSection], *, notes: Sequence[str] = ()) -> str:
     """The whole page as text.
 
     lead: what was found, in a sentence. notes: warnings, which are shown before the sections.
@@ -63,7 +63,7 @@ def facts(rows: Sequence[tuple[str, str]], *, label: str) -> Markup:
     return _part("facts", rows, label)
 
 
-def made(origin: Origin, more: Sequence[tuple[str, str]] = ()) -> Section:
+def made(origin: Origin, more: Sequence[tuple[str, str]] = ()) -> PageSection:
     """The section that says how a page's figures were made. more: further rows of its table."""
     counts = origin.judgments
     rows = [
@@ -87,17 +87,17 @@ def made(origin: Origin, more: Sequence[tuple[str, str]] = ()) -> Section:
     return "How this was made", [facts(rows, label="How this was made")]
 
 
-def number(value: float | None, digits: int = 3) -> str:
+def html_number(value: float | None, digits: int = 3) -> str:
     """A figure as every page writes it; "-" where it is undefined."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def signed(value: float | None) -> str:
+def html_difference(value: float | None) -> str:
     """A difference with its sign; "" where there is none."""
     return "" if value is None else f"{value:+.3f}"
 
 
-def span(interval: Interval | None) -> str:
+def html_interval(interval: Interval | None) -> str:
     """An interval as every page writes it; "-" where it is undefined."""
     return f"{interval.low:.3f} to {interval.high:.3f}" if interval else "-"
 

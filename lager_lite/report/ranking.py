@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ..evaluation import Origin
 from ..tasks import Accuracy, Preferences
 from .figures import interval_dots
-from .page import figure, html_table, made, number, page, side_by_side, signed, span, write_page
+from .page import figure, html_difference, html_interval, html_number, html_table, made, page, side_by_side, write_page
 
 _BASELINES = ("direct", "e_score", "uniform")
 
@@ -19,16 +19,16 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
     """Write the page of `rank`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     best = max(found.methods, key=lambda m: m.accuracy)
     lead = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of {found.pairs} pairs"
-    lead += f" (95% interval {span(best.interval)})." if best.interval else "."
+    lead += f" (95% interval {html_interval(best.interval)})." if best.interval else "."
     head = ("method", "accuracy", "95% interval", "ties", "gain on e_score", "its interval")
     rows = [
         (
             m.method,
-            number(m.accuracy),
-            span(m.interval),
+            html_number(m.accuracy),
+            html_interval(m.interval),
             str(m.ties),
-            signed(m.gain),
-            "" if m.gain is None else span(m.gain_interval),
+            html_difference(m.gain),
+            "" if m.gain is None else html_interval(m.gain_interval),
         )
         for m in found.methods
     ]

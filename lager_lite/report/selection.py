@@ -12,7 +12,18 @@ from markupsafe import Markup
 from ..evaluation import Origin
 from ..tasks import Example, Scores, Selection
 from .figures import FIRST, MUTED, draw_figure, histogram
-from .page import Section, facts, figure, html_table, made, number, page, side_by_side, signed, write_page
+from .page import (
+    PageSection,
+    facts,
+    figure,
+    html_difference,
+    html_number,
+    html_table,
+    made,
+    page,
+    side_by_side,
+    write_page,
+)
 
 
 def write_selected(path: str | Path, found: Selection, scores: Scores, origin: Origin, how: str) -> None:
@@ -29,11 +40,11 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
         ("not judged", str(found.failed)),
     ]
     means = [
-        (name, number(every), number(kept), signed(None if kept is None else kept - every))
+        (name, html_number(every), html_number(kept), html_difference(None if kept is None else kept - every))
         for name, (every, kept) in found.means.items()
     ]
-    means.append(("response, characters", number(found.lengths[0], 0), number(found.lengths[1], 0), ""))
-    sections: list[Section] = [
+    means.append(("response, characters", html_number(found.lengths[0], 0), html_number(found.lengths[1], 0), ""))
+    sections: list[PageSection] = [
         (
             "What was kept",
             [
@@ -42,7 +53,7 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
                 ),
                 html_table(("rows", "number"), counts, label="Rows"),
                 html_table(("mean", "all judged", "kept", "difference"), means, label="Means"),
-                f"Spearman correlation of the score with the length of the response: {number(found.by_length)}.",
+                f"Spearman correlation of the score with the length of the response: {html_number(found.by_length)}.",
             ],
         ),
         (

@@ -156,9 +156,13 @@ def test_parts_that_are_not_markup_are_escaped_paragraphs():
 
 
 def test_numbers_and_intervals_are_written_in_one_way():
-    assert [page.number(0.12345), page.number(2.0, 2), page.number(None)] == ["0.123", "2.00", "-"]
-    assert [page.signed(0.5), page.signed(-0.5), page.signed(None)] == ["+0.500", "-0.500", ""]
-    assert [page.span(Interval(-0.1, 0.25, 0.95, 9)), page.span(None)] == ["-0.100 to 0.250", "-"]
+    assert [page.html_number(0.12345), page.html_number(2.0, 2), page.html_number(None)] == ["0.123", "2.00", "-"]
+    assert [page.html_difference(0.5), page.html_difference(-0.5), page.html_difference(None)] == [
+        "+0.500",
+        "-0.500",
+        "",
+    ]
+    assert [page.html_interval(Interval(-0.1, 0.25, 0.95, 9)), page.html_interval(None)] == ["-0.100 to 0.250", "-"]
 
 
 def test_a_table_of_many_columns_says_that_it_scrolls():
