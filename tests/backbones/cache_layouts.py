@@ -97,7 +97,7 @@ def ollama_linked_model(models: Path, name: str, model: bytes) -> Path:
 
 def split(model: Path, folder: Path, stem: str) -> list[Path]:
     """A sound model as two parts, as llama-gguf-split writes them: the first holds the metadata."""
-    from tests.measure.gguf_mutants import Parts, take_apart
+    from tests.model_files.mutants import Parts, take_apart
 
     whole = take_apart(model)
     half = len(whole.tensors) // 2

@@ -14,7 +14,7 @@ import pytest
 from lager_lite.backbones.header import read_header
 from lager_lite.backbones.model_file import open_model
 from lager_lite.errors import LagerError, ModelFileError, UnsupportedModelError
-from tests.measure.gguf_mutants import U32, packed, take_apart
+from tests.model_files.mutants import U32, packed, take_apart
 from tests.model_files.tiny import write_tiny_model
 
 START = b"GGUF" + struct.pack("<I", 3)

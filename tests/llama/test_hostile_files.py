@@ -17,7 +17,8 @@ from lager_lite.llama.guard import check_loads
 from lager_lite.llama.options import BackendOptions
 from lager_lite.prompts.chat import Slot, lay_out, resolve_chat
 from lager_lite.system import loaded_folder
-from tests.measure.gguf_mutants import KINDS, U32, mutant, packed, run, table, take_apart, text
+from tests.measure.gguf_mutants import run, table
+from tests.model_files.mutants import KINDS, U32, mutant, packed, take_apart, text
 from tests.model_files.tiny import write_tiny_model
 
 LONG = os.environ.get("LAGER_LITE_LONG") == "1"
