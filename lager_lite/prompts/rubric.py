@@ -56,7 +56,7 @@ Answer with one score."""
 
 
 @dataclass(frozen=True)
-class Section:
+class PromptSection:
     """A titled part of the prompt that shows one field of the item.
 
     - `field`: the field's name.
@@ -70,10 +70,10 @@ class Section:
 
 
 DEFAULT_SECTIONS = (
-    Section("source", "Source text", optional=True),
-    Section("instruction", "Instruction", optional=True),
-    Section("reference", "Reference answer", optional=True),
-    Section("response", "Response"),
+    PromptSection("source", "Source text", optional=True),
+    PromptSection("instruction", "Instruction", optional=True),
+    PromptSection("reference", "Reference answer", optional=True),
+    PromptSection("response", "Response"),
 )
 
 
@@ -99,7 +99,7 @@ class Rubric:
     descriptions: tuple[tuple[str, str], ...] = ()
     system: str = ""
     template: str = ITEM_FIRST
-    sections: tuple[Section, ...] = DEFAULT_SECTIONS
+    sections: tuple[PromptSection, ...] = DEFAULT_SECTIONS
     lead: str = "Score: "
     about: str = ""
     feedback: str = ""

@@ -21,8 +21,8 @@ from .rubric import (
     ORDERS,
     RUBRIC_FIRST,
     TRUSTED_SLOTS,
+    PromptSection,
     Rubric,
-    Section,
     covered_labels,
     slots_of,
 )
@@ -221,11 +221,11 @@ def _default_template(table: Mapping[str, Any]) -> str:
     return RUBRIC_FIRST if table.get("order") == "rubric-first" else ITEM_FIRST
 
 
-def _sections(table: Mapping[str, Any]) -> tuple[Section, ...]:
+def _sections(table: Mapping[str, Any]) -> tuple[PromptSection, ...]:
     if "section" in table:
-        return tuple(Section(s["field"], s["title"], s.get("optional", False)) for s in table["section"])
+        return tuple(PromptSection(s["field"], s["title"], s.get("optional", False)) for s in table["section"])
     required = ("response", *table.get("require", ()))
-    return tuple(Section(s.field, s.title, s.field not in required) for s in DEFAULT_SECTIONS)
+    return tuple(PromptSection(s.field, s.title, s.field not in required) for s in DEFAULT_SECTIONS)
 
 
 def _key_problems(table: Mapping[str, Any]) -> list[str]:
