@@ -68,7 +68,7 @@ class TokenizedPrompt:
 class Tokenizer(Protocol):
     """What turns a piece of text into token ids; see `Backbone.tokenize` for the arguments.
 
-    adds_bos: the token that the model wants before every text; None where it wants none.
+    - `adds_bos`: the token that the model wants before every text. None: it wants none.
     """
 
     @property
@@ -81,8 +81,9 @@ class KnownTexts:
     """A backbone's tokenizer that remembers what it was given, since many prompts hold the same texts.
 
     Items of one article and rubrics with one template repeat most of their text; tokenizing each text once gives
-    the same tokens in a fraction of the time. What was used longest ago is forgotten first.
-    most: characters of text to remember.
+    the same tokens in a fraction of the time. The texts that were used longest ago are forgotten first.
+
+    - `most`: the most characters of text that are remembered.
     """
 
     def __init__(self, backbone: Backbone, most: int = 2**24) -> None:

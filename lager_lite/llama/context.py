@@ -1,4 +1,4 @@
-"""A context of llama.cpp: planned steps are decoded in it, and states read out of them."""
+"""A context of llama.cpp: it decodes planned steps and reads the states of the prompts that end in them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,21 @@ from .schedule import Step, plan, plan_alone
 AnyContext = TypeVar("AnyContext", bound="Context")
 
 LEAST_ROWS = 2
-"""The fewest rows whose products do not depend on how many they are."""
+"""The fewest rows whose matrix products do not depend on how many rows there are."""
 
 
 class Loaded(Protocol):
-    """What a context needs to know of the loaded model it belongs to; api: llama_cpp's low-level
-    module, handle: the llama_model."""
+    """What a context needs to know about its loaded model.
+
+    - `path`: the model's file.
+    - `options`: the settings.
+    - `library`: the library that loaded it.
+    - `api`: llama_cpp's low-level module.
+    - `handle`: the llama_model.
+    - `n_blocks`, `n_embd`, `n_vocab`: the blocks, the width of a state and the size of the vocabulary.
+    - `gpu_layers`: the blocks that lie on GPUs; -1 for all.
+    - `can_share`: whether prompts can share a prefix; false for recurrent and hybrid models.
+    """
 
     path: Path
     options: BackendOptions
@@ -44,9 +53,14 @@ class Loaded(Protocol):
 
 @dataclass(frozen=True)
 class Group:
-    """What one decode gave: states float32 (n, S, n_embd), final (n, n_embd) or None, logits
-    (n, n_vocab) or None; prompts[i] is the index of the prompt that row i belongs to; evaluated:
-    tokens of this decode."""
+    """What one decode gave for the n prompts that end in it.
+
+    - `prompts`: for each row, the index of its prompt.
+    - `states`: float32 (n, S, n_embd).
+    - `final`: float32 (n, n_embd), the normalised vectors. None: nobody asked for them, or the graph ended early.
+    - `logits`: float32 (n, n_vocab). None: the graph ended early.
+    - `evaluated`: the number of tokens of this decode.
+    """
 
     prompts: tuple[int, ...]
     states: np.ndarray
@@ -173,11 +187,11 @@ class Context:
         )
 
     def _several(self, rows: np.ndarray, step: Step) -> tuple[np.ndarray, Step]:
-        """More rows to read, and a longer step, where a single row would be multiplied alone.
+        """Return more rows to read, and a longer step, where a single row would be multiplied alone.
 
-        llama.cpp multiplies one row by another kernel than several, which may differ in the last bit: a
-        prompt would depend on whether another ends in the same decode. A step of one token gets a second
-        one in a sequence of its own.
+        llama.cpp multiplies one row with another kernel than several rows, and the results may differ in the last
+        bit: a prompt would depend on whether another one ends in the same decode. A step of one token therefore gets
+        a second token in a sequence of its own.
         """
         if not self.backbone.can_share or self.capacity < LEAST_ROWS:
             return rows, step
@@ -195,8 +209,10 @@ class Context:
         return rows, step
 
     def run_plain(self, tokens: np.ndarray, start: int = 0) -> None:
-        """Decode one run of tokens in sequence 0 from position `start` on, reading nothing; start 0 empties
-        the memory first. For measuring: call `wait` before a clock stops."""
+        """Decode tokens in sequence 0 from position `start` on, without reading states, in order to measure time.
+
+        start 0 empties the memory first. Call `wait` before the clock stops.
+        """
         if start == 0:
             self._api.llama_memory_clear(self._memory, False)
         n = len(tokens)
@@ -206,7 +222,7 @@ class Context:
         self._run(Step(np.asarray(tokens, np.int32), positions, ((0,),) * n, (), (), (0, start + n)), flags)
 
     def wait(self) -> None:
-        """Wait until everything is computed: on a GPU `llama_decode` returns before that."""
+        """Wait until everything is computed; with a GPU `llama_decode` returns earlier."""
         self._api.llama_synchronize(self._ctx)
 
     def _run(self, step: Step, flags: np.ndarray) -> None:

@@ -2,10 +2,9 @@
 
 Prompts are sorted by their tokens, which puts the leaves of their prefix tree side by side. A plan
 is a series of steps, each at most `capacity` tokens and one decode. Sequence 0 is the trunk: it
-holds the tokens that a step's prompts share with what was evaluated before, and is never decoded
-into. Every prompt of a step has a sequence of its own (1 and up); a token that several prompts
-share is sent once and carries all their sequences. A prompt that does not fit is cut; the next
-step goes on behind its trunk.
+holds the tokens that a step's prompts share with what was evaluated before, and no step decodes into it.
+Every prompt of a step has a sequence of its own (1 and up); a token that several prompts share is sent
+once, with all their sequences. A prompt that does not fit is cut, and the next step continues it.
 
 A step is carried out in this order:
 1. for every (sequence, length) of `copies`, let the sequence share the trunk's first tokens;
@@ -13,7 +12,7 @@ A step is carried out in this order:
 3. replace the trunk by the first tokens of one sequence, as `carry` (sequence, length) says;
 4. free all other sequences.
 
-Everything here is integers: no prompts, no llama.cpp.
+This file works on integers only; it knows neither texts nor llama.cpp.
 """
 
 from __future__ import annotations
@@ -33,9 +32,13 @@ _MOST_REPEATED = 0.05
 class Step:
     """One decode.
 
-    tokens, positions: int32 (n,); sequences: n tuples of sequence ids; copies: (sequence, length)
-    pairs; outputs: (row, prompt) pairs, rows ascending, one row may serve several equal prompts;
-    carry: (sequence, length) of the trunk that the next step starts from.
+    - `tokens`: int32 (n,), the tokens of the batch.
+    - `positions`: int32 (n,), the position of each token in its prompts.
+    - `sequences`: for each token, the ids of the sequences that it belongs to.
+    - `copies`: pairs (sequence, length); the sequence shares the first `length` tokens of the trunk.
+    - `outputs`: pairs (row, prompt), rows ascending; the prompt ends at that row of the batch. One row may serve
+      several equal prompts.
+    - `carry`: (sequence, length); the first `length` tokens of that sequence are the trunk of the next step.
     """
 
     tokens: np.ndarray
@@ -49,9 +52,8 @@ class Step:
 def sort_prompts(prompts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Order prompts by their tokens.
 
-    Returns (order, shared): order int64 (n,) with prompts[order[i]] ascending, and shared int64
-    (n,), the number of leading tokens that sorted prompt i has in common with sorted prompt i-1
-    (0 for the first).
+    Returns (order, shared). order: int64 (n,), prompts[order[i]] ascends. shared: int64 (n,), the number of leading
+    tokens that sorted prompt i has in common with sorted prompt i-1; 0 for the first.
     """
     keys = [np.asarray(p).astype(">u4").tobytes() for p in prompts]
     order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -63,24 +65,27 @@ def sort_prompts(prompts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]
 
 
 def common_prefix(a: np.ndarray, b: np.ndarray) -> int:
-    """The number of leading elements in which two integer arrays agree."""
+    """Return the number of leading elements in which two integer arrays agree."""
     n = min(len(a), len(b))
     differ = np.flatnonzero(a[:n] != b[:n])
     return int(differ[0]) if differ.size else n
 
 
 def unique_tokens(prompts: Sequence[np.ndarray]) -> int:
-    """The number of nodes of the prompts' prefix tree: the least that must be evaluated."""
+    """Return the number of nodes of the prompts' prefix tree, which is the least that must be evaluated."""
     _, shared = sort_prompts(prompts)
     return int(sum(len(p) for p in prompts) - shared.sum())
 
 
 def cut_sorted(lengths: np.ndarray, shared: np.ndarray, workers: int) -> list[tuple[int, int]]:
-    """Ranges (first, end) of sorted prompts that are one batch each.
+    """Cut sorted prompts into batches; return the range (first, end) of each.
 
-    lengths, shared: int (n,), as of `sort_prompts`. Batches are about equal in tokens to evaluate, and are
-    cut where little is shared, since that is evaluated again: altogether at most 5% of the tokens,
-    unless a batch for each worker already costs more.
+    - `lengths`: int (n,), the tokens of each sorted prompt.
+    - `shared`: int (n,), see `sort_prompts`.
+    - `workers`: the number of processes that evaluate batches.
+
+    Batches have about equally many tokens to evaluate. They are cut where little is shared, because every batch
+    evaluates its shared tokens again: at most 5% of all tokens, unless one batch for each worker costs more already.
     """
     new = np.cumsum(lengths - shared)
     total = int(new[-1])
@@ -94,7 +99,7 @@ def cut_sorted(lengths: np.ndarray, shared: np.ndarray, workers: int) -> list[tu
 
 
 def _places(new: np.ndarray, shared: np.ndarray, parts: int) -> list[int]:
-    """Where to cut: near each equal share of the tokens, where the least is shared."""
+    """Return where to cut: near each equal share of the tokens, at the place where the least is shared."""
     size, found = new[-1] / parts, set()
     for number in range(1, parts):
         low, high = np.searchsorted(new, [(number - 0.4) * size, (number + 0.4) * size])
@@ -111,10 +116,12 @@ def plan(
 ) -> Generator[Step, None, None]:
     """Yield the steps that evaluate every node of the prefix tree once.
 
-    prompts: int arrays, none empty; capacity: tokens in one step (at least 1); max_leaves: leaf
-    sequences in one step (at least 1; sequence ids run from 0 to max_leaves); ordered: end a step early
-    where that keeps every sequence's cells in the order of its positions. Without it there are fewer
-    steps, for devices whose attention does not follow that order anyway.
+    - `prompts`: int arrays, none of them empty.
+    - `capacity`: the most tokens of one step, at least 1.
+    - `max_leaves`: the most sequences of prompts in one step, at least 1; sequence ids run from 0 to max_leaves.
+    - `ordered`: whether to end a step early where that keeps every sequence's cells in the order of its positions.
+      Without it there are fewer steps, for devices whose attention does not follow that order anyway.
+
     Raises ValueError for an empty prompt or limits below 1.
     """
     if capacity < 1 or max_leaves < 1:
@@ -221,7 +228,7 @@ class _Builder:
         """Close the step; the first `carry` tokens of the current path become the trunk."""
         n = len(self.sequences)
         # The next trunk first: so it stays in the lowest cells of the KV cache, every sequence's
-        # cells ascend with its positions, and attention sums in the same order in any company.
+        # cells ascend with its positions, and attention sums in the same order whatever other prompts are in the batch.
         other = np.ones(n, dtype=bool)
         other[self.rows] = False
         order = np.concatenate((self.rows, np.flatnonzero(other))).astype(np.int64)

@@ -10,8 +10,8 @@ import pytest
 from lager_lite.errors import BackendError
 from lager_lite.llama import Backbone, BackendOptions, Context
 
-# The types are named because "auto" differs where blocks lie on a GPU.
-OPTIONS = BackendOptions(threads=1, batch_size=32, ubatch_size=32, cache_type_v="f16")
+# "auto" differs where blocks lie on a GPU; a stock library's attention depends on the cells with other types than these.
+OPTIONS = BackendOptions(threads=1, batch_size=32, ubatch_size=32, cache_type_v="bf16")
 
 
 @pytest.fixture
