@@ -72,14 +72,15 @@ def commands_of(text: str) -> list[list[str]]:
     return found
 
 
+def spans(text: str) -> list[str]:
+    """What stands between single backticks, outside the blocks."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`]+)`", prose.replace("\n", " "))
+
+
 def inline_of(text: str) -> list[list[str]]:
     """The arguments of every command that stands in the running text."""
-    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    return [
-        shlex.split(code)[1:]
-        for code in re.findall(r"`([^`]+)`", prose.replace("\n", " "))
-        if code.startswith("lager-lite ")
-    ]
+    return [shlex.split(code)[1:] for code in spans(text) if code.startswith("lager-lite ")]
 
 
 def parse(words: list[str]) -> None:
@@ -141,7 +142,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_paths_in_the_text_exist(page):
-    for code in re.findall(r"`([^`]+)`", TEXTS[page].replace("\n", " ")):
+    for code in spans(TEXTS[page]):
         for word in code.split():
             if re.match(r"(tests|models|patches|lager_lite)/", word):
                 assert (ROOT / word).exists(), word
@@ -169,7 +170,7 @@ def test_a_command_in_the_text_parses(page):
 def test_options_in_the_text_exist(page):
     """`--weights` alone in a text is an option of some command."""
     known = {option for command in every_command() for p in command.params for option in (*p.opts, *p.secondary_opts)}
-    for code in re.findall(r"`([^`]+)`", TEXTS[page].replace("\n", " ")):
+    for code in spans(TEXTS[page]):
         if re.match("--?[a-z]", code):
             assert code.split()[0] in known, code
 
@@ -205,10 +206,8 @@ def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
 
 
 def test_the_pages_are_listed_with_their_titles(invoke):
-    listed = invoke("docs").stdout.splitlines()
-    assert [line.split()[0] for line in listed] == NAMES
-    for line, name in zip(listed, NAMES):
-        assert line.split(maxsplit=1)[1] == TEXTS[name].splitlines()[0].removeprefix("# ")
+    titles = {name: TEXTS[name].splitlines()[0].removeprefix("# ") for name in NAMES}
+    assert invoke("docs").stdout.splitlines() == [f"{name:<12}{title}" for name, title in titles.items()]
 
 
 @pytest.mark.parametrize("name", NAMES)
