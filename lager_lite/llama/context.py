@@ -253,13 +253,8 @@ class Context:
         tokens, positions = np.ascontiguousarray(step.tokens), np.ascontiguousarray(step.positions)
         batch = self._api.llama_batch()
         batch.n_tokens = len(tokens)
-        for name, array in (
-            ("token", tokens),
-            ("pos", positions),
-            ("n_seq_id", counts),
-            ("seq_id", pointers),
-            ("logits", flags),
-        ):
+        fields = {"token": tokens, "pos": positions, "n_seq_id": counts, "seq_id": pointers, "logits": flags}
+        for name, array in fields.items():
             kind = dict(batch._fields_)[name]
             setattr(batch, name, ctypes.cast(array.ctypes.data, kind))
         return batch, (tokens, positions, counts, flat, pointers, flags)

@@ -10,7 +10,8 @@ import pytest
 from lager_lite.errors import BackendError
 from lager_lite.llama import Backbone, BackendOptions, Context
 
-# "auto" differs where blocks lie on a GPU; a stock library's attention depends on the cells with other types than these.
+# "auto" differs where blocks lie on a GPU. With two types of cache a stock library's attention does not depend on
+# which cells a prompt has.
 OPTIONS = BackendOptions(threads=1, batch_size=32, ubatch_size=32, cache_type_v="bf16")
 
 
