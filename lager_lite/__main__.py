@@ -1,4 +1,4 @@
-"""python -m lager_lite is lager-lite."""
+"""`python -m lager_lite` runs the same command line as `lager-lite`."""
 
 from .cli import main
 

@@ -69,7 +69,7 @@ RECURRENT = frozenset(
         "minimax-01",
     )
 )
-"""Recurrent or hybrid memory: a prefix's memory cannot be reused at an earlier position."""
+"""Architectures with recurrent or hybrid memory, which cannot be taken back to an earlier position."""
 
 LAYER_NORM = frozenset(
     (
@@ -95,7 +95,8 @@ LAYER_NORM = frozenset(
         "starcoder2",
     )
 )
-"""LayerNorm before the head; all others use RMSNorm (cohere2moe: whichever epsilon the file has)."""
+"""Architectures with a LayerNorm before the head. All others have an RMSNorm, except that cohere2moe has the
+one whose epsilon the file names."""
 
 WHOLE_HEAD_TURNS = frozenset(
     (
@@ -120,21 +121,23 @@ WHOLE_HEAD_TURNS = frozenset(
         "xverse",
     )
 )
-"""llama.cpp aborts where RoPE does not turn the whole head, or keys and values differ in length."""
+"""Architectures on which llama.cpp aborts where RoPE does not turn the whole head, or where keys and values
+differ in length."""
 
 NO_NORM_WEIGHT = frozenset(("olmo", "talkie"))
-"""The output norm has neither gain nor bias."""
+"""Architectures whose output norm has neither gain nor bias."""
 
 NORM_TENSOR = {"lfm2": "token_embd_norm", "lfm2moe": "token_embd_norm"}
-"""Where the output norm is not called output_norm."""
+"""The name of the output norm where it is not "output_norm"."""
 
 DIVIDE_BY_SCALE = frozenset(("granite", "granitemoe", "granitehybrid", "graniteswitch", "granite_swa", "minicpm"))
-"""Logits are divided by `logit_scale`; where it is read at all, the others multiply."""
+"""Architectures that divide logits by `logit_scale`."""
 
 MULTIPLY_BY_SCALE = frozenset(("command-r", "cohere2", "cohere2moe", "grok", "talkie", "muse-glimmer"))
+"""Architectures that multiply logits by `logit_scale`; all others ignore it."""
 
 SOFTCAP_DEFAULT = {"gemma2": 30.0, "gemma3": 0.0, "gemma3n": 30.0, "gemma4": 30.0, "grok": 0.0, "muse-glimmer": 30.0}
-"""Architectures whose logits are soft-capped, with the cap where the file names none."""
+"""Architectures whose logits are soft-capped, with the cap that applies where the file names none."""
 
 _GROK_SCALE = 0.5773502691896257
 _MINICPM_BASE = 256.0

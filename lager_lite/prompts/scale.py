@@ -58,9 +58,9 @@ def _range(spec: str) -> list[tuple[str, float]]:
     raise PromptError(f"cannot read the scale {spec!r}", 'use "1-5", "0-10", "A-E" or a list of labels')
 
 
-def _number(value: object, label: object) -> float:
+def _number(value: Any, label: object) -> float:
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
     except (TypeError, ValueError):
         raise PromptError(f"the value of label {label!r} is {value!r}, not a number") from None
     if not math.isfinite(number):
