@@ -128,27 +128,21 @@ def fit(
     strengths = checked_strengths(grid) if strength is None else (float(strength),)
     trials: tuple[tuple[float, float | None], ...] = ()
     raw: np.ndarray | None = None
+    pairs = None
     if strength is None or calibrate:
         rows = selection_rows(groups, SELECTION_ITEMS, seed)
         fold = group_folds(groups[rows], folds, seed)
         path = _Path(kind, lens, values, strengths, loss)
         found, _ = out_of_fold(path, {lens: x[rows]}, human[rows], groups[rows], fold)
-        trials = tuple((s, rank_agreement(p, human[rows])) for s, p in zip(strengths, found))
-        best = choose_strength(trials)
-        strengths, raw = (trials[best][0],), np.full(human.size, np.nan)
+        tried = tuple((s, rank_agreement(p, human[rows])) for s, p in zip(strengths, found))
+        best = choose_strength(tried)
+        trials, strengths = (tried if strength is None else ()), (strengths[best],)
+        raw = np.full(human.size, np.nan)
         raw[rows] = found[best]
+        pairs = (raw[rows], human[rows]) if calibrate else None
     end = solve_path(x, human, values, kind=kind, strengths=strengths, loss=loss)[0]
-    pairs = (raw[rows], human[rows]) if calibrate and raw is not None else None
-    return FitResult(
-        pack(end, kind, lens, values, pairs),
-        strengths[0],
-        end.loss,
-        human.size,
-        count,
-        trials if strength is None else (),
-        raw,
-        end.converged,
-    )
+    weights = pack(end, kind, lens, values, pairs)
+    return FitResult(weights, strengths[0], end.loss, human.size, count, trials, raw, end.converged)
 
 
 def check_choices(kind: str, lens: str, loss: Loss, max_states: int | None) -> None:

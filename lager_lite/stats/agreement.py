@@ -58,7 +58,11 @@ class Ceiling:
 
 
 def agreement(predicted: np.ndarray, human: np.ndarray, *, threshold: float | None = None) -> Agreement:
-    """Agreement of predictions (n,) with human scores (n,), both finite."""
+    """Agreement of predictions (n,) with human scores (n,).
+
+    threshold: for F1 of "at or above the threshold"; None: no F1.
+    Raises ValueError for arrays of different shapes and for scores that are not finite.
+    """
     a, b = checked_pair(predicted, human)
     mae = float(np.mean(np.abs(a - b))) if a.size else None
     f1 = None if threshold is None else f1_score(a >= threshold, b >= threshold)
@@ -72,7 +76,10 @@ def agreement(predicted: np.ndarray, human: np.ndarray, *, threshold: float | No
 def by_criterion(
     predicted: np.ndarray, human: np.ndarray, criterion: np.ndarray | Sequence[str], *, threshold: float | None = None
 ) -> dict[str, Agreement]:
-    """Agreement within each criterion, by name in order of first appearance."""
+    """Agreement within each criterion, by its name, in order of first appearance.
+
+    criterion: names (n,); the other arguments are those of `agreement`.
+    """
     names = [str(c) for c in criterion]
     codes, (a, b) = np.asarray(names), checked_pair(predicted, human)
     return {n: agreement(a[codes == n], b[codes == n], threshold=threshold) for n in dict.fromkeys(names)}
@@ -97,9 +104,10 @@ def f1_score(predicted: np.ndarray, human: np.ndarray) -> float | None:
 
 
 def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
-    """Ceiling from individual scores: one sequence per item, annotators in the same order.
+    """How well annotators agree, from individual scores.
 
-    Sequences may differ in length and hold NaN; items with fewer than two scores are left out.
+    scores: one sequence per item, with the annotators in the same order; sequences may differ in length and
+    hold NaN. Items with fewer than two scores are left out.
     """
     width = max((len(s) for s in scores), default=0)
     table = np.full((len(scores), width), np.nan)
@@ -124,6 +132,7 @@ def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
 
 
 def checked_pair(predicted: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64 (n,). Raises ValueError for other shapes and for scores that are not finite."""
     a, b = np.asarray(predicted, dtype=np.float64), np.asarray(human, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"predictions have shape {a.shape}, human scores {b.shape}: both must be (n,)")
@@ -133,6 +142,7 @@ def checked_pair(predicted: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    # scipy's pearsonr and spearmanr differ from this in the last bits, which files of evaluations hold.
     a, b = a - a.mean(), b - b.mean()
     return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 

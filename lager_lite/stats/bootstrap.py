@@ -16,6 +16,7 @@ import numpy as np
 
 from .agreement import agreement, checked_pair
 
+# Names or numbers of the groups (n,) that rows belong to.
 Groups = np.ndarray | Sequence[Any]
 MEASURES = ("spearman", "pearson", "mae")
 # Numbers in one chunk of resamples: 32 MB, whatever the number of rows.
@@ -75,7 +76,12 @@ def intervals(
     level: float = 0.95,
     measures: Sequence[str] = MEASURES,
 ) -> dict[str, dict[str, Interval | None]]:
-    """Interval of each measure of each method's predictions (n,), same resamples for all; None where undefined."""
+    """By method and measure, the interval over groups; None where it is undefined.
+
+    predicted: by method, predictions (n,). human: (n,). groups: (n,), what is drawn as a whole.
+    measures: of MEASURES. All methods see the same resamples. Raises ValueError for an unknown measure,
+    and as `agreement` does.
+    """
     draws = bootstrap(predicted, human, groups, rng=rng, resamples=resamples, measures=measures)
     return {name: {m: _interval(v, level) for m, v in by.items()} for name, by in draws.items()}
 
@@ -91,7 +97,11 @@ def paired_difference(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Difference:
-    """Method A minus method B, predictions (n,) of the same items, with an interval over groups."""
+    """Method A minus method B, with an interval over groups.
+
+    a, b: predictions (n,) of the same items; the other arguments are those of `intervals`.
+    Raises ValueError as `intervals` does.
+    """
     pair = {"a": np.asarray(a), "b": np.asarray(b)}
     draws = bootstrap(pair, human, groups, rng=rng, resamples=resamples, measures=(measure,))
     gap = draws["a"][measure] - draws["b"][measure]
@@ -112,9 +122,9 @@ def bootstrap(
     resamples: int = 1000,
     measures: Sequence[str] = MEASURES,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Each measure (resamples,) of each method when whole groups are drawn with replacement.
+    """By method and measure, the values (resamples,) when whole groups are drawn with replacement.
 
-    NaN marks a resample in which the measure is undefined. Measures: spearman, pearson, mae.
+    NaN marks a resample in which the measure is undefined. The arguments are those of `intervals`.
     """
     unknown = [m for m in measures if m not in MEASURES]
     if unknown:
@@ -143,10 +153,9 @@ def interval_of(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval | None:
-    """Interval of any statistic of n rows over whole groups (n,); None where it is never defined.
+    """Interval of any statistic of n rows over whole groups (n,); None where it is undefined in all resamples.
 
-    statistic: from weights (R, n), how often each row is in each of R resamples, to its value (R,),
-    NaN where undefined. Two statistics with equally seeded `rng` get the same resamples.
+    statistic: see `Statistic`. Two statistics get the same resamples from generators with the same seed.
     """
     draws = np.empty(resamples)
     for rows, weight in _resampled(groups, rng, resamples):
@@ -155,12 +164,12 @@ def interval_of(
 
 
 def mean_statistic(values: np.ndarray) -> Statistic:
-    """The mean of values (n,), for `interval_of`."""
+    """The mean of values (n,) as a statistic for `interval_of`."""
     return lambda weight: weight @ values / weight.sum(axis=1)
 
 
 def f1_statistic(predicted: np.ndarray, human: np.ndarray) -> Statistic:
-    """F1 of boolean predictions (n,) against boolean truth (n,), for `interval_of`."""
+    """F1 of boolean predictions (n,) against boolean truth (n,) as a statistic for `interval_of`."""
 
     def statistic(weight: np.ndarray) -> np.ndarray:
         positives = weight @ predicted + weight @ human
@@ -171,7 +180,7 @@ def f1_statistic(predicted: np.ndarray, human: np.ndarray) -> Statistic:
 
 
 def _resampled(groups: Groups, rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Chunks of resamples: which of them, and how often each row is drawn in each, float64 (R, n)."""
+    """Yield chunks of resamples: their places, and how often each row is drawn in each of them, float64 (R, n)."""
     _, code = np.unique(np.asarray(groups), return_inverse=True)
     code = code.reshape(-1)
     count = int(code.max()) + 1

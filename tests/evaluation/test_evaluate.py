@@ -174,3 +174,9 @@ def test_scores_outside_the_scale_are_refused_before_anything_is_evaluated(tiny_
         == "5 of 10 human scores lie outside the scale 1-5 of rubric 'clear': they range from 0 to 9"
     )
     assert caught.value.hint == "give the scale of the scores, for instance --scale 0-9"
+
+
+def test_the_front_door_opens_on_the_function_and_not_on_its_module():
+    import lager_lite
+
+    assert lager_lite.evaluate is evaluate
