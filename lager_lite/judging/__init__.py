@@ -9,7 +9,17 @@ from __future__ import annotations
 from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
 from .judge import Judge
-from .score_file import LOW_MASS, SHOWN_FAILURES, Rows, Summary, Tally, judgment_row, ordering, score_file, score_items
+from .score_file import (
+    LOW_MASS,
+    SHOWN_FAILURES,
+    JudgmentRows,
+    Summary,
+    Tally,
+    judgment_row,
+    ordering,
+    score_file,
+    score_items,
+)
 from .store import Store
 from .tokens import tokenize_prompt
 
@@ -18,7 +28,7 @@ __all__ = [
     "LOW_MASS",
     "OVERFLOW",
     "Reasoning",
-    "Rows",
+    "JudgmentRows",
     "SHOWN_FAILURES",
     "Store",
     "Summary",

@@ -17,7 +17,7 @@ _STEPS = (
     "context BLOB NOT NULL)",
 )
 STORE_VERSION = len(_STEPS)
-COLUMNS = {
+STORE_COLUMNS = {
     "readings": ("key", "states", "whole", "labels", "tokens", "mass", "data", "context"),
     "feedback": ("key", "text", "drawn", "context"),
 }
@@ -44,7 +44,7 @@ def open_database(path: Path) -> sqlite3.Connection:
                 f"the store {path} has version {found}, this program knows {STORE_VERSION}",
                 "update lager-lite, or name another store with --store PATH",
             )
-        for table, columns in COLUMNS.items():
+        for table, columns in STORE_COLUMNS.items():
             db.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchone()
     except BaseException:
         db.close()

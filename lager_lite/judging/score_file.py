@@ -153,7 +153,7 @@ def ordering(items: Sequence[Item], judgments: Sequence[Judgment], tuned: bool) 
     return Ordering(named, pairs)
 
 
-class Rows:
+class JudgmentRows:
     """Makes rows for `score_file`.
 
     - `details`: see `judgment_row`.

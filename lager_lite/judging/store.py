@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import StoreError
 from ..records import Feedback, Reading
-from .schema import COLUMNS, open_database
+from .schema import STORE_COLUMNS, open_database
 
 _ELSEWHERE = "name a store elsewhere with --store PATH, or give --no-store"
 
@@ -189,7 +189,7 @@ class Store:
         """Copy the readings and feedback that this store lacks from `other`; return the number of readings copied."""
         before = self.info().readings
         try:
-            for table, columns in COLUMNS.items():
+            for table, columns in STORE_COLUMNS.items():
                 names, marks = ", ".join(columns), ",".join("?" * len(columns))
                 rows = other._db.execute(f"SELECT {names} FROM {table}")
                 while part := rows.fetchmany(1000):

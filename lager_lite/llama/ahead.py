@@ -10,9 +10,9 @@ import queue
 import sys
 import threading
 from collections.abc import Generator
-from typing import TypeVar
+from typing import TypeVar, cast
 
-T = TypeVar("T")
+Element = TypeVar("Element")
 
 # Python lets a waiting thread run after 5 ms by default, which is as long as a decode on a large GPU.
 _SWITCH = 2e-4
@@ -23,13 +23,13 @@ class _End(Exception):
     """The source has no more elements."""
 
 
-def ahead(source: Generator[T, None, None], waiting: int = 2) -> Generator[T, None, None]:
+def ahead(source: Generator[Element, None, None], waiting: int = 2) -> Generator[Element, None, None]:
     """Yield what `source` yields, in its order, while a thread computes up to `waiting` elements ahead.
 
-    What `source` raises, of whatever kind, is raised here behind the elements before it. Closing this
-    iterator waits for the element in the making, and closes `source`, before it returns.
+    Whatever `source` raises is raised here after the elements before it. Closing this iterator waits for the element
+    that is being computed, and closes `source`, before it returns.
     """
-    found: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(waiting)
+    found: queue.Queue[tuple[Element | None, BaseException | None]] = queue.Queue(waiting)
     stopped = threading.Event()
     thread = threading.Thread(target=_fill, args=(source, found, stopped), daemon=True, name="ahead")
     before = sys.getswitchinterval()
@@ -42,7 +42,7 @@ def ahead(source: Generator[T, None, None], waiting: int = 2) -> Generator[T, No
                 return
             if error is not None:
                 raise error
-            yield element  # type: ignore[misc]
+            yield cast(Element, element)
     finally:
         stopped.set()
         thread.join()
@@ -50,8 +50,8 @@ def ahead(source: Generator[T, None, None], waiting: int = 2) -> Generator[T, No
 
 
 def _fill(
-    source: Generator[T, None, None],
-    found: queue.Queue[tuple[T | None, BaseException | None]],
+    source: Generator[Element, None, None],
+    found: queue.Queue[tuple[Element | None, BaseException | None]],
     stopped: threading.Event,
 ) -> None:
     try:
@@ -66,11 +66,11 @@ def _fill(
 
 
 def _put(
-    found: queue.Queue[tuple[T | None, BaseException | None]],
-    entry: tuple[T | None, BaseException | None],
+    found: queue.Queue[tuple[Element | None, BaseException | None]],
+    entry: tuple[Element | None, BaseException | None],
     stopped: threading.Event,
 ) -> bool:
-    """Wait for room, and say whether the reader is still there."""
+    """Wait for room in the queue; return whether the reader is still there."""
     while not stopped.is_set():
         try:
             found.put(entry, timeout=_PATIENCE)

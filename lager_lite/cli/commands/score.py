@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ...data import Source, open_items
-from ...judging import Rows, score_file
+from ...judging import JudgmentRows, score_file
 from ...scaleout import Shard
 from ...scoring import load_weights
 from .. import show
@@ -63,7 +63,7 @@ def command(ctx: click.Context, items: str, output: str, **given: Any) -> None:
     weights = load_weights(given["weights"]) if given["weights"] else None
     with open_judge(given, weights, cluster=cluster, force=given["force"]) as judge:
         with show.progress(source.count * len(judge.rubrics)) as progress:
-            rows = Rows(details=given["per_layer"], flag=given["flag_injection"])
+            rows = JudgmentRows(details=given["per_layer"], flag=given["flag_injection"])
             result = score_file(judge, source.items, output, row=rows, progress=progress)
     show.summary(result)
     if given["flag_injection"]:
