@@ -23,7 +23,7 @@ class BackendOptions:
     - `gpu_layers`: the number of blocks on GPUs; "auto" for as many as fit (0 without a GPU), "all" for all of them.
     - `ctx_size`: the longest prompt in tokens; 0 for as long as the prompts need, up to the model's training context.
     - `batch_size`: the tokens of one decode. None: GPU_BATCH where blocks lie on a GPU, else CPU_BATCH.
-    - `ubatch_size`: the tokens of one graph. None: likewise.
+    - `ubatch_size`: the tokens of one graph. None: as for `batch_size`.
     - `threads`: the number of threads. None: one for each core that this process may use.
     - `flash_attn`: a key of FLASH_ATTENTION.
     - `cache_type_k`: the type of the K cache, a key of CACHE_TYPES.

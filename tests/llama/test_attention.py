@@ -1,4 +1,4 @@
-"""A prompt has the same bits in any company, and the patched library's attention is attention."""
+"""A prompt has the same bits whatever other prompts are in the batch, and the patched library's attention is attention."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_it_is_attention(family):
         assert np.ptp(right[-1]) > 0
 
 
-def test_no_prompt_sees_its_company(family):
+def test_no_prompt_depends_on_the_others_in_its_batch(family):
     """Float matrices of every family, on any library; llama.cpp multiplies a single row by another kernel than several."""
     together = read(family)
     for i, expected in enumerate(together):
