@@ -12,7 +12,7 @@ from .items import ROWS, Dataset, ItemReader, convert, load_demo, open_reader, r
 from .layouts import LAYOUTS, BenchmarkLayout
 from .reading import open_rows
 from .rowfile import RowFile, TableFile, copy_rows
-from .rows import Row, Rows
+from .rows import Row, RowSource
 from .source import Source, open_items
 from .writing import write_rows
 
@@ -25,7 +25,7 @@ __all__ = [
     "ROWS",
     "Row",
     "RowFile",
-    "Rows",
+    "RowSource",
     "Source",
     "TableFile",
     "convert",

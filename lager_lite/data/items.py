@@ -12,7 +12,7 @@ from ..records import Item
 from .fields import ALIASES, item_row, items_of_row
 from .layouts import LAYOUTS, BenchmarkLayout, detect, judge_bench_scale
 from .reading import open_rows
-from .rows import HeldRows, Row, Rows, rows_of
+from .rows import HeldRows, Row, RowSource, rows_of
 from .writing import write_rows
 
 ROWS = "rows"
@@ -32,7 +32,7 @@ class ItemReader:
     Iterating gives the items in order, as often as wanted.
     """
 
-    rows: Rows
+    rows: RowSource
     layout: BenchmarkLayout | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
     require: Sequence[str] = ("response",)
@@ -224,7 +224,7 @@ def raise_problems(problems: Sequence[DataError]) -> None:
         raise DataError(text + (f"\nand {more} more rows" if more > 0 else ""), problems[0].hint)
 
 
-def _named(name: str, rows: Rows, unfolded: Rows) -> BenchmarkLayout:
+def _named(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLayout:
     if name not in LAYOUTS:
         raise DataError(f"there is no layout {name!r}", f"one of: {ROWS}, {', '.join(LAYOUTS)}")
     layout = LAYOUTS[name]
@@ -238,7 +238,7 @@ def _named(name: str, rows: Rows, unfolded: Rows) -> BenchmarkLayout:
     )
 
 
-def _unfold(rows: Rows) -> Rows:
+def _unfold(rows: RowSource) -> RowSource:
     """A JSON object as rows: one row, the only list in it, or its entries by id."""
     whole = rows.whole
     if not isinstance(whole, dict):

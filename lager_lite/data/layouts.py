@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item
-from .rows import HeldRows, Row, Rows, rows_of
+from .rows import HeldRows, Row, RowSource, rows_of
 from .values import group_of, scores_of, text_of
 
 
@@ -33,12 +33,12 @@ class BenchmarkLayout:
 
     name: str
     about: str
-    matches: Callable[[Rows], bool]
+    matches: Callable[[RowSource], bool]
     read: Callable[[Row, int], Iterator[Item]]
     scale: str | None = None
     note: str = ""
-    fits: Callable[[Rows], bool] | None = None
-    inside: Callable[[Rows], Rows] | None = None
+    fits: Callable[[RowSource], bool] | None = None
+    inside: Callable[[RowSource], RowSource] | None = None
 
 
 HELPSTEER = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
@@ -56,7 +56,7 @@ _EQ_BENCH = re.compile(
 _PERSON = re.compile(r"(?:.*, )?(?P<person>.+?)(?: would feel|'s? emotional state)")
 
 
-def _with_keys(*keys: str) -> Callable[[Rows], bool]:
+def _with_keys(*keys: str) -> Callable[[RowSource], bool]:
     return lambda rows: rows.keys.issuperset(keys)
 
 
@@ -65,23 +65,23 @@ def _identity(row: Row, number: int) -> str:
     return str(number if found is None else found)
 
 
-def _is_judge_bench(rows: Rows) -> bool:
+def _is_judge_bench(rows: RowSource) -> bool:
     whole = rows.whole
     return isinstance(whole, dict) and isinstance(whole.get("annotations"), list) and "instances" in whole
 
 
-def judge_bench_scale(rows: Rows) -> str | None:
+def judge_bench_scale(rows: RowSource) -> str | None:
     """The scale all graded metrics of a JUDGE-BENCH file share ("1-5"), None where they differ."""
     spans = {(a.get("worst"), a.get("best")) for a in _graded(rows)}
     low, high = spans.pop() if len(spans) == 1 else (None, None)
     return f"{low}-{high}" if isinstance(low, int) and isinstance(high, int) and low < high else None
 
 
-def _graded(rows: Rows) -> list[dict[str, Any]]:
+def _graded(rows: RowSource) -> list[dict[str, Any]]:
     return [a for a in rows.whole["annotations"] if a.get("category", "graded") == "graded"]
 
 
-def _instances(rows: Rows) -> Rows:
+def _instances(rows: RowSource) -> RowSource:
     """The instances, each with the annotations of graded metrics only."""
     metrics = {a["metric"] for a in _graded(rows)}
     name = f"{rows.name}: instances"
@@ -214,7 +214,7 @@ def _story(dialogue: str) -> str:
     return group_of(dialogue.strip().partition("\n")[0])
 
 
-def _is_self_aware(rows: Rows) -> bool:
+def _is_self_aware(rows: RowSource) -> bool:
     whole = rows.whole
     entries = whole.get("example") if isinstance(whole, dict) else None
     return isinstance(entries, list) and isinstance(next(iter(entries), None), dict) and "answerable" in entries[0]
@@ -227,11 +227,11 @@ def _self_aware(row: Row, number: int) -> Iterator[Item]:
     yield Item(str(row.values["question_id"]), fields, human, group, where=row.where)
 
 
-def _examples(rows: Rows) -> Rows:
+def _examples(rows: RowSource) -> RowSource:
     return HeldRows(rows.name, tuple(rows_of(rows.whole["example"], f"{rows.name}: example")))
 
 
-def _is_messages(rows: Rows) -> bool:
+def _is_messages(rows: RowSource) -> bool:
     return any(isinstance(rows[0].values[key], list) for key in rows.keys & {"messages", "conversations"})
 
 
@@ -270,14 +270,14 @@ def _texts(row: Row, **keys: str) -> dict[str, str]:
     return {field: text_of(row.values[key], key, row.where) for field, key in keys.items()}
 
 
-def _is_prometheus(rows: Rows) -> bool:
+def _is_prometheus(rows: RowSource) -> bool:
     keys = rows.keys
     if "instruction" not in keys or not keys & {"gpt4_score", "human_score"}:
         return False
     return "response" not in keys or "###Response to evaluate:" in str(rows[0].values["instruction"])
 
 
-def _is_eq_bench(rows: Rows) -> bool:
+def _is_eq_bench(rows: RowSource) -> bool:
     return bool(len(rows)) and isinstance(rows[0].values.get("reference_answer"), dict)
 
 
@@ -333,6 +333,6 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
 }
 
 
-def detect(rows: Rows) -> BenchmarkLayout | None:
+def detect(rows: RowSource) -> BenchmarkLayout | None:
     """The public layout that rows are written in, None for rows of no known layout."""
     return next((layout for layout in LAYOUTS.values() if layout.matches(rows)), None)

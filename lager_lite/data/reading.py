@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import DataError
 from .bytesource import ByteSource
 from .rowfile import LineFile, ListFile, TableFile
-from .rows import HeldRows, Row, Rows, kind_of
+from .rows import HeldRows, Row, RowSource, kind_of
 
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
@@ -19,7 +19,7 @@ _SUFFIXES[".parquet"] = "parquet"
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
-def open_rows(path: str | Path, *, kind: str | None = None, empty: bool = False) -> Rows:
+def open_rows(path: str | Path, *, kind: str | None = None, empty: bool = False) -> RowSource:
     """The rows of a file, by its suffix, or by its first character where the suffix says nothing ("-" is stdin).
 
     Rows of JSON Lines, a JSON list and a table are read when they are asked for, as a `RowFile`; a JSON
@@ -65,7 +65,7 @@ def _is_lines(source: ByteSource) -> bool:
         return any(raw.strip() for raw in file)
 
 
-def _whole(source: ByteSource) -> Rows:
+def _whole(source: ByteSource) -> RowSource:
     text, name = source.text(), source.name
     try:
         value = json.loads(text)

@@ -18,12 +18,12 @@ from ..errors import DataError
 from ..system import write_beside
 from .bytesource import ByteSource
 from .jsonlist import objects_of
-from .rows import Row, Rows, kind_of
+from .rows import Row, RowSource, kind_of
 
 _ONE_OBJECT = 'each line should be one object such as {"id": "a", "response": "..."}'
 
 
-class RowFile(Rows):
+class RowFile(RowSource):
     """Rows in a file of one kind.
 
     name: the path, or "stdin".

@@ -22,7 +22,7 @@ class Row:
     where: str
 
 
-class Rows(ABC):
+class RowSource(ABC):
     """The rows of one file, in order; they may be iterated again and again.
 
     name: the path, or "stdin".
@@ -49,7 +49,7 @@ class Rows(ABC):
 
 
 @dataclass(frozen=True)
-class HeldRows(Rows):
+class HeldRows(RowSource):
     """Rows that lie in memory."""
 
     name: str

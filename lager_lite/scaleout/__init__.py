@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .ray_workers import Cluster, spread
-from .score_batch import COLUMNS, SPARK_SCHEMA, ScoreBatch
+from .score_batch import SCORE_COLUMNS, SPARK_SCHEMA, ScoreBatch
 from .shards import Shard, fill_store, merge_outputs, parse_shard
 
 __all__ = [
-    "COLUMNS",
+    "SCORE_COLUMNS",
     "Cluster",
     "SPARK_SCHEMA",
     "ScoreBatch",

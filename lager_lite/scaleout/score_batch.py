@@ -1,7 +1,7 @@
 """Judge batches of rows inside pipelines of your own.
 
 A `ScoreBatch` is made once per worker and then called with batches of rows. A row has an `id` and the fields
-that the rubric needs; each judgment becomes a row with the columns of COLUMNS.
+that the rubric needs; each judgment becomes a row with the columns of SCORE_COLUMNS.
 
 Ray:
 
@@ -30,7 +30,7 @@ Dask, with one thread per worker process (a judge is not for two threads at a ti
     def score(part):
         return judge()(part)
 
-    meta = {name: str if kind == "string" else float for name, kind in COLUMNS.items()}
+    meta = {name: str if kind == "string" else float for name, kind in SCORE_COLUMNS.items()}
     scored = frame.map_partitions(score, meta=meta)
 
 Dask wants both functions at the top of a module. In all three, sort or group the rows by the text they share, since
@@ -57,14 +57,14 @@ from ..prompts import Rubric
 from ..scoring import load_weights
 
 _NUMBERS = ("score", "raw_score", "direct", "e_score", "uniform", "mass", "tokens")
-COLUMNS: Mapping[str, str] = {
+SCORE_COLUMNS: Mapping[str, str] = {
     "id": "string",
     "rubric": "string",
     **dict.fromkeys(_NUMBERS, "double"),
     "probabilities": "string",
     "error": "string",
 }
-SPARK_SCHEMA = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+SPARK_SCHEMA = ", ".join(f"{name} {kind}" for name, kind in SCORE_COLUMNS.items())
 
 
 class ScoreBatch:
@@ -104,7 +104,7 @@ class ScoreBatch:
             )
 
     def __call__(self, batch: Any) -> Any:
-        """Score a batch: a dict of columns, or a pandas DataFrame. Returns the same kind with COLUMNS, a row
+        """Score a batch: a dict of columns, or a pandas DataFrame. Returns the same kind with SCORE_COLUMNS, a row
         for every item and rubric; numbers are float64, NaN where there is none. Raises DataError for
         a row without what is needed."""
         frame = not isinstance(batch, Mapping)
@@ -118,7 +118,7 @@ class ScoreBatch:
         ]
         found = [_flat(judgment_row(judgment)) for judgment in self.judge.score(items)]
         columns: dict[str, Any] = {}
-        for name, kind in COLUMNS.items():
+        for name, kind in SCORE_COLUMNS.items():
             values = [row[name] for row in found]
             columns[name] = np.array(values, dtype=np.float64 if kind == "double" else object)
         if not frame:

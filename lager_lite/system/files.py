@@ -16,11 +16,11 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be deleted
     fcntl = None  # type: ignore[assignment]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _ELSEWHERE = "choose another place"
 
 
-def write_beside(path: str | os.PathLike[str], write: Callable[[Any], T], *, text: bool = False) -> T:
+def write_beside(path: str | os.PathLike[str], write: Callable[[Any], _T], *, text: bool = False) -> _T:
     """Let `write` fill a file beside `path`, sync it, and rename it into place; return what `write` returns.
 
     A link keeps pointing to what is replaced, and the mode of a file that was there is kept. What a
@@ -39,7 +39,7 @@ def write_beside(path: str | os.PathLike[str], write: Callable[[Any], T], *, tex
         raise OutputError(f"{path}: cannot write: {error.strerror or error}", _ELSEWHERE) from error
 
 
-def _replaced(target: Path, write: Callable[[Any], T], text: bool) -> T:
+def _replaced(target: Path, write: Callable[[Any], _T], text: bool) -> _T:
     _sweep(target)
     handle, beside = _begin(target)
     try:

@@ -11,10 +11,10 @@ import platformdirs
 
 from ..errors import LagerError
 
-NAME = "lager-lite"
+PROGRAM = "lager-lite"
 
 
-def cache_base(program: str = NAME) -> Path:
+def cache_base(program: str = PROGRAM) -> Path:
     """Where a program keeps what can be made again: below LOCALAPPDATA, ~/Library/Caches, XDG_CACHE_HOME or ~/.cache.
 
     Raises LagerError where the user has no home folder.
@@ -22,7 +22,7 @@ def cache_base(program: str = NAME) -> Path:
     return _known(lambda: platformdirs.user_cache_path(program, appauthor=False, opinion=False))
 
 
-def settings_base(program: str = NAME) -> Path:
+def settings_base(program: str = PROGRAM) -> Path:
     """Where a program keeps settings: below APPDATA, ~/Library/Application Support, XDG_CONFIG_HOME or ~/.config.
 
     Raises LagerError where the user has no home folder.

@@ -51,6 +51,18 @@ def test_every_row_is_found_and_copied_as_it_stands(tmp_path, pieces, dump):
     assert json.loads(text) == [] if isinstance(file, ListFile) else text == ""
 
 
+def test_a_record_of_a_table_may_take_several_lines(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_bytes('\ufeffid,text\r\n1,"a\r\nb ""q"" \u2028"\r\n\r\n2,5" nails\r\n3,'.encode())
+    file = open_rows(path)
+    assert [r.values for r in file] == [
+        {"id": "1", "text": 'a\r\nb "q" \u2028'},
+        {"id": "2", "text": '5" nails'},
+        {"id": "3"},
+    ]
+    assert [r.where for r in file] == [f"{path}:{n}" for n in (2, 5, 6)] and file[1].values["id"] == "2"
+
+
 def test_places_are_those_of_the_format(tmp_path):
     (tmp_path / "a.jsonl").write_text('\n{"a": 1}\n\n{"a": 2}\n')
     (tmp_path / "a.json").write_text('[{"a": 1}, {"a": 2}]')

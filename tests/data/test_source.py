@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 
 import pytest
 
+from lager_lite.data import jsonlist
 from lager_lite.data.items import read_items
 from lager_lite.data.source import open_items
+from lager_lite.data.writing import write_rows
 from lager_lite.errors import DataError
 
 ROWS = [{"id": f"i{n}", "source": f"text {n // 2}", "response": f"answer {n}", "score": n % 5} for n in range(6)]
@@ -90,6 +93,29 @@ def test_what_is_wrong_is_said_before_the_first_item_in_the_same_words(tmp_path,
     with pytest.raises(DataError) as streamed:
         open_items(path, mapping, limit=1)
     assert (streamed.value.message, streamed.value.hint) == (whole.value.message, whole.value.hint)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv"])
+def test_no_file_of_rows_is_held_in_memory(tmp_path, monkeypatch, suffix):
+    """7 MB of rows; a third of that would already be more than places, digests and one piece of the file."""
+    monkeypatch.setattr(jsonlist, "_PIECE", 1 << 16)
+    path = tmp_path / f"in.{suffix}"
+    write_rows(path, ({"id": f"i{n}", "source": f"t{n // 3}", "response": f"{n} " * 150} for n in range(8000)))
+    tracemalloc.start()
+    try:
+        source = open_items(path)
+        count = sum(1 for _ in source.items)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == source.count == 8000
+    assert peak < 2e6 < path.stat().st_size / 3
+
+
+def test_an_id_that_stands_twice_in_one_row_is_an_error(tmp_path):
+    path = write(tmp_path / "in.jsonl", {"responses": [{"id": "z", "response": "c"}, {"id": "z", "response": "c"}]})
+    with pytest.raises(DataError, match="the id '1/z' was used before"):
+        open_items(path)
 
 
 def test_a_file_that_changes_in_between_is_an_error(tmp_path):

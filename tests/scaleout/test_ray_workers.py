@@ -27,7 +27,7 @@ from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 from lager_lite.scaleout import ray_workers as scaleout
 from lager_lite.scaleout.ray_workers import Cluster, ReadBatch, spread
-from lager_lite.scaleout.score_batch import COLUMNS, ScoreBatch
+from lager_lite.scaleout.score_batch import SCORE_COLUMNS, ScoreBatch
 from tests.measure.ray_times import MARK, workers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,7 +142,7 @@ def test_a_batch_of_columns_gives_a_row_for_every_item_and_rubric(tiny_model):
     }
     got = scorer(batch)
     scorer.judge.close()
-    assert list(got) == list(COLUMNS)
+    assert list(got) == list(SCORE_COLUMNS)
     assert (
         got["id"].tolist() == ["i0", "i0", "i1", "i1", "i2", "i2"] and got["rubric"].tolist() == ["good", "other"] * 3
     )
@@ -356,7 +356,7 @@ def test_the_recipe_for_dask_scores_like_one_process(tiny_model, monkeypatch):
     texts = items(12)
     expected, _ = judged(tiny_model, texts)
     frame = dask.dataframe.from_pandas(pandas.DataFrame([{"id": i.id, **i.fields} for i in texts]), npartitions=3)
-    meta = {name: str if kind == "string" else float for name, kind in COLUMNS.items()}
+    meta = {name: str if kind == "string" else float for name, kind in SCORE_COLUMNS.items()}
     got = frame.map_partitions(dask_score, meta=meta).compute(scheduler="synchronous")
     dask_judge().judge.close()
     assert got["id"].tolist() == [i.id for i in texts]

@@ -180,6 +180,18 @@ def test_what_does_not_fit_together_is_refused_and_nothing_written(tmp_path, mon
     assert (tmp_path / "out.jsonl").read_text() == "before"
 
 
+def test_an_output_of_one_row_merges_under_any_suffix(tmp_path):
+    """One JSON object alone in a file is a row of `score`, since that writes JSON Lines under other suffixes."""
+    (tmp_path / "a.txt").write_text(rows("i0"))
+    merged = merge_outputs(items(1), [tmp_path / "a.txt"], tmp_path / "out.txt")
+    assert (merged.rows, (tmp_path / "out.txt").read_text()) == (1, rows("i0"))
+
+
+def test_an_empty_id_in_a_table_merges(tmp_path):
+    (tmp_path / "a.csv").write_text("id,rubric,score\n,good,2\n")
+    assert merge_outputs([Item(id="", fields={})], [tmp_path / "a.csv"], tmp_path / "out.csv").rows == 1
+
+
 def test_gaps_doubles_and_strangers_are_told_at_once_and_counted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.jsonl").write_text(rows("i0", "i0", "x"))
