@@ -23,7 +23,7 @@ def write_inputs(folder: Path, model: Path) -> None:
     (folder / "accuracy.toml").write_text(
         'criterion = "Is the response right?"\nscale = "1-9"\norder = "rubric-first"\n', encoding="utf-8"
     )
-    rows = [{"id": f"i{n}", "instruction": f"Name {n // 2} fruits.", "response": FRUITS[n % 5]} for n in range(14)]
+    rows = [{"id": f"i{n}", "instruction": f"Name {n // 2} fruits.", "response": FRUITS[n % 5]} for n in range(10)]
     _lines(folder / "answers.jsonl", [{"id": name, **_without_id(row)} for name, row in zip("ab", rows)])
     _lines(folder / "items.jsonl", rows[:8])
     _lines(folder / "labelled.jsonl", [{**row, "score": 1 + n * 7 % 5} for n, row in enumerate(rows)])
@@ -37,7 +37,7 @@ def write_inputs(folder: Path, model: Path) -> None:
     )
     _whole(folder / "judge_bench_newsroom.json", _newsroom())
     _whole(folder / "eq_bench_v2_171.json", {str(n): _eq_bench(n) for n in range(1, 7)})
-    _whole(folder / "lager_emotion_430.json", [_emotion(n) for n in range(14)])
+    _whole(folder / "lager_emotion_430.json", [_emotion(n) for n in range(10)])
     questions = [{"question_id": n, "question": f"Who is {n}?", "answerable": n % 3 > 0} for n in range(20)]
     _whole(folder / "self_aware.json", {"example": questions})
 
