@@ -5,7 +5,7 @@ Nothing here loads llama.cpp: headers and tensors are read from the file itself.
 
 from __future__ import annotations
 
-from .catalog import read_catalog
+from .catalog import CatalogEntry, read_catalog
 from .header import TensorInfo, read_header
 from .inventory import MEMORY_TOKENS, LocalModel, list_models
 from .locate import locate_model
@@ -13,13 +13,14 @@ from .model_file import PRUNED_BLOCKS, PRUNED_FINGERPRINT, PRUNED_OWN, ModelFile
 from .tensors import fingerprint
 
 __all__ = [
+    "CatalogEntry",
+    "LocalModel",
     "MEMORY_TOKENS",
     "ModelFile",
     "ModelInfo",
     "PRUNED_BLOCKS",
     "PRUNED_FINGERPRINT",
     "PRUNED_OWN",
-    "LocalModel",
     "TensorInfo",
     "fingerprint",
     "list_models",

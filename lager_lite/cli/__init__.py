@@ -1,4 +1,7 @@
-"""The command line. Commands are loaded when called, so that --help is quick."""
+"""The command line: click commands, each a thin call of the library.
+
+A command's file is loaded when the command is called, so that --help is quick.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ import click
 from .. import __version__
 from ..errors import LagerError
 from ..system import Interrupted, watching
-from .defaults import default_map
+from .grammar import Group
+from .settings import default_map
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
-    "merge": ("merge", "Put the outputs of shards together."),
-    "demo": ("demo", "Score the set that ships with the program, and show what came out."),
+    "merge": ("merge", "Merge the outputs of shards."),
+    "demo": ("demo", "Score the set that ships with the program."),
     "prompt": ("prompt", "Show the rendered prompt, its tokens and the score tokens."),
     "states": ("states", "Write the hidden states of every layer to a NumPy file."),
     "fit": ("fit", "Fit layer weights on human-scored items."),
@@ -25,32 +29,34 @@ COMMANDS = {
     "inspect": ("inspect", "Show one item layer by layer."),
     "knowledge": ("knowledge", "Tell unanswerable questions from answerable ones."),
     "data": ("data", "Convert files of known layouts."),
-    "rubrics": ("rubrics", "List and show the rubrics that ship, begin a new one."),
-    "store": ("store", "Show or clear the store of readings."),
-    "models": ("models", "Show the models of this machine, tune one."),
+    "rubrics": ("rubrics", "List and show the rubrics that ship, and begin a new one."),
+    "store": ("store", "Show, merge or clear the store of readings."),
+    "models": ("models", "Show the models of this machine, and make a faster copy of one."),
     "prune": ("prune", "Write a smaller copy of a model for given weights."),
     "bench": ("bench", "Measure speed on this machine."),
     "drift": ("drift", "Measure how far scores move with threads, batches and order."),
-    "backend": ("backend", "Build and show the llama.cpp underneath."),
+    "backend": ("backend", "Build llama.cpp with the native tap, and show which one is used."),
     "completion": ("completion", "Print the completion script of a shell."),
     "doctor": ("doctor", "Say what would be used on this machine, and why."),
     "docs": ("docs", "Show a page of the documentation, or list the pages."),
 }
 
-_KEPT = "What is in the store is kept: the same command goes on from there. Output files are complete or absent."
+_KEPT = "What is in the store is kept, and the same command resumes where this one stopped. Output files are complete or absent."
 
 
-class LazyGroup(click.Group):
-    """Imports a command's module when the command is called; turns LagerError into exit code 1, and
-    signals into 130 and 143."""
+class LazyGroup(Group):
+    """Imports a command's module when the command is called; a LagerError becomes exit code 1, and the signals SIGINT
+    and SIGTERM become 130 and 143."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f".commands.{COMMANDS[name][0]}", __name__).command
+        found = importlib.import_module(f".commands.{COMMANDS[cmd_name][0]}", __name__).command
+        assert isinstance(found, click.Command)
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -71,11 +77,11 @@ class LazyGroup(click.Group):
             ctx.exit(1)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, example="lager-lite demo", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lager-lite")
 def main() -> None:
     """A local judge: continuous scores from every layer of a frozen GGUF model.
 
-    Exit codes: 0 done; 1 an error, or items that could not be judged; 2 wrong usage; 130 stopped by
-    Ctrl-C, 143 by SIGTERM.
+    Exit codes: 0 success; 1 an error, or items that could not be judged; 2 wrong usage; 130 stopped by Ctrl-C, 143 by
+    SIGTERM.
     """

@@ -6,30 +6,33 @@
     [score]                            # for one command
     rubric = ["helpfulness", "fluency"]
 
-Keys are the long names of options. The command line and the environment come first. A file in the
-working folder may come with somebody else's data, so it cannot open the network, lift a check or name
-what is written: these keys count in the user's own file only.
+Keys are the long names of options. The command line and the environment come before the file. A file in the
+working folder may have come with somebody else's data, so it cannot allow the network, turn off a check or name
+what is written: those keys count in the user's own file only.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+
 from ..errors import LagerError
 from ..system import settings_base
+from .grammar import STDOUT, JsonOption, commands_of
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-NAME = "lager-lite.toml"
-VARIABLE = "LAGER_LITE_CONFIG"
+CONFIG_NAME = "lager-lite.toml"
+CONFIG_VARIABLE = "LAGER_LITE_CONFIG"
 OWN_ONLY = frozenset(
     ["offline", "guard", "rpc", "force", "yes", "apply", "output", "store", "json", "report", "wheel", "sdist"]
 )
@@ -41,12 +44,17 @@ Known = Mapping[str, Mapping[str, Converter]]
 
 
 class ConfigError(LagerError):
-    """A settings file that cannot be read, or says something that no option means."""
+    """A settings file that cannot be read, or that has a key or value which no option takes."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """A settings file: path; own: whether it is the user's own; values as TOML has them."""
+    """A settings file.
+
+    path: where it is.
+    own: whether it is the user's own, and not the working folder's.
+    values: what it says, as TOML has it.
+    """
 
     path: Path
     own: bool
@@ -55,19 +63,19 @@ class Config:
 
 def user_path() -> Path:
     """Where the user's own file would be."""
-    return settings_base() / NAME
+    return settings_base() / CONFIG_NAME
 
 
 def find_config() -> Config | None:
-    """The one file that counts, None where there is none.
+    """The one settings file that is used, None where there is none.
 
-    `LAGER_LITE_CONFIG` names it, or none if empty; else the working folder's, else the user's. Raises
-    ConfigError where it cannot be read.
+    `LAGER_LITE_CONFIG` names it, and none if it is empty; otherwise it is the working folder's file, else the
+    user's. Raises ConfigError where it cannot be read.
     """
-    named = os.environ.get(VARIABLE)
+    named = os.environ.get(CONFIG_VARIABLE)
     if named is not None:
         return _read(Path(named), True) if named else None
-    here = Path(NAME)
+    here = Path(CONFIG_NAME)
     if os.path.lexists(here):
         return _read(here, False)
     try:
@@ -80,7 +88,7 @@ def find_config() -> Config | None:
 def defaults(config: Config, known: Known) -> dict[str, Any]:
     """What the file says, as nested {command: {name: value}}.
 
-    Raises ConfigError with the file and the key for a key that is no option, or a value that is none.
+    Raises ConfigError with the file and the key where a key is not an option, or a value does not suit it.
     """
     tables = {name: value for name, value in config.values.items() if isinstance(value, dict)}
     common = {key: value for key, value in config.values.items() if key not in tables}
@@ -110,7 +118,9 @@ def _read(path: Path, own: bool) -> Config:
     try:
         return Config(path, own, tomllib.loads(path.read_bytes().decode("utf-8-sig")))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", f"unset {VARIABLE}, or mend the file") from None
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", f"unset {CONFIG_VARIABLE}, or repair the file"
+        ) from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not TOML: {error}", "see https://toml.io for the format") from None
 
@@ -152,3 +162,43 @@ def _converted(
             ) from None
         done[name] = converted
     return done
+
+
+def default_map(main: click.Group, ctx: click.Context) -> dict[str, Any] | None:
+    """The defaults of every command from the settings file, None without one.
+
+    All commands are imported only where there is a file. Raises ConfigError.
+    """
+    config = find_config()
+    if config is None:
+        return None
+    return defaults(config, {path: dict(_long_options(command, ctx)) for path, command in commands_of(main)})
+
+
+def _long_options(command: click.Command, ctx: click.Context) -> Iterator[tuple[str, Converter]]:
+    for parameter in command.params:
+        for option in parameter.opts if isinstance(parameter, click.Option) else ():
+            if option.startswith("--"):
+                yield option[2:], _converter(parameter, ctx)
+
+
+def _converter(parameter: click.Parameter, ctx: click.Context) -> Converter:
+    def convert(value: Any) -> tuple[str, Any]:
+        name = str(parameter.name)
+        if getattr(parameter, "is_flag", False):
+            if not isinstance(value, bool):
+                raise ValueError(f"{value!r} is neither true nor false")
+            return name, value
+        if isinstance(parameter, JsonOption) and isinstance(value, bool):
+            return name, STDOUT if value else None
+        values = value if parameter.multiple and isinstance(value, list) else [value]
+        for one in values:
+            if isinstance(one, (bool, dict, list)):
+                raise ValueError(f"{one!r} is not a value of --{parameter.opts[-1].lstrip('-')}")
+            try:
+                parameter.type.convert(one, parameter, ctx)
+            except click.UsageError as error:
+                raise ValueError(error.message) from None
+        return name, values if parameter.multiple else value
+
+    return convert

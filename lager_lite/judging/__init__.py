@@ -13,6 +13,7 @@ from .score_file import (
     LOW_MASS,
     SHOWN_FAILURES,
     JudgmentRows,
+    Ordering,
     Summary,
     Tally,
     judgment_row,
@@ -20,17 +21,19 @@ from .score_file import (
     score_file,
     score_items,
 )
-from .store import Store
+from .store import Store, StoreInfo
 from .tokens import tokenize_prompt
 
 __all__ = [
     "Judge",
+    "JudgmentRows",
     "LOW_MASS",
     "OVERFLOW",
+    "Ordering",
     "Reasoning",
-    "JudgmentRows",
     "SHOWN_FAILURES",
     "Store",
+    "StoreInfo",
     "Summary",
     "TEMPERATURE",
     "Tally",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .bench import TapCost, WritingCost, tap_cost, writing_cost
 from .drift import DRIFT_METHODS, Drift, measure_drift
 from .peers import PeerTimes, measure_peer
-from .pruning import prune_for
+from .pruning import Pruned, prune_for
 from .tuning import QUANTIZATIONS, Tuning, tune
 from .workload import Workload, apart, measure_workload
 
@@ -17,6 +17,7 @@ __all__ = [
     "DRIFT_METHODS",
     "Drift",
     "PeerTimes",
+    "Pruned",
     "QUANTIZATIONS",
     "TapCost",
     "Tuning",

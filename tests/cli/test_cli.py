@@ -96,7 +96,7 @@ def test_wrong_files_are_one_clear_error_with_what_to_do(run, tiny_model, tmp_pa
 
 
 def test_wrong_usage_is_exit_code_2_before_a_model_loads(run):
-    assert run("score", "in.jsonl", "--map", "response", "-m", "none.gguf").exit_code in (1, 2)
+    assert run("score", "in.jsonl", "--map", "response", "-m", "none.gguf").exit_code == 2
     for arguments in (
         ["--store", "a", "--no-store"],
         ["-fa", "off", "-ctv", "q8_0"],
@@ -164,7 +164,7 @@ def test_weights_that_were_fitted_are_used_and_eval_sets_methods_side_by_side(ru
     assert scored.exit_code == 0, scored.output
     row = json.loads(scored.stdout.splitlines()[0])
     assert row["raw_score"] != row["uniform"]
-    evaluated = run("eval", *common, "--json", "e.json")
+    evaluated = run("eval", *common, "--json=e.json")
     assert evaluated.exit_code == 0, evaluated.output
     for method in ("direct", "e_score", "uniform", "simplex", "signed", "full"):
         assert f"\n{method} " in evaluated.stdout

@@ -3,19 +3,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from lager_lite.cli import main
 from lager_lite.evaluation.results import load_run
-
-TOML = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
 
 
 @pytest.fixture(scope="module")
-def run(tiny_model, tmp_path_factory):
+def run(invoke, tiny_model, tmp_path_factory):
     """Runs a command on 30 scored rows by six authors, readings shared by all runs."""
     folder = tmp_path_factory.mktemp("eval")
-    (folder / "good.toml").write_text(TOML)
+    (folder / "good.toml").write_text('scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n')
     lines = [{"id": str(n), "response": f"text {n}", "author": f"A{n % 6}", "score": 1 + n % 5} for n in range(30)]
     (folder / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
     common = [
@@ -29,11 +25,11 @@ def run(tiny_model, tmp_path_factory):
         "--no-guard",
     ]
 
-    def invoke(command, *arguments):
-        return CliRunner().invoke(main, [command, *common, *map(str, arguments)], catch_exceptions=False)
+    def call(command, *arguments):
+        return invoke(command, *common, *arguments)
 
-    invoke.folder = folder
-    return invoke
+    call.folder = folder
+    return call
 
 
 def test_kinds_criteria_recipes_and_groups_are_chosen(run):
@@ -50,8 +46,7 @@ def test_kinds_criteria_recipes_and_groups_are_chosen(run):
         "author",
         "--cv",
         3,
-        "--json",
-        path,
+        f"--json={path}",
     )
     done = run("eval", *more)
     assert done.exit_code == 0, done.output
@@ -70,7 +65,7 @@ def test_kinds_criteria_recipes_and_groups_are_chosen(run):
 
 
 def test_json_on_stdout_is_alone_there(run):
-    done = run("eval", "--kind", "uniform", "--json", "-")
+    done = run("eval", "--kind", "uniform", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["schema"] == "lager-lite/evaluation"
 
@@ -79,7 +74,7 @@ def test_given_weights_are_evaluated_beside_the_baselines(run):
     weights = run.folder / "w.json"
     fitted = run("fit", "--kind", "signed", "-o", weights)
     assert fitted.exit_code == 0, fitted.output
-    done = run("eval", "-w", weights, "--json", run.folder / "given.json")
+    done = run("eval", "-w", weights, f"--json={run.folder / 'given.json'}")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("30 judgments in 30 groups, weights as given\n")
     found = load_run(run.folder / "given.json")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from lager_lite.backbones.inventory import expected_memory, list_models
 from lager_lite.backbones.model_file import open_model
-from lager_lite.cli import main
 from tests.backbones.cache_layouts import hub_repository, ollama_model, split
 from tests.backbones.test_locate import VARIABLES
 from tests.model_files.tiny import write_tiny_model
@@ -21,16 +20,19 @@ def home(tmp_path, monkeypatch):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("LAGER_LITE_STORE", str(tmp_path / "cache" / "readings.sqlite"))
     monkeypatch.setattr("lager_lite.backbones.inventory.packaged", lambda package: None)
     return tmp_path
 
 
-def run(*arguments):
-    return CliRunner().invoke(main, ["models", *map(str, arguments)], catch_exceptions=False)
+@pytest.fixture
+def run(invoke):
+    return partial(invoke, "models")
 
 
-def test_every_cache_is_listed_once_with_what_the_file_says(home, tiny_model):
+def test_every_cache_is_listed_once_with_what_the_file_says(home, run, tiny_model):
     data = tiny_model.read_bytes()
     hub = home / ".cache/huggingface/hub"
     first = hub_repository(hub, "user/m", {"m-Q8_0.gguf": data})
@@ -78,7 +80,7 @@ def test_what_cannot_judge_is_a_row_with_its_reason(home, tiny_model):
     assert rows[3].reason.startswith("there is no model file")
 
 
-def test_the_table_names_the_model_as_m_takes_it_and_reasons_go_to_stderr(home, tiny_model):
+def test_the_table_names_the_model_as_m_takes_it_and_reasons_go_to_stderr(home, run, tiny_model):
     (home / "f").mkdir()
     (home / "f" / "bad.gguf").write_bytes(b"GGUF")
     hub_repository(home / ".cache/huggingface/hub", "user/m", {"m-Q8_0.gguf": tiny_model.read_bytes()})
@@ -92,14 +94,14 @@ def test_the_table_names_the_model_as_m_takes_it_and_reasons_go_to_stderr(home, 
     assert "2 models, 1 can judge" in done.stderr
 
 
-def test_an_empty_machine_prints_nothing_and_a_folder_that_is_none_is_an_error(home):
+def test_an_empty_machine_prints_nothing_and_a_folder_that_is_none_is_an_error(home, run):
     done = run("list")
     assert (done.exit_code, done.stdout) == (0, "")
     done = run("list", home / "none")
     assert done.exit_code == 1 and f"Error: {home}/none is not a folder" in done.stderr
 
 
-def test_the_catalog_is_printed_and_written_as_json(home):
+def test_the_catalog_is_printed_and_written_as_json(home, run):
     assert "hf:" not in run("catalog").stdout and "Qwen/Qwen3-8B-GGUF:Q4_K_M" in run("catalog").stdout
     assert {"name", "package", "repo", "quant", "note", "paper"} == set(json.loads(run("catalog", "--json").stdout)[0])
 

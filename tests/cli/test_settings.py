@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from lager_lite.cli import main
-from lager_lite.cli.defaults import default_map
-from lager_lite.cli.settings import OWN_ONLY, ConfigError, find_config, user_path
+from lager_lite.cli.settings import OWN_ONLY, ConfigError, default_map, find_config, user_path
 
 ROW = '{"id": "a", "response": "x"}\n{"id": "b", "response": "y"}\n'
 RUBRIC = 'scale = "1-5"\ncriterion = "Good?"\ntemplate = "{sections} {criterion}"\n'
@@ -32,11 +31,12 @@ def place(tmp_path, monkeypatch):
     return work
 
 
-def run(*arguments: object, stdin: str = ROW):
-    return CliRunner().invoke(main, [str(a) for a in arguments], input=stdin, catch_exceptions=False)
+@pytest.fixture
+def run(place, invoke):
+    return partial(invoke, stdin=ROW)
 
 
-def test_the_folders_file_sets_defaults_and_the_command_line_comes_first(place, tiny_model):
+def test_the_folders_file_sets_defaults_and_the_command_line_comes_first(place, tiny_model, run):
     Path("lager-lite.toml").write_text(
         f'model = {json.dumps(str(tiny_model))}\nrubric = "good.toml"\nthreads = 1\n[score]\nlimit = 1\nper-layer = true\n'
     )
@@ -74,7 +74,7 @@ def test_the_environment_names_another_file_or_none(place, monkeypatch):
         find_config()
 
 
-def test_the_environments_model_and_store_come_before_the_file(place, tiny_model, monkeypatch):
+def test_the_environments_model_and_store_come_before_the_file(place, tiny_model, monkeypatch, run):
     user_path().write_text(
         'model = "nowhere.gguf"\nstore = "nowhere/at/all.sqlite"\nrubric = "good.toml"\nthreads = 1\n'
     )
@@ -113,7 +113,7 @@ def test_the_environments_model_and_store_come_before_the_file(place, tiny_model
         ("\udcff", "lager-lite.toml is not TOML: "),
     ],
 )
-def test_what_no_option_means_is_an_error_that_names_file_and_key(place, text, message):
+def test_what_no_option_means_is_an_error_that_names_file_and_key(place, text, message, run):
     Path("lager-lite.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     done = run("rubrics", "list")
     assert done.exit_code == 1 and done.stdout == ""
@@ -133,7 +133,7 @@ def test_what_no_option_means_is_an_error_that_names_file_and_key(place, text, m
         '[eval]\njson = "x"',
     ],
 )
-def test_a_file_that_came_with_the_data_lifts_no_check_and_names_no_output(place, text):
+def test_a_file_that_came_with_the_data_lifts_no_check_and_names_no_output(place, text, run):
     Path("lager-lite.toml").write_text(text + "\n")
     done = run("rubrics", "list")
     assert done.exit_code == 1 and "does not count in a file of the working folder" in done.stderr
@@ -164,7 +164,7 @@ def test_a_list_is_several_values_and_one_value_is_a_list_of_one(place):
     assert found["models"]["tune"] == {"rounds": 2}
 
 
-def test_doctor_says_which_file_is_used(place, tiny_model):
+def test_doctor_says_which_file_is_used(place, tiny_model, run):
     assert (
         f"settings          none: neither lager-lite.toml here nor {user_path()}"
         in run("doctor", "-m", tiny_model).stdout

@@ -47,15 +47,25 @@ def test_model_weights_store_and_report_are_given_the_same_way(name):
 
 
 def test_readings_are_made_by_the_judge_alone():
-    """No command and no use has a scoring loop of its own: beside the judge only the trial load, states, and what
-    measures or checks models evaluate prompts."""
+    """No command and no use has a scoring loop of its own: prompts are evaluated by the judge's reader, the trial load,
+    `states`, and what measures or checks models."""
     calling = set()
-    for path in [*PACKAGE.glob("*.py"), *(PACKAGE / "cli").glob("*.py")]:
+    for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr in ("evaluate", "read_states")
             ):
-                calling.add(path.stem)
-    assert {"judge"} <= calling <= {"judge", "bench", "guard", "headcheck", "scaleout", "states", "pruning", "tuning"}
+                calling.add("/".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    assert calling == {
+        "judging/headcheck",
+        "judging/reader",
+        "llama/backbone",
+        "llama/guard",
+        "performance/bench",
+        "performance/pruning",
+        "performance/tuning",
+        "scaleout/ray_workers",
+        "tasks/states",
+    }

@@ -181,7 +181,7 @@ def test_an_output_that_does_not_fit_is_absent_and_the_readings_are_kept(run, ex
     "arguments",
     [
         ("fit", "l.jsonl", "--kind", "full", "-o", "out.json"),
-        ("eval", "l.jsonl", "--kind", "uniform", "--json", "out.json"),
+        ("eval", "l.jsonl", "--kind", "uniform", "--json=out.json"),
         ("states", "in.jsonl", "-o", "out.npz"),
         ("data", "convert", "in.jsonl", "-o", "out.csv"),
         ("rank", "l.jsonl", "-o", "out.csv"),

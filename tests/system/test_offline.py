@@ -34,7 +34,7 @@ Path("good.toml").write_text(TOML)
 common = ["in.jsonl", "-m", model, "-r", "good.toml"]
 commands = [
     ["score", *common, "-o", "out.jsonl"], ["fit", *common, "--kind", "simplex", "-o", "w.json"], ["score", *common, "-w", "w.json", "-n", "2"],
-    ["eval", *common, "--cv", "2", "--json", "e.json"], ["prompt", *common, "-n", "1"], ["states", "a text", "-m", model, "-o", "s.npz"],
+    ["eval", *common, "--cv", "2", "--json=e.json"], ["prompt", *common, "-n", "1"], ["states", "a text", "-m", model, "-o", "s.npz"],
     ["data", "convert", "in.jsonl", "-o", "c.jsonl"], ["rubrics", "list"], ["store", "info"], ["models", "list", "."], ["models", "catalog"],
     ["doctor", "-m", model], ["demo", "-m", model, "-r", "good.toml"], ["bench", "-m", model, "--tokens", "65", "--rounds", "1"],
     ["score", *common, "-m", "hf:user/not-here"],

@@ -157,7 +157,7 @@ def run(tmp_path, monkeypatch, tiny_model):
 
 
 def test_the_table_shows_every_state_and_where_the_score_comes_from(run, tmp_path):
-    done = run("inspect", "--json", "i.json")
+    done = run("inspect", "--json=i.json")
     assert done.exit_code == 0, done.output
     (row,) = json.loads((tmp_path / "i.json").read_text())
     lines = done.stdout.splitlines()
@@ -176,7 +176,7 @@ def test_the_table_shows_every_state_and_where_the_score_comes_from(run, tmp_pat
 def test_weights_and_the_choice_of_an_item(run, tmp_path):
     assert run("fit", "--kind", "full", "-o", "w.json").exit_code == 0
     by_id = run("inspect", "--id", "i6", "-w", "w.json", "-r", "fine.toml", "--force")
-    by_number = run("inspect", "-n", 7, "-w", "w.json", "-r", "fine.toml", "--force")
+    by_number = run("inspect", "--number", 7, "-w", "w.json", "-r", "fine.toml", "--force")
     assert by_id.exit_code == 0, by_id.output
     assert by_id.stdout == by_number.stdout and by_id.stdout.count("by full weights") == 2
     scored = run("score", "-w", "w.json", "-o", "s.jsonl")
@@ -184,8 +184,8 @@ def test_weights_and_the_choice_of_an_item(run, tmp_path):
     assert f"rubric good: score {row['score']:.3f}" in by_id.stdout and f" = {row['raw_score']:.3f}" in by_id.stdout, (
         scored.output
     )
-    assert run("inspect", "--id", "i6", "-n", 7).exit_code == 2
-    missing, beyond = run("inspect", "--id", "nobody"), run("inspect", "-n", 31)
+    assert run("inspect", "--id", "i6", "--number", 7).exit_code == 2
+    missing, beyond = run("inspect", "--id", "nobody"), run("inspect", "--number", 31)
     assert missing.exit_code == beyond.exit_code == 1
     assert "in.jsonl: no item has the id 'nobody'" in missing.stderr and "the ids begin with i0, i1" in missing.stderr
     assert "in.jsonl: there is no item 31, the last one is 30" in beyond.stderr

@@ -150,13 +150,13 @@ def run(tmp_path, monkeypatch, tiny_model):
 
 
 def test_the_command_reports_every_method(run, tmp_path):
-    done = run("-r", "a.toml", "-n", 45, "--json", "k.json")
+    done = run("-r", "a.toml", "-n", 45, "--json=k.json")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("45 questions in 45 groups, 15 of them unanswerable; 5 folds\n")
     names = [line.split()[0] for line in done.stdout.splitlines()[4:10]]
     assert names == ["direct", "e_score", "uniform", "simplex", "signed", "full"]
     assert "Calling every question unanswerable: F1 0.500, precision 0.333" in done.stdout
-    figures = json.loads((tmp_path / "k.json").read_text())[0]
+    figures = json.loads((tmp_path / "k.json").read_text())
     curve = figures["methods"][1]["curve"]
     assert len(curve["precision"]) == len(curve["recall"]) == len(curve["thresholds"]) > 5
     pytest.importorskip("matplotlib", reason="the report extra is not installed")

@@ -188,7 +188,7 @@ def run(tmp_path, monkeypatch, tiny_model):
 def test_the_command_ranks_and_counts(run, tmp_path):
     rows = [{"prompt": f"question {n}", "chosen": f"yes {n}", "rejected": f"no {n}"} for n in range(12)]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    done = run("pairs.jsonl", "--cv", 3, "-o", "ranks.jsonl", "--json", "a.json")
+    done = run("pairs.jsonl", "--cv", 3, "-o", "ranks.jsonl", "--json=a.json")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(
         "12 pairs of 12 instructions, 12 groups; simplex, signed and full weights fitted in 3 folds\n"
@@ -201,7 +201,7 @@ def test_the_command_ranks_and_counts(run, tmp_path):
         "signed",
         "full",
     ]
-    figures = json.loads((tmp_path / "a.json").read_text())[0]
+    figures = json.loads((tmp_path / "a.json").read_text())
     ranks = [json.loads(line) for line in (tmp_path / "ranks.jsonl").read_text().splitlines()]
     first = sum(1.0 for r in ranks if r["rank"] == 1 and r["id"].endswith("chosen"))
     tied = sum(1.0 for r in ranks if r["rank"] == 1 and r["id"].endswith("rejected")) - (12 - first)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ...data import convert, read_items
-from .score import parse_map
+from ..grammar import group
+from ..options import items_options
+
+_EXAMPLE = "lager-lite data convert judge_bench.json -o items.jsonl"
 
 
-@click.group("data")
+@group("data", example=_EXAMPLE)
 def command() -> None:
     """Convert files of known layouts."""
 
 
-@command.command("convert")
+@command.command("convert", example=_EXAMPLE)
 @click.argument("source", metavar="FILE")
-@click.option("-o", "--output", default="-", show_default=True, help="JSONL or CSV file, - for stdout.")
-@click.option("--map", "mapping", multiple=True, metavar="FIELD=KEY", help="Where a field stands in your rows.")
-@click.option("--layout", help="Layout of the file. Default: detected.")
-def convert_(source: str, output: str, mapping: tuple[str, ...], layout: str | None) -> None:
-    """Write FILE as our own rows: id, fields, score(s), group."""
-    dataset = read_items(source, mapping=parse_map(mapping), layout=layout)
+@click.option("-o", "--output", default="-", show_default=True, help="Write to this JSONL or CSV file; - is stdout.")
+@items_options
+def convert_(source: str, output: str, **given: Any) -> None:
+    """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group."""
+    dataset = read_items(source, mapping=dict(given["mapping"]), layout=given["layout"])
     click.echo(dataset.message, err=True)
     click.echo(f"{convert(dataset, output)} rows written", err=True)

@@ -9,6 +9,8 @@ from importlib.resources import files
 import click
 from click.shell_completion import CompletionItem
 
+from ..grammar import command as cli_command
+
 
 def _pages() -> dict[str, str]:
     """The text of every page by topic, sorted."""
@@ -34,14 +36,12 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [CompletionItem(topic) for topic in _pages() if topic.startswith(incomplete)]
 
 
-@click.command("docs")
+@cli_command("docs", example="lager-lite docs scoring")
 @click.argument("topic", required=False, callback=_known, shell_complete=_complete)
 def command(topic: str | None) -> None:
     """Show the page TOPIC of the documentation, or list all pages.
 
     The pages are part of the program, so no network is needed.
-
-    Example: lager-lite docs scoring
     """
     pages = _pages()
     if topic is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from typing import Any
@@ -10,63 +9,61 @@ from typing import Any
 import click
 
 from ... import __version__
-from ...backbones import locate_model, open_model
+from ...backbones import ModelInfo, locate_model, open_model
 from ...errors import LagerError
-from ...llama import about, gpu_layers, load
+from ...llama import BackendOptions, about, gpu_layers, load
 from ...system import store_path
-from ..options import backend_options, backend_settings
-from ..settings import NAME, find_config, user_path
+from ..grammar import command as cli_command
+from ..options import backend_options, backend_settings, json_option
+from ..settings import CONFIG_NAME, find_config, user_path
+from ..show.machine import show_lines
+from ..show.terminal import present
 
 
-@click.command("doctor")
-@backend_options
-@click.option("--json", "as_json", is_flag=True)
-@click.pass_context
-def command(ctx: click.Context, as_json: bool, **given: Any) -> None:
-    """Say what would be used on this machine, and why. Exit code 1 where something is missing."""
-    options = backend_settings(given)
-    rows = [("lager-lite", __version__), ("python", f"{sys.version.split()[0]} on {platform.platform()}")]
+def _model_lines(info: ModelInfo) -> list[tuple[str, str]]:
+    kind = f"{info.architecture}, {info.quantization}, {info.n_blocks} blocks, {info.size_bytes / 1e6:.0f} MB"
+    chat = "yes" if info.chat_template else "none"
+    context = f"trained for {info.n_ctx_train} tokens; chat template: {chat}"
+    return [("model kind", kind), ("model context", context)]
+
+
+def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str, str]], Any, list[LagerError]]:
+    """Lines about this program and the model; what llama.cpp is, None where it does not load; what is missing."""
     config = find_config()
-    rows.append(("settings", str(config.path) if config else f"none: neither {NAME} here nor {user_path()}"))
+    settings = str(config.path) if config else f"none: neither {CONFIG_NAME} here nor {user_path()}"
+    rows = [("lager-lite", __version__), ("python", f"{sys.version.split()[0]} on {platform.platform()}")]
+    rows.append(("settings", settings))
     problems: list[LagerError] = []
     backend = None
     try:
-        library = load()
-        backend = about(library)
+        backend = about(load())
     except LagerError as error:
         problems.append(error)
     try:
-        located = locate_model(given["model"])
+        located = locate_model(model)
         rows.append(("model", f"{located.path} ({located.why})"))
-        info = open_model(located.path).info
-        rows.append(
-            (
-                "model kind",
-                f"{info.architecture}, {info.quantization}, {info.n_blocks} blocks, {info.size_bytes / 1e6:.0f} MB",
-            )
-        )
-        rows.append(
-            (
-                "model context",
-                f"trained for {info.n_ctx_train} tokens; chat template: {'yes' if info.chat_template else 'none'}",
-            )
-        )
-        if not problems:
+        rows += _model_lines(open_model(located.path).info)
+        if backend:
             layers = gpu_layers(load(), options.gpu_layers, located.path)
             rows.append(("gpu layers", {-1: "all", 0: "none"}.get(layers, str(layers))))
     except LagerError as error:
         problems.append(error)
-    rows += [("threads", str(options.thread_count())), ("store", str(store_path()))]
-    if as_json:
-        found = {
-            **dict(rows),
-            "backend": backend and backend.to_dict(),
-            "problems": [error.message for error in problems],
-        }
-        click.echo(json.dumps(found))
-        ctx.exit(1 if problems else 0)
-    for name, text in [*rows, *(backend.lines() if backend else ())]:
-        click.echo(f"{name:<18}{text}")
-    for error in problems:
-        click.echo(f"Error: {error.message}\nTry: {error.hint}", err=True)
-    ctx.exit(1 if problems else 0)
+    return [*rows, ("threads", str(options.thread_count())), ("store", str(store_path()))], backend, problems
+
+
+@cli_command("doctor", example="lager-lite doctor")
+@backend_options
+@json_option
+def command(json_file: str | None, **given: Any) -> None:
+    """Say what would be used on this machine, and why. The exit code is 1 where something is missing."""
+    rows, backend, problems = _examine(given["model"], backend_settings(given))
+    found = {
+        **dict(rows),
+        "backend": backend and backend.to_dict(),
+        "problems": [problem.message for problem in problems],
+    }
+    present(json_file, lambda: found, lambda: show_lines([*rows, *(backend.lines() if backend else ())]))
+    if json_file != "-":
+        for problem in problems:
+            click.echo(f"Error: {problem.message}\nTry: {problem.hint}", err=True)
+    click.get_current_context().exit(1 if problems else 0)

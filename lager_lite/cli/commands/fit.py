@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from ...data import read_items
-from ...evaluation import Plan, regroup, run_evaluation
+from ...evaluation import Plan, run_evaluation
 from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, fit_weights, gather
-from ...records import LENSES, WEIGHT_KINDS
+from ...judging import Judge
+from ...records import LENSES, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ...scoring import save_weights
-from .. import show
-from ..options import data_options, judge_options, open_judge, reason_options
-from .score import parse_map
+from ..grammar import command as cli_command
+from ..options import (
+    Given,
+    folds_option,
+    group_option,
+    items_options,
+    json_option,
+    judge_options,
+    limit_option,
+    open_judge,
+    read_given,
+    reason_options,
+    report_option,
+    seed_option,
+)
+from ..show.evaluations import fitted_facts, show_fitted
+from ..show.terminal import present, show_progress, warn
+
+_PLAN = ("kind", "lens", "like", "by_criterion", "max_state", "budget", "tolerance", "folds", "seed")
 
 
-def _plan(given: dict[str, Any]) -> FitPlan:
+def _plan(given: Given) -> FitPlan:
+    """What to fit; what is wrong in the options is said before a model loads."""
     if given["like"] and (given["by_criterion"] or given["max_state"] is not None or given["budget"] is not None):
         raise click.UsageError("--like decides everything itself: leave out --by-criterion, --max-state and --budget")
     if given["max_state"] is not None and given["budget"] is not None:
@@ -29,89 +46,64 @@ def _plan(given: dict[str, Any]) -> FitPlan:
         if given["max_state"] is not None:
             raise click.UsageError("--report needs every state: leave out --max-state (--budget draws the trade-off)")
         check_report()
-    names = ("kind", "lens", "like", "by_criterion", "max_state", "budget", "tolerance", "folds", "seed")
-    return FitPlan(**{name: given[name] for name in names})
+    return FitPlan(**{name: given[name] for name in _PLAN})
 
 
-def _show(found: Fitted, output: str) -> None:
-    weights = found.file.weights
-    click.echo(f"kind      {weights.kind}, lens {weights.lens}\nlabels    {found.items} in {found.groups} groups")
-    if found.tradeoff:
-        head = ("pass ends after state", "Spearman", "95% interval")
-        rows = [
-            (
-                str(p.state),
-                "-" if p.spearman is None else f"{p.spearman:.3f}",
-                f"[{p.interval.low:.3f}, {p.interval.high:.3f}]" if p.interval else "-",
-            )
-            for p in found.tradeoff
-        ]
-        click.echo("\n" + show.table(head, rows) + "\n")
-    top = found.file.max_state
-    if top < found.file.provenance.n_states - 1:
-        click.echo(f"states    0 to {top} of {found.file.provenance.n_states - 1}: the pass ends there")
-    if found.strength is not None:
-        click.echo(f"strength  {found.strength:g}")
-    if found.agreement is not None:
-        click.echo(
-            f"spearman  {found.agreement:.3f} (out of fold, with the strength that did best there, so a little high)"
-        )
-    click.echo(f"written   {output}")
+def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, source: str, found: Fitted) -> None:
+    run, _ = run_evaluation(judge, items, Plan(folds=plan.folds, seed=plan.seed), source=source)
+    tradeoff = [(p.state, p.spearman, p.interval) for p in found.tradeoff]
+    write_report(path, run.evaluation, run.origin, tradeoff)
 
 
-@click.command("fit")
+@cli_command("fit", example="lager-lite fit labelled.jsonl -r helpfulness -o weights.json")
 @click.argument("labelled", metavar="LABELLED")
-@judge_options
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The weights file to write.")
-@click.option("--kind", type=click.Choice(WEIGHT_KINDS), default="full", show_default=True)
-@click.option("--lens", type=click.Choice(["auto", *LENSES]), default="auto", show_default=True)
-@click.option("--like", type=click.Choice(list(PRESETS)), help="Fit as published, in place of --kind and --lens.")
-@click.option("--by-criterion", is_flag=True, help="Weights per rubric, drawn toward the common ones.")
-@click.option("--max-state", type=click.IntRange(0), help="Use no state above this one; the pass ends there.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Write the weights to this file.")
+@click.option("--kind", type=click.Choice(WEIGHT_KINDS), default="full", show_default=True, help="Kind of the weights.")
 @click.option(
-    "--budget", type=click.FloatRange(0, 1, min_open=True), help="Share of the pass that may be spent, e.g. 0.6."
+    "--lens",
+    type=click.Choice(["auto", *LENSES]),
+    default="auto",
+    show_default=True,
+    help="How states are projected: raw, with the output norm on every state, or whichever agrees better.",
+)
+@click.option("--like", type=click.Choice(list(PRESETS)), help="Fit as published, in place of --kind and --lens.")
+@click.option("--by-criterion", is_flag=True, help="Fit weights for each rubric, drawn toward the common ones.")
+@click.option("--max-state", type=click.IntRange(0), help="Use no state above this one; the pass then ends there.")
+@click.option(
+    "--budget", type=click.FloatRange(0, 1, min_open=True), help="Share of the whole pass that may be spent, e.g. 0.6."
 )
 @click.option(
     "--tolerance",
     type=click.FloatRange(0),
     default=TOLERANCE,
     show_default=True,
-    help="Spearman that --budget may lose.",
+    help="Spearman correlation that --budget may lose.",
 )
-@click.option("--cv", "folds", type=click.IntRange(2), default=5, show_default=True, help="Folds, split by group.")
-@click.option("--group", metavar="FIELD", help="Field of the rows that must stay on one side of a split.")
+@limit_option()
+@items_options
 @reason_options
-@click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items.")
-@click.option("--report", type=click.Path(dir_okay=False), help="Write a page with figures (HTML).")
-@click.option("--json", "as_json", is_flag=True)
-@data_options
-def command(labelled: str, output: str, limit: int | None, as_json: bool, **given: Any) -> None:
+@folds_option()
+@group_option
+@seed_option
+@judge_options
+@json_option
+@report_option
+def command(labelled: str, output: str, **given: Any) -> None:
     """Fit layer weights on the human scores of LABELLED, for `score -w`.
 
-    Items of one group (same source text or prompt) stay in one fold when the ridge's strength is
-    chosen, and the calibration is fitted on scores of weights that have not seen the item. Weights
-    fitted with --reason are for `score` with the same --reason.
+    Items of one group (the same source text or prompt) stay in one fold when the strength of the ridge is chosen, and
+    the calibration is fitted on scores of weights that have not seen the item. Weights that were fitted with --reason
+    are for `score` with the same --reason.
     """
     plan = _plan(given)
-    dataset = read_items(labelled, mapping=parse_map(given["mapping"]), layout=given["layout"])
-    click.echo(dataset.message, err=True)
-    items = regroup(dataset.items[:limit], given["group"]) if given["group"] else dataset.items[:limit]
+    items = read_given(labelled, given, limit=given["limit"])
     with open_judge(given, max_state=plan.max_state) as judge:
-        with show.progress(len(items) * len(judge.rubrics)) as progress:
+        with show_progress(len(items) * len(judge.rubrics)) as progress:
             data = gather(judge, items, progress)
         found = fit_weights(judge, data, plan)
         if given["report"]:
-            run, _ = run_evaluation(judge, items, Plan(folds=plan.folds, seed=plan.seed), source=labelled)
-            write_report(
-                given["report"], run.evaluation, run.origin, [(p.state, p.spearman, p.interval) for p in found.tradeoff]
-            )
+            _report(given["report"], judge, items, plan, source=labelled, found=found)
     save_weights(output, found.file)
-    for item, reason in data.failed:
-        click.echo(f"Warning: item {item} left out: {reason}", err=True)
-    for warning in found.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    if as_json:
-        facts = {**found.file.provenance.fit, "kind": found.file.weights.kind, "lens": found.file.weights.lens}
-        click.echo(json.dumps({**facts, "max_state": found.file.max_state, "written": output}))
-        return
-    _show(found, output)
+    warn(f"item {item} left out: {reason}" for item, reason in data.failed)
+    warn(found.warnings)
+    present(given["json_file"], lambda: fitted_facts(found, output), lambda: show_fitted(found, output))

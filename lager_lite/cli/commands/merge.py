@@ -7,25 +7,25 @@ from typing import Any
 import click
 
 from ...scaleout import merge_outputs
-from ..options import data_options
-from .score import open_source
+from ..grammar import command as cli_command
+from ..options import items_options, limit_option, open_given
+
+_FILE = click.Path(dir_okay=False)
 
 
-@click.command("merge")
+@cli_command("merge", example="lager-lite merge items.jsonl part1.jsonl part2.jsonl -o scores.jsonl")
 @click.argument("items", metavar="ITEMS")
 @click.argument("outputs", metavar="OUTPUT...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False), help="JSONL, CSV or TSV, as the outputs."
-)
-@click.option("-n", "--limit", type=click.IntRange(1), help="Only the first N items, as the shards.")
-@data_options
+@click.option("-o", "--output", required=True, type=_FILE, help="Write to this file, of the same kind as the outputs.")
+@limit_option()
+@items_options
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:
-    """Put the outputs of all shards of ITEMS together, in the order of ITEMS.
+    """Merge the outputs of all shards of ITEMS, in the order of ITEMS.
 
-    What comes out is what one run without --shard would have written, byte for byte. Nothing is
-    written where a judgment is missing, is there twice, or belongs to no item.
+    The merged file is byte for byte what one run without --shard would have written; give the same -n as to the
+    shards. Nothing is written where a judgment is missing, occurs twice, or belongs to no item.
     """
-    source = open_source(items, *(given[name] for name in ("mapping", "layout", "limit")))
+    source = open_given(items, given)
     merged = merge_outputs(source.items, outputs, output)
     sizes = " + ".join(map(str, merged.sizes))
     click.echo(f"{merged.rows} rows ({sizes}) of {merged.items} items written to {output}", err=True)

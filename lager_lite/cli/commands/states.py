@@ -9,22 +9,23 @@ import click
 from ...backbones import locate_model, open_model
 from ...llama import Backbone
 from ...tasks import prompts_of, write_states
+from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, chat_options, chat_settings
 
 
-@click.command("states")
+@cli_command("states", example='lager-lite states "The capital of France is" -o states.npz')
 @click.argument("prompt", metavar="PROMPT")
-@backend_options
-@chat_options
 @click.option("--chat", "as_chat", is_flag=True, help="Put the text into the chat template as the user's message.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The .npz file to write.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Write to this .npz file.")
+@chat_options
+@backend_options
 def command(prompt: str, as_chat: bool, output: str, **given: Any) -> None:
     """Write the hidden states of every layer at the last token of PROMPT.
 
-    PROMPT is a text, @FILE for a text file, or a .jsonl file of rows with `prompt` (and `id`).
-    The .npz holds, for one prompt: states float32 (L+1, n_embd), raw, row 0 the embedding; final
-    (n_embd,), state L after the output norm; tokens; logits of the last row. For n prompts the same
-    with a leading axis, tokens joined, and offsets int64 (n+1,).
+    PROMPT is a text, @FILE for a text file, or a .jsonl file of rows with `prompt` (and `id`). For one prompt, the
+    .npz file holds `states`, float32 (L+1, n_embd), unnormalized, with the embedding in row 0; `final`, (n_embd,),
+    state L after the output norm; `tokens`; and `logits`, those of the last token. For n prompts, the arrays have a
+    leading axis, the tokens are joined, and `offsets`, int64 (n+1,), says where each prompt begins.
     """
     model = str(locate_model(given["model"]).path)
     open_model(model)

@@ -1,0 +1,105 @@
+"""What commands open with their options: items, the store, and a judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import click
+
+from ...backbones import locate_model
+from ...data import Source, open_items, read_items
+from ...evaluation import regroup
+from ...judging import Judge, Store
+from ...llama import check_loads
+from ...records import Item
+from ...scaleout import Cluster, fill_store, spread
+from ...scoring import WeightsFile
+from ...system import store_path
+from ..show.terminal import show_evaluated, show_progress
+from .parsed import Given, backend_settings, chat_settings, chosen_rubrics, chosen_weights, reasoning_settings
+
+
+def read_given(
+    path: str, given: Given, *, limit: int | None = None, require: Sequence[str] = ("response",), quiet: bool = False
+) -> tuple[Item, ...]:
+    """The first `limit` items of a file, as --map, --layout and --group say.
+
+    What was found in the file is shown on stderr, unless quiet. require: fields that every row must have.
+    """
+    dataset = read_items(path, mapping=dict(given["mapping"]), layout=given.get("layout"), require=require)
+    if not quiet:
+        click.echo(dataset.message, err=True)
+    items = dataset.items[:limit]
+    return regroup(items, given["group"]) if given.get("group") else items
+
+
+def open_given(path: str, given: Given, *, quiet: bool = False) -> Source:
+    """The items of a file one by one, as --map, --layout, -n and --shard say.
+
+    What was found in the file is shown on stderr, unless quiet.
+    """
+    shard = given.get("shard")
+    keep = shard.holds if shard else None
+    source = open_items(path, dict(given["mapping"]), given["layout"], limit=given.get("limit"), keep=keep)
+    if not quiet:
+        click.echo(source.message, err=True)
+    if shard:
+        click.echo(f"shard {shard}: {source.count} items", err=True)
+    return source
+
+
+def open_store(given: Given) -> Store | None:
+    """The store, with its notice shown; None with --no-store."""
+    if given["no_store"]:
+        if given["store_path"]:
+            raise click.UsageError("give --store or --no-store, not both")
+        return None
+    store = Store(given["store_path"] or store_path())
+    if store.notice:
+        click.echo(f"Warning: {store.notice}", err=True)
+    return store
+
+
+@contextmanager
+def open_judge(
+    given: Given, weights: WeightsFile | None = None, *, cluster: Cluster | None = None, **more: Any
+) -> Iterator[Judge]:
+    """A judge, spread over the cluster where one is given. It and its store are closed at the end.
+
+    more: as Judge takes it.
+    """
+    spread_options = backend_settings(given)
+    options = cluster.here(spread_options) if cluster else spread_options
+    more.setdefault("reasoning", reasoning_settings(given))
+    store = open_store(given)
+    try:
+        model = str(locate_model(given["model"]).path)
+        more.update(chat=chat_settings(given, model), overflow=given["overflow"], options=options, store=store)
+        if given["guard"]:
+            check_loads(model, options)
+        with Judge(model, rubric=chosen_rubrics(given), weights=weights, **more) as judge:
+            for warning in judge.warnings:
+                click.echo(f"Warning: {warning}", err=True)
+            with spread(judge, cluster, spread_options) if cluster else nullcontext():
+                yield judge
+    finally:
+        if store is not None:
+            store.close()
+
+
+def open_weighted(given: Given, **more: Any) -> AbstractContextManager[Judge]:
+    """As `open_judge`, with the weights of -w where they were given."""
+    return open_judge(given, chosen_weights(given), force=given["force"], **more)
+
+
+def fill_shard(given: Given, items: Sequence[Item], judges: Iterable[AbstractContextManager[Judge]]) -> None:
+    """Read the items of --shard into the store with each of the judges, one after the other."""
+    mine = [item for item in items if given["shard"].holds(item)]
+    click.echo(f"shard {given['shard']}: {len(mine)} items", err=True)
+    for opened in judges:
+        with opened as judge:
+            with show_progress(len(mine) * len(judge.rubrics)) as progress:
+                failed = fill_store(judge, mine, progress)
+            show_evaluated(judge.counts, failed)

@@ -1,0 +1,124 @@
+"""From parsed options to the values of the library; wrong combinations are usage errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from ...backbones import open_model
+from ...judging import TEMPERATURE, Reasoning
+from ...llama import BackendOptions
+from ...prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, with_scale
+from ...scaleout import Cluster
+from ...scoring import WeightsFile, load_weights
+from ...system import is_refusing
+
+# The options of one call by the names of their parameters, as click hands them to a command.
+Given = Mapping[str, Any]
+
+_BACKEND = (
+    "gpu_layers",
+    "split_mode",
+    "main_gpu",
+    "ctx_size",
+    "batch_size",
+    "ubatch_size",
+    "threads",
+    "verbose",
+    "rpc",
+)
+_ARITHMETIC = ("flash_attn", "cache_type_k", "cache_type_v")
+_UNQUANTIZED = ("auto", "f32", "f16", "bf16")
+_SPELLED = {"side": "scores", "json_file": "json", "folds": "cv"}
+
+
+def spelled(name: str) -> str:
+    """The long option of a parameter."""
+    return "--" + _SPELLED.get(name, name.replace("_", "-"))
+
+
+def backend_settings(given: Given) -> BackendOptions:
+    """What --exact, -ngl, -c and the other backend options ask for."""
+    if given["rpc"] and is_refusing():
+        raise click.UsageError("--rpc connects to other machines: give --online too")
+    chosen = {name: given[name] for name in _BACKEND}
+    if given["exact"]:
+        return BackendOptions.exact(**chosen)
+    if given["flash_attn"] == "off" and given["cache_type_v"] not in _UNQUANTIZED:
+        raise click.UsageError("a quantized -ctv needs flash attention: leave out -fa off")
+    return BackendOptions(**chosen, **{name: given[name] for name in _ARITHMETIC})
+
+
+def chat_settings(given: Given, model: str) -> ChatTemplate:
+    """The chat template: the model file's own, or the one that the options give."""
+    try:
+        kwargs = json.loads(given["chat_template_kwargs"] or "{}")
+    except ValueError as error:
+        raise click.UsageError(f"--chat-template-kwargs is not JSON: {error}") from None
+    if not isinstance(kwargs, dict):
+        raise click.UsageError("--chat-template-kwargs must be a JSON object")
+    if given["chat_template"] is not None and given["chat_template_file"] is not None:
+        raise click.UsageError("give --chat-template or --chat-template-file, not both")
+    info = open_model(model).info
+    return resolve_chat(
+        info.chat_template,
+        text=given["chat_template"],
+        file=given["chat_template_file"],
+        special={"bos_token": info.bos_text, "eos_token": info.eos_text},
+        kwargs=kwargs,
+    )
+
+
+def chosen_rubrics(given: Given) -> list[Rubric]:
+    """The rubrics of -r, on another scale where --scale gives one."""
+    rubrics = [load_rubric(name) for name in given["rubrics"] or ("default",)]
+    return [with_scale(r, given["scale"]) for r in rubrics] if given.get("scale") else rubrics
+
+
+def chosen_weights(given: Given) -> WeightsFile | None:
+    """The weights of -w, None without it."""
+    return load_weights(given["weights"]) if given["weights"] else None
+
+
+def reasoning_settings(given: Given) -> Reasoning | None:
+    """What --reason and its companions ask for; None where a command has no such options."""
+    votes, temperature = given.get("votes"), given.get("temperature")
+    if given.get("reason") is None:
+        if votes is not None or temperature is not None:
+            raise click.UsageError("--votes and --temperature are about feedback: give --reason N too")
+        return None
+    if temperature is None:
+        temperature = TEMPERATURE if (votes or 1) > 1 else 0.0
+    if temperature == 0 and (votes or 1) > 1:
+        raise click.UsageError(f"at temperature 0 all {votes} votes are the same: leave out --temperature or --votes")
+    return Reasoning(given["reason"], votes or 1, temperature, given["seed"])
+
+
+def cluster_settings(given: Given) -> Cluster | None:
+    """The Ray cluster, None without --ray."""
+    if given["ray"] is None:
+        alone = [name for name in ("workers", "gpus_per_worker", "threads_per_worker") if given[name] is not None]
+        if alone:
+            raise click.UsageError(f"{spelled(alone[0])} belongs to --ray: give both")
+        return None
+    if given["workers"] is None:
+        raise click.UsageError("--ray needs --workers N")
+    for name, option in (("threads", "-t"), ("rpc", "--rpc"), ("reason", "--reason")):
+        if given[name]:
+            instead = ": give --threads-per-worker" if name == "threads" else ""
+            raise click.UsageError(f"{option} and --ray exclude each other{instead}")
+    if is_refusing():
+        raise click.UsageError("--ray talks to other processes over the network: give --online too")
+    return Cluster(given["workers"], given["gpus_per_worker"] or 0, given["threads_per_worker"] or 1, given["ray"])
+
+
+def check_shard(given: Given, options: Iterable[str]) -> None:
+    """Refuse options that are about figures, or about not using the store, beside --shard."""
+    asked = [name for name in ("no_store", *options) if given[name]]
+    if given["shard"] and asked:
+        raise click.UsageError(
+            f"--shard only reads into the store, and figures need all items: leave out {spelled(asked[0])}"
+        )

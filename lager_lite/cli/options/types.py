@@ -1,0 +1,80 @@
+"""Types of option values: each a name for the help and a function from text to the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ...llama import parse_servers
+from ...scaleout import parse_shard
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic to type checkers only, since click 8.5
+    """A value that `parse` makes of its text.
+
+    name: how the help shows the value. parse: raises ValueError whose text says what was expected.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value; one that was parsed before (a default) stays as it is."""
+        if not isinstance(value, (str, int, float)):
+            return value
+        try:
+            return self._parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _gpu_layers(text: str) -> int | str:
+    if text in ("auto", "all"):
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number, auto or all") from None
+
+
+def _ray_address(text: str) -> str:
+    if text in ("local", "auto") or ":" in text:
+        return text
+    raise ValueError(f"{text!r} is not an address: expected local, auto, HOST:PORT or ray://HOST:PORT")
+
+
+def _top(text: str) -> int | float:
+    try:
+        number = float(text) if "." in text else int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is neither a number of rows (1000) nor a share (0.1)") from None
+    if number <= 0 or (isinstance(number, float) and number > 1):
+        raise ValueError(f"{text!r}: expected a number of rows from 1, or a share above 0.0 and up to 1.0")
+    return number
+
+
+def _field_key(text: str) -> tuple[str, str]:
+    field, _, key = text.partition("=")
+    if not (field and key):
+        raise ValueError(f"{text!r}: expected FIELD=KEY, for instance response=answer")
+    return field, key
+
+
+def _rubric_number(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise ValueError(f"{text!r}: expected RUBRIC=NUMBER") from None
+
+
+GPU_LAYERS = Parsed("N|auto|all", _gpu_layers)
+SERVERS = Parsed("HOST:PORT[,...]", parse_servers)
+SHARD = Parsed("I/N", parse_shard)
+RAY_ADDRESS = Parsed("ADDRESS", _ray_address)
+TOP = Parsed("N|SHARE", _top)
+FIELD_KEY = Parsed("FIELD=KEY", _field_key)
+RUBRIC_NUMBER = Parsed("RUBRIC=NUMBER", _rubric_number)

@@ -1,0 +1,54 @@
+"""What `demo` found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ...judging import Ordering
+from ...records import Counts, Item, Judgment
+from .terminal import text_table
+
+# The legacy kinds for which llama.cpp has no repacked kernels on any CPU.
+_SLOW = ("Q4_1", "Q5_0", "Q5_1")
+_MEANING = {
+    "direct": "the last layer's most likely score",
+    "e_score": "the last layer's expected score",
+    "uniform": "all layers, equal weights",
+    "tuned": "all layers, fitted weights",
+}
+
+
+def show_demo(
+    found: Ordering,
+    items: Sequence[Item],
+    judgments: Sequence[Judgment],
+    counts: Counts,
+    *,
+    seconds: float,
+    on_cpu: str | None,
+) -> None:
+    """Print how often each method was right, the first text's summaries, and what it took.
+
+    on_cpu: the quantization of a model that runs on the CPU alone, None with a GPU.
+    """
+    click.echo(
+        f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n"
+    )
+    rows = [(name, _MEANING[name], f"{share:.0%}") for name, share in found.right.items()]
+    click.echo(text_table(("method", "what it reads", "right"), rows))
+    first = [(i, j) for i, j in zip(items, judgments) if i.group == items[0].group]
+    click.echo("\nThe summaries of the first text, best first:\n")
+    ranked = sorted(first, key=lambda pair: -pair[0].human[""][0])
+    rows = [(i.fields["response"][:60].replace("\n", " "), f"{i.human[''][0]:g}", f"{j.score:.2f}") for i, j in ranked]
+    click.echo(text_table(("summary", "written as", "score"), rows))
+    click.echo(
+        f"\n{len(judgments)} judgments in {seconds:.1f} s, loading included; "
+        f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated, the rest was shared or stored."
+    )
+    if on_cpu in _SLOW:
+        click.echo(
+            f"Files of kind {on_cpu} are slow on many CPUs: `lager-lite models tune` measures others here, "
+            "and keeps the fastest with --apply."
+        )

@@ -1,0 +1,70 @@
+"""What is on this machine: models, rubrics, the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+from ...backbones import MEMORY_TOKENS, CatalogEntry, LocalModel
+from ...judging import StoreInfo
+from ...prompts import Rubric, describe_scale
+from .terminal import text_table
+
+
+def _model_row(row: LocalModel) -> tuple[str, ...]:
+    if not row.judges:
+        return (row.name, f"{row.size / 1e6:,.0f}", row.architecture, row.quantization, "", "", "", "no")
+    context, memory = f"{row.context:,}", f"{row.memory / 1e6:,.0f}"
+    return (
+        row.name,
+        f"{row.size / 1e6:,.0f}",
+        row.architecture,
+        row.quantization,
+        str(row.blocks),
+        context,
+        memory,
+        "yes",
+    )
+
+
+def show_models(rows: Sequence[LocalModel]) -> None:
+    """Print a table of models; on stderr why some cannot judge, and how many can."""
+    if rows:
+        head = ("model", "MB", "architecture", "quantization", "layers", "context", "memory MB", "judges")
+        click.echo(text_table(head, [_model_row(row) for row in rows]))
+    for row in rows:
+        if row.reason:
+            click.echo(f"{row.name}: {row.reason}", err=True)
+    judging = sum(row.judges for row in rows)
+    click.echo(f"{len(rows)} models, {judging} can judge; memory is for prompts of {MEMORY_TOKENS:,} tokens", err=True)
+
+
+def show_catalog(entries: Sequence[CatalogEntry]) -> None:
+    """Print the short names of models and where each comes from."""
+    rows = [(e.name, "yes" if e.paper else "", f"{e.repo}:{e.quant}" if e.repo else e.package, e.note) for e in entries]
+    click.echo(text_table(("name", "paper", "where", "note"), rows))
+
+
+def rubric_facts(rubrics: Mapping[str, Rubric]) -> list[dict[str, object]]:
+    """The rubrics as --json prints them."""
+    return [{"rubric": n, "labels": list(r.scale.labels), "needs": list(r.required)} for n, r in rubrics.items()]
+
+
+def show_rubrics(rubrics: Mapping[str, Rubric]) -> None:
+    """Print each rubric's name, scale and needed fields."""
+    rows = [(name, describe_scale(r.scale), ", ".join(r.required)) for name, r in rubrics.items()]
+    click.echo(text_table(("rubric", "scale", "needs"), rows))
+
+
+def show_store(found: StoreInfo) -> None:
+    """Print where the store is and what it holds."""
+    lines = [("path", found.path), ("readings", found.readings), ("feedback", found.feedback), ("models", found.models)]
+    for name, value in [*lines, ("size", f"{found.bytes / 1e6:.1f} MB")]:
+        click.echo(f"{name:<10}{value}")
+
+
+def show_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Print facts, one name and value per line."""
+    for name, text in lines:
+        click.echo(f"{name:<18}{text}")

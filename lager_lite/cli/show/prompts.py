@@ -1,0 +1,23 @@
+"""Prompts as the judge reads them."""
+
+from __future__ import annotations
+
+import click
+
+from ...judging import Judge, tokenize_prompt
+from ...prompts import Rubric, describe_scale
+from ...records import Item
+
+
+def show_prompt(judge: Judge, item: Item, rubric: Rubric) -> None:
+    """Print the prompt of one item under one rubric, untrusted parts marked, with its tokens and score tokens."""
+    labels = judge.labels[rubric.name]
+    prompt = judge.rendered(item, rubric)
+    tokens = tokenize_prompt(judge.backbone, prompt, labels.lead)
+    click.echo(f"=== item {item.id}, rubric {rubric.name}, scale {describe_scale(rubric.scale)}")
+    for segment in prompt.segments:
+        click.echo(segment.text if segment.trusted else f"⟦{segment.text}⟧", nl=False)
+    click.echo(f"{prompt.lead}▮")
+    click.echo(f"--- {len(tokens.tokens)} tokens, {int(tokens.untrusted.sum())} of them untrusted (between ⟦ and ⟧)")
+    pairs = ", ".join(f"{label!r}={i}" for label, i in zip(rubric.scale.labels, labels.ids))
+    click.echo(f"--- score tokens at ▮: {pairs}")

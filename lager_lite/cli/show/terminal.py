@@ -1,0 +1,123 @@
+"""Progress, summaries, tables and JSON. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from ...errors import DataError
+from ...judging import LOW_MASS, SHOWN_FAILURES, Summary
+from ...records import Counts
+from ...stats import Interval
+from ...system import write_beside
+from ..grammar import STDOUT
+
+
+def present(json_file: str | None, document: Callable[[], object], tables: Callable[[], None] | None = None) -> None:
+    """Print a result as --json asks: its tables (None without it), its JSON ("-"), or both, the JSON to a file.
+
+    document: makes what json.dumps takes. The file appears complete or not at all; raises LagerError where it
+    cannot be written.
+    """
+    if json_file != STDOUT and tables is not None:
+        tables()
+    if json_file is None:
+        return
+    text = json.dumps(document(), allow_nan=False)
+    if json_file == STDOUT:
+        click.echo(text)
+    else:
+        write_text(json_file, text + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file, complete or not at all. Raises DataError where it cannot be written."""
+    try:
+        if Path(path).exists() and not Path(path).is_file():  # a device or a pipe, which must not be replaced
+            Path(path).write_text(text, encoding="utf-8")
+        else:
+            write_beside(path, lambda file: file.write(text), text=True)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}", "name another file") from error
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure of a table; - for None."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def span(interval: Interval | None) -> str:
+    """An interval of a table; - for None."""
+    return f"[{interval.low:.3f}, {interval.high:.3f}]" if interval else "-"
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Print each line on stderr, as a warning."""
+    for line in lines:
+        click.echo(f"Warning: {line}", err=True)
+
+
+@contextmanager
+def show_progress(total: int, unit: str = "judgment") -> Iterator[Callable[[Counts], None]]:
+    """A bar on stderr with rate and ETA; nothing where stderr is not a terminal."""
+    with tqdm(total=total, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), smoothing=0.1) as bar:
+
+        def update(counts: Counts) -> None:
+            bar.update(counts.done - bar.n)
+            if counts.generated_tokens:
+                bar.set_postfix_str(f"{counts.generated_tokens} tokens of feedback", refresh=False)
+
+        yield update
+
+
+def show_summary(result: Summary) -> None:
+    """Say on stderr what a run did."""
+    counts, rate = result.counts, result.scored / result.seconds if result.seconds > 0 else 0.0
+    click.echo(
+        f"{result.scored} judgments in {result.seconds:.1f} s ({rate:.1f}/s), {counts.stored} from the store, "
+        f"{result.failed} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
+        err=True,
+    )
+    if result.mean is not None:
+        click.echo(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}", err=True)
+    if result.low_mass:
+        click.echo(
+            f"Warning: in {result.low_mass} judgments the labels hold less than {LOW_MASS:.0%} of the probability; "
+            "there the model wants to say something else (see `mass`)",
+            err=True,
+        )
+    for judgment in result.failures:
+        where = f"{judgment.where}: " if judgment.where else ""
+        click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
+    if result.failed > len(result.failures):
+        click.echo(f"Error: and {result.failed - len(result.failures)} more; each row has its `error`", err=True)
+
+
+def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A plain table: the first column aligned left, the others right."""
+    widths = [max(len(str(r[i])) for r in [head, *rows]) for i in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = [str(c).ljust(w) if i == 0 else str(c).rjust(w) for i, (c, w) in enumerate(zip(cells, widths))]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(head), line(["-" * w for w in widths]), *map(line, rows)])
+
+
+def show_evaluated(counts: Counts, failed: Sequence[tuple[str, str]] = ()) -> None:
+    """Say on stderr what a run evaluated and which items it left out."""
+    click.echo(
+        f"{counts.done} judgments, {counts.stored} from the store; "
+        f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
+        err=True,
+    )
+    for item, reason in failed[:SHOWN_FAILURES]:
+        click.echo(f"Warning: item {item} left out: {reason}", err=True)
+    if len(failed) > SHOWN_FAILURES:
+        click.echo(f"Warning: and {len(failed) - SHOWN_FAILURES} more items left out", err=True)

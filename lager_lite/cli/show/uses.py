@@ -1,0 +1,150 @@
+"""Tables of what judgments are used for: ranking, selection, knowledge and inspection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from ...stats import Interval
+from ...tasks import Accuracy, Example, Inspection, Knower, Layer, Preferences, Selection, SelfKnowledge
+from .terminal import number, span, text_table
+
+
+def _accuracy_row(method: Accuracy) -> tuple[str, ...]:
+    gain = method.gain_interval
+    return (
+        method.method,
+        number(method.accuracy),
+        span(method.interval),
+        str(method.ties),
+        "" if method.gain is None else f"{method.gain:+.3f}",
+        f"[{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "",
+    )
+
+
+def show_ranking(result: Preferences, err: bool) -> None:
+    """Print how often each method puts the better of two responses first; err: on stderr."""
+    fitted = f"; simplex, signed and full weights fitted in {result.folds} folds" if result.folds else ""
+    click.echo(f"{result.pairs} pairs of {result.contests} instructions, {result.groups} groups{fitted}\n", err=err)
+    head = ("method", "accuracy", "95% interval", "ties", "gain on e_score", "95% interval")
+    click.echo(text_table(head, [_accuracy_row(m) for m in result.methods]), err=err)
+
+
+def _example(example: Example) -> str:
+    return (
+        f"  {example.score:.3f}  row {example.row} ({example.id}): {example.instruction}\n         {example.response}"
+    )
+
+
+def selection_rule(given: Mapping[str, Any]) -> str:
+    """The rule by which rows were kept, in words, from the options of `select`."""
+    kept = f"score at least {given['min_score']:g}" if given["top"] is None else f"the top {given['top']}"
+    shares = ", ".join(f"{name}={number:g}" for name, number in given["share"])
+    combine = given["combine"] + (f" ({shares})" if shares else "")
+    return f"{kept}; {combine} of the rubrics" + ("; duplicates left out" if given["dedupe"] else "")
+
+
+def show_selection(found: Selection) -> None:
+    """Print what was kept, what it is like, and the examples next to the cut."""
+    click.echo(
+        f"{found.chosen} of {found.rows} rows kept; {found.below} below the cut, {found.duplicates} duplicates, "
+        f"{found.failed} not judged; scores from {found.low:.3f} to {found.high:.3f}"
+        + ("" if found.cut is None else f", cut at {found.cut:.3f}")
+        + "\n"
+    )
+    rows = [(name, f"{every:.3f}", number(kept)) for name, (every, kept) in found.means.items()]
+    every, kept = found.lengths
+    rows.append(("response, characters", f"{every:.0f}", "-" if kept is None else f"{kept:.0f}"))
+    click.echo(text_table(("mean", "all judged", "kept"), rows))
+    if found.by_length is not None:
+        click.echo(f"\nSpearman correlation of the score with the length of the response: {found.by_length:+.3f}")
+    for title, examples in (("Lowest kept", found.worst_kept), ("Highest left out", found.best_dropped)):
+        if examples:
+            click.echo(f"\n{title}\n" + "\n".join(map(_example, examples)))
+
+
+def _figure(value: float | None, interval: Interval | None) -> str:
+    return f"{number(value)} {span(interval)}" if interval else number(value)
+
+
+def _knower_row(knower: Knower) -> tuple[str, ...]:
+    rule, best = knower.rule, knower.best
+    parts = [f"{p:.2f}/{r:.2f}" if p is not None else "-" for p, r in ((best.precision, best.recall),)]
+    return (
+        knower.method,
+        _figure(rule.f1, rule.interval),
+        str(rule.found),
+        _figure(best.f1, best.interval),
+        str(best.found),
+        *parts,
+        _figure(knower.curve.average, knower.curve.interval),
+    )
+
+
+def show_knowledge(result: SelfKnowledge) -> None:
+    """Print how well each method tells unanswerable questions from answerable ones."""
+    click.echo(
+        f"{result.n} questions in {result.groups} groups, {result.unanswerable} of them unanswerable; {result.folds} folds\n"
+    )
+    head = ("method", "F1, rule of 0.75", "called", "F1, best threshold", "called", "prec/recall", "average precision")
+    click.echo(text_table(head, [_knower_row(m) for m in result.methods]))
+    share = result.unanswerable / result.n
+    click.echo(f"\nCalling every question unanswerable: F1 {result.everything:.3f}, precision {share:.3f}")
+
+
+def _layer_row(layer: Layer, found: Inspection) -> tuple[str, ...]:
+    return (
+        str(layer.state),
+        *(f"{100 * p:.0f}" for p in layer.probabilities),
+        f"{layer.expected:.2f}",
+        layer.label + ("" if layer.label == found.label else " *"),
+        f"{layer.apart:.2f}",
+        "" if layer.weight is None else f"{layer.weight:+.3f}",
+        f"{layer.contribution:+.3f}",
+    )
+
+
+def show_inspections(found: Sequence[Inspection]) -> None:
+    """Print one item's layers under each rubric, an empty line between them."""
+    for place, one in enumerate(found):
+        if place:
+            click.echo()
+        show_inspection(one)
+
+
+def show_inspection(found: Inspection) -> None:
+    """Print every state of one judgment, and how its contributions add up to the score."""
+    judgment = found.judgment
+    click.echo(f"rubric {found.rubric}: score {judgment.score:.3f}, by {found.kind} weights, lens {found.lens}")
+    click.echo(
+        f"direct {judgment.direct:g}, e_score {judgment.e_score:.3f}, uniform {judgment.uniform:.3f}; the labels hold "
+        f"{judgment.mass:.1%} of the probability; {judgment.tokens} tokens\n"
+    )
+    head = ("state", *(f"%{label}" for label in found.labels), "expected", "label", "apart", "weight", "contribution")
+    final = (
+        "final",
+        *(f"{100 * p:.0f}" for p in found.probabilities),
+        f"{judgment.raw_score:.2f}",
+        found.label,
+        "",
+        "",
+        "",
+    )
+    click.echo(text_table(head, [*(_layer_row(layer, found) for layer in found.layers), final]))
+    if found.settled is None:
+        settled = f"the last state does not: it says {found.layers[-1].label}"
+    else:
+        settled = f"every state from {found.settled} on does"
+    apart = sum(layer.label != found.label for layer in found.layers)
+    click.echo(
+        f"\n* {apart} of {len(found.layers)} states alone would not say {found.label}; {settled}. Their expected scores spread "
+        f"by {found.spread:.2f} (standard deviation)."
+    )
+    added = sum(layer.contribution for layer in found.layers)
+    bias = f" {found.bias:+.3f} (bias)" if found.bias else ""
+    after = "" if judgment.score == judgment.raw_score else f", calibrated {judgment.score:.3f}"
+    click.echo(f"{found.middle:g} (middle) {added:+.3f} (states){bias} = {judgment.raw_score:.3f}{after}")
+    strongest = sorted(found.layers, key=lambda layer: -abs(layer.contribution))[:5]
+    click.echo("largest contributions: " + ", ".join(f"state {s.state} {s.contribution:+.3f}" for s in strongest))
