@@ -45,7 +45,7 @@ def test_rows_carry_the_feedback_and_are_the_same_bytes_from_the_store(run):
 def test_eval_sets_direct_and_reasoning_side_by_side_with_their_cost(run):
     path = run.folder / "e.json"
     own = ("--store", run.folder / "own.sqlite")
-    done = run("eval", "--reason", 7, "--kind", "signed", "--json", path, *own)
+    done = run("eval", "--reason", 7, "--kind", "signed", f"--json={path}", *own)
     assert done.exit_code == 0, done.output
     assert "\nDirect against reasoning (up to 7 tokens, greedy), 12 judgments in both, Spearman\n" in done.stdout
     head, _, *rows = done.stdout.partition("Spearman\n\nmethod   direct")[2].partition("\n\n")[0].splitlines()
