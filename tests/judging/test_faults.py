@@ -287,7 +287,7 @@ def test_items_that_vanish_are_one_clear_error_and_what_was_read_is_kept(run, ex
     delete = "import os\nimport lager_lite.cli.commands.score as s\nopen_judge = s.open_judge\n"
     delete += "def late(*a, **k):\n    os.unlink('in.jsonl')\n    return open_judge(*a, **k)\ns.open_judge = late\n"
     code, _, err = done(run.start(code=delete))
-    assert code == 1 and errors(err)[0] == "Error: in.jsonl: is gone: No such file or directory"
+    assert code == 1 and errors(err)[0] == "Error: in.jsonl: cannot be read again: No such file or directory"
     (run.folder / "in.jsonl").write_bytes(text)
     finishes(run, expected, 0)
 
