@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -77,3 +81,35 @@ def test_readings_of_another_attention_are_not_taken_from_the_store(tiny_model, 
             settings = judge.settings()
     assert len(set(keys)) == 3 and keys[0] == keys[3]
     assert "attention" not in settings  # weights fit both
+
+
+RATIOS = (1, 4, 8, 17, 32, 48, 71, 128)
+_CHILD = """
+import sys, json, numpy as np
+sys.path[:] = json.loads(sys.argv[1])
+from lager_lite.llama import Backbone, BackendOptions
+def states(threads, flash_attn, **more):
+    with Backbone(sys.argv[2], BackendOptions(threads=threads, flash_attn=flash_attn, **more)) as backbone:
+        rng = np.random.default_rng(3)
+        tokens = [rng.integers(3, backbone.n_vocab, n).astype(np.int32) for n in (1, 2, 3, 7, 16, 64)]
+        return [backbone.read_states([one])[0].states for one in tokens]
+floats = {"cache_type_k": "f32", "cache_type_v": "f32"}
+plain = states(2, "off", **floats)
+for threads in (1, 2, 4, 16):
+    own = states(threads, "on", **floats)
+    for left, right in zip(plain, own):
+        assert (abs(left - right) <= 2e-3 * abs(left).max(axis=-1, keepdims=True)).all(), threads
+"""
+
+
+@ordered
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_many_query_heads_on_one_key_value_head_end_in_time(tmp_path, ratio):
+    """Falcon-7B has 71 query heads on one key-value head, StarCoder 48: the search for a block's rows never ended above 16.
+
+    A child process runs it, since what hangs inside the library cannot be interrupted.
+    """
+    path = write_tiny_model(tmp_path / "m.gguf", "llama", heads=(ratio, 1, 16), n_blocks=2)
+    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -41,6 +41,7 @@ def write_tiny_model(
     seed: int = 0,
     n_blocks: int | None = None,
     n_embd: int = 64,
+    heads: tuple[int, int, int] | None = None,
     rope_scaling: str | None = None,
     tied: bool | None = None,
     ftype: str = "F32",
@@ -49,18 +50,21 @@ def write_tiny_model(
     """Write a tiny model of a family (a key of FAMILIES) and return its path.
 
     vocab_from: a GGUF file whose tokenizer is copied, None for a built-in byte-level BPE of 266
-    tokens; rope_scaling: one of ROPE_SCALINGS; tied: whether the head shares the embeddings (None:
+    tokens; heads: query heads, key-value heads and dimensions of a head, None for the family's;
+    rope_scaling: one of ROPE_SCALINGS; tied: whether the head shares the embeddings (None:
     as the family usually does); ftype: type of the matrices ("F32", "F16", "BF16", "Q8_0", "Q4_0",
     ...); overrides: further metadata, full keys, a value of None drops the key.
     """
     family = FAMILIES[architecture]
     writer = GGUFWriter(str(path), family.architecture)
     n_vocab = _copy_vocabulary(writer, vocab_from) if vocab_from else _byte_vocabulary(writer)
-    head_dim = family.head_dim or n_embd // N_HEAD
-    sizes = Sizes(n_embd, n_vocab, N_HEAD, family.n_kv, head_dim, N_FF)
+    n_head, n_kv, head_dim = heads or (N_HEAD, family.n_kv, family.head_dim or n_embd // N_HEAD)
+    sizes = Sizes(n_embd, n_vocab, n_head, n_kv, head_dim, N_FF)
     n_blocks = family.n_blocks if n_blocks is None else n_blocks
     settings = _settings(family, sizes, n_blocks)
     settings |= _rope_settings(family.architecture, rope_scaling)
+    if heads:
+        settings |= {f"{family.architecture}.attention.{name}_length": head_dim for name in ("key", "value")}
     settings |= {"general.file_type": int(_file_type(ftype)), "general.name": "random weights"}
     settings |= overrides or {}
     for key, value in settings.items():
