@@ -129,7 +129,7 @@ def test_a_cache_that_cannot_be_written_stops_nothing(cache, tiny_model) -> None
 
 
 def test_the_guard_can_be_turned_off(invoke, cache, tiny_model, monkeypatch) -> None:
-    monkeypatch.setattr("lager_lite.cli.options.check_loads", lambda *_: pytest.fail("the guard was asked"))
+    monkeypatch.setattr("lager_lite.cli.options.judging.check_loads", lambda *_: pytest.fail("the guard was asked"))
     arguments = ["score", "-", "-m", str(tiny_model), "--no-store"]
     assert invoke(*arguments, "--no-guard", stdin=ROW).exit_code == 0
     monkeypatch.setenv("LAGER_LITE_GUARD", "off")
