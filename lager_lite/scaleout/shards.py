@@ -1,9 +1,9 @@
-"""The same job on several machines without anything that ties them together.
+"""The same job on several machines that know nothing of each other.
 
-A shard is the part of the items whose group falls into it by a hash that is the same everywhere, so
-that items that share a prefix stay on one machine. Its items keep the input's order. A group is never
-split, so shards are as even as groups are small. What the shards wrote is put together again in the
-input's order, and must be there exactly once.
+Items are dealt to shards by a hash of their group, which is the same on every machine, so that items that share a
+prefix stay together. The items of a shard keep the order of the input. A group is never split, so the shards are
+of even size only where the groups are small. Merging puts the outputs of all shards into the order of the input and
+checks that every judgment is there exactly once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Shard:
-    """Number `index` (from 1) of `count` shards."""
+    """One of several shards.
+
+    index: its number, from 1 to `count`.
+    count: how many shards there are.
+    """
 
     index: int
     count: int
@@ -53,7 +57,7 @@ def parse_shard(text: str) -> Shard:
     """The shard that "2/4" names. Raises ValueError for anything else."""
     index, slash, count = text.partition("/")
     if not (slash and index.isascii() and index.isdigit() and count.isascii() and count.isdigit()):
-        raise ValueError(f"{text!r} is no shard: expected i/n, for instance 2/4")
+        raise ValueError(f"{text!r} is not a shard: expected i/n, for instance 2/4")
     return Shard(int(index), int(count))
 
 
@@ -74,7 +78,13 @@ def fill_store(
 
 @dataclass(frozen=True)
 class Merged:
-    """rows: written; items: of the input; rubrics: in the order of the output; sizes: rows of each part."""
+    """What was merged.
+
+    rows: number of rows written.
+    items: number of items of the input.
+    rubrics: their names, in the order of the output.
+    sizes: number of rows of each output.
+    """
 
     rows: int
     items: int

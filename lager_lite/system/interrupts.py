@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM: the first lets the batch in flight be stored, the second stops at once.
+"""Ctrl-C and SIGTERM: the first one finishes and stores the current batch, a second one stops immediately.
 
-Outside a batch the first one stops at once, too. Python's own handlers wait until a call into compiled
+Outside a batch the first one stops immediately, too. Python's own handlers wait until a call into compiled
 code returns, and loading a model or evaluating a batch are such calls; so a thread sees every signal
 as it comes, says so, and ends the process where nothing else does.
 """
@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 GRACE = 1.0
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
-_LATER = "Stopping when this batch is stored; once more stops at once."
-_KILLED = "Stopped at once: the batch in flight is lost, what was stored before is kept."
+_LATER = "Stopping: the current batch is finished and stored first; a second signal stops immediately."
+_KILLED = "Stopped immediately: the current batch is lost; everything stored before it is kept."
 
 
 class Interrupted(KeyboardInterrupt):

@@ -22,8 +22,12 @@ WAIT = "import hashlib, sys\nprint('ready', flush=True)\nhashlib.pbkdf2_hmac('sh
 @pytest.mark.parametrize(
     ("block", "signals", "said"),
     [
-        ("watching()", 1, "Stopped at once"),
-        ("watching(), signals_held()", 2, "Stopping when this batch is stored; once more stops at once."),
+        ("watching()", 1, "Stopped immediately"),
+        (
+            "watching(), signals_held()",
+            2,
+            "Stopping: the current batch is finished and stored first; a second signal stops immediately.",
+        ),
     ],
     ids=["one outside a batch", "two inside"],
 )
@@ -65,7 +69,10 @@ def test_one_signal_inside_a_batch_waits_for_its_end():
         check=True,
     )
     assert found.stdout == "stored\nSIGTERM 143\n"
-    assert found.stderr == "\nStopping when this batch is stored; once more stops at once.\n"
+    assert (
+        found.stderr
+        == "\nStopping: the current batch is finished and stored first; a second signal stops immediately.\n"
+    )
 
 
 def test_handlers_are_as_before_when_the_block_has_ended():
