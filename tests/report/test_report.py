@@ -10,9 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from lager_lite.cli import main
 from lager_lite.errors import LagerError, OutputError
 from lager_lite.evaluation.evaluate import evaluate
 from lager_lite.report import check_report, page
@@ -122,12 +120,12 @@ def test_an_evaluation_without_a_fitted_method_has_a_page(found):
     assert "No fitted method has a correlation with people here." in text and "Shorter passes" not in text
 
 
-def test_a_missing_matplotlib_is_said_before_any_file_is_opened(monkeypatch, tmp_path):
+def test_a_missing_matplotlib_is_said_before_any_file_is_opened(invoke, monkeypatch, tmp_path):
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "matplotlib" else real(name, *a))
     with pytest.raises(LagerError):
         check_report()
-    done = CliRunner().invoke(main, ["eval", "none.jsonl", "-m", "none.gguf", "--report", str(tmp_path / "r.html")])
+    done = invoke("eval", "none.jsonl", "-m", "none.gguf", "--report", tmp_path / "r.html")
     assert (done.exit_code, done.stderr) == (
         1,
         "Error: a report needs matplotlib, which is not installed\nTry: pip install 'lager-lite[report]'\n",
