@@ -18,7 +18,7 @@ CLICK = ".".join(version("click").split(".")[:2])
 
 def commands_page() -> str:
     """The whole page, the same on every terminal."""
-    root = click.Context(main, info_name="lager-lite", terminal_width=WIDTH, **main.context_settings)
+    root = click.Context(main, info_name="lager-lite", terminal_width=WIDTH)
     parts = [
         "# Commands",
         "The help of every command, as `--help` prints it. "

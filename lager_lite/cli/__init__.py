@@ -77,7 +77,7 @@ class LazyGroup(Group):
             ctx.exit(1)
 
 
-@click.group(cls=LazyGroup, example="lager-lite demo", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, example="lager-lite demo")
 @click.version_option(__version__, prog_name="lager-lite")
 def main() -> None:
     """A local judge: continuous scores from every layer of a frozen GGUF model.

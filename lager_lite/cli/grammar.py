@@ -16,6 +16,7 @@ import click
 HEADINGS = ("Items", "Weights", "Prompt", "Feedback", "Folds", "Randomness", "Backend", "Store", "Cluster", "Results")
 STDOUT = "-"
 _JSON = "--json"
+_HELP = ("-h", "--help")
 
 
 class SharedOption(click.Option):
@@ -46,6 +47,10 @@ class Command(click.Command):
     def __init__(self, *names: Any, example: str = "", **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.example = example
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """-h and --help, whatever the context that the command is called in."""
+        return list(_HELP)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's, with a bare `--json` kept from taking the argument behind it as its file."""
@@ -91,6 +96,10 @@ class Group(click.Group):
     def __init__(self, *names: Any, example: str = "", **attributes: Any) -> None:
         super().__init__(*names, **attributes)
         self.example = example
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:
+        """-h and --help, whatever the context that the command is called in."""
+        return list(_HELP)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
