@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json
+from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run
 from ...fitting import PRESETS
 from ...records import WEIGHT_KINDS, Item
 from ...report import check_report, write_report
@@ -35,7 +35,7 @@ from ..options import (
     weights_options,
 )
 from ..show.evaluations import show_evaluation, show_reasoning
-from ..show.terminal import show_evaluated, show_progress, warn, write_text
+from ..show.terminal import show_evaluated, show_progress, warn
 
 
 def _plan(given: Given) -> Plan:
@@ -73,7 +73,7 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
             show_reasoning(direct, run, compare(direct, run, seed=given["seed"]))
     warn(run.evaluation.warnings)
     if given["json_file"] not in (None, STDOUT):
-        write_text(given["json_file"], run_json(run))
+        save_run(given["json_file"], run)
     if given["report"]:
         write_report(given["report"], run.evaluation, run.origin)
 

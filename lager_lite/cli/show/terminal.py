@@ -6,12 +6,10 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 from tqdm import tqdm
 
-from ...errors import DataError
 from ...judging import LOW_MASS, SHOWN_FAILURES, Summary
 from ...records import Counts
 from ...stats import Interval
@@ -22,7 +20,7 @@ from ..grammar import STDOUT
 def present(json_file: str | None, document: Callable[[], object], tables: Callable[[], None] | None = None) -> None:
     """Print a result as --json asks: its tables (None without it), its JSON ("-"), or both, the JSON to a file.
 
-    document: makes what json.dumps takes. The file appears complete or not at all; raises LagerError where it
+    document: makes what json.dumps takes. The file appears complete or not at all; raises OutputError where it
     cannot be written.
     """
     if json_file != STDOUT and tables is not None:
@@ -33,18 +31,7 @@ def present(json_file: str | None, document: Callable[[], object], tables: Calla
     if json_file == STDOUT:
         click.echo(text)
     else:
-        write_text(json_file, text + "\n")
-
-
-def write_text(path: str, text: str) -> None:
-    """Write a file, complete or not at all. Raises DataError where it cannot be written."""
-    try:
-        if Path(path).exists() and not Path(path).is_file():  # a device or a pipe, which must not be replaced
-            Path(path).write_text(text, encoding="utf-8")
-        else:
-            write_beside(path, lambda file: file.write(text), text=True)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}", "name another file") from error
+        write_beside(json_file, lambda file: file.write(text + "\n"), text=True)
 
 
 def number(value: float | None, digits: int = 3) -> str:
