@@ -19,7 +19,7 @@ from lager_lite.system.offline import OfflineError, refusing
 ROOT = Path(__file__).resolve().parents[2]
 ROW = '{"id": "a", "response": "R"}\n'
 TOML = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
-WITHOUT_A_MODEL = ("compare", "merge", "data", "rubrics", "store", "models", "backend", "completion")
+WITHOUT_A_MODEL = ("docs", "compare", "merge", "data", "rubrics", "store", "models", "backend", "completion")
 # What a person does with the program, in one process: every line is a command.
 SESSION = """
 import json, sys
@@ -137,16 +137,16 @@ def test_refusing_nests_and_ends_with_the_outermost_block():
 
 
 def test_a_command_that_would_reach_out_ends_with_an_error_unless_online(tmp_path, tiny_model, monkeypatch):
-    import lager_lite.cli.commands.score as score
+    import lager_lite.cli.options.judging as inputs
 
-    read = score.open_items
+    read = inputs.open_items
 
     def reaching(*arguments, **named):
         socket.socket().close()
         return read(*arguments, **named)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(score, "open_items", reaching)
+    monkeypatch.setattr(inputs, "open_items", reaching)
     (tmp_path / "good.toml").write_text(TOML)
     arguments = ["score", "-", "-m", str(tiny_model), "-r", "good.toml", "--no-store", "--no-guard"]
     done = CliRunner().invoke(main, arguments, input=ROW, catch_exceptions=False)
