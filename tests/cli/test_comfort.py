@@ -85,20 +85,7 @@ def test_nothing_is_coloured_on_a_terminal_either(tmp_path, tiny_model):
     (tmp_path / "in.jsonl").write_text("".join(json.dumps({"id": i, "response": f"n {i}"}) + "\n" for i in range(20)))
     (tmp_path / "r.toml").write_text('scale = "1-5"\ncriterion = "Good?"\ntemplate = "{sections} {criterion}"\n')
     shown = b""
-    score = [
-        "score",
-        "in.jsonl",
-        "-m",
-        str(tiny_model),
-        "-r",
-        "r.toml",
-        "-t",
-        "1",
-        "--no-store",
-        "--no-guard",
-        "-o",
-        "out.jsonl",
-    ]
+    score = f"score in.jsonl -m {tiny_model} -r r.toml -t 1 --no-store --no-guard -o out.jsonl".split()
     for arguments in (score, ["rubrics", "list"], ["score", "--help"], ["score", "missing.jsonl"]):
         parent, child = pty.openpty()
         process = subprocess.Popen(

@@ -138,19 +138,7 @@ def test_flag_injection_marks_rows_and_changes_no_score(
     Path("r.toml").write_text('scale = "1-5"\ncriterion = "Good?"\ntemplate = "{sections} {criterion}"\n')
 
     def score(*arguments: str) -> tuple[list[dict], str]:
-        command = [
-            "score",
-            "in.jsonl",
-            "-m",
-            str(tiny_model),
-            "-r",
-            "r.toml",
-            "--no-store",
-            "--no-guard",
-            "-t",
-            "1",
-            *arguments,
-        ]
+        command = [*f"score in.jsonl -m {tiny_model} -r r.toml --no-store --no-guard -t 1".split(), *arguments]
         done = invoke(*command)
         assert done.exit_code == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()], done.stderr

@@ -100,21 +100,7 @@ def test_the_same_command_twice_gives_the_same_bytes(tmp_path, tiny_model, monke
     (tmp_path / "in.jsonl").write_text("".join(rows))
     (tmp_path / "r.toml").write_text('scale = "1-5"\ncriterion = "Good?"\ntemplate = "{sections} {criterion}"\n')
     for name in ("a.jsonl", "b.jsonl"):
-        command = [
-            "score",
-            "in.jsonl",
-            "-m",
-            str(tiny_model),
-            "-r",
-            "r.toml",
-            "--no-store",
-            "--no-guard",
-            "-t",
-            "2",
-            "--per-layer",
-            "-o",
-            name,
-        ]
+        command = [*f"score in.jsonl -m {tiny_model} -r r.toml --no-store --no-guard -t 2 --per-layer -o".split(), name]
         assert CliRunner().invoke(main, command, catch_exceptions=False).exit_code == 0
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
     assert len((tmp_path / "a.jsonl").read_bytes().splitlines()) == 60
