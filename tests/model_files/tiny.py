@@ -57,7 +57,7 @@ def write_tiny_model(
     """
     family = FAMILIES[architecture]
     writer = GGUFWriter(str(path), family.architecture)
-    n_vocab = _copy_vocabulary(writer, vocab_from) if vocab_from else _byte_vocabulary(writer)
+    n_vocab = copy_vocabulary(writer, vocab_from) if vocab_from else _byte_vocabulary(writer)
     n_head, n_kv, head_dim = heads or (N_HEAD, family.n_kv, family.head_dim or n_embd // N_HEAD)
     sizes = Sizes(n_embd, n_vocab, n_head, n_kv, head_dim, N_FF)
     n_blocks = family.n_blocks if n_blocks is None else n_blocks
@@ -205,7 +205,8 @@ def _byte_vocabulary(writer: GGUFWriter) -> int:
     return len(tokens)
 
 
-def _copy_vocabulary(writer: GGUFWriter, source: str | Path) -> int:
+def copy_vocabulary(writer: GGUFWriter, source: str | Path) -> int:
+    """Copy the tokenizer and the chat template of a GGUF file; returns the number of tokens."""
     header = read_header(source)
     for key, entry in header.entries.items():
         if not key.startswith("tokenizer."):
