@@ -181,11 +181,13 @@ class Judge:
 
     def settings(self) -> dict[str, str]:
         """Return the settings of llama.cpp that change layer logits, by name."""
-        options = self.options
+        options, layers = self.options, self.backbone.gpu_layers
+        steady = {"steady": f"{options.batch(layers)}, {options.ubatch(layers)}"} if options.steady else {}
         return {
             "flash_attn": options.flash_attn,
             "cache_type_k": options.cache_type_k,
-            "cache_type_v": options.value_cache_type(self.backbone.gpu_layers),
+            "cache_type_v": options.value_cache_type(layers),
+            **steady,
         }
 
     def provenance(self, **fit: object) -> Provenance:

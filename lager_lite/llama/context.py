@@ -18,7 +18,7 @@ from .ahead import ahead
 from .library import Library
 from .native_tap import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
-from .schedule import Step, plan, plan_alone
+from .schedule import Step, plan, plan_alone, plan_steady
 
 AnyContext = TypeVar("AnyContext", bound="Context")
 
@@ -139,6 +139,8 @@ class Context:
     def _plan(self, prompts: Sequence[np.ndarray]) -> PythonGenerator[Step, None, None]:
         if not self.backbone.can_share:
             return plan_alone(prompts, self.capacity)
+        if self.backbone.options.steady:
+            return plan_steady(prompts, self.capacity)
         # What is served from elsewhere may be a CPU, whose attention follows the order of the cells.
         ordered = not self.backbone.gpu_layers or bool(self.backbone.options.rpc)
         return plan(prompts, self.capacity, self.backbone.options.leaves(), ordered=ordered)
@@ -191,17 +193,18 @@ class Context:
 
         llama.cpp multiplies one row with another kernel than several rows, and the results may differ in the last
         bit: a prompt would depend on whether another one ends in the same decode. A step of one token therefore gets
-        a second token in a sequence of its own.
+        a second token in a sequence of its own, and with `steady` every step is filled up to one size in this way.
         """
         if not self.backbone.can_share or self.capacity < LEAST_ROWS:
             return rows, step
-        if len(step.tokens) == 1:
+        missing = (self.capacity if self.backbone.options.steady else LEAST_ROWS) - len(step.tokens)
+        if missing > 0:
             other = MAX_LEAVES if MAX_LEAVES not in step.sequences[0] else MAX_LEAVES - 1
             step = replace(
                 step,
-                tokens=np.repeat(step.tokens, LEAST_ROWS),
-                positions=np.append(step.positions, np.zeros(LEAST_ROWS - 1, step.positions.dtype)),
-                sequences=step.sequences + ((other,),) * (LEAST_ROWS - 1),
+                tokens=np.append(step.tokens, np.repeat(step.tokens[-1:], missing)),
+                positions=np.append(step.positions, np.arange(missing, dtype=step.positions.dtype)),
+                sequences=step.sequences + ((other,),) * missing,
             )
         if 0 < len(rows) < LEAST_ROWS:
             more = np.setdiff1d(np.arange(len(step.tokens)), rows)[-(LEAST_ROWS - len(rows)) :]

@@ -11,7 +11,7 @@ FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 # llama.cpp has room for 256 sequences; more than 64 prompts in one step were not faster.
 MAX_LEAVES = 64
-CPU_BATCH, GPU_BATCH = 512, 2048
+CPU_BATCH, GPU_BATCH, STEADY_BATCH = 512, 2048, 256
 """Tokens in one decode, and in one graph, where nothing else is asked for. A small decode leaves a large GPU
 idle between its kernels; on a CPU more than 512 tokens at a time were not faster."""
 
@@ -32,6 +32,8 @@ class BackendOptions:
     - `main_gpu`: the number of the GPU that is used where the model is not split.
     - `verbose`: whether to show llama.cpp's log.
     - `rpc`: servers ("host:port") whose devices are used like GPUs of this machine.
+    - `steady`: whether every prompt is evaluated in pieces of `batch` tokens, each alone in its decode and filled up
+      to that size, so that nothing that is computed for a prompt depends on other prompts.
 
     cache_type_v "auto" is bf16 where everything runs on the CPU with flash attention and an f16 K cache, else f16.
     With two different types llama.cpp's CPU attention visits the keys of every row one by one, in the order of the
@@ -52,6 +54,7 @@ class BackendOptions:
     main_gpu: int = 0
     verbose: bool = False
     rpc: tuple[str, ...] = ()
+    steady: bool = False
 
     @classmethod
     def exact(cls, **changes: Any) -> BackendOptions:
@@ -68,11 +71,16 @@ class BackendOptions:
 
     def batch(self, gpu_layers: int) -> int:
         """Return the tokens of one decode where `gpu_layers` blocks lie on a GPU; at least 1."""
-        return max(1, self.batch_size or (GPU_BATCH if gpu_layers else CPU_BATCH))
+        return max(1, self.batch_size or self._usual(gpu_layers))
 
     def ubatch(self, gpu_layers: int) -> int:
         """Return the tokens of one graph where `gpu_layers` blocks lie on a GPU; at most those of one decode."""
-        return min(self.ubatch_size or (GPU_BATCH if gpu_layers else CPU_BATCH), self.batch(gpu_layers))
+        return min(self.ubatch_size or self._usual(gpu_layers), self.batch(gpu_layers))
+
+    def _usual(self, gpu_layers: int) -> int:
+        if self.steady:
+            return STEADY_BATCH
+        return GPU_BATCH if gpu_layers else CPU_BATCH
 
     def leaves(self) -> int:
         """Return the most prompts that one decode may finish.

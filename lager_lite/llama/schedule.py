@@ -144,6 +144,37 @@ def plan(
         yield builder.flush(0)
 
 
+def plan_steady(prompts: Sequence[np.ndarray], rows: int) -> Generator[Step, None, None]:
+    """Yield steps in which nothing depends on a prompt's company.
+
+    Every prompt is cut behind each multiple of `rows` tokens. A step holds one piece of one prompt, behind
+    all its pieces before, in sequence 1; the caller fills it up to `rows` tokens. So what is computed in a step
+    is a function of that prompt's tokens alone. Pieces that prompts share as a whole are evaluated once.
+    """
+    order, shared = sort_prompts(prompts)
+    starts = (shared // rows * rows).tolist()
+    first = 0
+    while first < len(order):
+        tokens = prompts[order[first]]
+        end = first + 1
+        while end < len(order) and shared[end] == len(prompts[order[end]]):
+            end += 1
+        for start in range(starts[first], len(tokens), rows):
+            part = np.asarray(tokens[start : start + rows], dtype=np.int32)
+            stop = start + len(part)
+            last = stop == len(tokens)
+            following = starts[end] if end < len(order) else 0
+            yield Step(
+                tokens=part,
+                positions=np.arange(start, stop, dtype=np.int32),
+                sequences=((1,),) * len(part),
+                copies=((1, start),) if start else (),
+                outputs=tuple((len(part) - 1, int(i)) for i in order[first:end]) if last else (),
+                carry=(1, following if last else stop),
+            )
+        first = end
+
+
 def plan_alone(prompts: Sequence[np.ndarray], capacity: int) -> Generator[Step, None, None]:
     """Yield steps that evaluate each prompt from its first token, one after the other.
 

@@ -110,7 +110,8 @@ def _changes(base: BackendOptions, n: int) -> Iterator[tuple[str, BackendOptions
     for count in sorted({1, 2, max(1, threads // 2), threads} - {threads}):
         yield f"{count} thread{'s' * (count > 1)}", replace(base, threads=count), [straight]
     for size in BATCHES:
-        if size != base.batch_size:
+        # With `steady` the size of the pieces is a setting that changes scores, and not a matter of speed.
+        if size != base.batch_size and not base.steady:
             yield (
                 f"batches of {size}",
                 replace(base, batch_size=size, ubatch_size=min(size, base.ubatch_size or size)),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lager_lite.llama.schedule import common_prefix, plan, plan_alone, sort_prompts, unique_tokens
+from lager_lite.llama.schedule import common_prefix, plan, plan_alone, plan_steady, sort_prompts, unique_tokens
 
 
 def arrays(*prompts):
@@ -121,3 +121,29 @@ def test_a_plan_without_the_order_of_cells_sees_the_same_tokens_in_fewer_steps()
         found[ordered] = (len(steps), evaluated)
     assert found[True][1] == found[False][1] == unique_tokens(prompts)
     assert found[False][0] < found[True][0]
+
+
+def test_a_steady_plan_cuts_every_prompt_at_multiples_and_shares_whole_pieces():
+    long = list(range(10, 20))
+    prompts = arrays([*long, 1], [*long[:7], 2], long[:4], [5], [*long, 1])
+    steps = list(plan_steady(prompts, 4))
+    assert [(s.tokens.tolist(), s.positions[0], s.copies, s.outputs, s.carry) for s in steps] == [
+        ([5], 0, (), ((0, 3),), (1, 0)),
+        ([10, 11, 12, 13], 0, (), ((3, 2),), (1, 4)),
+        ([14, 15, 16, 2], 4, ((1, 4),), ((3, 1),), (1, 4)),
+        ([14, 15, 16, 17], 4, ((1, 4),), (), (1, 8)),
+        ([18, 19, 1], 8, ((1, 8),), ((2, 0), (2, 4)), (1, 0)),
+    ]
+    seen, _ = simulate(steps, 4, 1)
+    assert seen == {i: p.tolist() for i, p in enumerate(prompts)}
+
+
+def test_a_steady_plan_makes_the_same_steps_of_a_prompt_in_any_company():
+    rng = np.random.default_rng(1)
+    prompts = [rng.integers(0, 2, rng.integers(1, 30)).astype(np.int32) for _ in range(60)]
+    seen, _ = simulate(list(plan_steady(prompts, 6)), 6, 1)
+    assert seen == {i: p.tolist() for i, p in enumerate(prompts)}
+    pieces = {(p.tobytes(), start) for p in prompts for start in range(0, len(p), 6)}
+    for step in plan_steady(prompts, 6):
+        for _, index in step.outputs:
+            assert (prompts[index].tobytes(), int(step.positions[0])) in pieces

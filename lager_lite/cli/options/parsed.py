@@ -29,6 +29,7 @@ _BACKEND = (
     "threads",
     "verbose",
     "rpc",
+    "steady",
 )
 _ARITHMETIC = ("flash_attn", "cache_type_k", "cache_type_v")
 _UNQUANTIZED = ("auto", "f32", "f16", "bf16")
@@ -41,9 +42,11 @@ def spelled(name: str) -> str:
 
 
 def backend_settings(given: Given) -> BackendOptions:
-    """What --exact, -ngl, -c and the other backend options ask for."""
+    """What --exact, --steady, -ngl, -c and the other backend options ask for."""
     if given["rpc"] and is_refusing():
         raise click.UsageError("--rpc connects to other machines: give --online too")
+    if given["steady"] and given.get("reason"):
+        raise click.UsageError("--steady is about scores, and --reason writes texts together: leave one out")
     chosen = {name: given[name] for name in _BACKEND}
     if given["exact"]:
         return BackendOptions.exact(**chosen)

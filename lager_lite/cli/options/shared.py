@@ -259,6 +259,12 @@ backend_options = _all(
         help="Number format of the values in the KV cache.",
     ),
     _option("Backend", "--exact", is_flag=True, help="The most exact arithmetic: short for -fa off -ctk f32 -ctv f32."),
+    _option(
+        "Backend",
+        "--steady",
+        is_flag=True,
+        help="Evaluate every prompt apart, in pieces of -b tokens (256): other prompts and their order change no bit.",
+    ),
     _option("Backend", "-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
     _offline_option,
     _guard_option,
