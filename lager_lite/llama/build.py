@@ -21,6 +21,7 @@ from pathlib import Path
 from ..errors import BackendError
 from .library import SUPPORTED_VERSIONS
 from .patching import apply_series
+from .proof import prove
 
 VERSION = SUPPORTED_VERSIONS[-1]
 SDIST = f"llama_cpp_python-{VERSION}"
@@ -87,7 +88,8 @@ def build(request: BuildRequest, say: Callable[[str], None] = lambda _: None) ->
         wheel = _wheel(source, request.wheel or folder / "wheel", request)
         if request.wheel is not None:
             return Built(version, wheel)
-        say("installing")
+        say("trying the new library in a process of its own")
+        say(f"a tiny model gives the states that it should on {prove(wheel, folder)}; installing")
         _pip(["install", "--no-deps", "--force-reinstall", str(wheel)], request.verbose)
     return Built(version, None)
 

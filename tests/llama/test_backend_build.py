@@ -235,6 +235,7 @@ def fake(tmp_path, monkeypatch):
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(building.subprocess, "run", run)
+    monkeypatch.setattr(building, "prove", lambda wheel, folder: f"CPU ({wheel.name})")
     return archive, calls
 
 
@@ -252,6 +253,17 @@ def test_a_build_patches_and_installs(fake, monkeypatch):
     assert install["command"][:3] == ["install", "--no-deps", "--force-reinstall"]
     assert install["command"][3].endswith("w.whl")
     assert said[1] == "1 patches applied; building 0.3.36+lager.1.cuda.rpc for CPU, rpc, cuda, which takes minutes"
+    assert said[3] == "a tiny model gives the states that it should on CPU (w.whl); installing"
+
+
+def test_a_library_that_fails_its_proof_is_not_installed(fake, monkeypatch):
+    def refuse(wheel, folder):
+        raise BackendError("the new library was built but not installed: it crashed")
+
+    monkeypatch.setattr(building, "prove", refuse)
+    with pytest.raises(BackendError, match="it crashed"):
+        build(BuildRequest())
+    assert [call["command"][0] for call in fake[1]] == ["download", "wheel"]
 
 
 def test_a_wheel_is_left_where_it_is_wanted_and_nothing_installed(invoke, fake, tmp_path):
