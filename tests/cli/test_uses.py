@@ -61,6 +61,7 @@ def test_readings_are_made_by_the_judge_alone():
     assert calling == {
         "judging/headcheck",
         "judging/reader",
+        "llama/proof",
         "llama/backbone",
         "llama/guard",
         "performance/bench",
