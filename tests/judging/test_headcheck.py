@@ -80,6 +80,13 @@ def test_right_labels_pass_and_wrong_output_layers_do_not(tmp_path, family, kind
     check_everything(path, sets=50, replaced=5)
 
 
+@pytest.mark.parametrize("vocabulary", ["llama-bpe", "qwen2", "phi-3", "gpt-2", "command-r"])
+def test_of_a_thousand_label_sets_of_a_real_vocabulary_none_is_refused(tmp_path, sdist_folder, vocabulary):
+    vocabulary_file = sdist_folder / "vendor" / "llama.cpp" / "models" / f"ggml-vocab-{vocabulary}.gguf"
+    path = write_tiny_model(tmp_path / "float.gguf", "llama", vocab_from=vocabulary_file, n_blocks=2)
+    check_everything(requantize(path, tmp_path / "small.gguf", "Q8_0"), sets=1000, replaced=25)
+
+
 @pytest.mark.model
 def test_of_a_thousand_label_sets_of_the_default_model_none_is_refused():
     path = locate_model(None).path
