@@ -58,6 +58,10 @@ class StoreError(LagerError):
     """The store cannot be opened, read or written."""
 
 
+class MisuseError(LagerError):
+    """Something open that was used after it was closed, in a forked process, or in the middle of another use."""
+
+
 def error_to_json(error: LagerError) -> str:
     """An error as one line of JSON, for another process: its kind, message and hint."""
     return json.dumps({"kind": type(error).__name__, "message": error.message, "hint": error.hint})

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import BackendError
 from ..records import States
+from ..system import signals_deferred
 from .context import Context
 from .library import Library, load
 from .options import SPLIT_MODES, BackendOptions
+from .owned import Owned
 from .rpc import register
 
 _BLANK = " \t\r\n▁ĠĊ"
@@ -22,7 +25,7 @@ _BLANK = " \t\r\n▁ĠĊ"
 class Backbone:
     """A loaded model. Use as a context manager, or call `close()`.
 
-    Raises BackendError where llama.cpp cannot load the file. Open the file with `open_model` first, because
+    Threads may share it. After `close()` and in a forked process everything but `close()` raises MisuseError. Raises BackendError where llama.cpp cannot load the file. Open the file with `open_model` first, because
     llama.cpp ends the process on some damaged files.
     """
 
@@ -32,8 +35,8 @@ class Backbone:
         self.library = load()
         self.library.log.verbose = options.verbose
         self.api = self.library.api
-        self.handle = self._load()
-        self._vocab = self.api.llama_model_get_vocab(self.handle)
+        self._owned = Owned(self._load(), self.api.llama_model_free, f"the model {self.path.name}", self)
+        self._words = self.api.llama_model_get_vocab(self.handle)
         self.n_blocks = int(self.api.llama_model_n_layer(self.handle))
         self.n_embd = int(self.api.llama_model_n_embd(self.handle))
         self.n_ctx_train = int(self.api.llama_model_n_ctx_train(self.handle))
@@ -51,22 +54,41 @@ class Backbone:
         self.close()
 
     def close(self) -> None:
-        """Free the model. Its contexts must have been closed before."""
-        if self.handle:
-            self.api.llama_model_free(self.handle)
-            self.handle = None
+        """Free the model and its contexts, when the calls of other threads have returned."""
+        self._owned.free()
+
+    @property
+    def handle(self) -> Any:
+        """The llama_model. Raises MisuseError where it is closed."""
+        return self._owned.pointer
+
+    @property
+    def lock(self) -> Any:
+        """Held while the vocabulary is used, so that no other thread frees it meanwhile."""
+        return self._owned.lock
+
+    @property
+    def _vocab(self) -> Any:
+        self._owned.check()
+        return self._words
+
+    def open(self, make: Callable[[Any], Any], free: Callable[[Any], object], what: str, owner: object) -> Owned | None:
+        """Open something of this model that is freed before it; see `Owned.open`."""
+        return self._owned.open(make, free, what, owner)
 
     @property
     def adds_bos(self) -> int | None:
         """The token that this model wants before every text; None where it wants none."""
-        if not self.api.llama_vocab_get_add_bos(self._vocab):
-            return None
-        token = int(self.api.llama_vocab_bos(self._vocab))
+        with self.lock:
+            if not self.api.llama_vocab_get_add_bos(self._vocab):
+                return None
+            token = int(self.api.llama_vocab_bos(self._vocab))
         return token if token >= 0 else None
 
     def is_control(self, token: int) -> bool:
         """Return whether a token is a control token of the vocabulary."""
-        return bool(self.api.llama_vocab_is_control(self._vocab, token))
+        with self.lock:
+            return bool(self.api.llama_vocab_is_control(self._vocab, token))
 
     def tokenize(self, text: str, *, parse_special: bool, start: bool = False) -> list[int]:
         """Return the token ids of a piece of text, without BOS.
@@ -107,8 +129,9 @@ class Backbone:
         """
         name = self._markers.get(token)
         if name is None:
-            kind = self.api.llama_vocab_get_attr(self._vocab, token)
-            name = self.api.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
+            with self.lock:
+                kind = self.api.llama_vocab_get_attr(self._vocab, token)
+                name = self.api.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace")
             listed = kind & self.api.LLAMA_TOKEN_ATTR_USER_DEFINED and len(name.strip(_BLANK)) > 1
             name = name if listed or kind & self.api.LLAMA_TOKEN_ATTR_CONTROL else ""
             self._markers[token] = name
@@ -123,7 +146,8 @@ class Backbone:
         size = 64
         while True:
             buffer = ctypes.create_string_buffer(size)
-            n = self.api.llama_token_to_piece(self._vocab, token, buffer, size, 0, True)
+            with self.lock:
+                n = self.api.llama_token_to_piece(self._vocab, token, buffer, size, 0, True)
             if n >= 0:
                 return buffer.raw[:n]
             size = -n
@@ -166,7 +190,8 @@ class Backbone:
         data = text.encode("utf-8", "surrogatepass" if parse_special else "replace")
         size = len(data) + 8
         buffer = (self.api.llama_token * size)()
-        n = self.api.llama_tokenize(self._vocab, data, len(data), buffer, size, False, parse_special)
+        with self.lock:
+            n = self.api.llama_tokenize(self._vocab, data, len(data), buffer, size, False, parse_special)
         if n < 0:
             raise BackendError(f"the tokenizer of {self.path.name} failed on {text[:40]!r}")
         return list(buffer[:n])
@@ -185,7 +210,7 @@ class Backbone:
         """Return `text` after tokenizing and detokenizing, which shows what the tokenizer adds."""
         return self.detokenize(self._tokenize(text, False))
 
-    def _load(self) -> object:
+    def _load(self) -> Any:
         register(self.library, self.options.rpc)
         params = self.api.llama_model_default_params()
         self.gpu_layers = gpu_layers(self.library, self.options.gpu_layers, self.path)
@@ -193,7 +218,8 @@ class Backbone:
         params.split_mode = SPLIT_MODES[self.options.split_mode]
         params.main_gpu = self.options.main_gpu
         self.library.log.clear()
-        model = self.api.llama_model_load_from_file(str(self.path).encode(), params)
+        with signals_deferred():
+            model = self.api.llama_model_load_from_file(str(self.path).encode(), params)
         if not model:
             raise BackendError(
                 f"llama.cpp cannot load {self.path}: {self.library.log.errors() or 'no reason given'}",

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import BackendError
-from .context import LEAST_ROWS, Context, Loaded
+from .context import LEAST_ROWS, Context
+from .loaded import Loaded
 from .options import MAX_LEAVES
 from .schedule import Step, plan_alone, sort_prompts
 

@@ -5,50 +5,26 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Generator as PythonGenerator
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import BackendError
+from ..errors import BackendError, MisuseError
+from ..system import signals_deferred
 from .ahead import ahead
-from .library import Library
+from .loaded import Loaded
 from .native_tap import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
 from .schedule import Step, plan, plan_alone, plan_steady
+from .turns import Turns
 
 AnyContext = TypeVar("AnyContext", bound="Context")
 
 LEAST_ROWS = 2
 """The fewest rows whose matrix products do not depend on how many rows there are."""
-
-
-class Loaded(Protocol):
-    """What a context needs to know about its loaded model.
-
-    - `path`: the model's file.
-    - `options`: the settings.
-    - `library`: the library that loaded it.
-    - `api`: llama_cpp's low-level module.
-    - `handle`: the llama_model.
-    - `n_blocks`, `n_embd`, `n_vocab`: the blocks, the width of a state and the size of the vocabulary.
-    - `gpu_layers`: the blocks that lie on GPUs; -1 for all.
-    - `can_share`: whether prompts can share a prefix; false for recurrent and hybrid models.
-    """
-
-    path: Path
-    options: BackendOptions
-    library: Library
-    api: Any
-    handle: Any
-    n_blocks: int
-    n_embd: int
-    n_vocab: int
-    gpu_layers: int
-    can_share: bool
 
 
 @dataclass(frozen=True)
@@ -72,7 +48,9 @@ class Group:
 class Context:
     """A llama_context with unified KV cache and a tap. Use as a context manager.
 
-    Raises BackendError where the memory for it cannot be had.
+    It serves one use at a time: an iterator that was begun before the latest one raises MisuseError when it is
+    continued, and so does everything but `close()` after `close()` and in a forked process. Threads wait for each
+    other's decodes. Raises BackendError where the memory for it cannot be had.
     """
 
     def __init__(self, backbone: Loaded, longest: int, *, tap: bool | str = True) -> None:
@@ -80,7 +58,6 @@ class Context:
         self._api = backbone.api
         self._copy = backbone.library.quick("llama_memory_seq_cp")
         self._remove = backbone.library.quick("llama_memory_seq_rm")
-        self._evaluation: PythonGenerator[Group, None, None] | None = None
         options = backbone.options
         self.capacity = options.batch(backbone.gpu_layers)
         self.longest = longest
@@ -88,14 +65,16 @@ class Context:
         self.tap = make_tap(backbone.library, backbone.n_blocks, backbone.n_embd, name) if tap else None
         params = self._params(options)
         backbone.library.log.clear()
-        self._ctx = self._api.llama_init_from_model(backbone.handle, params)
-        if not self._ctx:
+        owned = backbone.open(lambda model: self._make(model, params), self._api.llama_free, "this context", self)
+        if owned is None:
             raise BackendError(
                 f"no context of {params.n_ctx} tokens for {backbone.path.name}: "
                 f"{backbone.library.log.errors() or 'out of memory'}",
                 "use a smaller -c, -b or -ub, or a smaller -ctk/-ctv type",
             )
-        self._memory = self._api.llama_get_memory(self._ctx)
+        self._owned = owned
+        self._turns = Turns(owned)
+        self._cells = self._api.llama_get_memory(self._ctx)
         if self.tap is not None:
             self.tap.attach(self._ctx)
 
@@ -106,11 +85,23 @@ class Context:
         self.close()
 
     def close(self) -> None:
-        """Free the context."""
-        self._halt()
-        if self._ctx:
-            self._api.llama_free(self._ctx)
-            self._ctx = None
+        """Free the context, when the calls of other threads have returned."""
+        with suppress(MisuseError):
+            self._turns.begin()
+        self._owned.free()
+
+    @property
+    def _ctx(self) -> Any:
+        return self._owned.pointer
+
+    @property
+    def _memory(self) -> Any:
+        self._owned.check()
+        return self._cells
+
+    def _make(self, model: Any, params: Any) -> Any:
+        with signals_deferred():
+            return self._api.llama_init_from_model(model, params)
 
     def evaluate(
         self,
@@ -128,13 +119,12 @@ class Context:
         top = self.backbone.n_blocks if max_state is None else max_state
         if not 0 <= top <= self.backbone.n_blocks:
             raise ValueError(f"max_state must lie in 0..{self.backbone.n_blocks}, got {max_state}")
-        self._halt()
+        number = self._turns.begin()
         # On a CPU the threads would only take cores from each other.
         threads = bool(self.backbone.gpu_layers)
         steps = self._plan(prompts)
         groups = self._groups(ahead(steps) if threads else steps, top, want_final)
-        self._evaluation = ahead(groups) if threads else groups
-        return self._evaluation
+        return self._turns.run(groups, number, threaded=threads)
 
     def _plan(self, prompts: Sequence[np.ndarray]) -> PythonGenerator[Step, None, None]:
         if not self.backbone.can_share:
@@ -157,12 +147,6 @@ class Context:
                 group = self._decode(step, top, whole, want_final and whole)
                 self._carry(*step.carry)
                 yield group
-
-    def _halt(self) -> None:
-        """End an evaluation that was left: its thread must not decode in a context that is used or freed."""
-        if self._evaluation is not None:
-            self._evaluation.close()
-            self._evaluation = None
 
     def _decode(self, step: Step, top: int, whole: bool, want_final: bool) -> Group:
         rows = np.array(sorted({row for row, _ in step.outputs}), dtype=np.int64)
@@ -216,22 +200,26 @@ class Context:
 
         start 0 empties the memory first. Call `wait` before the clock stops.
         """
-        if start == 0:
-            self._api.llama_memory_clear(self._memory, False)
         n = len(tokens)
         flags = np.zeros(n, dtype=np.int8)
         flags[-1] = 1
         positions = np.arange(start, start + n, dtype=np.int32)
-        self._run(Step(np.asarray(tokens, np.int32), positions, ((0,),) * n, (), (), (0, start + n)), flags)
+        self._turns.begin()
+        with self._owned.lock:
+            if start == 0:
+                self._api.llama_memory_clear(self._memory, False)
+            self._run(Step(np.asarray(tokens, np.int32), positions, ((0,),) * n, (), (), (0, start + n)), flags)
 
     def wait(self) -> None:
         """Wait until everything is computed; with a GPU `llama_decode` returns earlier."""
-        self._api.llama_synchronize(self._ctx)
+        with self._owned.lock:
+            self._api.llama_synchronize(self._ctx)
 
     def _run(self, step: Step, flags: np.ndarray) -> None:
         batch, keep_alive = self._batch(step, flags)
         self.backbone.library.log.clear()
-        status = self._api.llama_decode(self._ctx, batch)
+        with signals_deferred():
+            status = self._api.llama_decode(self._ctx, batch)
         del keep_alive
         if status != 0:
             raise self._failure(status)

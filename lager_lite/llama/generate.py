@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator as PythonGenerator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .cells import PADDING, OrderedContext, Parent, is_steady, room_for
-from .context import Loaded
+from .loaded import Loaded
 from .sampling import Sampling, draw_token
 from .schedule import Step, plan
 
@@ -109,6 +110,12 @@ class Generator(OrderedContext):
         its request's number and its tokens so far. Other control tokens are never drawn. Raises ValueError for more
         than `copies` equal prompts, and BackendError where the memory is too small or llama.cpp fails.
         """
+        number = self._turns.begin()
+        return self._turns.run(self._write(requests, sampling, stop), number)
+
+    def _write(
+        self, requests: Sequence[Request], sampling: Sampling, stop: Callable[[int, Sequence[int]], bool]
+    ) -> PythonGenerator[Written, None, None]:
         self._sampling, self._stop = sampling, stop
         distinct: dict[bytes, list[int]] = {}
         for number, request in enumerate(requests):
@@ -206,8 +213,10 @@ class Generator(OrderedContext):
     def _special(self) -> tuple[np.ndarray, frozenset[int]]:
         """Return the control tokens that do not end a generation, and the tokens that do."""
         api = self._api
-        vocab = api.llama_model_get_vocab(self.backbone.handle)
         ids = range(self.backbone.n_vocab)
-        ends = frozenset(i for i in ids if api.llama_vocab_is_eog(vocab, i))
-        barred = [i for i in ids if i not in ends and api.llama_vocab_is_control(vocab, i)]
+        # While the context is in use, its model is not freed.
+        with self._owned.lock:
+            vocab = api.llama_model_get_vocab(self.backbone.handle)
+            ends = frozenset(i for i in ids if api.llama_vocab_is_eog(vocab, i))
+            barred = [i for i in ids if i not in ends and api.llama_vocab_is_control(vocab, i)]
         return np.array(barred, dtype=np.int64), ends

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import BackendError
+from ..system import signals_deferred
 
 SUPPORTED_VERSIONS = ("0.3.36",)
 GRAPHS_OFF = "GGML_CUDA_DISABLE_GRAPHS"
@@ -244,7 +245,8 @@ def load() -> Library:
             f"llama-cpp-python {llama_cpp.__version__} is installed; supported: {', '.join(SUPPORTED_VERSIONS)}",
             install,
         )
-    return Library(api, llama_cpp.__version__)
+    with signals_deferred():
+        return Library(api, llama_cpp.__version__)
 
 
 def _choose_cuda_graphs() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import BackendError
+from ..system import signals_deferred
 from .library import load
 
 # The values of llama_ftype in llama.cpp's include/llama.h.
@@ -25,7 +26,8 @@ def requantize(source: str | Path, target: str | Path, kind: str, *, threads: in
     params.nthread = threads
     params.allow_requantize = True
     library.log.clear()
-    code = library.api.llama_model_quantize(str(source).encode(), str(target).encode(), params)
+    with signals_deferred():
+        code = library.api.llama_model_quantize(str(source).encode(), str(target).encode(), params)
     if code:
         raise BackendError(
             f"llama.cpp cannot write {source} as {kind}: {library.log.errors() or f'code {code}'}",

@@ -7,7 +7,7 @@ back while a batch is stored. `offline` refuses sockets unless the user asks for
 from __future__ import annotations
 
 from .files import as_usual, write_beside
-from .interrupts import Interrupted, signals_held, watching
+from .interrupts import Interrupted, signals_deferred, signals_held, watching
 from .offline import is_refusing, refusing
 from .paths import cache_base, copies_folder, loaded_folder, settings_base, shipped_folder, store_path
 
@@ -19,6 +19,7 @@ __all__ = [
     "loaded_folder",
     "shipped_folder",
     "store_path",
+    "signals_deferred",
     "signals_held",
     "is_refusing",
     "refusing",
