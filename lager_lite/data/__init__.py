@@ -14,6 +14,7 @@ from .reading import open_rows
 from .rowfile import RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
 from .source import Source, open_items
+from .values import is_missing
 from .writing import write_rows
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "TableFile",
     "convert",
     "copy_rows",
+    "is_missing",
     "item_of_row",
     "load_demo",
     "open_items",

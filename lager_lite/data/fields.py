@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from ..errors import DataError
 from ..records import Item
 from .rows import Row
-from .values import group_of, scores_of, text_of
+from .values import group_of, is_blank, is_missing, scores_of, text_of
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),
@@ -26,14 +28,20 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 _TEXT_FIELDS = ("source", "instruction", "reference", "response", "rubric")
 
 
-def items_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Sequence[str]) -> Iterator[Item]:
+def without_missing(row: Row) -> Row:
+    """The row without the keys whose value is missing."""
+    return replace(row, values={key: value for key, value in row.values.items() if not is_missing(value)})
+
+
+def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[Item]:
     """The items of a row of ours: one, or one for each entry of a list `responses` of texts or of objects that
     each have one. Arguments and errors as `item_of_row`."""
+    row = without_missing(row)
     key = mapping.get("responses", "responses")
     names = _keys_of(row, mapping)
     several = row.values.get(key)
     if not isinstance(several, list) or "response" in names:
-        yield item_of_row(row, number, mapping, require)
+        yield item_of_row(row, number, mapping)
         return
     base = row.values[names["id"]] if "id" in names else number
     shared = {k: v for k, v in row.values.items() if k not in (key, names.get("id"))}
@@ -41,11 +49,16 @@ def items_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Seq
         own = entry if isinstance(entry, dict) else {mapping.get("response", "response"): entry}
         name = f"{base}/{own.get('id', place)}"
         spread = Row({**shared, **own, mapping.get("id", "id"): name}, row.where)
-        yield item_of_row(spread, number, mapping, require)
+        yield item_of_row(spread, number, mapping)
 
 
-def item_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Sequence[str]) -> Item:
-    """The item that a row of ours is; `number` is its id where it has none. Raises DataError."""
+def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
+    """The item that a row of ours is; `number` is its id where it has none.
+
+    null, NaN, blank text and no key at all mean the same: the item has no such field. Only a blank response stays,
+    since it is what a model answered. Raises DataError.
+    """
+    row = without_missing(row)
     keys = _keys_of(row, mapping)
     values = row.values
     fields = {f: text_of(values[keys[f]], keys[f], row.where) for f in _TEXT_FIELDS if f in keys}
@@ -53,20 +66,16 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str], require: Sequ
         fields["rubric"] = _with_descriptions(fields["rubric"], row)
     claimed = {*keys.values(), *mapping.values()}
     for field, key in mapping.items():
-        if field not in ALIASES and not field.startswith("score:") and values.get(key) is not None:
+        if field not in ALIASES and not field.startswith("score:") and not is_blank(values.get(key)):
             fields[field] = text_of(values[key], key, row.where)
     for key, value in values.items():
         free = key not in claimed and key not in fields and not isinstance(value, bool)
-        if free and isinstance(value, (str, int, float)):
+        if free and isinstance(value, (str, int, float, Decimal)) and not is_blank(value):
             fields[key] = text_of(value, key, row.where)
     rendered = text_of(values[keys["rendered"]], keys["rendered"], row.where) if "rendered" in keys else None
-    missing = [f for f in require if f not in fields] if rendered is None else []
-    if missing:
-        found = ", ".join(values) or "none"
-        hint = f"name the key with --map {missing[0]}=KEY"
-        raise DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
     identity = text_of(values[keys["id"]], keys["id"], row.where) if "id" in keys else str(number)
     group = text_of(values[keys["group"]], keys["group"], row.where) if "group" in keys else None
+    fields = {name: text for name, text in fields.items() if name == "response" or not is_blank(text)}
     shared = fields.get("source") or fields.get("instruction")
     if group is None and shared:
         group = group_of(shared)
@@ -79,7 +88,9 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
     keys = {}
     for field, aliases in ALIASES.items():
         candidates = (mapping[field],) if field in mapping else [a for a in aliases if a not in taken]
-        key = next((k for k in candidates if row.values.get(k) is not None), None)
+        key = next((k for k in candidates if not is_blank(row.values.get(k))), None)
+        if key is None and field == "response":
+            key = next((k for k in candidates if k in row.values), None)
         if key is not None:
             keys[field] = key
     return keys
@@ -89,7 +100,7 @@ def _with_descriptions(criteria: str, row: Row) -> str:
     lines = [criteria]
     for score in range(11):
         key = f"score{score}_description"
-        if row.values.get(key):
+        if not is_blank(row.values.get(key)):
             lines.append(f"Score {score}: {text_of(row.values[key], key, row.where)}")
     return "\n".join(lines)
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..records import Item
-from .fields import ALIASES, item_row, items_of_row
+from .fields import ALIASES, item_row, items_of_row, without_missing
 from .layouts import LAYOUTS, BenchmarkLayout, detect, judge_bench_scale
 from .reading import open_rows
 from .rows import HeldRows, Row, RowSource, rows_of
+from .values import is_blank
 from .writing import write_rows
 
 ROWS = "rows"
@@ -26,7 +27,7 @@ class ItemReader:
     rows: the rows; of a JSON object, those inside it.
     layout: the public layout they are written in, None for rows of ours.
     mapping: field -> key, for rows of ours.
-    require: fields that every row of ours must have.
+    require: fields that an item needs. Rows without them are items too, which cannot be judged.
     scale: the scale of the human scores where the layout fixes one ("1-5"), else None.
 
     Iterating gives the items in order, as often as wanted.
@@ -46,10 +47,10 @@ class ItemReader:
     def items_of(self, row: Row, number: int) -> Iterator[Item]:
         """The items of one row; its number, from 1, is the id where it has none. Raises DataError."""
         if self.layout is None:
-            yield from items_of_row(row, number, self.mapping, self.require)
+            yield from items_of_row(row, number, self.mapping)
             return
         try:
-            yield from self.layout.read(row, number)
+            yield from map(_settled, self.layout.read(without_missing(row), number))
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise _broken(row.where, self.layout, error) from error
 
@@ -57,14 +58,21 @@ class ItemReader:
         for number, row in enumerate(self.rows, 1):
             yield from self.items_of(row, number)
 
+    def missing(self, item: Item) -> list[str]:
+        """The required fields that an item does not have; a prompt that was written elsewhere needs none."""
+        if item.rendered is not None or self.layout is not None and not self.layout.responded:
+            return []
+        return [name for name in self.require if name not in item.fields]
+
     def checked(self) -> Iterator[Item]:
         """The items, once; what is wrong with the file is raised at the end, as DataError.
 
-        Wrong are a mapping to a key that no row has, rows that cannot be used, no items, and two items with
-        one id. Of the items that went by only a hash is kept.
+        Wrong are a mapping to a key that no row has, rows that cannot be used, no items, no item that has the
+        required fields, and two items with one id. Of the items that went by only a hash is kept.
         """
         problems: list[DataError] = []
-        absent, ids = set(self.mapping.values()), set[int]()
+        lacking: list[DataError] = []
+        count, absent, ids = 0, set(self.mapping.values()), set[int]()
         twice: Item | None = None
         for number, row in enumerate(self.rows, 1):
             absent.difference_update(row.values)
@@ -73,12 +81,17 @@ class ItemReader:
                     if twice is None and hash(item.id) in ids:
                         twice = item
                     ids.add(hash(item.id))
+                    count += 1
+                    if len(lacking) == count - 1 and (missing := self.missing(item)):
+                        lacking.append(_lacks(row, missing))
                     yield item
             except DataError as error:
                 problems.append(error)
         if absent and len(self.rows):
             raise self._unmapped(absent)
         raise_problems(problems)
+        if len(lacking) == count:
+            raise_problems(lacking)
         if not ids:
             raise DataError(f"{self.rows.name}: no items in it")
         if twice is not None:
@@ -86,7 +99,16 @@ class ItemReader:
 
     def message(self, items: Iterable[Item]) -> str:
         """What was found, in one line."""
-        text = describe_items(self.rows.name, items)
+        lacking = dict.fromkeys(self.require, 0)
+
+        def counted() -> Iterator[Item]:
+            for item in items:
+                for name in self.missing(item):
+                    lacking[name] += 1
+                yield item
+
+        text = describe_items(self.rows.name, counted())
+        text += "".join(f", {count} without {name}" for name, count in lacking.items() if count)
         if self.layout is not None:
             gpt = self.layout.name == "prometheus" and "human_score" not in self.rows.keys
             note = "the scores are GPT-4's, not people's" if gpt else self.layout.note
@@ -118,7 +140,7 @@ def open_reader(
 
     mapping: field -> key of the file; "score:NAME" names the human score of one criterion. A mapping
     means rows of ours. layout: None detects, "rows" or a name of LAYOUTS decides. require: fields that
-    every row of ours must have. Raises DataError where the file or the layout cannot be used.
+    items need. Raises DataError where the file or the layout cannot be used.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
@@ -251,6 +273,19 @@ def _unfold(rows: RowSource) -> RowSource:
     else:
         found = [Row(whole, f"{rows.name}[0]")] if whole else []
     return HeldRows(rows.name, tuple(found))
+
+
+def _lacks(row: Row, missing: Sequence[str]) -> DataError:
+    found = ", ".join(without_missing(row).values) or "none"
+    hint = f"name the key with --map {missing[0]}=KEY"
+    return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
+
+
+def _settled(item: Item) -> Item:
+    """The item without blank fields; a blank response stays, since it is what a model answered."""
+    if not any(is_blank(text) for text in item.fields.values()):
+        return item
+    return replace(item, fields={k: v for k, v in item.fields.items() if k == "response" or not is_blank(v)})
 
 
 def _broken(where: str, layout: BenchmarkLayout, error: Exception) -> DataError:

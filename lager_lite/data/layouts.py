@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import DataError
 from ..records import Item
 from .rows import HeldRows, Row, RowSource, rows_of
-from .values import group_of, scores_of, text_of
+from .values import group_of, is_blank, is_missing, scores_of, text_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class BenchmarkLayout:
     note: what a user should know about those scores, may be empty.
     fits: what is enough where the user names the layout, None where that is `matches`.
     inside: the rows that a JSON object in this layout holds, None for what `unfold` makes of any object.
+    responded: whether its rows hold responses; the others are for rubrics that judge something else.
     """
 
     name: str
@@ -39,6 +40,7 @@ class BenchmarkLayout:
     note: str = ""
     fits: Callable[[RowSource], bool] | None = None
     inside: Callable[[RowSource], RowSource] | None = None
+    responded: bool = True
 
 
 HELPSTEER = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
@@ -98,7 +100,8 @@ def _judge_bench(row: Row, number: int) -> Iterator[Item]:
         single = annotation.get("individual_human_scores") or annotation.get("mean_human")
         human[metric.lower()] = scores_of(single, metric, row.where)
     fields = _instance_fields(row)
-    group = group_of(fields.get("source", fields["response"]))
+    shared = fields.get("source") or fields.get("response")
+    group = group_of(shared) if shared else None
     yield Item(_identity(row, number), fields, {k: v for k, v in human.items() if v}, group, where=row.where)
 
 
@@ -106,7 +109,7 @@ def _instance_fields(row: Row) -> dict[str, str]:
     """Source and response from the headings of an instance's text; the whole text where there are none."""
     instance = row.values.get("instance")
     if instance is None:
-        raise DataError(f"{row.where}: an instance without text")
+        return {}
     if isinstance(instance, dict):
         instance = "\n\n".join(f"### {k}\n\n{text_of(v, k, row.where)}" for k, v in instance.items())
     text = text_of(instance, "instance", row.where)
@@ -209,7 +212,7 @@ def _emotion(row: Row, number: int) -> Iterator[Item]:
     yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where)
 
 
-def _story(dialogue: str) -> str:
+def _story(dialogue: str) -> str | None:
     # Later dialogues of a story repeat the earlier ones and go on, so the opening names the story.
     return group_of(dialogue.strip().partition("\n")[0])
 
@@ -240,13 +243,13 @@ def _messages(row: Row, number: int) -> Iterator[Item]:
     turns = row.values.get("messages") or row.values.get("conversations") or []
     said = [(str(t.get("role", t.get("from", ""))), t.get("content", t.get("value", ""))) for t in turns]
     last = max((i for i, (role, _) in enumerate(said) if role in ("assistant", "gpt")), default=0)
-    if last == 0:
-        raise DataError(f"{row.where}: no turn of the assistant after the first turn")
-    before = [(role, text_of(text, "content", row.where)) for role, text in said[:last]]
+    before = [(role, text_of(text, "content", row.where)) for role, text in said[: last or len(said)]]
     names = {"human": "User", "user": "User", "gpt": "Assistant", "assistant": "Assistant"}
     told = "\n\n".join(f"{names.get(role, role.capitalize())}: {text}" for role, text in before)
     instruction = before[0][1] if len(before) == 1 else told
-    fields = {"instruction": instruction, "response": text_of(said[last][1], "content", row.where)}
+    fields = {"instruction": instruction}
+    if last and not is_missing(said[last][1]):
+        fields["response"] = text_of(said[last][1], "content", row.where)
     scores = scores_of(row.values.get("score"), "score", row.where)
     human = {"": scores} if scores else {}
     yield Item(_identity(row, number), fields, human, group_of(instruction), where=row.where)
@@ -255,14 +258,16 @@ def _messages(row: Row, number: int) -> Iterator[Item]:
 def _alpaca(row: Row, number: int) -> Iterator[Item]:
     fields = _texts(row, instruction="instruction", response="output")
     extra = row.values.get("input")
-    if extra:
+    if not is_blank(extra):
         fields["instruction"] += "\n\n" + text_of(extra, "input", row.where)
     group = group_of(fields["instruction"])
     yield Item(_identity(row, number), fields, {}, group, where=row.where)
 
 
 def _texts(row: Row, **keys: str) -> dict[str, str]:
-    """Fields read from their keys. Raises DataError naming every key that is missing."""
+    """Fields read from their keys; a response may be missing. Raises DataError naming every other missing key."""
+    if row.values.get(keys.get("response", "")) is None:
+        keys.pop("response", None)
     missing = [key for key in keys.values() if row.values.get(key) is None]
     if missing:
         has = ", ".join(row.values)
@@ -293,8 +298,11 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             "1-5",
             "answerable is 5, unanswerable 1",
             inside=_examples,
+            responded=False,
         ),
-        BenchmarkLayout("eq-bench", "EQ-Bench v2, one item per emotion", _is_eq_bench, _eq_bench, "0-10"),
+        BenchmarkLayout(
+            "eq-bench", "EQ-Bench v2, one item per emotion", _is_eq_bench, _eq_bench, "0-10", responded=False
+        ),
         BenchmarkLayout("biggen", "BiGGen-Bench", _with_keys("input", "response", "score_rubric"), _biggen, "1-5"),
         BenchmarkLayout(
             "emotion",
@@ -302,6 +310,7 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             _with_keys("dialogue", "human", "emotion", "emotion_score"),
             _emotion,
             "1-9",
+            responded=False,
         ),
         BenchmarkLayout("lager", "LAGER's JSON lines (rendered prompts)", _with_keys("user_prompt"), _lager, "1-5"),
         BenchmarkLayout("prometheus", "Prometheus/FLASK (rendered prompts)", _is_prometheus, _prometheus, "1-5"),

@@ -6,11 +6,25 @@ import hashlib
 import json
 import math
 import re
+from decimal import Decimal
+from numbers import Number
 from typing import Any
 
 from ..errors import DataError
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value says that there is none: null, a number that is NaN, or pandas' NA and NaT."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, Number) and bool(value != value)
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a value is missing, or text without a visible character."""
+    return is_missing(value) or isinstance(value, str) and not value.strip()
 
 
 def text_of(value: Any, key: str, where: str) -> str:
@@ -22,33 +36,39 @@ def text_of(value: Any, key: str, where: str) -> str:
         return _SURROGATES.sub("\ufffd", value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
     kind = {bool: "true or false", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
     raise DataError(f"{where}: key {key!r} holds {kind}, expected text", "name another key with --map")
 
 
 def scores_of(value: Any, key: str, where: str) -> tuple[float, ...]:
-    """Human scores: a number, a list of numbers, or either one as text ("4", "[4, 5]"). None: empty.
+    """Human scores: a number, a list of numbers, or either one as text ("4", "[4, 5]").
 
-    Raises DataError for anything else and for what is not finite.
+    What is missing is left out, and so is the text "nan", which no score is. Raises DataError for anything else and
+    for what is not finite.
     """
-    if value is None or value == "":
-        return ()
     if isinstance(value, str) and value.strip().startswith("["):
         try:
             value = json.loads(value)
         except ValueError:
             raise _bad_score(value, key, where) from None
     values = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(_score(v, key, where) for v in values if v is not None)
+    return tuple(_score(v, key, where) for v in values if not _no_score(v))
 
 
-def group_of(text: str) -> str:
-    """A short name for a text, the same for the same words whatever their spacing."""
-    return hashlib.sha256(" ".join(text.split()).encode("utf-8", "replace")).hexdigest()[:16]
+def group_of(text: str) -> str | None:
+    """A short name for a text, the same for the same words whatever their spacing; None for a blank one."""
+    words = " ".join(text.split())
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16] if words else None
+
+
+def _no_score(value: Any) -> bool:
+    return is_blank(value) or isinstance(value, str) and value.strip().lower() == "nan"
 
 
 def _score(value: Any, key: str, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         raise _bad_score(value, key, where)
     try:
         number = float(value)

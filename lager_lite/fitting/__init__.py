@@ -9,7 +9,7 @@ from __future__ import annotations
 from .crossval import LENS_OF, KindMethod, Scorer, best_lens, cross_validate, lenses_for
 from .fit_weights import TOLERANCE, FitPlan, Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold
-from .labelled import Labelled, gather, ids_digest
+from .labelled import Labelled, gather, ids_digest, labelled_items
 from .recipes import PRESETS, fit_recipe, preset
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "gather",
     "group_folds",
     "ids_digest",
+    "labelled_items",
     "lenses_for",
     "out_of_fold",
     "preset",

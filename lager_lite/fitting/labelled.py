@@ -50,6 +50,12 @@ def ids_digest(ids: Iterable[str]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
+def labelled_items(items: Iterable[Item], rubrics: Iterable[str]) -> list[Item]:
+    """The items with a human score for one of the rubrics, by name: the score of that name, or the unnamed one."""
+    names = (*rubrics, "")
+    return [item for item in items if any(item.human.get(name) for name in names)]
+
+
 def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Labelled:
     """Read every item under every rubric of `judge` for which it has a human score.
 
@@ -65,6 +71,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     values = judge.rubrics[0].scale.values
     _check_scale(items, judge)
     rows, failed = [], []
+    known, items = items, labelled_items(items, (rubric.name for rubric in judge.rubrics))
     for item, rubric, reading in judge.read(items, progress=progress):
         scores = item.human.get(rubric.name) or item.human.get("")
         if not scores:
@@ -74,7 +81,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
             continue
         rows.append((reading, scores, rubric.name, item.group or item.id, item.id))
     if not rows:
-        named = sorted({name or "(unnamed)" for item in items for name in item.human})
+        named = sorted({name or "(unnamed)" for item in known for name in item.human})
         raise DataError(
             f"no item has a human score for the rubrics {', '.join(r.name for r in judge.rubrics)}; "
             f"scores found: {', '.join(named) or 'none'}",

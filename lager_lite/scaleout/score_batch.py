@@ -49,7 +49,7 @@ from typing import Any
 import numpy as np
 
 from ..backbones import locate_model
-from ..data import ALIASES, Row, item_of_row
+from ..data import ALIASES, Row, is_missing, item_of_row
 from ..errors import DataError, ModelFileError
 from ..judging import Judge, judgment_row
 from ..llama import BackendOptions
@@ -105,15 +105,15 @@ class ScoreBatch:
 
     def __call__(self, batch: Any) -> Any:
         """Score a batch: a dict of columns, or a pandas DataFrame. Returns the same kind with SCORE_COLUMNS, a row
-        for every item and rubric; numbers are float64, NaN where there is none. Raises DataError for
-        a row without what is needed."""
+        for every item and rubric; numbers are float64, NaN where there is none; a
+        row without a response has an error in place of a score. Raises DataError for rows without an id."""
         frame = not isinstance(batch, Mapping)
         names = list(batch.columns if frame else batch)
         if not set(ALIASES["id"]).intersection(names):
             raise DataError(f"the rows have no id; their columns are {', '.join(map(str, names))}", "add a column id")
         rows = zip(*(batch[name] for name in names), strict=True)
         items = [
-            item_of_row(Row(_present(dict(zip(names, row))), f"row {n} of a batch"), n, {}, ("response",))
+            item_of_row(Row(_present(dict(zip(names, row))), f"row {n} of a batch"), n, {})
             for n, row in enumerate(rows, 1)
         ]
         found = [_flat(judgment_row(judgment)) for judgment in self.judge.score(items)]
@@ -131,7 +131,7 @@ class ScoreBatch:
 def _present(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's cells as plain values; engines write NaN or None where a cell is empty."""
     plain = {str(k): v.tolist() if isinstance(v, (np.generic, np.ndarray)) else v for k, v in row.items()}
-    return {k: v for k, v in plain.items() if v is not None and v == v}
+    return {k: v for k, v in plain.items() if not is_missing(v)}
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

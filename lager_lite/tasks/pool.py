@@ -114,14 +114,19 @@ def open_pool(
     seen: dict[bytes, int] = {}
     original = array("q")
     problems: list[DataError] = []
+    usable = 0
     for number, row in zip(range(limit or len(file)), file):
         try:
             item = _one_item(reader, row, number)
         except DataError as error:
             problems.append(error)
             continue
-        original.append(seen.setdefault(_digest(item), number) if dedupe else number)
+        judged = not reader.missing(item)
+        usable += judged
+        original.append(seen.setdefault(_digest(item), number) if dedupe and judged else number)
     raise_problems(problems)
+    if not usable:
+        raise DataError(f"{file.name}: no row has a response", "name the key with --map response=KEY")
     return Pool(file, reader, np.array(original, dtype=np.int64))
 
 

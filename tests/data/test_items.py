@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
@@ -126,14 +127,91 @@ def test_a_mapping_to_a_key_that_no_row_has_is_an_error(tmp_path):
     assert found.hint == "the keys are: id, response"
 
 
-def test_items_without_response_are_named_with_line_and_keys(tmp_path):
+def test_rows_without_response_are_items_where_others_have_one(tmp_path):
     path = write(tmp_path / "in.jsonl", {"response": "R"}, {"prompt": "Q", "text": "t"}, {"response": None})
+    data = read_items(path)
+    assert [i.fields.get("response") for i in data.items] == ["R", None, None]
+    assert data.message == f"{path}: 3 items, 2 without response"
+
+
+def test_a_file_without_any_response_names_rows_keys_and_the_option(tmp_path):
+    path = write(tmp_path / "in.jsonl", {"prompt": "Q", "text": "t"}, {"response": None}, {"response": float("nan")})
     found = error(path)
     assert found.message == (
-        f"{path}:2: no response; the row has the keys prompt, text\n{path}:3: no response; the row has the keys response"
+        f"{path}:1: no response; the row has the keys prompt, text\n"
+        f"{path}:2: no response; the row has the keys none\n{path}:3: no response; the row has the keys none"
     )
     assert found.hint == "name the key with --map response=KEY"
     assert len(read_items(path, require=()).items) == 3
+
+
+def test_null_nan_blank_and_absent_are_the_same(tmp_path):
+    row = {"instruction": "Q", "response": "R"}
+    ways = [{}, {"source": None}, {"source": float("nan")}, {"source": " "}, {"source": ""}]
+    extras = [{**way, "reference": value} for way in ways for value in (None, float("nan"), "")]
+    rows = [{**row, **extra, "score": 3} for extra in (*ways, *extras)] + [{**row, "score": float("nan"), "x": None}]
+    *items, last = read_items(write(tmp_path / "in.jsonl", *rows)).items
+    assert all((i.fields, dict(i.human)) == (row, {"": (3.0,)}) for i in items)
+    assert {i.group for i in items} == {last.group} and (last.fields, dict(last.human)) == (row, {})
+
+
+def test_rows_without_any_shared_text_have_no_common_group(tmp_path):
+    rows = [{"source": float("nan"), "instruction": f"Q{n}", "response": "R"} for n in range(3)]
+    bare_rows = [{"source": " ", "instruction": "", "response": "R"} for _ in range(2)]
+    groups = [i.group for i in read_items(write(tmp_path / "in.jsonl", *rows, *bare_rows)).items]
+    assert len(set(groups[:3])) == 3 and None not in groups[:3] and groups[3:] == [None, None]
+
+
+@pytest.mark.parametrize("layout", ["alpaca", "messages", "pairs", "helpsteer"])
+def test_a_row_of_a_public_layout_may_lack_its_response(tmp_path, layout):
+    talk = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "R"}]
+    good, bad = {
+        "alpaca": (
+            {"instruction": "Q", "input": "", "output": "R"},
+            {"instruction": "Q", "input": "x", "output": None},
+        ),
+        "messages": ({"messages": talk}, {"messages": talk[:1]}),
+        "pairs": ({"prompt": "Q", "chosen": "R", "rejected": "S"}, {"prompt": "Q", "chosen": None, "rejected": "S"}),
+        "helpsteer": ({"prompt": "Q", "response": "R", **dict.fromkeys(HELPSTEER, 1)}, {"prompt": "Q"}),
+    }[layout]
+    data = read_items(write(tmp_path / "in.jsonl", good, bad))
+    assert data.layout == layout and "response" in data.items[0].fields
+    assert sum("response" not in i.fields for i in data.items) == 1
+    assert ", 1 without response" in data.message
+
+
+def test_blank_responses_stay_and_lose_to_text_under_another_key(tmp_path):
+    rows = [{"response": " \n"}, {"response": ""}, {"response": "", "output": "O"}, {"response": None, "answer": "A"}]
+    assert [i.fields["response"] for i in read_items(write(tmp_path / "in.jsonl", *rows)).items] == [
+        " \n",
+        "",
+        "O",
+        "A",
+    ]
+
+
+def test_parquet_decimals_and_nan_are_numbers_and_nothing(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {
+        "response": ["R", "S"],
+        "score": pyarrow.array([Decimal("3.50"), None], pyarrow.decimal128(4, 2)),
+        "year": pyarrow.array([Decimal("1900.00"), None], pyarrow.decimal128(6, 2)),
+        "weight": pyarrow.array([float("nan"), 2.0]),
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "in.parquet")
+    first, second = read_items(tmp_path / "in.parquet").items
+    assert (dict(first.human), first.fields) == ({"": (3.5,)}, {"response": "R", "year": "1900"})
+    assert (dict(second.human), second.fields) == ({}, {"response": "S", "weight": "2.0"})
+
+
+def test_the_text_nan_is_text_but_no_score(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("instruction,response,score\nWhat is her name?,Nan,nan\nQ,nan,4\n")
+    assert [(i.fields["response"], dict(i.human)) for i in read_items(path).items] == [
+        ("Nan", {}),
+        ("nan", {"": (4.0,)}),
+    ]
 
 
 def test_many_bad_rows_are_counted_not_listed(tmp_path):
@@ -175,8 +253,8 @@ def test_duplicate_ids_name_both_places(tmp_path):
         ),
         (
             "a.jsonl",
-            b'{"response": "R", "score": [1, NaN]}',
-            "{path}:1: key 'score' holds nan, expected a number or a list of numbers",
+            b'{"response": "R", "score": [1, Infinity]}',
+            "{path}:1: key 'score' holds inf, expected a number or a list of numbers",
         ),
     ],
 )

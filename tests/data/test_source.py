@@ -76,7 +76,7 @@ def test_a_public_layout_is_detected_and_streamed(tmp_path):
     [
         (b'{"id": "a", "response": "x"}\nnot json\n', None),
         (b'{"id": "a", "response": "x"}\n\n{"id": "a", "response": "y"}\n', None),
-        (b'{"id": "a", "response": "x"}\n{"id": "b"}\n{"id": "c"}\n', None),
+        (b'{"id": "a"}\n{"id": "b"}\n{"id": "c"}\n', None),
         (b'{"id": "a", "response": "\xff"}\n', None),
         (b'{"id": "a", "response": "x"}\n', {"source": "nowhere"}),
         (b'{"id": "a", "response": ["x"]}\n', None),

@@ -156,6 +156,13 @@ def test_gather_takes_the_scores_of_each_rubric(tiny_model):
             gather(judge, [Item("1", {"response": "one"}, human={"other": (1.0,)})])
 
 
+def test_gather_does_not_read_items_without_a_score(tiny_model):
+    items = [Item(str(n), {"response": f"text {n}"}, {"": (3.0,)} if n % 2 else {}) for n in range(6)]
+    with Judge(tiny_model, rubric=make_rubric("clear", "Is it clear?", template="{sections}\n{criterion}")) as judge:
+        assert gather(judge, items).item.tolist() == ["1", "3", "5"]
+        assert judge.counts.done == 3
+
+
 def test_the_digest_of_ids_knows_the_set_and_not_its_order():
     assert ids_digest(["b", "a", "b"]) == ids_digest(["a", "b"]) != ids_digest(["a", "c"])
     assert ids_digest(np.array(["a", "b"])) == "0c84cf75ee142f818515ab54bd107d86", (

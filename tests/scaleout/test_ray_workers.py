@@ -152,10 +152,11 @@ def test_a_batch_of_columns_gives_a_row_for_every_item_and_rubric(tiny_model):
     assert got["error"].tolist() == [None] * 6
 
 
-def test_a_batch_with_a_row_that_lacks_something_says_which(tiny_model):
+def test_a_row_of_a_batch_without_response_has_an_error_and_the_others_a_score(tiny_model):
     scorer = ScoreBatch(str(tiny_model), rubric=RUBRIC, options=OPTIONS)
-    with pytest.raises(DataError, match="row 2 of a batch: no response"):
-        scorer({"id": ["a", "b"], "response": ["x", None]})
+    got = scorer({"id": ["a", "b", "c"], "response": ["x", None, float("nan")]})
+    assert np.isfinite(got["score"]).tolist() == [True, False, False]
+    assert got["error"][0] is None and all(e.startswith("row ") and "needs response" in e for e in got["error"][1:])
     with pytest.raises(DataError, match="the rows have no id; their columns are response"):
         scorer({"response": ["x"]})
     scorer.judge.close()

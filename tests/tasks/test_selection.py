@@ -294,18 +294,17 @@ def test_a_shard_of_a_selection_keeps_nothing(run, tmp_path, options):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"instruction": "A", "output": "a"}, {"instruction": "B"}], "in.json[1]: the key output is missing"),
         (
             [{"instruction": "A", "output": "a"}, {"instruction": "B", "output": ["b"]}],
             "in.json[1]: key 'output' holds a list",
         ),
-        ([{"messages": [{"role": "user", "content": "A"}]}], "in.json[0]: no turn of the assistant"),
+        ([{"messages": [{"role": "user", "content": "A"}]}], "in.json: no row has a response"),
         (
             [{"messages": [{"role": "user", "content": "A"}, "x"]}],
             "in.json[0]: looks like messages (ShareGPT, chat), but breaks its layout",
         ),
         ([{"prompt": "A", "chosen": "a", "rejected": "b"}], "looks like pairs of a chosen and a rejected response"),
-        ([{"prompt": "A"}], "in.json[0]: no response"),
+        ([{"prompt": "A"}], "in.json: no row has a response"),
     ],
 )
 def test_rows_that_cannot_be_used_are_told_with_their_place_and_nothing_is_written(run, tmp_path, rows, message):
@@ -313,6 +312,17 @@ def test_rows_that_cannot_be_used_are_told_with_their_place_and_nothing_is_writt
     done = run("in.json", "--top", 1, "-o", "out.json")
     assert done.exit_code == 1 and done.stderr.startswith("Error: ") and message in done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["good.toml", "in.json", "short.toml"]
+
+
+def test_rows_without_response_are_counted_and_the_others_chosen(run, tmp_path):
+    rows = [{"instruction": "A", "output": o} for o in ("a", None, NAN, "b", None)]
+    write(tmp_path / "in.json", rows)
+    done = run("in.json", "--top", 5, "--dedupe", "-o", "out.json")
+    assert done.exit_code == 1, done.output
+    assert [r["output"] for r in json.loads((tmp_path / "out.json").read_text())] == ["a", "b"]
+    side = [json.loads(line) for line in (tmp_path / "out.json.scores.jsonl").read_text().splitlines()]
+    assert [r["kept"] for r in side] == [True, False, False, True, False]
+    assert all("needs response" in side[n]["why"] for n in (1, 2, 4))
 
 
 def test_the_report_shows_the_cut_and_the_examples(run, tmp_path):

@@ -25,7 +25,7 @@ from ..options import (
     judge_options,
     limit_option,
     open_judge,
-    read_given,
+    read_labelled,
     reason_options,
     reasoning_settings,
     report_option,
@@ -112,7 +112,7 @@ def command(labelled: str, **given: Any) -> None:
     """
     plan = _plan(given)
     weights = chosen_weights(given)
-    items = read_given(labelled, given, limit=given["limit"])
+    items = read_labelled(labelled, given)
     if given["shard"]:
         ways = dict.fromkeys((None, reasoning_settings(given)))
         return fill_shard(given, items, [open_judge(given, reasoning=way) for way in ways])

@@ -23,7 +23,7 @@ from ..options import (
     judge_options,
     limit_option,
     open_judge,
-    read_given,
+    read_labelled,
     reason_options,
     report_option,
     seed_option,
@@ -96,7 +96,7 @@ def command(labelled: str, output: str, **given: Any) -> None:
     are for `score` with the same --reason.
     """
     plan = _plan(given)
-    items = read_given(labelled, given, limit=given["limit"])
+    items = read_labelled(labelled, given)
     with open_judge(given, max_state=plan.max_state) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:
             data = gather(judge, items, progress)

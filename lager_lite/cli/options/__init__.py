@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .judging import fill_shard, open_given, open_judge, open_weighted, read_given
+from .judging import fill_shard, open_given, open_judge, open_weighted, read_given, read_labelled
 from .parsed import (
     Given,
     backend_settings,
@@ -63,6 +63,7 @@ __all__ = [
     "open_judge",
     "open_weighted",
     "read_given",
+    "read_labelled",
     "reason_options",
     "reasoning_settings",
     "report_option",

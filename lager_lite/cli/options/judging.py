@@ -11,6 +11,7 @@ import click
 from ...backbones import locate_model
 from ...data import Source, open_items, read_items
 from ...evaluation import regroup
+from ...fitting import labelled_items
 from ...judging import Judge, Store
 from ...llama import check_loads
 from ...records import Item
@@ -33,6 +34,18 @@ def read_given(
         click.echo(dataset.message, err=True)
     items = dataset.items[:limit]
     return regroup(items, given["group"]) if given.get("group") else items
+
+
+def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
+    """The items of `read_given` that have a human score for the chosen rubrics.
+
+    How many were left out is shown on stderr. Where none has a score, all are handed on.
+    """
+    items = read_given(path, given, limit=given["limit"])
+    labelled = labelled_items(items, (rubric.name for rubric in chosen_rubrics(given)))
+    if labelled and len(labelled) < len(items):
+        click.echo(f"{len(items) - len(labelled)} items without a human score are left out", err=True)
+    return tuple(labelled) or items
 
 
 def open_given(path: str, given: Given, *, quiet: bool = False) -> Source:
