@@ -159,7 +159,7 @@ class JudgmentRows:
     - `details`: see `judgment_row`.
     - `flag`: whether to look for signs of injection.
 
-    The attribute `flagged` is the number of rows with such signs so far.
+    A response without a visible character is always flagged, as "empty response". The attribute `flagged` is the number of rows with such signs so far.
     """
 
     def __init__(self, *, details: bool = False, flag: bool = False) -> None:
@@ -169,6 +169,8 @@ class JudgmentRows:
     def __call__(self, item: Item, judgment: Judgment) -> dict[str, object]:
         found = signs(item) if self._flag else None
         self.flagged += bool(found)
+        if item.rendered is None and not item.fields.get("response", "-").strip():
+            found = ("empty response", *(found or ()))
         return judgment_row(judgment, details=self._details, flagged=found)
 
 
@@ -178,7 +180,8 @@ def judgment_row(
     """Return a judgment as a flat row for a file.
 
     - `details`: whether to add the expected score of every layer.
-    - `flagged`: the signs of injection that the item shows (see `injection.signs`). None: nobody looked for them.
+    - `flagged`: what is odd about the response: the signs of injection that it shows (see `injection.signs`), or that
+      it is empty. None: there is nothing to say.
 
     Numbers are rounded to 6 decimals, which is finer than any setting reproduces across machines.
     """

@@ -16,6 +16,8 @@ from .rubric import FEEDBACK_LEAD, SLOT, Rubric
 from .scale import describe_scale
 
 _RENDERED = "rendered"
+EMPTY_RESPONSE = "(empty response)"
+"""What stands in the prompt for a response without a visible character, so that the judge does not grade the rest."""
 
 
 def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
@@ -23,8 +25,8 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
 
     The segments end before the lead, or, where the rubric asks for feedback, where the feedback begins.
     A field that the rubric requires must be there (it may be empty); the section of an optional field
-    is left out where the field is missing or blank. An item that brings its own prompt
-    (`item.rendered`) becomes one untrusted user message, and only scale and lead are the rubric's.
+    is left out where the field is missing or blank, and a blank response is written as EMPTY_RESPONSE. An item
+    that brings its own prompt (`item.rendered`) becomes one untrusted user message, and only scale and lead are the rubric's.
     Raises PromptError naming all missing fields of the item, and for a template that fails.
     """
     plan = layout(rubric, item, chat)
@@ -35,6 +37,9 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
             segments.append(Segment(part, True))
             continue
         text = texts[part.field]
+        if part.field == "response" and not text.strip():
+            segments.append(Segment(EMPTY_RESPONSE, True))
+            continue
         if item.rendered is not None and plan.strips:
             text = text.strip()
         if text:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lager_lite.judging.judgments import judgment_of
+from lager_lite.judging.score_file import JudgmentRows
 from lager_lite.prompts import make_rubric
 from lager_lite.records import Item, LayerWeights, Reading
 
@@ -28,3 +29,11 @@ def test_a_reading_of_some_states_has_no_baselines_and_without_weights_no_score(
     assert part.score == pytest.approx(2.0) and (part.direct, part.e_score, part.uniform) == (None, None, None)
     none = judgment_of(ITEM, RUBRIC, READING, None, 3)
     assert none.score is None and none.error == "states 0 to 1 of 2 were read: no score without weights for them"
+
+
+def test_a_blank_response_is_flagged_without_being_asked_for():
+    rows = JudgmentRows()
+    judgment = judgment_of(ITEM, RUBRIC, READING, None, 2)
+    assert rows(Item("b", {"response": " \n"}), judgment)["flagged"] == ["empty response"]
+    assert "flagged" not in rows(ITEM, judgment) and "flagged" not in rows(Item("c", {"instruction": "Q"}), judgment)
+    assert rows.flagged == 0, "the number is of signs of injection"

@@ -81,10 +81,11 @@ def test_an_items_own_prompt_is_trimmed_where_the_template_trims():
     assert prompt.text == "<bos><turn>user\nHi<end>\n<turn>model\nScore: "
 
 
-def test_a_blank_optional_field_takes_its_section_along_and_an_empty_response_stays():
-    prompt = render(SHORT, Item("1", {"source": " \n", "response": ""}), PLAIN)
+@pytest.mark.parametrize("response", ["", " ", "\n\t \u00a0"])
+def test_a_blank_optional_field_takes_its_section_along_and_a_blank_response_is_said(response):
+    prompt = render(SHORT, Item("1", {"source": " \n", "response": response}), PLAIN)
     assert "### Source text" not in prompt.text
-    assert "### Response\n\n\n### Criterion" in prompt.text
+    assert "### Response\n(empty response)\n\n### Criterion" in prompt.text
 
 
 def test_all_missing_fields_are_named_with_place_and_id():
