@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ..backbones import open_model
+from ..backbones import locate_model, open_model
 from ..errors import PromptError
 from ..llama import Backbone, BackendOptions
 from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_hash, with_feedback
@@ -21,6 +21,7 @@ from ..scoring import Provenance, WeightsFile, check_weights
 from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task
 from .feedback import Reasoning, averaged, write_feedback
+from .gate import Gate
 from .judgments import judgment_of
 from .reader import Reader, highest_state
 from .store import Store, context_key
@@ -35,7 +36,8 @@ Progress = Callable[[Counts], None]
 class Judge:
     """Scores items with one backbone. Use as a context manager, or call `close()`.
 
-    - `model`: the path of a GGUF file.
+    - `model`: what `-m` takes: the path of a GGUF file, a name of the catalog, `hf:user/repo` and the like (see
+      `backbones.locate_model`). None: the default model.
     - `rubric`: the name of a shipped rubric, the path of a TOML file, a Rubric, or a list of these; with a list every
       item gets a judgment under each of them.
     - `weights`: fitted layer weights; without them the score is `uniform`, all layers weighted equally.
@@ -50,12 +52,15 @@ class Judge:
     - `force`: use weights that were fitted under other settings; `warnings` then names the differences.
     - `reasoning`: how the judge writes feedback before the score; None for no feedback.
 
+    Threads may share a judge: they take turns, a window of items at a time. After `close()`, in a forked process and
+    inside its own progress callback everything but `close()` and the pure functions raises MisuseError.
+
     Raises ModelFileError, UnsupportedModelError, BackendError, PromptError or WeightsError.
     """
 
     def __init__(
         self,
-        model: str | Path,
+        model: str | Path | None = None,
         *,
         rubric: str | Path | Rubric | Sequence[str | Path | Rubric] = "default",
         weights: WeightsFile | None = None,
@@ -71,11 +76,14 @@ class Judge:
         if overflow not in OVERFLOW:
             raise PromptError(f"overflow is {overflow!r}, expected one of {', '.join(OVERFLOW)}")
         rubrics = [rubric] if isinstance(rubric, (str, Path, Rubric)) else rubric
+        if not rubrics:
+            raise PromptError("the list of rubrics is empty", 'name at least one, for instance rubric="default"')
         self.rubrics = tuple(r if isinstance(r, Rubric) else load_rubric(r) for r in rubrics)
         self.reasoning = reasoning
         if reasoning:
             self.rubrics = tuple(map(with_feedback, self.rubrics))
-        self.file = open_model(model)
+        self._gate = Gate("the judge")
+        self.file = open_model(model if isinstance(model, Path) else locate_model(model).path)
         self.info = self.file.info
         self.options = options
         self.store = store
@@ -106,15 +114,17 @@ class Judge:
             raise
 
     def __enter__(self) -> Judge:
+        self._gate.check()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Free the model."""
-        self._reader.close()
-        self.backbone.close()
+        """Free the model, once the decode of another thread has ended; its run then raises MisuseError."""
+        with self._gate.closing():
+            self._reader.close()
+            self.backbone.close()
 
     def score(self, items: Iterable[Item], *, progress: Progress | None = None) -> Iterator[Judgment]:
         """Judge every item under every rubric; yields in the order of the items, the rubrics of an item together."""
@@ -136,21 +146,11 @@ class Judge:
 
         Where an item cannot be read, the reason stands in the place of its reading.
         """
+        self._gate.check()
         source = iter(items)
         while window := list(itertools.islice(source, self.window)):
-            tasks = [self.encode(item, rubric) for item in window for rubric in self.rubrics]
-            votes = self._votes(tasks, progress)
-            cast = [vote for own in votes for vote in own]
-            readings = self._stored(cast)
-            missing = {t.key: t for t in cast if t.prompt is not None and t.key not in readings}
-            failed = sum(t.error is not None for t in tasks)
-            tokens = sum(len(t.prompt.tokens) for t in cast if t.prompt is not None)
-            # A judgment counts once, with its first vote.
-            open_ = {own[0].key for own in votes} & missing.keys()
-            done = len(tasks) - len(open_)
-            self._count(progress, done=done, stored=done - failed, failed=failed, prompt_tokens=tokens)
-            for part in self._evaluate(list(missing.values()), progress, open_):
-                readings.update(part)
+            with self._gate.turn():
+                tasks, votes, readings = self._read_window(window, progress)
             for task, own in zip(tasks, votes):
                 yield task.item, task.rubric, task.error if task.error is not None else self._joined(own, readings)
 
@@ -164,6 +164,7 @@ class Judge:
 
     def encode(self, item: Item, rubric: Rubric) -> Task:
         """Render and tokenize an item; see `Encoder.encode`."""
+        self._gate.check()
         return self._encoder.encode(item, rubric)
 
     def evaluate(self, pending: Sequence[Pending]) -> Iterator[Part]:
@@ -222,6 +223,25 @@ class Judge:
             version=self.backbone.library.numerics,
             **self.settings(),
         )
+
+    def _read_window(
+        self, window: Sequence[Item], progress: Progress | None
+    ) -> tuple[list[Task], list[list[Task]], dict[bytes, Reading]]:
+        """Read some items under every rubric; returns the tasks, their votes, and the readings by the votes' keys."""
+        tasks = [self.encode(item, rubric) for item in window for rubric in self.rubrics]
+        votes = self._votes(tasks, progress)
+        cast = [vote for own in votes for vote in own]
+        readings = self._stored(cast)
+        missing = {t.key: t for t in cast if t.prompt is not None and t.key not in readings}
+        failed = sum(t.error is not None for t in tasks)
+        tokens = sum(len(t.prompt.tokens) for t in cast if t.prompt is not None)
+        # A judgment counts once, with its first vote.
+        open_ = {own[0].key for own in votes} & missing.keys()
+        done = len(tasks) - len(open_)
+        self._count(progress, done=done, stored=done - failed, failed=failed, prompt_tokens=tokens)
+        for part in self._evaluate(list(missing.values()), progress, open_):
+            readings.update(part)
+        return tasks, votes, readings
 
     def _make_encoder(self) -> Encoder:
         return Encoder(
@@ -293,3 +313,5 @@ class Judge:
         self.counts = Counts(**{name: getattr(now, name) + more.get(name, 0) for name in now.__dataclass_fields__})
         if progress is not None:
             progress(self.counts)
+        # Here another thread, or the callback, has its judge closed between two decodes.
+        self._gate.check()

@@ -26,12 +26,12 @@ _PATIENCE = 60
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open a store's file, and create or migrate its tables where needed.
+    """Open a store's file, and create or migrate its tables where needed; threads must take turns with it.
 
     Raises StoreError for a store of a newer version, and sqlite3.DatabaseError where the file cannot be opened or is
     not a store.
     """
-    db = sqlite3.connect(path, timeout=_PATIENCE)
+    db = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False)
     try:
         _write_ahead(db)
         # With a write-ahead log, NORMAL loses nothing when the process is killed.

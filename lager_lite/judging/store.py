@@ -12,14 +12,16 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import StoreError
+from ..errors import MisuseError, StoreError
 from ..records import Feedback, Reading
 from .schema import STORE_COLUMNS, open_database
 
@@ -65,14 +67,17 @@ def reading_key(context: bytes, tokens: np.ndarray, score_tokens: Sequence[int])
 
 
 class Store:
-    """An open store. Use as a context manager.
+    """An open store. Use as a context manager. Threads may share it.
 
     A damaged store, or a file that is no store, is moved aside and a new store is begun; `notice` then says so and
     names the file. Raises StoreError where the file cannot be opened, read or written, and for a store of a newer
-    version.
+    version. After `close()` and in a forked process everything but `close()` raises MisuseError.
     """
 
     def __init__(self, path: str | Path) -> None:
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+        self._closed = False
         self.path = Path(path)
         self.notice = ""
         try:
@@ -96,7 +101,27 @@ class Store:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        if os.getpid() != self._process:
+            return  # SQLite's locks are those of the process that opened the file.
+        with self._lock:
+            self._closed = True
+            self._db.close()
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time; raises its errors as StoreError."""
+        if os.getpid() != self._process:
+            raise MisuseError(
+                f"the store {self.path} was opened before this process was forked, and cannot be used in it",
+                "open it in the new process",
+            )
+        with self._lock:
+            if self._closed:
+                raise MisuseError(f"the store {self.path} is closed", "open it again, or close it after its last use")
+            try:
+                yield self._db
+            except sqlite3.DatabaseError as error:
+                raise self._wrap(error) from error
 
     def get(self, keys: Sequence[bytes], *, states: int | None = None) -> dict[bytes, Reading]:
         """Return the stored readings among `keys`, by key.
@@ -105,16 +130,14 @@ class Store:
         are cut. None: all states of the model are needed, so readings of a graph that ended early are left out.
         """
         found: dict[bytes, Reading] = {}
-        try:
+        with self._open() as db:
             for start in range(0, len(keys), 500):
                 part = keys[start : start + 500]
                 marks = ",".join("?" * len(part))
                 query = f"SELECT key, states, whole, labels, tokens, mass, data FROM readings WHERE key IN ({marks})"
-                for key, n, whole, labels, tokens, mass, data in self._db.execute(query, part):
+                for key, n, whole, labels, tokens, mass, data in db.execute(query, part):
                     if (whole and (states is None or states <= n)) or (states is not None and states <= n):
                         found[key] = _decode(data, n, labels, tokens, mass, states)
-        except sqlite3.DatabaseError as error:
-            raise self._wrap(error) from error
         return found
 
     def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool) -> None:
@@ -137,14 +160,12 @@ class Store:
     def get_feedback(self, keys: Sequence[bytes]) -> dict[bytes, Feedback]:
         """Return the stored feedback among `keys`, by key."""
         found: dict[bytes, Feedback] = {}
-        try:
+        with self._open() as db:
             for start in range(0, len(keys), 500):
                 part = keys[start : start + 500]
                 marks = ",".join("?" * len(part))
                 query = f"SELECT key, text, drawn FROM feedback WHERE key IN ({marks})"
-                found.update((key, Feedback(text, drawn)) for key, text, drawn in self._db.execute(query, part))
-        except sqlite3.DatabaseError as error:
-            raise self._wrap(error) from error
+                found.update((key, Feedback(text, drawn)) for key, text, drawn in db.execute(query, part))
         return found
 
     def put_feedback(self, rows: Iterable[tuple[bytes, Feedback, bytes]]) -> None:
@@ -153,11 +174,8 @@ class Store:
         self._write("INSERT OR IGNORE INTO feedback (key, text, drawn, context) VALUES (?,?,?,?)", values)
 
     def _write(self, query: str, values: Sequence[tuple[object, ...]]) -> None:
-        try:
-            with self._db:
-                self._db.executemany(query, values)
-        except sqlite3.DatabaseError as error:
-            raise self._wrap(error) from error
+        with self._open() as db, db:
+            db.executemany(query, values)
         if self._place != self._where():
             raise StoreError(
                 f"the store {self.path} is gone: it was deleted or replaced while it was in use",
@@ -166,37 +184,31 @@ class Store:
 
     def info(self) -> StoreInfo:
         """Return how much is stored."""
-        try:
-            count, models = self._db.execute("SELECT count(*), count(DISTINCT context) FROM readings").fetchone()
-            (feedback,) = self._db.execute("SELECT count(*) FROM feedback").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise self._wrap(error) from error
+        with self._open() as db:
+            count, models = db.execute("SELECT count(*), count(DISTINCT context) FROM readings").fetchone()
+            (feedback,) = db.execute("SELECT count(*) FROM feedback").fetchone()
         beside = [self.path, self.path.with_name(self.path.name + "-wal")]
         return StoreInfo(self.path, count, sum(p.stat().st_size for p in beside if p.exists()), models, feedback)
 
     def clear(self) -> int:
         """Delete every reading and all feedback; return how many readings there were."""
-        try:
-            with self._db:
-                count = self._db.execute("DELETE FROM readings").rowcount
-                self._db.execute("DELETE FROM feedback")
-            self._db.execute("VACUUM")
-        except sqlite3.DatabaseError as error:
-            raise self._wrap(error) from error
+        with self._open() as db:
+            with db:
+                count = db.execute("DELETE FROM readings").rowcount
+                db.execute("DELETE FROM feedback")
+            db.execute("VACUUM")
         return count
 
     def merge(self, other: Store) -> int:
         """Copy the readings and feedback that this store lacks from `other`; return the number of readings copied."""
         before = self.info().readings
-        try:
+        with self._open() as db, other._open() as source:
             for table, columns in STORE_COLUMNS.items():
                 names, marks = ", ".join(columns), ",".join("?" * len(columns))
-                rows = other._db.execute(f"SELECT {names} FROM {table}")
+                rows = source.execute(f"SELECT {names} FROM {table}")
                 while part := rows.fetchmany(1000):
-                    with self._db:
-                        self._db.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", part)
-        except sqlite3.DatabaseError as error:
-            raise self._wrap(error) from error
+                    with db:
+                        db.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", part)
         return self.info().readings - before
 
     def _where(self) -> tuple[int, int] | None:
