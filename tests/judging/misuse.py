@@ -9,6 +9,7 @@ outcomes as JSON: how often what happened, and in "wrong" every exception or sco
 from __future__ import annotations
 
 import collections
+import contextlib
 import gc
 import json
 import os
@@ -139,24 +140,29 @@ class Sequence:
     def interrupt(self) -> None:
         """SIGINT at a random moment of scoring, perhaps two."""
         delays = [self.rng.uniform(0, 0.03) for _ in range(self.rng.randint(1, 2))]
-        over = threading.Event()
+        begun, over = threading.Event(), threading.Event()
 
         def send() -> None:
+            begun.wait()
             for delay in delays:
                 time.sleep(delay)
                 os.kill(os.getpid(), signal.SIGINT)
             over.set()
 
         def disturbed() -> None:
+            begun.set()
             while not over.is_set():
                 self.score(self.some())
 
         sender = threading.Thread(target=send)
         sender.start()
-        self.guarded("interrupt", disturbed, may_refuse=self.closed, may_stop=True)
+        # The second signal may come while the first one's end is noted.
+        with contextlib.suppress(KeyboardInterrupt):
+            self.guarded("interrupt", disturbed, may_refuse=self.closed, may_stop=True)
         while True:
             try:
-                sender.join()
+                # Not with join: in Python 3.11 one that was interrupted takes a running thread for an ended one.
+                over.wait()
                 # The last signal may still be on its way.
                 signal.signal(signal.SIGINT, lambda *_: None)
                 time.sleep(0.005)
@@ -205,6 +211,7 @@ class Sequence:
 
 def main() -> None:
     """Run COUNT sequences from seed FIRST on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     model, folder, first, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     with Judge(model, rubric=RUBRIC, options=OPTIONS) as judge:
         expected = {judgment.id: float(judgment.score or 0) for judgment in judge.score(ITEMS)}
