@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
+from .outputs import STDOUT, check_outputs
+
 HEADINGS = ("Items", "Weights", "Prompt", "Feedback", "Folds", "Randomness", "Backend", "Store", "Cluster", "Results")
-STDOUT = "-"
 _JSON = "--json"
 _HELP = ("-h", "--help")
 
@@ -69,6 +70,11 @@ class Command(click.Command):
                 raise
             hint = f"To write the JSON to a file, use an equals sign: {_JSON}={behind[0]}"
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click's, after the check of the files that the call would write."""
+        check_outputs(self, ctx.params)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options, then one section for each heading."""

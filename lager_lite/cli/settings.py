@@ -24,7 +24,8 @@ import click
 
 from ..errors import LagerError
 from ..system import settings_base
-from .grammar import STDOUT, JsonOption, commands_of
+from .grammar import JsonOption, commands_of
+from .outputs import STDOUT
 
 if sys.version_info >= (3, 11):
     import tomllib

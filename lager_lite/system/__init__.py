@@ -6,7 +6,7 @@ back while a batch is stored. `offline` refuses sockets unless the user asks for
 
 from __future__ import annotations
 
-from .files import as_usual, write_beside
+from .files import as_usual, check_writable, write_beside
 from .interrupts import Interrupted, signals_deferred, signals_held, watching
 from .offline import is_refusing, refusing
 from .paths import cache_base, copies_folder, loaded_folder, settings_base, shipped_folder, store_path
@@ -15,6 +15,7 @@ __all__ = [
     "Interrupted",
     "as_usual",
     "cache_base",
+    "check_writable",
     "copies_folder",
     "loaded_folder",
     "shipped_folder",

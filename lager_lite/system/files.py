@@ -39,6 +39,18 @@ def write_beside(path: str | os.PathLike[str], write: Callable[[Any], _T], *, te
         raise OutputError(f"{path}: cannot write: {error.strerror or error}", _ELSEWHERE) from error
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise what `write_beside` would raise for a folder that is missing or cannot be written. Nothing is left there."""
+    target = Path(path).resolve()
+    try:
+        if target.is_dir():
+            raise OutputError(f"{path}: is a folder, expected a file to write", _ELSEWHERE)
+        if not target.exists() or target.is_file():
+            tempfile.TemporaryFile(prefix=f".{target.name}.", dir=target.parent).close()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write: {error.strerror or error}", _ELSEWHERE) from error
+
+
 def _replaced(target: Path, write: Callable[[Any], _T], text: bool) -> _T:
     _sweep(target)
     handle, beside = _begin(target)

@@ -15,7 +15,6 @@ from ...judging import Judge, Reasoning
 from ...llama import Backbone
 from ...performance import WritingCost, apart, measure_peer, measure_workload, tap_cost, writing_cost
 from ...records import Item
-from ..grammar import STDOUT
 from ..grammar import command as cli_command
 from ..options import (
     Given,
@@ -27,6 +26,7 @@ from ..options import (
     open_judge,
     read_given,
 )
+from ..outputs import STDOUT
 from ..show.speed import show_peers, show_tap_cost, show_workload, show_writing
 from ..show.terminal import present
 

@@ -9,6 +9,7 @@ import click
 from ...data import convert, read_items
 from ..grammar import group
 from ..options import items_options
+from ..outputs import ROW_FILES, OutputFile
 
 _EXAMPLE = "lager-lite data convert judge_bench.json -o items.jsonl"
 
@@ -20,7 +21,14 @@ def command() -> None:
 
 @command.command("convert", example=_EXAMPLE)
 @click.argument("source", metavar="FILE")
-@click.option("-o", "--output", default="-", show_default=True, help="Write to this JSONL or CSV file; - is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(ROW_FILES, stdout=True),
+    default="-",
+    show_default=True,
+    help="Write to this JSONL or CSV file; - is stdout.",
+)
 @items_options
 def convert_(source: str, output: str, **given: Any) -> None:
     """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group."""

@@ -11,7 +11,6 @@ from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json
 from ...fitting import PRESETS
 from ...records import WEIGHT_KINDS, Item
 from ...report import check_report, write_report
-from ..grammar import STDOUT
 from ..grammar import command as cli_command
 from ..options import (
     Given,
@@ -34,6 +33,7 @@ from ..options import (
     spelled,
     weights_options,
 )
+from ..outputs import STDOUT
 from ..show.evaluations import show_evaluation, show_reasoning
 from ..show.terminal import show_evaluated, show_progress, warn
 

@@ -28,6 +28,7 @@ from ..options import (
     report_option,
     seed_option,
 )
+from ..outputs import OutputFile
 from ..show.evaluations import fitted_facts, show_fitted
 from ..show.terminal import present, show_progress, warn
 
@@ -57,7 +58,7 @@ def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, so
 
 @cli_command("fit", example="lager-lite fit labelled.jsonl -r helpfulness -o weights.json")
 @click.argument("labelled", metavar="LABELLED")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Write the weights to this file.")
+@click.option("-o", "--output", required=True, type=OutputFile((".json",)), help="Write the weights to this file.")
 @click.option("--kind", type=click.Choice(WEIGHT_KINDS), default="full", show_default=True, help="Kind of the weights.")
 @click.option(
     "--lens",

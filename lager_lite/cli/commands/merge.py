@@ -9,14 +9,19 @@ import click
 from ...scaleout import merge_outputs
 from ..grammar import command as cli_command
 from ..options import items_options, limit_option, open_given
-
-_FILE = click.Path(dir_okay=False)
+from ..outputs import OutputFile
 
 
 @cli_command("merge", example="lager-lite merge items.jsonl part1.jsonl part2.jsonl -o scores.jsonl")
 @click.argument("items", metavar="ITEMS")
 @click.argument("outputs", metavar="OUTPUT...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option("-o", "--output", required=True, type=_FILE, help="Write to this file, of the same kind as the outputs.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=OutputFile((".jsonl", ".ndjson", ".csv", ".tsv")),
+    help="Write to this file, of the same kind as the outputs.",
+)
 @limit_option()
 @items_options
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:

@@ -12,15 +12,16 @@ from ...performance import prune_for
 from ...scoring import load_weights
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option
+from ..outputs import OutputFile
 from ..show.speed import show_pruned
 from ..show.terminal import present
 
-_FILE = click.Path(dir_okay=False)
-
 
 @cli_command("prune", example="lager-lite prune -w weights.json -o judge.gguf")
-@click.option("-w", "--weights", required=True, type=_FILE, help="Weights that do not need every state.")
-@click.option("-o", "--output", required=True, type=_FILE, help="Write to this GGUF file.")
+@click.option(
+    "-w", "--weights", required=True, type=click.Path(dir_okay=False), help="Weights that do not need every state."
+)
+@click.option("-o", "--output", required=True, type=OutputFile((".gguf",)), help="Write to this GGUF file.")
 @click.option("--force", is_flag=True, help="Allow weights of another backbone where they can work.")
 @backend_options
 @json_option

@@ -11,7 +11,6 @@ from ...evaluation import origin_of
 from ...records import Item
 from ...report import check_report, write_ranking
 from ...tasks import RANK_METHODS, first_contests, preferences, rank, read_responses
-from ..grammar import STDOUT
 from ..grammar import command as cli_command
 from ..options import (
     Given,
@@ -26,6 +25,7 @@ from ..options import (
     seed_option,
     weights_options,
 )
+from ..outputs import ROW_FILES, STDOUT, OutputFile
 from ..show.terminal import present, show_evaluated, show_progress
 from ..show.uses import show_ranking
 
@@ -34,8 +34,6 @@ def _contests(data: str, given: Given) -> tuple[Item, ...]:
     """The items to rank; what is wrong in the options is said before a model loads."""
     if given["by"] == "tuned" and not given["weights"]:
         raise click.UsageError("--by tuned needs weights: give -w")
-    if given["json_file"] == given["output"] == STDOUT:
-        raise click.UsageError("--json and -o both write to stdout: give one of them a file")
     items = first_contests(read_given(data, given), given["limit"])
     figures = given["folds"] or given["json_file"] or given["report"]
     if figures and not any(item.human for item in items):
@@ -55,6 +53,7 @@ def _contests(data: str, given: Given) -> tuple[Item, ...]:
 @click.option(
     "-o",
     "--output",
+    type=OutputFile(ROW_FILES, stdout=True),
     help="Write the ranks to this JSONL or CSV file; - is stdout, the default without graded responses.",
 )
 @limit_option("instructions")

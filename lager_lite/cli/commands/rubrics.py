@@ -10,6 +10,7 @@ from ...errors import PromptError
 from ...prompts import list_rubrics, load_rubric, write_skeleton
 from ..grammar import group
 from ..options import json_option
+from ..outputs import OutputFile
 from ..show.machine import rubric_facts, show_rubrics
 from ..show.terminal import present
 
@@ -38,7 +39,7 @@ def show_(name: str) -> None:
 
 @command.command("new", example="lager-lite rubrics new politeness")
 @click.argument("name")
-@click.option("-o", "--output", type=click.Path(), help="Write to this file.  [default: NAME.toml in this folder]")
+@click.option("-o", "--output", type=OutputFile(None), help="Write to this file.  [default: NAME.toml in this folder]")
 def new(name: str, output: str | None) -> None:
     """Write a new rubric to start from: valid as it is, with every key explained.
 

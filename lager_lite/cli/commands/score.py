@@ -22,12 +22,20 @@ from ..options import (
     shard_option,
     weights_options,
 )
+from ..outputs import ROW_FILES, OutputFile
 from ..show.terminal import show_progress, show_summary
 
 
 @cli_command("score", example="lager-lite score items.jsonl -r helpfulness -o scores.jsonl")
 @click.argument("items", metavar="ITEMS")
-@click.option("-o", "--output", default="-", show_default=True, help="Write to this JSONL or CSV file; - is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(ROW_FILES, stdout=True),
+    default="-",
+    show_default=True,
+    help="Write to this JSONL or CSV file; - is stdout.",
+)
 @click.option("--per-layer", is_flag=True, help="Add the expected score of every layer to each row.")
 @click.option(
     "--flag-injection", is_flag=True, help="List in `flagged` how a response speaks to the judge, if it does."

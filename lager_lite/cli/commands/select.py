@@ -26,10 +26,19 @@ from ..options import (
     shard_option,
     weights_options,
 )
+from ..outputs import ROW_FILES, OutputFile
 from ..show.terminal import present, show_progress, show_summary, warn
 from ..show.uses import selection_rule, show_selection
 
-_FILE = click.Path(dir_okay=False)
+
+def _side(given: Given) -> str | None:
+    """The file of the scores, None where nothing is written."""
+    unnamed = f"{given['output']}.scores.jsonl" if given["output"] else None
+    return given["side"] or unnamed
+
+
+_KEPT = OutputFile((".json", ".jsonl", ".ndjson"))
+_SIDE = OutputFile(ROW_FILES, unnamed=_side)
 
 
 def _shares(pairs: tuple[tuple[str, float], ...], names: list[str], combine: str) -> list[float] | None:
@@ -79,9 +88,9 @@ def _checked(given: Given) -> list[float] | None:
     help="With --combine weights: how much this rubric counts. Rubrics that are not named count 0. May be repeated.",
 )
 @click.option("--dedupe", is_flag=True, help="Leave out a row whose text occurred before, ignoring case and spacing.")
-@click.option("-o", "--output", type=_FILE, help="Write the kept rows to this file.  [required, unless --shard]")
+@click.option("-o", "--output", type=_KEPT, help="Write the kept rows to this file.  [required, unless --shard]")
 @click.option(
-    "--scores", "side", type=_FILE, help="Write the scores of all rows to this file.  [default: OUTPUT.scores.jsonl]"
+    "--scores", "side", type=_SIDE, help="Write the scores of all rows to this file.  [default: OUTPUT.scores.jsonl]"
 )
 @limit_option("rows")
 @items_options
@@ -109,7 +118,7 @@ def command(data: str, **given: Any) -> None:
         origin = origin_of(judge, data, weights=given["weights"])
     rule = {name: given[name] for name in ("top", "min_score", "combine")}
     found = select(pool, scores, shares=shares, **rule)
-    write_selection(pool, scores, found, given["output"], given["side"] or f"{given['output']}.scores.jsonl")
+    write_selection(pool, scores, found, given["output"], str(_side(given)))
     show_summary(scores.summary)
     present(given["json_file"], found.to_dict, lambda: show_selection(found))
     warn(selection_notes(found))

@@ -11,12 +11,13 @@ from ...llama import Backbone
 from ...tasks import prompts_of, write_states
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, chat_options, chat_settings
+from ..outputs import OutputFile
 
 
 @cli_command("states", example='lager-lite states "The capital of France is" -o states.npz')
 @click.argument("prompt", metavar="PROMPT")
 @click.option("--chat", "as_chat", is_flag=True, help="Put the text into the chat template as the user's message.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Write to this .npz file.")
+@click.option("-o", "--output", required=True, type=OutputFile((".npz",)), help="Write to this .npz file.")
 @chat_options
 @backend_options
 def command(prompt: str, as_chat: bool, output: str, **given: Any) -> None:

@@ -8,10 +8,12 @@ from typing import Any, TypeVar
 
 import click
 
+from ...backbones import locate_model
 from ...judging import OVERFLOW, TEMPERATURE
 from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES
 from ...system import refusing
 from ..grammar import JsonOption, SharedOption
+from ..outputs import NamedFile, OutputFile, store_of
 from .types import FIELD_KEY, GPU_LAYERS, RAY_ADDRESS, SERVERS, SHARD
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -145,6 +147,7 @@ model_option = _option(
     "Backend",
     "-m",
     "--model",
+    type=NamedFile(lambda name: locate_model(name).path),
     help="The backbone: a GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a "
     "name of `models catalog`. The default is LAGER_LITE_MODEL, else the packaged model.",
 )
@@ -273,7 +276,7 @@ store_option = _option(
     "Store",
     "--store",
     "store_path",
-    type=_FILE,
+    type=OutputFile(None, unnamed=store_of),
     help="File of the store. The default is LAGER_LITE_STORE, else a file in the user's cache folder.",
 )
 store_options = _all(
@@ -309,7 +312,9 @@ json_option = click.option(
     "json_file",
     cls=JsonOption,
     heading="Results",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=OutputFile((".json",), stdout=True),
     help="Print the figures as one JSON document in place of the tables; with =FILE, write it there and print the tables.",
 )
-report_option = _option("Results", "--report", type=_FILE, help="Also write an HTML page with figures to this file.")
+report_option = _option(
+    "Results", "--report", type=OutputFile((".html", ".htm")), help="Also write an HTML page with figures to this file."
+)

@@ -14,7 +14,7 @@ from ...judging import LOW_MASS, SHOWN_FAILURES, Summary
 from ...records import Counts
 from ...stats import Interval
 from ...system import write_beside
-from ..grammar import STDOUT
+from ..outputs import STDOUT
 
 
 def present(json_file: str | None, document: Callable[[], object], tables: Callable[[], None] | None = None) -> None:
