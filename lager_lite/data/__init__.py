@@ -7,8 +7,9 @@ and `open_reader` gives rows and items side by side.
 
 from __future__ import annotations
 
+from .detection import ROWS
 from .fields import ALIASES, item_of_row
-from .items import ROWS, Dataset, ItemReader, convert, load_demo, open_reader, raise_problems, read_items
+from .items import Dataset, ItemReader, convert, load_demo, open_reader, raise_problems, read_items
 from .layouts import LAYOUTS, BenchmarkLayout
 from .reading import open_rows
 from .rowfile import RowFile, TableFile, copy_rows

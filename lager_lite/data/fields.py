@@ -11,20 +11,32 @@ from typing import Any
 from ..errors import DataError
 from ..records import Item
 from .rows import Row
+from .turns import is_conversation, is_parts, joined, last_answer, parts_of, told, turns_of
 from .values import group_of, is_blank, is_missing, scores_of, text_of
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),
-    "instruction": ("instruction", "prompt", "question", "input", "query"),
-    "response": ("response", "output", "actual_output", "answer", "completion", "summary"),
-    "reference": ("reference", "reference_answer", "expected_output", "expected"),
-    "source": ("source", "article", "document", "context", "source_text", "passage"),
+    "instruction": ("instruction", "prompt", "question", "input", "query", "user_input", "user_prompt"),
+    "response": ("response", "output", "actual_output", "prediction", "answer", "completion", "summary"),
+    "reference": ("reference", "reference_answer", "expected_output", "expected", "ground_truth"),
+    "source": (
+        "source",
+        "article",
+        "document",
+        "context",
+        "source_text",
+        "passage",
+        "contexts",
+        "retrieved_contexts",
+        "retrieval_context",
+    ),
     "rubric": ("rubric", "score_rubric", "criteria"),
     "score": ("score", "human_score", "human_scores", "rating"),
     "scores": ("scores",),
     "group": ("group",),
     "rendered": ("rendered",),
 }
+_OPTIONAL = ("source", "instruction", "reference", "rubric")
 _TEXT_FIELDS = ("source", "instruction", "reference", "response", "rubric")
 
 
@@ -55,13 +67,13 @@ def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[
 def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     """The item that a row of ours is; `number` is its id where it has none.
 
-    null, NaN, blank text and no key at all mean the same: the item has no such field. Only a blank response stays,
-    since it is what a model answered. Raises DataError.
+    null, NaN and no key at all mean the same: the item has no such field. So does blank text for every usual field
+    but the response, of which it is what a model answered. Raises DataError.
     """
     row = without_missing(row)
     keys = _keys_of(row, mapping)
     values = row.values
-    fields = {f: text_of(values[keys[f]], keys[f], row.where) for f in _TEXT_FIELDS if f in keys}
+    fields = _spoken(row, {field: keys[field] for field in _TEXT_FIELDS if field in keys})
     if "rubric" in fields and "rubric" not in mapping:
         fields["rubric"] = _with_descriptions(fields["rubric"], row)
     claimed = {*keys.values(), *mapping.values()}
@@ -70,12 +82,15 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
             fields[field] = text_of(values[key], key, row.where)
     for key, value in values.items():
         free = key not in claimed and key not in fields and not isinstance(value, bool)
-        if free and isinstance(value, (str, int, float, Decimal)) and not is_blank(value):
+        if free and isinstance(value, (str, int, float, Decimal)):
             fields[key] = text_of(value, key, row.where)
     rendered = text_of(values[keys["rendered"]], keys["rendered"], row.where) if "rendered" in keys else None
     identity = text_of(values[keys["id"]], keys["id"], row.where) if "id" in keys else str(number)
     group = text_of(values[keys["group"]], keys["group"], row.where) if "group" in keys else None
-    fields = {name: text for name, text in fields.items() if name == "response" or not is_blank(text)}
+    extra = next((text for name, text in fields.items() if name.lower() == "input"), None)
+    if extra and keys.get("instruction", "").lower() == "instruction" and "instruction" not in mapping:
+        fields["instruction"] += "\n\n" + extra  # as in Alpaca, whose responses stand under `output`
+    fields = {name: text for name, text in fields.items() if name not in _OPTIONAL or not is_blank(text)}
     shared = fields.get("source") or fields.get("instruction")
     if group is None and shared:
         group = group_of(shared)
@@ -83,17 +98,80 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
 
 
 def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
-    """Field -> the key that holds it in this row: the mapped one, else the first alias that is there."""
+    """Field -> the key that holds it in this row: the mapped one, else the first alias that is there.
+
+    An alias is found in any capitals. Beside another response, an `answer` is the reference.
+    """
     taken = set(mapping.values())
-    keys = {}
+    written: dict[str, str] = {}
+    for name in row.values:
+        written.setdefault(name.lower(), name)
+    keys: dict[str, str] = {}
     for field, aliases in ALIASES.items():
-        candidates = (mapping[field],) if field in mapping else [a for a in aliases if a not in taken]
+        spelled = [a if a in row.values else written.get(a, a) for a in aliases]
+        candidates = [mapping[field]] if field in mapping else [a for a in spelled if a not in taken]
         key = next((k for k in candidates if not is_blank(row.values.get(k))), None)
         if key is None and field == "response":
             key = next((k for k in candidates if k in row.values), None)
         if key is not None:
             keys[field] = key
+    answer = "answer" if "answer" in row.values else written.get("answer", "")
+    beside = "response" in keys and keys["response"] != answer and answer not in taken
+    if beside and "reference" not in keys and isinstance(row.values.get(answer), str):
+        keys["reference"] = answer
     return keys
+
+
+def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
+    """The text fields of a row; conversations and lists of passages become text.
+
+    What a conversation under the key of the response says before its last turn belongs to the instruction.
+    """
+    fields: dict[str, str] = {}
+    for field, key in keys.items():
+        value = row.values[key]
+        if field == "response" and is_conversation(value):
+            before, said = last_answer(turns_of(value, key, row.where))
+            earlier = "\n\n".join(filter(None, (fields.get("instruction"), told(before))))
+            fields.update({"instruction": earlier} if earlier else {})
+            fields.update({"response": said} if said is not None else {})
+        elif is_conversation(value):
+            fields[field] = told(turns_of(value, key, row.where))
+        elif is_parts(value) and field in ("instruction", "response"):
+            fields[field] = parts_of(value, key, row.where)
+        elif isinstance(value, list) and field in ("source", "instruction", "reference"):
+            fields[field] = joined(value, key, row.where)
+        else:
+            fields[field] = text_of(value, key, row.where)
+    return fields
+
+
+def response_of(row: Row, keys: Sequence[str]) -> str | None:
+    """The text under the first of these keys that has one, None where there is none."""
+    key = next((k for k in keys if not is_blank(row.values.get(k))), None)
+    return None if key is None else _spoken(row, {"response": key}).get("response")
+
+
+def human_of(row: Row) -> dict[str, tuple[float, ...]]:
+    """The human scores of a row, by criterion, from the usual keys."""
+    return _human(row, _keys_of(row, {}), {})
+
+
+def identity_of(row: Row, number: int) -> str:
+    """The id of a row, else its number."""
+    found = row.values.get("id")
+    return str(number if found is None else found)
+
+
+def texts_of(row: Row, **keys: str) -> dict[str, str]:
+    """Fields read from their keys; a response may be missing. Raises DataError naming every other missing key."""
+    if row.values.get(keys.get("response", "")) is None:
+        keys.pop("response", None)
+    missing = [key for key in keys.values() if row.values.get(key) is None]
+    if missing:
+        has = ", ".join(row.values)
+        raise DataError(f"{row.where}: the key {', '.join(missing)} is missing; the row has {has}")
+    return _spoken(row, keys)
 
 
 def _with_descriptions(criteria: str, row: Row) -> str:

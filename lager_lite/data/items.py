@@ -9,14 +9,13 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..records import Item
+from .detection import ROWS, detect, layout_of, lowered
 from .fields import ALIASES, item_row, items_of_row, without_missing
-from .layouts import LAYOUTS, BenchmarkLayout, detect, judge_bench_scale
+from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
 from .reading import open_rows
 from .rows import HeldRows, Row, RowSource, rows_of
-from .values import is_blank
 from .writing import write_rows
 
-ROWS = "rows"
 _MAX_PROBLEMS = 5
 
 
@@ -29,6 +28,7 @@ class ItemReader:
     mapping: field -> key, for rows of ours.
     require: fields that an item needs. Rows without them are items too, which cannot be judged.
     scale: the scale of the human scores where the layout fixes one ("1-5"), else None.
+    mixed: whether rows of Alpaca, messages and ours stand in one file, so that each row is looked at.
 
     Iterating gives the items in order, as often as wanted.
     """
@@ -38,6 +38,7 @@ class ItemReader:
     mapping: Mapping[str, str] = field(default_factory=dict)
     require: Sequence[str] = ("response",)
     scale: str | None = None
+    mixed: bool = False
 
     @property
     def name(self) -> str:
@@ -46,13 +47,14 @@ class ItemReader:
 
     def items_of(self, row: Row, number: int) -> Iterator[Item]:
         """The items of one row; its number, from 1, is the id where it has none. Raises DataError."""
-        if self.layout is None:
+        layout = layout_of(lowered(row).values) if self.mixed else self.layout
+        if layout is None:
             yield from items_of_row(row, number, self.mapping)
             return
         try:
-            yield from map(_settled, self.layout.read(without_missing(row), number))
+            yield from layout.read(lowered(row), number)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-            raise _broken(row.where, self.layout, error) from error
+            raise _broken(row.where, layout, error) from error
 
     def __iter__(self) -> Iterator[Item]:
         for number, row in enumerate(self.rows, 1):
@@ -110,9 +112,11 @@ class ItemReader:
         text = describe_items(self.rows.name, counted())
         text += "".join(f", {count} without {name}" for name, count in lacking.items() if count)
         if self.layout is not None:
-            gpt = self.layout.name == "prometheus" and "human_score" not in self.rows.keys
+            gpt = self.layout.name == "prometheus" and "human_score" not in lowered(self.rows[0]).values
             note = "the scores are GPT-4's, not people's" if gpt else self.layout.note
             text += f"; layout detected: {self.layout.about}" + (f" ({note})" if note else "")
+        elif self.mixed:
+            text += "; rows of several layouts, each read as what it is"
         return text
 
     def _unmapped(self, absent: set[str]) -> DataError:
@@ -148,9 +152,9 @@ def open_reader(
     unfolded = _unfold(rows)
     if mapping or layout == ROWS:
         return ItemReader(unfolded, None, dict(mapping or {}), require)
-    found = _named(layout, rows, unfolded) if layout else detect(rows) or detect(unfolded)
+    found, mixed = (_named(layout, rows, unfolded), False) if layout else detect(rows, unfolded)
     if found is None:
-        return ItemReader(unfolded, require=require)
+        return ItemReader(unfolded, require=require, mixed=mixed)
     scale = judge_bench_scale(rows) if found.name == "judge-bench" else found.scale
     try:
         inside = found.inside(rows) if found.inside else unfolded
@@ -251,7 +255,10 @@ def _named(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLayout:
         raise DataError(f"there is no layout {name!r}", f"one of: {ROWS}, {', '.join(LAYOUTS)}")
     layout = LAYOUTS[name]
     fits = layout.fits or layout.matches
-    if fits(rows) or fits(unfolded):
+    if layout.inside:
+        if isinstance(rows.whole, dict) and fits(rows.whole):
+            return layout
+    elif any(fits(lowered(row).values) for row in unfolded):
         return layout
     first = rows[0].values if len(rows) else rows.whole or {}
     raise DataError(
@@ -279,13 +286,6 @@ def _lacks(row: Row, missing: Sequence[str]) -> DataError:
     found = ", ".join(without_missing(row).values) or "none"
     hint = f"name the key with --map {missing[0]}=KEY"
     return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
-
-
-def _settled(item: Item) -> Item:
-    """The item without blank fields; a blank response stays, since it is what a model answered."""
-    if not any(is_blank(text) for text in item.fields.values()):
-        return item
-    return replace(item, fields={k: v for k, v in item.fields.items() if k == "response" or not is_blank(v)})
 
 
 def _broken(where: str, layout: BenchmarkLayout, error: Exception) -> DataError:

@@ -13,8 +13,10 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item
+from .fields import ALIASES, identity_of, texts_of
 from .rows import HeldRows, Row, RowSource, rows_of
-from .values import group_of, is_blank, is_missing, scores_of, text_of
+from .training import alpaca, fits_alpaca, is_alpaca, is_messages, is_pair, messages, pairs
+from .values import group_of, is_blank, scores_of, text_of
 
 
 @dataclass(frozen=True)
@@ -23,22 +25,22 @@ class BenchmarkLayout:
 
     name: as for `--layout`.
     about: its name in messages.
-    matches: whether the rows of a file, by the first of them, are written in it.
+    matches: whether a row, by its keys in small letters, is written in it; with `inside`, the file's object.
     read: the items of one row with its number from 1. Raises DataError, and what a missing key raises.
     scale: the scale of its human scores, None where that varies.
     note: what a user should know about those scores, may be empty.
-    fits: what is enough where the user names the layout, None where that is `matches`.
+    fits: what is enough where the user names the layout or other rows decide, None where that is `matches`.
     inside: the rows that a JSON object in this layout holds, None for what `unfold` makes of any object.
     responded: whether its rows hold responses; the others are for rubrics that judge something else.
     """
 
     name: str
     about: str
-    matches: Callable[[RowSource], bool]
+    matches: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Row, int], Iterator[Item]]
     scale: str | None = None
     note: str = ""
-    fits: Callable[[RowSource], bool] | None = None
+    fits: Callable[[Mapping[str, Any]], bool] | None = None
     inside: Callable[[RowSource], RowSource] | None = None
     responded: bool = True
 
@@ -52,24 +54,20 @@ _PROMETHEUS = re.compile(
     r"(?:###Reference Answer \(Score 5\):\n(?P<reference>.*?)\n+)?###Score Rubrics:\n(?P<rubric>.*?)\n+###Feedback:",
     re.S,
 )
+_RESPONSE_MARK = re.compile(r"###\s*Response to evaluate", re.I)
+_GRADING = re.compile(r"^#{2,3} *\S|\b(?:scor(?:e|ing)|rat(?:e|ing)|evaluat(?:e|ion)|judge)\b", re.I | re.M)
 _EQ_BENCH = re.compile(
     r"dialogue:\s*\n(?P<dialogue>.*?)\n?\[End dialogue\]\s*At the end of this dialogue,? (?P<question>[^\n]*)", re.S
 )
 _PERSON = re.compile(r"(?:.*, )?(?P<person>.+?)(?: would feel|'s? emotional state)")
 
 
-def _with_keys(*keys: str) -> Callable[[RowSource], bool]:
-    return lambda rows: rows.keys.issuperset(keys)
+def _with_keys(*keys: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda values: values.keys() >= set(keys)
 
 
-def _identity(row: Row, number: int) -> str:
-    found = row.values.get("id")
-    return str(number if found is None else found)
-
-
-def _is_judge_bench(rows: RowSource) -> bool:
-    whole = rows.whole
-    return isinstance(whole, dict) and isinstance(whole.get("annotations"), list) and "instances" in whole
+def _is_judge_bench(whole: Mapping[str, Any]) -> bool:
+    return isinstance(whole.get("annotations"), list) and "instances" in whole
 
 
 def judge_bench_scale(rows: RowSource) -> str | None:
@@ -102,7 +100,7 @@ def _judge_bench(row: Row, number: int) -> Iterator[Item]:
     fields = _instance_fields(row)
     shared = fields.get("source") or fields.get("response")
     group = group_of(shared) if shared else None
-    yield Item(_identity(row, number), fields, {k: v for k, v in human.items() if v}, group, where=row.where)
+    yield Item(identity_of(row, number), fields, {k: v for k, v in human.items() if v}, group, where=row.where)
 
 
 def _instance_fields(row: Row) -> dict[str, str]:
@@ -131,7 +129,7 @@ def _prometheus(row: Row, number: int) -> Iterator[Item]:
     scores = scores_of(row.values.get(key), key, row.where)
     # A second turn quotes the judged model's own first answer; what stands before it is the task.
     group = group_of(fields.get("instruction", text).partition("\nAssistant:")[0])
-    identity = _identity(row, number)  # idx names the question, not the row
+    identity = identity_of(row, number)  # idx names the question, not the row
     yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
 
 
@@ -144,34 +142,26 @@ def _lager(row: Row, number: int) -> Iterator[Item]:
         fields["rendered_feedback"] = text_of(row.values[key], key, row.where)
     scores = scores_of(row.values.get("score"), "score", row.where)
     group = group_of(fields["instruction"]) if "instruction" in fields else None
-    identity = _identity(row, number)
+    identity = identity_of(row, number)
     yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
 
 
 def _helpsteer(row: Row, number: int) -> Iterator[Item]:
-    fields = _texts(row, instruction="prompt", response="response")
+    fields = texts_of(row, instruction="prompt", response="response")
     human = {key: scores_of(row.values.get(key), key, row.where) for key in HELPSTEER}
     human = {key: scores for key, scores in human.items() if scores}
-    identity = _identity(row, number)
+    identity = identity_of(row, number)
     yield Item(identity, fields, human, group_of(fields["instruction"]), where=row.where)
 
 
-def _pairs(row: Row, number: int) -> Iterator[Item]:
-    base = _identity(row, number)
-    for key, preferred in (("chosen", 1.0), ("rejected", 0.0)):
-        fields = _texts(row, instruction="prompt", response=key)
-        group = group_of(fields["instruction"])
-        yield Item(f"{base}/{key}", fields, {"preferred": (preferred,)}, group, where=row.where)
-
-
 def _biggen(row: Row, number: int) -> Iterator[Item]:
-    fields = _texts(row, instruction="input", response="response")
+    fields = texts_of(row, instruction="input", response="response")
     for field, key in (("reference", "reference_answer"), ("system_prompt", "system_prompt")):
         if row.values.get(key):
             fields[field] = text_of(row.values[key], key, row.where)
     fields["rubric"] = _score_rubric(row)
     scores = scores_of(row.values.get("human_score"), "human_score", row.where)
-    name = _identity(row, number)
+    name = identity_of(row, number)
     if row.values.get("model_name"):
         name = f"{name}/{row.values['model_name']}"
     group = group_of(fields["instruction"])
@@ -206,9 +196,9 @@ def _eq_bench(row: Row, number: int) -> Iterator[Item]:
 
 
 def _emotion(row: Row, number: int) -> Iterator[Item]:
-    fields = _texts(row, source="dialogue", person="human", emotion="emotion")
+    fields = texts_of(row, source="dialogue", person="human", emotion="emotion")
     scores = scores_of(row.values["emotion_score"], "emotion_score", row.where)
-    identity = _identity(row, number)
+    identity = identity_of(row, number)
     yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where)
 
 
@@ -217,14 +207,13 @@ def _story(dialogue: str) -> str | None:
     return group_of(dialogue.strip().partition("\n")[0])
 
 
-def _is_self_aware(rows: RowSource) -> bool:
-    whole = rows.whole
-    entries = whole.get("example") if isinstance(whole, dict) else None
+def _is_self_aware(whole: Mapping[str, Any]) -> bool:
+    entries = whole.get("example")
     return isinstance(entries, list) and isinstance(next(iter(entries), None), dict) and "answerable" in entries[0]
 
 
 def _self_aware(row: Row, number: int) -> Iterator[Item]:
-    fields = _texts(row, instruction="question")
+    fields = texts_of(row, instruction="question")
     human = {"": (5.0 if row.values["answerable"] else 1.0,)}
     group = group_of(fields["instruction"])
     yield Item(str(row.values["question_id"]), fields, human, group, where=row.where)
@@ -234,56 +223,25 @@ def _examples(rows: RowSource) -> RowSource:
     return HeldRows(rows.name, tuple(rows_of(rows.whole["example"], f"{rows.name}: example")))
 
 
-def _is_messages(rows: RowSource) -> bool:
-    return any(isinstance(rows[0].values[key], list) for key in rows.keys & {"messages", "conversations"})
+def _is_rendered(values: Mapping[str, Any]) -> bool:
+    """Whether the prompt of LAGER's lines is a whole grading prompt, and no response stands beside it."""
+    text = values.get("user_prompt")
+    graded = "user_prompt_feedback" in values or isinstance(text, str) and bool(_GRADING.search(text))
+    return graded and has_no_response(values)
 
 
-def _messages(row: Row, number: int) -> Iterator[Item]:
-    """The last turn of the assistant is the response, what was said before it the instruction."""
-    turns = row.values.get("messages") or row.values.get("conversations") or []
-    said = [(str(t.get("role", t.get("from", ""))), t.get("content", t.get("value", ""))) for t in turns]
-    last = max((i for i, (role, _) in enumerate(said) if role in ("assistant", "gpt")), default=0)
-    before = [(role, text_of(text, "content", row.where)) for role, text in said[: last or len(said)]]
-    names = {"human": "User", "user": "User", "gpt": "Assistant", "assistant": "Assistant"}
-    told = "\n\n".join(f"{names.get(role, role.capitalize())}: {text}" for role, text in before)
-    instruction = before[0][1] if len(before) == 1 else told
-    fields = {"instruction": instruction}
-    if last and not is_missing(said[last][1]):
-        fields["response"] = text_of(said[last][1], "content", row.where)
-    scores = scores_of(row.values.get("score"), "score", row.where)
-    human = {"": scores} if scores else {}
-    yield Item(_identity(row, number), fields, human, group_of(instruction), where=row.where)
+def _is_prometheus(values: Mapping[str, Any]) -> bool:
+    marked = _RESPONSE_MARK.search(str(values.get("instruction", "")))
+    return bool(marked) and not values.keys().isdisjoint({"gpt4_score", "human_score"}) and has_no_response(values)
 
 
-def _alpaca(row: Row, number: int) -> Iterator[Item]:
-    fields = _texts(row, instruction="instruction", response="output")
-    extra = row.values.get("input")
-    if not is_blank(extra):
-        fields["instruction"] += "\n\n" + text_of(extra, "input", row.where)
-    group = group_of(fields["instruction"])
-    yield Item(_identity(row, number), fields, {}, group, where=row.where)
+def has_no_response(values: Mapping[str, Any]) -> bool:
+    """Whether a row of ours with these values would be an item without a response."""
+    return all(is_blank(values.get(key)) for key in ALIASES["response"])
 
 
-def _texts(row: Row, **keys: str) -> dict[str, str]:
-    """Fields read from their keys; a response may be missing. Raises DataError naming every other missing key."""
-    if row.values.get(keys.get("response", "")) is None:
-        keys.pop("response", None)
-    missing = [key for key in keys.values() if row.values.get(key) is None]
-    if missing:
-        has = ", ".join(row.values)
-        raise DataError(f"{row.where}: the key {', '.join(missing)} is missing; the row has {has}")
-    return {field: text_of(row.values[key], key, row.where) for field, key in keys.items()}
-
-
-def _is_prometheus(rows: RowSource) -> bool:
-    keys = rows.keys
-    if "instruction" not in keys or not keys & {"gpt4_score", "human_score"}:
-        return False
-    return "response" not in keys or "###Response to evaluate:" in str(rows[0].values["instruction"])
-
-
-def _is_eq_bench(rows: RowSource) -> bool:
-    return bool(len(rows)) and isinstance(rows[0].values.get("reference_answer"), dict)
+def _is_eq_bench(values: Mapping[str, Any]) -> bool:
+    return isinstance(values.get("reference_answer"), dict) and "prompt" in values
 
 
 LAYOUTS: Mapping[str, BenchmarkLayout] = {
@@ -312,7 +270,14 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             "1-9",
             responded=False,
         ),
-        BenchmarkLayout("lager", "LAGER's JSON lines (rendered prompts)", _with_keys("user_prompt"), _lager, "1-5"),
+        BenchmarkLayout(
+            "lager",
+            "LAGER's JSON lines (rendered prompts)",
+            _is_rendered,
+            _lager,
+            "1-5",
+            fits=lambda values: "user_prompt" in values and has_no_response(values),
+        ),
         BenchmarkLayout("prometheus", "Prometheus/FLASK (rendered prompts)", _is_prometheus, _prometheus, "1-5"),
         BenchmarkLayout(
             "helpsteer",
@@ -325,23 +290,18 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
         BenchmarkLayout(
             "pairs",
             "pairs of a chosen and a rejected response",
-            _with_keys("prompt", "chosen", "rejected"),
-            _pairs,
+            is_pair,
+            pairs,
             None,
             "chosen is 1, rejected 0",
         ),
-        BenchmarkLayout("messages", "messages (ShareGPT, chat)", _is_messages, _messages),
+        BenchmarkLayout("messages", "messages (ShareGPT, chat)", is_messages, messages),
         BenchmarkLayout(
             "alpaca",
             "Alpaca",
-            _with_keys("instruction", "input", "output"),
-            _alpaca,
-            fits=_with_keys("instruction", "output"),  # the input may be left out
+            is_alpaca,
+            alpaca,
+            fits=fits_alpaca,  # the input may be left out
         ),
     )
 }
-
-
-def detect(rows: RowSource) -> BenchmarkLayout | None:
-    """The public layout that rows are written in, None for rows of no known layout."""
-    return next((layout for layout in LAYOUTS.values() if layout.matches(rows)), None)

@@ -160,7 +160,8 @@ def score_pool(judge: Judge, pool: Pool, progress: Callable[[Counts], None] | No
 
 def _reader(path: str | Path, mapping: Mapping[str, str] | None, layout: str | None) -> ItemReader:
     reader = open_reader(path, mapping, layout)
-    if reader.layout is None and not mapping and layout is None and {"instruction", "output"} <= reader.rows.keys:
+    alike = reader.layout is None and not mapping and layout is None and not reader.mixed
+    if alike and {"instruction", "output"} <= reader.rows.keys and "response" not in reader.rows.keys:
         return replace(reader, layout=LAYOUTS["alpaca"])  # whose input may be left out
     if reader.layout is not None and reader.name not in READABLE:
         raise DataError(

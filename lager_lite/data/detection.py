@@ -1,0 +1,59 @@
+"""Which layout the rows of a file are written in, decided over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import DataError
+from .fields import without_missing
+from .layouts import LAYOUTS, BenchmarkLayout, has_no_response
+from .rows import Row, RowSource
+
+ROWS = "rows"
+"""The name of rows of ours, where a layout is named."""
+FREE = ("alpaca", "messages")
+"""The layouts whose rows may stand in one file with each other and with rows of ours."""
+
+
+def lowered(row: Row) -> Row:
+    """The row without what is missing, and with its keys in small letters, where no other key is written so."""
+    plain = without_missing(row)
+    values = {key if key.lower() in row.values else key.lower(): value for key, value in plain.values.items()}
+    return replace(plain, values=values)
+
+
+def layout_of(values: Mapping[str, Any]) -> BenchmarkLayout | None:
+    """The public layout that one row is written in, by its keys in small letters; None for a row of ours."""
+    return next((layout for layout in LAYOUTS.values() if not layout.inside and layout.matches(values)), None)
+
+
+def detect(rows: RowSource, unfolded: RowSource) -> tuple[BenchmarkLayout | None, bool]:
+    """The public layout that a file is written in, None for rows of ours, and whether each row must be looked at.
+
+    unfolded: the rows inside the JSON object that `rows` may be. A row without a response and of no known layout
+    decides nothing. Raises DataError with both places where rows of two layouts cannot stand in one file.
+    """
+    if isinstance(rows.whole, dict):
+        for layout in LAYOUTS.values():
+            if layout.inside and layout.matches(rows.whole):
+                return layout, False
+    firsts: dict[str, Row] = {}
+    fitting = {name: layout.fits or layout.matches for name, layout in LAYOUTS.items() if not layout.inside}
+    for row in unfolded:
+        values = lowered(row).values
+        found = layout_of(values)
+        if found or not has_no_response(values):
+            firsts.setdefault(found.name if found else "", row)
+            fitting = {name: fits for name, fits in fitting.items() if fits(values)}
+    if common := next((name for name in firsts if name in fitting), None):
+        return LAYOUTS[common], False
+    if all(name in ("", *FREE) for name in firsts):
+        return None, len(firsts) > 1
+    (one, first), (other, second) = list(firsts.items())[:2]
+    about = [LAYOUTS[name].about if name else "a row of lager-lite's own keys" for name in (one, other)]
+    raise DataError(
+        f"{second.where}: looks like {about[1]}, but {first.where} like {about[0]}",
+        f"split the file, or name the keys with --map (layout {ROWS})",
+    )

@@ -1,0 +1,102 @@
+"""Conversations and lists of passages, as people store them, as text for the judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import DataError
+from .values import is_blank, is_missing, text_of
+
+Turn = tuple[str, str | None]
+"""The role in small letters, and what was said; None for a turn without text."""
+
+ASSISTANT = ("assistant", "gpt", "chatgpt", "model", "ai")
+_NAMES = {**dict.fromkeys(ASSISTANT, "Assistant"), "human": "User", "user": "User"}
+_ROLE_KEYS = ("role", "from", "type")
+_TEXT_KEYS = ("content", "value")
+_PASSAGE_KEYS = ("text", "page_content", "content")
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether a value is a list of turns, each an object with a role and something said."""
+    return isinstance(value, list) and bool(value) and all(isinstance(t, Mapping) and _is_turn(t) for t in value)
+
+
+def turns_of(value: Sequence[Mapping[str, Any]], key: str, where: str) -> list[Turn]:
+    """The turns of a conversation.
+
+    A content of parts is joined where all are text; a turn without content that calls tools says which. Raises
+    DataError for a part that is no text, with its type.
+    """
+    return [(_role(turn), _said(turn, key, where)) for turn in value]
+
+
+def told(turns: Sequence[Turn]) -> str:
+    """A conversation as text: one turn as it stands, several each behind its role."""
+    spoken = [(role, text) for role, text in turns if text is not None]
+    if len(spoken) == 1:
+        return spoken[0][1]
+    return "\n\n".join(f"{_NAMES.get(role, role.capitalize())}: {text}" for role, text in spoken)
+
+
+def last_answer(turns: Sequence[Turn]) -> tuple[list[Turn], str | None]:
+    """What was said before the last turn of the assistant, and that turn; all turns and None where there is none."""
+    last = max((i for i, (role, _) in enumerate(turns) if role in ASSISTANT), default=None)
+    return (list(turns), None) if last is None else (list(turns[:last]), turns[last][1])
+
+
+def joined(value: Sequence[Any], key: str, where: str) -> str:
+    """A list of passages as one text, numbered where there are several; raises DataError for what is no text."""
+    texts = [_passage(entry, key, where) for entry in value if not is_blank(entry)]
+    return texts[0] if len(texts) == 1 else "\n\n".join(f"[{n}]\n{text}" for n, text in enumerate(texts, 1))
+
+
+def parts_of(value: Sequence[Any], key: str, where: str) -> str:
+    """A content of parts as text. Raises DataError for a part that is no text, with its type."""
+    texts = []
+    for part in value:
+        text = part.get("text") if isinstance(part, Mapping) else part
+        kind = part.get("type", "text") if isinstance(part, Mapping) else "text"
+        if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
+            raise DataError(
+                f"{where}: key {key!r} holds a part of type {str(kind)!r}, expected text", "only text can be judged"
+            )
+        texts.append(text_of(text, key, where))
+    return "\n".join(texts)
+
+
+def is_parts(value: Any) -> bool:
+    """Whether a value is a content of parts."""
+    return isinstance(value, list) and bool(value) and all(isinstance(p, Mapping) and "type" in p for p in value)
+
+
+def _is_turn(turn: Mapping[str, Any]) -> bool:
+    return any(k in turn for k in _ROLE_KEYS) and ("tool_calls" in turn or any(k in turn for k in _TEXT_KEYS))
+
+
+def _role(turn: Mapping[str, Any]) -> str:
+    return next((str(turn[k]).lower() for k in _ROLE_KEYS if k in turn), "")
+
+
+def _said(turn: Mapping[str, Any], key: str, where: str) -> str | None:
+    content = next((turn[k] for k in _TEXT_KEYS if k in turn), None)
+    calls = turn.get("tool_calls")
+    if calls and (is_blank(content) or content == []):
+        return "\n".join(f"[calls {_call(call)}]" for call in calls)
+    if is_missing(content):
+        return None
+    return parts_of(content, key, where) if isinstance(content, list) else text_of(content, key, where)
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    made = call.get("function", call)
+    given = made.get("arguments", "")
+    return f"{made.get('name', 'a tool')}({given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)})"
+
+
+def _passage(entry: Any, key: str, where: str) -> str:
+    if isinstance(entry, Mapping):
+        entry = next((entry[k] for k in _PASSAGE_KEYS if k in entry), entry)
+    return text_of(entry, key, where)

@@ -1,0 +1,100 @@
+"""Whatever keys stand around it, the text that was meant as the response is what the judge reads as the response."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from lager_lite.data import read_items
+from lager_lite.prompts import load_rubric, render
+from lager_lite.prompts.chat import PLAIN
+
+EXTRAS = {"lang": "en", "turns": 3, "ok": True, "weight": float("nan"), "tags": ["x"], "meta": {"a": 1}, "note": None}
+RESPONSE_KEYS = ("response", "output", "actual_output", "prediction", "answer", "completion", "summary")
+QUESTION_KEYS = ("instruction", "prompt", "question", "query", "user_input")
+
+
+def turns(rng, question, response):
+    role, said, me, you = rng.choice([("role", "content", "assistant", "user"), ("from", "value", "gpt", "human")])
+    talk = [{role: you, said: question}, {role: me, said: response}]
+    if rng.random() < 0.4:
+        talk = [{role: you, said: "Hello."}, {role: me, said: "Hello, what is it?"}, *talk]
+    if rng.random() < 0.3 and role == "role":
+        talk = [{role: "system", said: "Be brief."}, *talk]
+    if rng.random() < 0.3 and role == "role":
+        talk = [{**turn, said: [{"type": "text", "text": turn[said]}]} for turn in talk]
+    return talk
+
+
+def plain(rng, question, response):
+    row = {rng.choice(QUESTION_KEYS): question, rng.choice(RESPONSE_KEYS): response}
+    row.update({rng.choice(("context", "contexts", "retrieved_contexts")): ["p", "q"]} if rng.random() < 0.3 else {})
+    row.update({rng.choice(("human_score", "gpt4_score", "score")): 3} if rng.random() < 0.5 else {})
+    return row
+
+
+def alpaca(rng, question, response):
+    row = {"instruction": question, "output": response}
+    return {**row, **({"input": rng.choice(["", "some input"])} if rng.random() < 0.6 else {})}
+
+
+def messages(rng, question, response):
+    return {rng.choice(("messages", "conversations")): turns(rng, question, response)}
+
+
+def beside(rng, question, response):
+    return {**messages(rng, question, "an old answer"), rng.choice(RESPONSE_KEYS[:4]): response}
+
+
+def gold(rng, question, response):
+    return {"question": question, "answer": "what is right", rng.choice(RESPONSE_KEYS[:4]): response}
+
+
+def trl(rng, question, response):
+    talk = turns(rng, question, response)
+    return {"prompt": talk[:-1], "completion": talk[-1:]}
+
+
+def helpsteer(rng, question, response):
+    names = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+    return {"prompt": question, "response": response, **dict.fromkeys(names, 2)}
+
+
+def biggen(rng, question, response):
+    return {"input": question, "response": response, "score_rubric": {"criteria": "Is it?", "score1_description": "no"}}
+
+
+def pair(rng, question, response):
+    if rng.random() < 0.5:
+        return {"prompt": question, "chosen": response, "rejected": "the other one"}
+    return {"chosen": turns(rng, question, response), "rejected": turns(rng, question, "the other one")}
+
+
+LAYOUTS = (plain, alpaca, messages, beside, gold, trl, helpsteer, biggen, pair)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=[f.__name__ for f in LAYOUTS])
+def test_the_response_stands_in_the_prompt_once_and_as_the_response(tmp_path, layout):
+    """300 rows of each layout, of which every fifth is read as a file of its own, the others in one file."""
+    rng, rubric = random.Random(layout.__name__), load_rubric("helpfulness")
+    rows, meant = [], []
+    for n in range(300):
+        response = f"<<answer {n} of {layout.__name__}>>"
+        row = {**layout(rng, f"Question {n}?", response), **dict(rng.sample(sorted(EXTRAS.items(), key=str), 3))}
+        keys = rng.sample(list(row), len(row))
+        if rng.random() < 0.2:
+            keys = [(key, rng.choice((key.upper(), key.title(), key))) for key in keys]
+            rows.append({spelled: row[key] for key, spelled in keys})
+        else:
+            rows.append({key: row[key] for key in keys})
+        meant.append(response)
+    files = [[n] for n in range(0, 300, 5)] + [[n for n in range(300) if n % 5]]
+    for numbers in files:
+        path = tmp_path / "in.jsonl"
+        path.write_text("".join(json.dumps(rows[n]) + "\n" for n in numbers))
+        items = [i for i in read_items(path).items if not i.id.endswith("/rejected")]
+        for n, item in zip(numbers, items, strict=True):
+            text = render(rubric, item, PLAIN).text
+            assert text.count(meant[n]) == 1 and f"### Response\n{meant[n]}\n" in text, (rows[n], text)
