@@ -300,5 +300,6 @@ def test_info_says_the_same_as_doctor(invoke):
     doctor = invoke("doctor").stdout.splitlines()
     tap = next(line for line in info.stdout.splitlines() if line.startswith("tap "))
     assert tap in doctor
+    assert [line.split(None, 1)[1] for line in doctor if line.startswith("batches")] in ([], ["-b 512 -ub 512"])
     found = json.loads(invoke("backend", "info", "--json").stdout)
     assert tap.split(None, 1)[1] == f"{found['tap']} ({found['tap_reason']})"

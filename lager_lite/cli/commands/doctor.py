@@ -46,6 +46,7 @@ def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str
         if backend:
             layers = gpu_layers(load(), options.gpu_layers, located.path)
             rows.append(("gpu layers", {-1: "all", 0: "none"}.get(layers, str(layers))))
+            rows.append(("batches", f"-b {options.batch(layers)} -ub {options.ubatch(layers)}"))
     except LagerError as error:
         problems.append(error)
     return [*rows, ("threads", str(options.thread_count())), ("store", str(store_path()))], backend, problems
