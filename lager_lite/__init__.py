@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import evaluate
     from .fitting import gather
     from .fitting.fit_weights import fit_weights
-    from .judging import Judge, Store
+    from .judging import Judge, Store, score_frame
     from .llama import BackendOptions
     from .prompts import Rubric, load_rubric, make_rubric
     from .records import Item, Judgment
@@ -49,6 +49,7 @@ __all__ = [
     "rank",
     "read_items",
     "save_weights",
+    "score_frame",
     "select",
 ]
 
@@ -57,7 +58,7 @@ _ROOMS = {
     "errors": ("LagerError",),
     "evaluation": ("evaluate",),
     "fitting": ("fit_weights", "gather"),
-    "judging": ("Judge", "Store"),
+    "judging": ("Judge", "Store", "score_frame"),
     "llama": ("BackendOptions",),
     "prompts": ("Rubric", "load_rubric", "make_rubric"),
     "records": ("Item", "Judgment"),

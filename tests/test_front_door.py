@@ -33,6 +33,7 @@ NAMES = [
     "rank",
     "read_items",
     "save_weights",
+    "score_frame",
     "select",
 ]
 

@@ -19,6 +19,7 @@ from .score_file import (
     judgment_row,
     ordering,
     score_file,
+    score_frame,
     score_items,
 )
 from .store import Store, StoreInfo
@@ -40,6 +41,7 @@ __all__ = [
     "judgment_row",
     "ordering",
     "score_file",
+    "score_frame",
     "score_items",
     "tokenize_prompt",
 ]

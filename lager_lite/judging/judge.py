@@ -22,6 +22,7 @@ from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
+from .given import Given, items_given
 from .judgments import judgment_of
 from .reader import Reader, highest_state
 from .store import Store, context_key
@@ -126,12 +127,15 @@ class Judge:
             self._reader.close()
             self.backbone.close()
 
-    def score(self, items: Iterable[Item], *, progress: Progress | None = None) -> Iterator[Judgment]:
-        """Judge every item under every rubric; yields in the order of the items, the rubrics of an item together."""
+    def score(self, items: Iterable[Given], *, progress: Progress | None = None) -> Iterator[Judgment]:
+        """Judge every item under every rubric; yields in the order of the items, the rubrics of an item together.
+
+        items: Items, dicts with the keys of a file's rows, or rows of pandas. Raises DataError for anything else.
+        """
         for _, judgment in self.judged(items, progress=progress):
             yield judgment
 
-    def judged(self, items: Iterable[Item], *, progress: Progress | None = None) -> Iterator[tuple[Item, Judgment]]:
+    def judged(self, items: Iterable[Given], *, progress: Progress | None = None) -> Iterator[tuple[Item, Judgment]]:
         """Do as `score`, and yield every judgment with its item."""
         for item, rubric, reading in self.read(items, progress=progress):
             if isinstance(reading, str):
@@ -140,14 +144,14 @@ class Judge:
                 yield item, self.judgment(item, rubric, reading)
 
     def read(
-        self, items: Iterable[Item], *, progress: Progress | None = None
+        self, items: Iterable[Given], *, progress: Progress | None = None
     ) -> Iterator[tuple[Item, Rubric, Reading | str]]:
         """Read every item under every rubric; yields in the same order as `score`.
 
         Where an item cannot be read, the reason stands in the place of its reading.
         """
         self._gate.check()
-        source = iter(items)
+        source = items_given(items)
         while window := list(itertools.islice(source, self.window)):
             with self._gate.turn():
                 tasks, votes, readings = self._read_window(window, progress)

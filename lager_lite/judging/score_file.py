@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..data import write_rows
 from ..prompts import signs
 from ..records import Counts, Item, Judgment
+from .given import FrameLike, items_of_frame
 from .judge import Judge
+
+Frame = TypeVar("Frame", bound=FrameLike)
 
 LOW_MASS = 0.5
 """The share of the vocabulary's probability below which the labels of a judgment hold little."""
@@ -118,6 +121,19 @@ def score_items(
     for judgment in judgments:
         tally.add(judgment)
     return judgments, tally.summary(judge.counts)
+
+
+def score_frame(judge: Judge, frame: Frame, progress: Callable[[Counts], None] | None = None) -> Frame:
+    """Judge the rows of a pandas DataFrame; return a DataFrame with the columns of `judgment_row`.
+
+    Columns are read as the keys of a file's rows. The index is that of `frame`; with several rubrics each label occurs
+    once for each of them. Raises DataError for a row that cannot be used and for equal ids, and what `Judge.score`
+    raises.
+    """
+    items = items_of_frame(frame)
+    labels = [label for label in frame.index for _ in judge.rubrics]
+    rows = [judgment_row(judgment) for judgment in judge.score(items, progress=progress)]
+    return type(frame)(rows, index=labels)
 
 
 @dataclass(frozen=True)

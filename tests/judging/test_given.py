@@ -1,0 +1,106 @@
+"""Items from Python mean what the same rows mean in a file."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from lager_lite.data import read_items
+from lager_lite.errors import DataError
+from lager_lite.judging import Judge, score_frame
+from lager_lite.judging.given import items_given, items_of_frame
+from lager_lite.llama import BackendOptions
+from lager_lite.prompts import make_rubric
+from lager_lite.records import Item
+
+ROWS = [
+    {"id": 7, "instruction": "Say it.", "output": "One.", "reference": None, "human_score": 4, "stars": 3},
+    {"id": 8, "instruction": "Say it.", "output": "Two.", "reference": "A two.", "human_score": None, "stars": 1.5},
+    {"id": 9, "instruction": " ", "output": "", "reference": "Three.", "human_score": [2, 3], "tags": ["a"]},
+]
+SHORT = make_rubric("short", "Is it good?", template="{sections} {criterion}")
+OTHER = make_rubric("other", "Is it bad?", template="{sections} {criterion}")
+OPTIONS = BackendOptions.exact(threads=1)
+
+
+def facts(items):
+    return [(i.id, dict(i.fields), dict(i.human), i.group, i.rendered) for i in items]
+
+
+@pytest.fixture
+def from_file(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    return read_items(path, layout="rows").items
+
+
+def test_dicts_are_read_as_the_rows_of_a_file(from_file):
+    assert facts(items_given(ROWS)) == facts(from_file)
+    filled = [{key: math.nan if value is None else value for key, value in row.items()} for row in ROWS]
+    assert facts(items_given(filled)) == facts(from_file)
+    numbers = [{**row, "id": np.int64(row["id"])} for row in ROWS]
+    assert facts(items_given(numbers)) == facts(from_file)
+
+
+def test_items_stay_as_they_are_and_rows_without_id_are_numbered():
+    item = Item("a", {"response": "x"})
+    first, second = items_given([item, {"response": "y"}])
+    assert first is item
+    assert (second.id, second.where) == ("2", "item 2")
+
+
+@pytest.mark.parametrize(
+    ("given", "message", "hint"),
+    [
+        ("in.jsonl", "the items are one str, expected several items", "put it in a list: [item]; read a file with read_items"),
+        ({"response": "x"}, "the items are one dict, expected several items", "put it in a list: [item]; read a file with read_items"),
+        (["x"], "item 1 is a str, expected an Item, a dict or a row of pandas", ""),
+        ([{"response": ["x"]}], "item 1: key 'response' holds a list, expected text", "name another key with --map"),
+    ],
+    ids=["a path", "one dict", "texts", "a list as response"],
+)  # fmt: skip
+def test_what_is_no_item_is_refused(given, message, hint):
+    with pytest.raises(DataError) as caught:
+        list(items_given(given))
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_judge_takes_dicts(tiny_model, from_file):
+    with Judge(tiny_model, rubric=SHORT, options=OPTIONS) as judge:
+        expected = [(j.id, j.score, j.error) for j in judge.score(from_file)]
+        assert [(j.id, j.score, j.error) for j in judge.score(ROWS)] == expected
+
+
+class TestFrames:
+    """Frames of pandas."""
+
+    @pytest.fixture(autouse=True)
+    def pandas(self):
+        self.pd = pytest.importorskip("pandas")
+
+    def test_a_frame_and_its_rows_are_read_as_the_rows_of_a_file(self, from_file):
+        frame = self.pd.DataFrame(ROWS)
+        # In a frame a column of numbers with a gap is one of floats; "stars" is such a column, "id" is none.
+        expected = facts(from_file)
+        expected[0][1]["stars"] = "3.0"
+        assert facts(items_of_frame(frame)) == expected
+        assert facts(items_given(row for _, row in frame.iterrows())) == expected
+
+    def test_scores_come_with_the_index_of_the_frame(self, tiny_model):
+        frame = self.pd.DataFrame(ROWS[:2], index=["x", "y"])
+        with Judge(tiny_model, rubric=[SHORT, OTHER], options=OPTIONS) as judge:
+            expected = [(j.id, j.rubric, round(j.score, 6)) for j in judge.score(ROWS[:2])]
+            found = score_frame(judge, frame)
+        assert list(found.index) == ["x", "x", "y", "y"]
+        assert list(zip(found["id"], found["rubric"], found["score"])) == expected
+
+    def test_equal_ids_and_a_frame_in_the_place_of_items_are_refused(self):
+        frame = self.pd.DataFrame([{"id": 1, "response": "a"}, {"id": 1, "response": "b"}])
+        with pytest.raises(DataError, match="^row 1: the id '1' was used before, at row 0$"):
+            items_of_frame(frame)
+        with pytest.raises(DataError, match="^the items are one DataFrame") as caught:
+            list(items_given(frame))
+        assert caught.value.hint == "use score_frame(judge, frame)"
