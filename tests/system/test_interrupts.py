@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -80,3 +81,89 @@ def test_handlers_are_as_before_when_the_block_has_ended():
     with watching(), watching():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def ran(program: str) -> list[str]:
+    """What a program prints to stdout and stderr, line by line; it must end with exit code 0."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("block", ["signals_held", "signals_deferred"])
+def test_a_program_s_own_handlers_are_called_when_the_block_has_ended(block):
+    """Nested blocks are one; the handlers are the program's again, and each is called for what came."""
+    found = ran(f"""
+        import os, signal
+        from lager_lite.system import {block}
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        own = lambda number, frame: print("own", number == signal.SIGUSR1)
+        signal.signal(signal.SIGUSR1, own)
+        try:
+            with {block}():
+                with {block}():
+                    for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGINT):
+                        os.kill(os.getpid(), number)
+                    print("inside")
+                print("still inside")
+            print("never")
+        except KeyboardInterrupt:
+            print("stopped")
+        print(signal.getsignal(signal.SIGUSR1) is own, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    """)
+    assert found == ["inside", "still inside", "own True", "stopped", "True True"]
+
+
+def test_a_second_signal_does_not_disturb_the_cleaning_up_of_the_first():
+    found = ran("""
+        import os, signal
+        from lager_lite.system import Interrupted, watching
+        try:
+            with watching():
+                try:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    print("never")
+                finally:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    print("cleaned up")
+        except Interrupted as error:
+            print(error.exit_code)
+    """)
+    assert found == ["cleaned up", "130"]
+
+
+def test_nothing_is_raised_in_a_callback_of_compiled_code():
+    """Python runs handlers in callbacks, where an exception is printed, and lost with the callback's answer."""
+    found = ran("""
+        import ctypes, os, signal
+        from lager_lite.system import Interrupted, signals_deferred, watching
+
+        @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+        def compare(_a, _b):
+            os.kill(os.getpid(), signal.SIGINT)
+            calls.append(1)
+            return 1
+
+        def sort():
+            with signals_deferred():
+                ctypes.CDLL(None).qsort((ctypes.c_int * 4)(4, 3, 2, 1), 4, 4, compare)
+                print(len(calls) > 2)
+            print("never")
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for block in (watching, lambda: open(os.devnull)):
+            calls = []
+            try:
+                with block():
+                    sort()
+            except KeyboardInterrupt as error:
+                print(type(error).__name__)
+    """)
+    assert found == ["True", "Interrupted", "True", "KeyboardInterrupt"]
