@@ -69,7 +69,7 @@ class Command(click.Command):
             if not behind:
                 raise
             hint = f"To write the JSON to a file, use an equals sign: {_JSON}={behind[0]}"
-            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+            raise click.UsageError(f"{error.format_message().rstrip('.')}. {hint}", ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click's, after the check of the files that the call would write."""

@@ -118,7 +118,9 @@ def test_a_bare_json_takes_no_argument_for_its_file(run, inputs, tiny_model):
     done = run("eval", "--json", *given(JUDGED, tiny_model), "--kind", "uniform")
     assert done.exit_code == 0 and json.loads(done.stdout) and (inputs / "in.jsonl").read_bytes() == before
     wrong = run("eval", "in.jsonl", "--json", "out.json")
-    assert wrong.exit_code == 2 and "use an equals sign: --json=out.json" in wrong.stderr
+    assert (
+        wrong.exit_code == 2 and "). To write the JSON to a file, use an equals sign: --json=out.json" in wrong.stderr
+    )
 
 
 def test_ranks_and_json_do_not_share_stdout(run, inputs):
@@ -247,3 +249,13 @@ def test_the_page_of_commands_is_what_help_says():
     if f"click {CLICK}." not in page:
         pytest.skip(f"the page was written with another version of click than {CLICK}")
     assert page == commands_page(), "the page is stale: run python -m tests.write_commands_page"
+
+
+@pytest.mark.parametrize(
+    "command, rubric", [("demo", "faithfulness"), ("knowledge", "answerability"), ("eval", "default")]
+)
+def test_the_help_names_the_rubric_that_is_used_without_r(invoke, command, rubric):
+    help_text = " ".join(invoke(command, "--help").stdout.split())
+    described = help_text.partition("--rubric RUBRIC")[2].partition("--scale")[0]
+    assert f"[default: {rubric}]" in described
+    assert ("May be repeated" in described) == (command != "knowledge")

@@ -12,13 +12,13 @@ from ...data import load_demo
 from ...judging import judgment_row, ordering, score_items
 from ...scoring import shipped_weights
 from ..grammar import command as cli_command
-from ..options import json_option, judge_options, open_judge
+from ..options import json_option, judge_options_with, open_judge
 from ..show.demo import show_demo
 from ..show.terminal import present, show_progress
 
 
 @cli_command("demo", example="lager-lite demo")
-@judge_options
+@judge_options_with("faithfulness")
 @json_option
 def command(json_file: str | None, **given: Any) -> None:
     """Score 50 summaries of 10 texts, each text with five summaries of constructed quality.

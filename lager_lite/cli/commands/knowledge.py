@@ -15,7 +15,7 @@ from ..options import (
     folds_option,
     items_options,
     json_option,
-    judge_options,
+    judge_options_with,
     limit_option,
     open_weighted,
     read_given,
@@ -35,7 +35,7 @@ from ..show.uses import show_knowledge
 @weights_options
 @folds_option()
 @seed_option
-@judge_options
+@judge_options_with("answerability", repeat=False)
 @json_option
 @report_option
 def command(data: str, whole: bool, **given: Any) -> None:

@@ -75,15 +75,22 @@ weights_options = _all(
         "Weights", "--force", is_flag=True, help="Allow weights of another backbone or rubric where they can work."
     ),
 )
-rubric_option = _option(
-    "Prompt",
-    "-r",
-    "--rubric",
-    "rubrics",
-    multiple=True,
-    metavar="RUBRIC",
-    help="Name or TOML file of a rubric. May be repeated.  [default: default]",
-)
+
+
+def _rubric_option(default: str = "default", *, repeat: bool = True) -> Callable[[C], C]:
+    again = " May be repeated." if repeat else ""
+    return _option(
+        "Prompt",
+        "-r",
+        "--rubric",
+        "rubrics",
+        multiple=True,
+        metavar="RUBRIC",
+        help=f"Name or TOML file of a rubric.{again}  [default: {default}]",
+    )
+
+
+rubric_option = _rubric_option()
 chat_options = _all(
     _option(
         "Prompt", "--chat-template", help='Jinja text that replaces the model\'s chat template; "none" for plain text.'
@@ -96,8 +103,7 @@ chat_options = _all(
         help='Values that the chat template uses, for instance {"enable_thinking": false}.',
     ),
 )
-prompt_options = _all(
-    rubric_option,
+_prompt_options = _all(
     _option("Prompt", "--scale", help="Put the rubrics on another scale, for instance 0-4 or A-E."),
     _option(
         "Prompt",
@@ -283,7 +289,14 @@ store_options = _all(
     store_option,
     _option("Store", "--no-store", "--no-cache", is_flag=True, help="Neither read from the store nor write to it."),
 )
-judge_options = _all(prompt_options, backend_options, store_options)
+judge_options = _all(rubric_option, _prompt_options, backend_options, store_options)
+
+
+def judge_options_with(rubric: str, *, repeat: bool = True) -> Callable[[C], C]:
+    """`judge_options` of a command whose rubric, without -r, is `rubric`. repeat: whether it takes several."""
+    return _all(_rubric_option(rubric, repeat=repeat), _prompt_options, backend_options, store_options)
+
+
 cluster_options = _all(
     _option(
         "Cluster",
