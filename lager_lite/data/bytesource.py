@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
 import os
 import sys
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +15,9 @@ from ..errors import DataError
 
 BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 20
+_GZIP = b"\x1f\x8b"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_NO_CONTROLS = bytes(b for b in range(256) if not 0x80 <= b < 0xA0)
 
 
 class ByteSource:
@@ -22,11 +27,13 @@ class ByteSource:
     path: the file, None for stdin.
     begin: where the text begins, in bytes: behind a byte order mark.
 
-    A regular file is read anew each time; a pipe is read once and held. Raises DataError where the file
-    cannot be read.
+    encoding: of the text, None for UTF-8.
+
+    A regular file is read anew each time; a pipe, a gzipped file and a file in another encoding are read once and
+    held, as UTF-8. Raises DataError where the file cannot be read.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, encoding: str | None = None) -> None:
         self.name = "stdin" if str(path) == "-" else str(path)
         self.path = None if str(path) == "-" else Path(path)
         self._held: bytes | None = None
@@ -38,12 +45,32 @@ class ByteSource:
                 self._stamp = self._now(self.path)
             else:
                 self._held = self.path.read_bytes()
+            self._unpack(encoding)
             with self.open() as file:
                 self.begin = len(BOM) if file.read(len(BOM)) == BOM else 0
         except IsADirectoryError:
             raise DataError(f"{self.name}: is a folder, expected a file of items") from None
         except OSError as error:
             raise DataError(f"{self.name}: cannot read: {error.strerror}") from None
+
+    def _unpack(self, encoding: str | None) -> None:
+        with self.open() as file:
+            packed = file.read(2) == _GZIP
+            if not packed and encoding is None:
+                return
+            file.seek(0)
+            data = file.read()
+        try:
+            data = gzip.decompress(data) if packed else data
+            self._held = data if encoding is None else data.decode(encoding).encode("utf-8", "surrogatepass")
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{self.name}: not a gzip file that can be read: {error}") from None
+        except LookupError:
+            raise DataError(
+                f"there is no encoding {encoding!r}", "for instance --encoding latin-1, cp1252 or utf-16"
+            ) from None
+        except UnicodeError as error:
+            raise DataError(f"{self.name}: not {encoding}: {error}", "name another one with --encoding") from None
 
     def open(self) -> BinaryIO:
         """The bytes from their beginning. Raises DataError where the file has changed or is gone."""
@@ -95,10 +122,16 @@ class ByteSource:
                 if not piece:
                     break
                 offset += len(piece)
-        hint = "convert it, for instance with: iconv -t UTF-8"
-        if start in (b"\xff\xfe", b"\xfe\xff"):
-            hint = "it looks like UTF-16; convert it with: iconv -f UTF-16 -t UTF-8"
-        return DataError(f"{self.name}: not UTF-8 at byte {offset} (0x{found.hex()})", hint)
+        fits = "utf-16" if start in _UTF16 else "cp1252" if self._has_controls() else "latin-1"
+        return DataError(
+            f"{self.name}: not UTF-8 at byte {offset} (0x{found.hex()})",
+            f"it can be read as {fits}: give --encoding {fits}, and look at the first item with `lager-lite prompt`",
+        )
+
+    def _has_controls(self) -> bool:
+        """Whether there are bytes that are letters and quotes in Windows' encoding and controls in Latin-1."""
+        with self.open() as file:
+            return any(piece.translate(None, _NO_CONTROLS) for piece in iter(lambda: file.read(_PIECE), b""))
 
     def line_and_column(self, offset: int) -> tuple[int, int]:
         """The line and the column, both from 1, of a byte."""

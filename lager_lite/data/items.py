@@ -139,16 +139,18 @@ def open_reader(
     mapping: Mapping[str, str] | None = None,
     layout: str | None = None,
     require: Sequence[str] = ("response",),
+    *,
+    encoding: str | None = None,
 ) -> ItemReader:
     """How the items of a file are read, or of stdin ("-"): JSONL, JSON, CSV, TSV or Parquet.
 
     mapping: field -> key of the file; "score:NAME" names the human score of one criterion. A mapping
     means rows of ours. layout: None detects, "rows" or a name of LAYOUTS decides. require: fields that
-    items need. Raises DataError where the file or the layout cannot be used.
+    items need. encoding: of the text, None for UTF-8. Raises DataError where the file or the layout cannot be used.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
-    rows = open_rows(path)
+    rows = open_rows(path, encoding=encoding)
     unfolded = _unfold(rows)
     if mapping or layout == ROWS:
         return ItemReader(unfolded, None, dict(mapping or {}), require)
@@ -191,13 +193,14 @@ def read_items(
     *,
     require: Sequence[str] = ("response",),
     keep_rendered: bool = True,
+    encoding: str | None = None,
 ) -> Dataset:
     """Read all items of a file into memory; arguments as `open_reader`.
 
     keep_rendered=False drops whole prompts where their parts were read too. Raises DataError with the
     place of what cannot be used, and for two items with one id.
     """
-    reader = open_reader(path, mapping, layout, require)
+    reader = open_reader(path, mapping, layout, require, encoding=encoding)
     items = list(reader.checked())
     if not keep_rendered:
         items = [replace(item, rendered=None) if "response" in item.fields else item for item in items]

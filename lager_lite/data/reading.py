@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,19 +17,29 @@ from .rows import HeldRows, Row, RowSource, kind_of
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
 _SUFFIXES[".parquet"] = "parquet"
+_SPREADSHEETS = (".xlsx", ".xls", ".ods")
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
-def open_rows(path: str | Path, *, kind: str | None = None, empty: bool = False) -> RowSource:
+def open_rows(
+    path: str | Path, *, kind: str | None = None, empty: bool = False, encoding: str | None = None
+) -> RowSource:
     """The rows of a file, by its suffix, or by its first character where the suffix says nothing ("-" is stdin).
+
+    Behind `.gz` the suffix before it counts. A table is read by the delimiter that its header shows: comma,
+    semicolon or tab.
 
     Rows of JSON Lines, a JSON list and a table are read when they are asked for, as a `RowFile`; a JSON
     object, handed on in `whole`, and Parquet are held. kind: one of FORMATS, whatever the suffix says.
-    empty: whether a file without any text is no error. Raises DataError for a file that is missing, empty, not UTF-8 (with the byte), or that is not of its
-    kind (with line and column).
+    empty: whether a file without any text is no error. encoding: of the text, None for UTF-8. Raises DataError
+    for a file that is missing, empty, a spreadsheet, not UTF-8 (with the byte), or that is not of its kind (with
+    line and column).
     """
-    source = ByteSource(path)
-    kind = kind or _SUFFIXES.get(Path(path).suffix.lower())
+    source = ByteSource(path, encoding)
+    suffix = Path(str(path).lower().removesuffix(".gz")).suffix
+    kind = kind or _SUFFIXES.get(suffix)
+    if suffix in _SPREADSHEETS:
+        raise DataError(f"{source.name}: a spreadsheet cannot be read", "save it as CSV (UTF-8), and give that file")
     if kind == "parquet":
         return HeldRows(source.name, tuple(_parquet(source)))
     first = source.first()
@@ -37,9 +48,9 @@ def open_rows(path: str | Path, *, kind: str | None = None, empty: bool = False)
             return HeldRows(source.name, ())
         raise DataError(f"{source.name}: the file is empty", "it should hold one item per line or row")
     if kind in _DELIMITERS:
-        return TableFile(source, _DELIMITERS[kind])
+        return TableFile(source, _delimiter(source, _DELIMITERS[kind]))
     if kind is None and first not in "[{":
-        return TableFile(source, "\t" if "\t" in _first_line(source) else ",")
+        return TableFile(source, _delimiter(source, ","))
     if first == "[":
         return ListFile(source)
     if kind == "jsonl" or _is_lines(source):
@@ -51,6 +62,13 @@ def _first_line(source: ByteSource) -> str:
     with source.open() as file:
         file.seek(source.begin)
         return next((line for raw in file if (line := raw.decode("utf-8", "replace")).strip()), "")
+
+
+def _delimiter(source: ByteSource, usual: str) -> str:
+    """The delimiter that cuts the header into the most cells; the usual one where several do."""
+    line = _first_line(source)
+    found = {mark: len(next(csv.reader([line], delimiter=mark))) for mark in (usual, ",", ";", "\t")}
+    return max(found, key=lambda mark: found[mark])
 
 
 def _is_lines(source: ByteSource) -> bool:

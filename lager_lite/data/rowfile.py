@@ -148,6 +148,8 @@ class ListFile(RowFile):
 class TableFile(RowFile):
     """CSV or TSV with a header; empty cells are left out of a row, and blank lines are skipped.
 
+    Columns without a name at the end of the header are left out where their cells are empty.
+
     columns: the names in the header.
     """
 
@@ -184,6 +186,8 @@ class TableFile(RowFile):
                 raise DataError(f"{self.name}:{reader.line_num}: not a table: {error}") from None
 
     def _begin(self, columns: list[str], size: int) -> None:
+        while columns and not columns[-1]:
+            columns.pop()  # spreadsheets write them for cells that were once filled
         self.columns = columns
         if len(set(columns)) < len(columns):
             raise DataError(f"{self.name}:1: a column name occurs twice: {', '.join(columns)}")
@@ -192,7 +196,7 @@ class TableFile(RowFile):
             self.head = file.read(size)
 
     def _check(self, cells: Sequence[str], where: str) -> None:
-        if len(cells) != len(self.columns):
+        if len(cells) < len(self.columns) or any(cells[len(self.columns) :]):
             raise DataError(f"{where}: {len(cells)} cells, the header has {len(self.columns)}", "quote the text")
 
     def _parsed(self, text: str, where: str) -> Row:

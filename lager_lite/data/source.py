@@ -50,13 +50,14 @@ def open_items(
     *,
     limit: int | None = None,
     keep: Callable[[Item], bool] | None = None,
+    encoding: str | None = None,
 ) -> Source:
-    """The items of a file, one by one; path, mapping and layout as `open_reader`.
+    """The items of a file, one by one; path, mapping, layout and encoding as `open_reader`.
 
     limit: only the first items of the file. keep: only those of them that it accepts. Raises DataError for
     anything wrong in the whole file, as `read_items`; iterating raises it where the file has changed since.
     """
-    reader = open_reader(path, mapping, layout)
+    reader = open_reader(path, mapping, layout, encoding=encoding)
     total = kept = 0
 
     def counted() -> Iterator[Item]:

@@ -93,16 +93,17 @@ def open_pool(
     *,
     limit: int | None = None,
     dedupe: bool = False,
+    encoding: str | None = None,
 ) -> Pool:
     """Check every row of a file (Alpaca, messages or ShareGPT, prompt and response; JSON or JSON Lines).
 
-    mapping, layout: as `open_reader`. limit: only the first rows. dedupe: rows whose instruction and response
+    mapping, layout, encoding: as `open_reader`. limit: only the first rows. dedupe: rows whose instruction and response
     equal an earlier row's, up to case and spacing, are not judged. Raises DataError with the places of rows that
     cannot be used.
     """
     if layout not in (None, ROWS, *READABLE):
         raise DataError(f"select does not read the layout {layout!r}", f"one of: {ROWS}, {', '.join(READABLE)}")
-    reader = _reader(path, mapping, layout)
+    reader = _reader(path, mapping, layout, encoding)
     file = reader.rows
     if isinstance(file, TableFile) or not isinstance(file, RowFile):
         raise DataError(
@@ -158,8 +159,10 @@ def score_pool(judge: Judge, pool: Pool, progress: Callable[[Counts], None] | No
     return Scores(tuple(names), scores, raw, length, errors, tally.summary(judge.counts))
 
 
-def _reader(path: str | Path, mapping: Mapping[str, str] | None, layout: str | None) -> ItemReader:
-    reader = open_reader(path, mapping, layout)
+def _reader(
+    path: str | Path, mapping: Mapping[str, str] | None, layout: str | None, encoding: str | None
+) -> ItemReader:
+    reader = open_reader(path, mapping, layout, encoding=encoding)
     alike = reader.layout is None and not mapping and layout is None and not reader.mixed
     if alike and {"instruction", "output"} <= reader.rows.keys and "response" not in reader.rows.keys:
         return replace(reader, layout=LAYOUTS["alpaca"])  # whose input may be left out

@@ -32,6 +32,6 @@ def command() -> None:
 @items_options
 def convert_(source: str, output: str, **given: Any) -> None:
     """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group."""
-    dataset = read_items(source, mapping=dict(given["mapping"]), layout=given["layout"])
+    dataset = read_items(source, mapping=dict(given["mapping"]), layout=given["layout"], encoding=given["encoding"])
     click.echo(dataset.message, err=True)
     click.echo(f"{convert(dataset, output)} rows written", err=True)

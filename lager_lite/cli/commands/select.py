@@ -109,7 +109,8 @@ def command(data: str, **given: Any) -> None:
     """
     given["rubrics"] = given["rubrics"] or tuple(CRITERIA)
     shares = _checked(given)
-    pool = open_pool(data, dict(given["mapping"]), given["layout"], limit=given["limit"], dedupe=given["dedupe"])
+    how = {name: given[name] for name in ("limit", "dedupe", "encoding")}
+    pool = open_pool(data, dict(given["mapping"]), given["layout"], **how)
     click.echo(f"{data}: {len(pool)} rows, layout {pool.layout}", err=True)
     if given["shard"]:
         return fill_shard(given, tuple(pool.items), [open_weighted(given)])

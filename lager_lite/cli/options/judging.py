@@ -29,7 +29,13 @@ def read_given(
 
     What was found in the file is shown on stderr, unless quiet. require: fields that every row must have.
     """
-    dataset = read_items(path, mapping=dict(given["mapping"]), layout=given.get("layout"), require=require)
+    dataset = read_items(
+        path,
+        mapping=dict(given["mapping"]),
+        layout=given.get("layout"),
+        require=require,
+        encoding=given.get("encoding"),
+    )
     if not quiet:
         click.echo(dataset.message, err=True)
     items = dataset.items[:limit]
@@ -55,7 +61,14 @@ def open_given(path: str, given: Given, *, quiet: bool = False) -> Source:
     """
     shard = given.get("shard")
     keep = shard.holds if shard else None
-    source = open_items(path, dict(given["mapping"]), given["layout"], limit=given.get("limit"), keep=keep)
+    source = open_items(
+        path,
+        dict(given["mapping"]),
+        given["layout"],
+        limit=given.get("limit"),
+        keep=keep,
+        encoding=given.get("encoding"),
+    )
     if not quiet:
         click.echo(source.message, err=True)
     if shard:

@@ -59,7 +59,10 @@ map_option = _option(
 layout_option = _option(
     "Items", "--layout", help='Layout of the file: "rows", or the name of a public layout. By default it is detected.'
 )
-items_options = _all(map_option, layout_option)
+encoding_option = _option(
+    "Items", "--encoding", metavar="NAME", help="Encoding of the file's text, for instance latin-1.  [default: utf-8]"
+)
+items_options = _all(map_option, layout_option, encoding_option)
 group_option = _option(
     "Items", "--group", metavar="FIELD", help="Keep items with the same text in FIELD on one side of every split."
 )

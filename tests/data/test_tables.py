@@ -1,0 +1,95 @@
+"""Tables as other programs write them: delimiters, empty columns, encodings, gzip, spreadsheets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from lager_lite.data import open_items, read_items
+from lager_lite.errors import DataError
+from lager_lite.tasks.pool import open_pool
+
+TABLE = [["id", "prompt", "response", "score"], ["a", "Größe, in m; bitte?", "Zwei; oder drei, glaube ich.", "4"]]
+
+
+def error(path, **options):
+    with pytest.raises(DataError) as caught:
+        read_items(path, **options)
+    return caught.value
+
+
+def table(mark):
+    return "".join(mark.join(f'"{cell}"' if {",", ";"} & set(cell) else cell for cell in row) + "\n" for row in TABLE)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("name", ["in.csv", "in.tsv", "in.txt"])
+@pytest.mark.parametrize("begin", ["", "\ufeff"])
+def test_the_header_shows_the_delimiter(tmp_path, mark, name, begin):
+    path = tmp_path / name
+    path.write_text(begin + table(mark), encoding="utf-8")
+    item = read_items(path).items[0]
+    assert (item.id, item.fields["instruction"], item.fields["response"]) == ("a", TABLE[1][1], TABLE[1][2])
+    assert dict(item.human) == {"": (4.0,)}
+
+
+def test_a_header_of_one_column_and_names_with_other_marks_stay(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("response\na; b\tc\n")
+    assert read_items(path).items[0].fields == {"response": "a; b\tc"}
+    path.write_text('response,"note; old",x\nR,N,Y\n')
+    assert read_items(path).items[0].fields == {"response": "R", "note; old": "N", "x": "Y"}
+
+
+def test_columns_without_name_at_the_end_are_left_out_where_they_are_empty(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("id,response,,\na,R,,\nb,S\nc,T,,,\n")
+    assert [dict(i.fields) for i in read_items(path).items] == [{"response": "R"}, {"response": "S"}, {"response": "T"}]
+    path.write_text("id,response,,\na,R,,\nb,S,lost,\n")
+    assert error(path).message == f"{path}:3: 4 cells, the header has 2"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "named"),
+    [("latin-1", "Größe", "latin-1"), ("cp1252", "“Größe”", "cp1252"), ("utf-16", "Größe", "utf-16")],
+)
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.json"])
+def test_the_error_names_an_encoding_with_which_the_file_is_read(tmp_path, encoding, text, named, name):
+    rows = {"in.csv": f"response\n{text}\n", "in.jsonl": json.dumps({"response": text}, ensure_ascii=False) + "\n"}
+    path = tmp_path / name
+    path.write_bytes(rows.get(name, f'[{{"response": "{text}"}}]').encode(encoding))
+    found = error(path)
+    assert found.message.startswith(f"{path}: not UTF-8 at byte ") and f"--encoding {named}," in found.hint
+    assert read_items(path, encoding=named).items[0].fields["response"] == text
+    assert [i.fields["response"] for i in open_items(path, encoding=named).items] == [text]
+    if name != "in.csv":
+        assert len(open_pool(path, encoding=named)) == 1
+
+
+def test_an_encoding_that_is_none_or_does_not_fit_is_said(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("response\nGröße\n", encoding="utf-8")
+    assert error(path, encoding="latin1000").message == "there is no encoding 'latin1000'"
+    assert error(path, encoding="ascii").message.startswith(f"{path}: not ascii: ")
+
+
+@pytest.mark.parametrize("name", ["in.csv.gz", "in.jsonl.gz", "in.json.gz", "IN.CSV.GZ"])
+def test_gzipped_files_are_read_by_the_suffix_before(tmp_path, name):
+    text = "response\nR\nS\n" if "csv" in name.lower() else '{"response": "R"}\n{"response": "S"}\n'
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()))
+    assert [i.fields["response"] for i in read_items(path).items] == ["R", "S"]
+    path.write_bytes(gzip.compress(text.encode())[:-9])
+    assert error(path).message.startswith(f"{path}: not a gzip file that can be read: ")
+
+
+def test_a_spreadsheet_is_refused_with_the_way_out(tmp_path):
+    path = tmp_path / "in.xlsx"
+    path.write_bytes(b"PK\x03\x04\x00\x00")
+    found = error(path)
+    assert (found.message, found.hint) == (
+        f"{path}: a spreadsheet cannot be read",
+        "save it as CSV (UTF-8), and give that file",
+    )
