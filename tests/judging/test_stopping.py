@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from lager_lite.backbones.locate import locate_model
+from lager_lite.errors import LagerError
+
 pytest.importorskip("resource", reason="signals of POSIX")
 ROOT = Path(__file__).resolve().parents[2]
 LONG = os.environ.get("LAGER_LITE_LONG") == "1"
-MOMENTS = 200 if LONG else 8
+MOMENTS = int(os.environ.get("LAGER_LITE_MOMENTS", "200" if LONG else "8"))
 SETTINGS = ["-r", "r.toml", "-b", "32", "-ub", "32", "-t", "1", "--no-guard", "--store", "s.sqlite", "-o", "out.jsonl"]
 
 
@@ -74,16 +77,30 @@ def sound(path: Path) -> int:
         return db.execute("SELECT count(*) FROM readings").fetchone()[0] if tables else 0
 
 
+@pytest.fixture(params=["tiny", pytest.param("default", marks=pytest.mark.model)])
+def model(request, tiny_model) -> Path:
+    """The tiny model and, in the long run, the default one."""
+    if request.param == "tiny":
+        return tiny_model
+    if not LONG:
+        pytest.skip("the default model takes LAGER_LITE_LONG=1")
+    try:
+        return locate_model(None).path
+    except LagerError as error:
+        pytest.skip(f"the default model is not installed: {error.hint}")
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to see when the program runs")
-def test_a_run_that_is_stopped_at_any_moment_ends_with_130(tiny_model, tmp_path):
-    """Short: 8 moments; LAGER_LITE_LONG=1: 200 (about 5 minutes)."""
+def test_a_run_that_is_stopped_at_any_moment_ends_with_130(model, tiny_model, tmp_path):
+    """Short: 8 moments; LAGER_LITE_LONG=1: 200 (10 minutes on a busy machine), or LAGER_LITE_MOMENTS."""
     rng = random.Random(11)
+    items = 400 if model == tiny_model else 30
     with open(tmp_path / "in.jsonl", "w") as file:
-        for i in range(400):
+        for i in range(items):
             file.write(json.dumps({"id": i, "response": f"{i} " + "word " * rng.randrange(20)}) + "\n")
     (tmp_path / "r.toml").write_text('scale = "1-5"\ncriterion = "Good?"\ntemplate = "{sections} {criterion}"\n')
     begin = time.monotonic()
-    process = start(tiny_model, tmp_path)
+    process = start(model, tmp_path)
     assert process.wait(120) == 0, process.stderr.read()
     process.stderr.close()
     whole = time.monotonic() - begin
@@ -92,7 +109,7 @@ def test_a_run_that_is_stopped_at_any_moment_ends_with_130(tiny_model, tmp_path)
     for number in range(MOMENTS):
         (tmp_path / "s.sqlite").unlink()
         (tmp_path / "out.jsonl").unlink(missing_ok=True)
-        process = start(tiny_model, tmp_path)
+        process = start(model, tmp_path)
         time.sleep(rng.uniform(0, whole))
         for again in range(1 + number % 2):
             time.sleep(again * rng.uniform(0, 0.1))
@@ -105,12 +122,14 @@ def test_a_run_that_is_stopped_at_any_moment_ends_with_130(tiny_model, tmp_path)
         for sign in ("Traceback", "ignored", "Error", "Fatal"):
             assert sign not in text, (number, text)
         stopped += process.returncode == 130
+        if process.returncode == 0:
+            whole *= 0.8  # Other work on this machine made the first run slow.
         if process.returncode == 130:
             assert "Stop" in text, (number, text)
-        assert sound(tmp_path / "s.sqlite") <= 400
+        assert sound(tmp_path / "s.sqlite") <= items
         if (tmp_path / "out.jsonl").exists():
             assert (tmp_path / "out.jsonl").read_bytes() == expected
         else:
             assert process.returncode == 130
         (tmp_path / "s.sqlite").touch()
-    assert stopped >= MOMENTS * 2 // 3, f"{stopped} of {MOMENTS} came before the end"
+    assert stopped >= MOMENTS // 2, f"{stopped} of {MOMENTS} came before the end"
