@@ -26,10 +26,10 @@ class FrameLike(Protocol):
     def to_dict(self, orient: str) -> list[dict[Any, Any]]: ...
 
 
-Given = Item | Mapping[str, Any] | SeriesLike
+ItemLike = Item | Mapping[str, Any] | SeriesLike
 
 
-def items_given(given: Iterable[Given]) -> Iterator[Item]:
+def items_given(given: Iterable[ItemLike]) -> Iterator[Item]:
     """Yield every entry as an item; one without an id is named by its number, from 1.
 
     Raises DataError for an entry that cannot be used.

@@ -22,7 +22,7 @@ from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
-from .given import Given, items_given
+from .given import ItemLike, items_given
 from .judgments import judgment_of
 from .reader import Reader, highest_state
 from .store import Store, context_key
@@ -127,7 +127,7 @@ class Judge:
             self._reader.close()
             self.backbone.close()
 
-    def score(self, items: Iterable[Given], *, progress: Progress | None = None) -> Iterator[Judgment]:
+    def score(self, items: Iterable[ItemLike], *, progress: Progress | None = None) -> Iterator[Judgment]:
         """Judge every item under every rubric; yields in the order of the items, the rubrics of an item together.
 
         items: Items, dicts with the keys of a file's rows, or rows of pandas. Raises DataError for anything else.
@@ -135,7 +135,7 @@ class Judge:
         for _, judgment in self.judged(items, progress=progress):
             yield judgment
 
-    def judged(self, items: Iterable[Given], *, progress: Progress | None = None) -> Iterator[tuple[Item, Judgment]]:
+    def judged(self, items: Iterable[ItemLike], *, progress: Progress | None = None) -> Iterator[tuple[Item, Judgment]]:
         """Do as `score`, and yield every judgment with its item."""
         for item, rubric, reading in self.read(items, progress=progress):
             if isinstance(reading, str):
@@ -144,7 +144,7 @@ class Judge:
                 yield item, self.judgment(item, rubric, reading)
 
     def read(
-        self, items: Iterable[Given], *, progress: Progress | None = None
+        self, items: Iterable[ItemLike], *, progress: Progress | None = None
     ) -> Iterator[tuple[Item, Rubric, Reading | str]]:
         """Read every item under every rubric; yields in the same order as `score`.
 
