@@ -11,6 +11,7 @@ from .detection import ROWS
 from .fields import ALIASES, item_of_row
 from .items import Dataset, ItemReader, convert, load_demo, open_reader, raise_problems, read_items
 from .layouts import LAYOUTS, BenchmarkLayout
+from .marks import Maps
 from .reading import open_rows
 from .rowfile import RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
@@ -24,6 +25,7 @@ __all__ = [
     "Dataset",
     "ItemReader",
     "LAYOUTS",
+    "Maps",
     "ROWS",
     "Row",
     "RowFile",

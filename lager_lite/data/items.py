@@ -12,6 +12,7 @@ from ..records import Item
 from .detection import ROWS, detect, layout_of, lowered
 from .fields import ALIASES, item_row, items_of_row, without_missing
 from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
+from .marks import Maps, divided, with_numbers
 from .reading import open_rows
 from .rows import HeldRows, Row, RowSource, rows_of
 from .writing import write_rows
@@ -29,6 +30,8 @@ class ItemReader:
     require: fields that an item needs. Rows without them are items too, which cannot be judged.
     scale: the scale of the human scores where the layout fixes one ("1-5"), else None.
     mixed: whether rows of Alpaca, messages and ours stand in one file, so that each row is looked at.
+    several: field of scores -> the keys of its annotators, where there are several.
+    labels: what each label of the scale of the human scores is worth.
 
     Iterating gives the items in order, as often as wanted.
     """
@@ -39,6 +42,8 @@ class ItemReader:
     require: Sequence[str] = ("response",)
     scale: str | None = None
     mixed: bool = False
+    several: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    labels: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -47,6 +52,7 @@ class ItemReader:
 
     def items_of(self, row: Row, number: int) -> Iterator[Item]:
         """The items of one row; its number, from 1, is the id where it has none. Raises DataError."""
+        row = with_numbers(row, self.mapping, self.several, self.labels)
         layout = layout_of(lowered(row).values) if self.mixed else self.layout
         if layout is None:
             yield from items_of_row(row, number, self.mapping)
@@ -74,7 +80,8 @@ class ItemReader:
         """
         problems: list[DataError] = []
         lacking: list[DataError] = []
-        count, absent, ids = 0, set(self.mapping.values()), set[int]()
+        count, ids = 0, set[int]()
+        absent = {*self.mapping.values(), *(key for keys in self.several.values() for key in keys)}
         twice: Item | None = None
         for number, row in enumerate(self.rows, 1):
             absent.difference_update(row.values)
@@ -121,7 +128,8 @@ class ItemReader:
 
     def _unmapped(self, absent: set[str]) -> DataError:
         present = sorted({key for row in self.rows for key in row.values})
-        named = [f"{name}={key}" for name, key in self.mapping.items() if key in absent]
+        pairs = [(name, key) for name, one in self.mapping.items() for key in self.several.get(name, (one,))]
+        named = [f"{name}={key}" for name, key in pairs if key in absent]
         shown = ", ".join(present[:20])
         return DataError(f"{self.rows.name}: no row has the key of {', '.join(named)}", f"the keys are: {shown}")
 
@@ -136,33 +144,37 @@ class ItemReader:
 
 def open_reader(
     path: str | Path,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Maps | None = None,
     layout: str | None = None,
     require: Sequence[str] = ("response",),
     *,
     encoding: str | None = None,
+    labels: Mapping[str, float] | None = None,
 ) -> ItemReader:
     """How the items of a file are read, or of stdin ("-"): JSONL, JSON, CSV, TSV or Parquet.
 
-    mapping: field -> key of the file; "score:NAME" names the human score of one criterion. A mapping
+    mapping: field -> key of the file; "score:NAME" names the human score of one criterion; a score may have several
+    keys, one for each annotator. A mapping
     means rows of ours. layout: None detects, "rows" or a name of LAYOUTS decides. require: fields that
-    items need. encoding: of the text, None for UTF-8. Raises DataError where the file or the layout cannot be used.
+    items need. encoding: of the text, None for UTF-8. labels: what the labels of
+    the scale are worth, where human scores may be labels. Raises DataError where the file or the layout cannot be used.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
     rows = open_rows(path, encoding=encoding)
     unfolded = _unfold(rows)
     if mapping or layout == ROWS:
-        return ItemReader(unfolded, None, dict(mapping or {}), require)
+        single, several = divided(mapping or {})
+        return ItemReader(unfolded, None, single, require, several=several, labels=labels or {})
     found, mixed = (_named(layout, rows, unfolded), False) if layout else detect(rows, unfolded)
     if found is None:
-        return ItemReader(unfolded, require=require, mixed=mixed)
+        return ItemReader(unfolded, require=require, mixed=mixed, labels=labels or {})
     scale = judge_bench_scale(rows) if found.name == "judge-bench" else found.scale
     try:
         inside = found.inside(rows) if found.inside else unfolded
     except (KeyError, TypeError, AttributeError) as error:
         raise _broken(rows.name, found, error) from error
-    return ItemReader(inside, found, require=require, scale=scale)
+    return ItemReader(inside, found, require=require, scale=scale, labels=labels or {})
 
 
 @dataclass(frozen=True)
@@ -188,19 +200,20 @@ class Dataset:
 
 def read_items(
     path: str | Path,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Maps | None = None,
     layout: str | None = None,
     *,
     require: Sequence[str] = ("response",),
     keep_rendered: bool = True,
     encoding: str | None = None,
+    labels: Mapping[str, float] | None = None,
 ) -> Dataset:
     """Read all items of a file into memory; arguments as `open_reader`.
 
     keep_rendered=False drops whole prompts where their parts were read too. Raises DataError with the
     place of what cannot be used, and for two items with one id.
     """
-    reader = open_reader(path, mapping, layout, require, encoding=encoding)
+    reader = open_reader(path, mapping, layout, require, encoding=encoding, labels=labels)
     items = list(reader.checked())
     if not keep_rendered:
         items = [replace(item, rendered=None) if "response" in item.fields else item for item in items]

@@ -202,7 +202,8 @@ class TableFile(RowFile):
     def _parsed(self, text: str, where: str) -> Row:
         with _long_cells():
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
-        return Row({key: cell for key, cell in zip(self.columns, cells) if cell != ""}, where)
+        values = {key: cell for key, cell in zip(self.columns, cells) if cell != ""}
+        return Row(values, where, comma=self._delimiter == ";")
 
 
 def copy_rows(output: str | Path, files: Sequence[RowFile], picks: Iterable[tuple[int, int]]) -> int:

@@ -16,10 +16,12 @@ class Row:
 
     values: the cells by key.
     where: "path:line" (from 1) in JSON Lines and tables, "path[index]" (from 0) in JSON and Parquet.
+    comma: whether numbers are written with a decimal comma, as beside semicolons.
     """
 
     values: Mapping[str, Any]
     where: str
+    comma: bool = False
 
 
 class RowSource(ABC):

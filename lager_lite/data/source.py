@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..records import Item
 from .items import ItemReader, open_reader
+from .marks import Maps
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,20 @@ class _Chosen:
 
 def open_items(
     path: str | Path,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Maps | None = None,
     layout: str | None = None,
     *,
     limit: int | None = None,
     keep: Callable[[Item], bool] | None = None,
     encoding: str | None = None,
+    labels: Mapping[str, float] | None = None,
 ) -> Source:
-    """The items of a file, one by one; path, mapping, layout and encoding as `open_reader`.
+    """The items of a file, one by one; path, mapping, layout, encoding and labels as `open_reader`.
 
     limit: only the first items of the file. keep: only those of them that it accepts. Raises DataError for
     anything wrong in the whole file, as `read_items`; iterating raises it where the file has changed since.
     """
-    reader = open_reader(path, mapping, layout, encoding=encoding)
+    reader = open_reader(path, mapping, layout, encoding=encoding, labels=labels)
     total = kept = 0
 
     def counted() -> Iterator[Item]:

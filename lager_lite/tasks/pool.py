@@ -11,11 +11,12 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..data import LAYOUTS, ROWS, ItemReader, Row, RowFile, TableFile, open_reader, raise_problems
+from ..data import LAYOUTS, ROWS, ItemReader, Maps, Row, RowFile, TableFile, open_reader, raise_problems
 from ..errors import DataError
 from ..judging import Judge, Summary, Tally
 from ..records import Counts, Item
@@ -88,22 +89,23 @@ class Scores:
 
 def open_pool(
     path: str | Path,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Maps | None = None,
     layout: str | None = None,
     *,
     limit: int | None = None,
     dedupe: bool = False,
     encoding: str | None = None,
+    labels: Mapping[str, float] | None = None,
 ) -> Pool:
     """Check every row of a file (Alpaca, messages or ShareGPT, prompt and response; JSON or JSON Lines).
 
-    mapping, layout, encoding: as `open_reader`. limit: only the first rows. dedupe: rows whose instruction and response
+    mapping, layout, encoding, labels: as `open_reader`. limit: only the first rows. dedupe: rows whose instruction and response
     equal an earlier row's, up to case and spacing, are not judged. Raises DataError with the places of rows that
     cannot be used.
     """
     if layout not in (None, ROWS, *READABLE):
         raise DataError(f"select does not read the layout {layout!r}", f"one of: {ROWS}, {', '.join(READABLE)}")
-    reader = _reader(path, mapping, layout, encoding)
+    reader = _reader(path, mapping, layout, encoding=encoding, labels=labels)
     file = reader.rows
     if isinstance(file, TableFile) or not isinstance(file, RowFile):
         raise DataError(
@@ -159,10 +161,8 @@ def score_pool(judge: Judge, pool: Pool, progress: Callable[[Counts], None] | No
     return Scores(tuple(names), scores, raw, length, errors, tally.summary(judge.counts))
 
 
-def _reader(
-    path: str | Path, mapping: Mapping[str, str] | None, layout: str | None, encoding: str | None
-) -> ItemReader:
-    reader = open_reader(path, mapping, layout, encoding=encoding)
+def _reader(path: str | Path, mapping: Maps | None, layout: str | None, **how: Any) -> ItemReader:
+    reader = open_reader(path, mapping, layout, **how)
     alike = reader.layout is None and not mapping and layout is None and not reader.mixed
     if alike and {"instruction", "output"} <= reader.rows.keys and "response" not in reader.rows.keys:
         return replace(reader, layout=LAYOUTS["alpaca"])  # whose input may be left out

@@ -8,7 +8,7 @@ import click
 
 from ...data import convert, read_items
 from ..grammar import group
-from ..options import items_options
+from ..options import items_options, mapped_keys
 from ..outputs import ROW_FILES, OutputFile
 
 _EXAMPLE = "lager-lite data convert judge_bench.json -o items.jsonl"
@@ -32,6 +32,6 @@ def command() -> None:
 @items_options
 def convert_(source: str, output: str, **given: Any) -> None:
     """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group."""
-    dataset = read_items(source, mapping=dict(given["mapping"]), layout=given["layout"], encoding=given["encoding"])
+    dataset = read_items(source, mapping=mapped_keys(given), layout=given["layout"], encoding=given["encoding"])
     click.echo(dataset.message, err=True)
     click.echo(f"{convert(dataset, output)} rows written", err=True)

@@ -21,8 +21,10 @@ from ..options import (
     json_option,
     judge_options,
     limit_option,
+    mapped_keys,
     open_weighted,
     report_option,
+    scale_labels,
     shard_option,
     weights_options,
 )
@@ -110,7 +112,7 @@ def command(data: str, **given: Any) -> None:
     given["rubrics"] = given["rubrics"] or tuple(CRITERIA)
     shares = _checked(given)
     how = {name: given[name] for name in ("limit", "dedupe", "encoding")}
-    pool = open_pool(data, dict(given["mapping"]), given["layout"], **how)
+    pool = open_pool(data, mapped_keys(given), given["layout"], labels=scale_labels(given), **how)
     click.echo(f"{data}: {len(pool)} rows, layout {pool.layout}", err=True)
     if given["shard"]:
         return fill_shard(given, tuple(pool.items), [open_weighted(given)])

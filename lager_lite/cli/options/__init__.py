@@ -11,7 +11,9 @@ from .parsed import (
     chosen_rubrics,
     chosen_weights,
     cluster_settings,
+    mapped_keys,
     reasoning_settings,
+    scale_labels,
     spelled,
 )
 from .shared import (
@@ -61,6 +63,7 @@ __all__ = [
     "layout_option",
     "limit_option",
     "map_option",
+    "mapped_keys",
     "open_given",
     "open_judge",
     "open_weighted",
@@ -70,6 +73,7 @@ __all__ = [
     "reasoning_settings",
     "report_option",
     "rubric_option",
+    "scale_labels",
     "seed_option",
     "shard_option",
     "spelled",

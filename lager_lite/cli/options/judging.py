@@ -19,7 +19,16 @@ from ...scaleout import Cluster, fill_store, spread
 from ...scoring import WeightsFile
 from ...system import store_path
 from ..show.terminal import show_evaluated, show_progress
-from .parsed import Given, backend_settings, chat_settings, chosen_rubrics, chosen_weights, reasoning_settings
+from .parsed import (
+    Given,
+    backend_settings,
+    chat_settings,
+    chosen_rubrics,
+    chosen_weights,
+    mapped_keys,
+    reasoning_settings,
+    scale_labels,
+)
 
 
 def read_given(
@@ -31,10 +40,11 @@ def read_given(
     """
     dataset = read_items(
         path,
-        mapping=dict(given["mapping"]),
+        mapping=mapped_keys(given),
         layout=given.get("layout"),
         require=require,
         encoding=given.get("encoding"),
+        labels=scale_labels(given),
     )
     if not quiet:
         click.echo(dataset.message, err=True)
@@ -63,11 +73,12 @@ def open_given(path: str, given: Given, *, quiet: bool = False) -> Source:
     keep = shard.holds if shard else None
     source = open_items(
         path,
-        dict(given["mapping"]),
+        mapped_keys(given),
         given["layout"],
         limit=given.get("limit"),
         keep=keep,
         encoding=given.get("encoding"),
+        labels=scale_labels(given),
     )
     if not quiet:
         click.echo(source.message, err=True)

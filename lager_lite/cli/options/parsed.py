@@ -75,6 +75,22 @@ def chat_settings(given: Given, model: str) -> ChatTemplate:
     )
 
 
+def mapped_keys(given: Given) -> dict[str, str | tuple[str, ...]]:
+    """What --map says: field -> key, or the keys of several annotators for a score. Any other field has one key."""
+    keys: dict[str, tuple[str, ...]] = {}
+    for field, key in given["mapping"]:
+        keys[field] = (*keys.get(field, ()), key)
+        if len(keys[field]) > 1 and field != "score" and not field.startswith("score:"):
+            raise click.UsageError(f"--map gives {field} two keys: {' and '.join(keys[field])}")
+    return {field: named[0] if len(named) == 1 else named for field, named in keys.items()}
+
+
+def scale_labels(given: Given) -> dict[str, float]:
+    """What the labels of the chosen rubrics are worth; empty for a command without rubrics."""
+    scales = [rubric.scale for rubric in chosen_rubrics(given)] if "rubrics" in given else []
+    return {label: value for scale in reversed(scales) for label, value in zip(scale.labels, scale.values)}
+
+
 def chosen_rubrics(given: Given) -> list[Rubric]:
     """The rubrics of -r, on another scale where --scale gives one."""
     rubrics = [load_rubric(name) for name in given["rubrics"] or ("default",)]

@@ -1,0 +1,101 @@
+"""Human scores as people write them: labels, shares, decimal commas, several annotators."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lager_lite.data import open_items, read_items
+from lager_lite.errors import DataError
+
+GRADES = {"E": 1.0, "D": 2.0, "C": 3.0, "B": 4.0, "A": 5.0}
+PASSED = {"FAIL": 1.0, "PASS": 2.0}
+
+
+def write(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def marks(path, mapping=None, **options):
+    return [dict(i.human) for i in read_items(path, mapping, **options).items]
+
+
+@pytest.mark.parametrize(
+    ("labels", "score", "read"),
+    [
+        (GRADES, "A", 5),
+        (GRADES, " b ", 4),
+        (GRADES, "4.5", 4.5),
+        (GRADES, ["A", "E", None, 3], (5, 1, 3)),
+        (GRADES, '["A", "C"]', (5, 3)),
+        (PASSED, "pass", 2),
+        (PASSED, "FAIL", 1),
+        (PASSED, True, 2),
+        (PASSED, "false", 1),
+        ({"no": 0.0, "maybe": 1.0, "true": 2.0}, True, 2),
+        ({}, "4/5", 4),
+        (dict(zip("12345", range(1, 6))), "3.5 / 5", 3.5),
+    ],
+)
+@pytest.mark.parametrize("row", [{"prompt": "Q", "response": "R"}, {"instruction": "Q", "input": "", "output": "R"}])
+def test_scores_may_be_labels(tmp_path, labels, score, read, row):
+    expected = tuple(map(float, read)) if isinstance(read, tuple) else (float(read),)
+    path = write(tmp_path / "in.jsonl", {**row, "score": score}, {**row, "scores": {"x": score}, "rating": None})
+    found = marks(path, labels=labels)
+    assert found[0] == {"": expected} and (found[1] == {"x": expected} or "input" in row)
+    assert [dict(i.human) for i in open_items(path, labels=labels).items] == found
+
+
+@pytest.mark.parametrize(
+    ("labels", "score"),
+    [
+        ({}, "A"),
+        (GRADES, "F"),
+        (GRADES, True),
+        (PASSED, "maybe"),
+        (dict(zip("12345", range(1, 6))), "7/10"),
+        ({}, "3,5"),
+    ],
+)
+def test_what_the_scale_does_not_have_is_an_error(tmp_path, labels, score):
+    path = write(tmp_path / "in.jsonl", {"response": "R", "score": score})
+    with pytest.raises(DataError, match="expected a number"):
+        read_items(path, labels=labels)
+
+
+def test_decimal_commas_are_read_beside_semicolons_only(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("response;score;note\n1,5;3,5;2,5\n")
+    item = read_items(path).items[0]
+    assert dict(item.human) == {"": (3.5,)} and item.fields == {"response": "1,5", "note": "2,5"}
+    path.write_text('response,score\nR,"3,5"\n')
+    with pytest.raises(DataError, match="holds '3,5'"):
+        read_items(path)
+
+
+def test_two_keys_of_a_score_are_two_annotators(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("id,response,r1,r2,r3\na,R,5,4,\nb,S,1,2,1\nc,T,,,3\nd,U,,,\n")
+    found = marks(path, {"score": ("r1", "r2")})
+    assert found == [{"": (5.0, 4.0)}, {"": (1.0, 2.0)}, {}, {}]
+    assert marks(path, {"score:x": ("r1", "r2", "r3")})[:3] == [
+        {"x": (5.0, 4.0)},
+        {"x": (1.0, 2.0, 1.0)},
+        {"x": (3.0,)},
+    ]
+    assert all(set(i.fields) == {"response", "r3"} for i in read_items(path, {"score": ("r1", "r2")}).items[1:3])
+    with pytest.raises(DataError, match="no row has the key of score=r9"):
+        read_items(path, {"score": ("r1", "r9")})
+    with pytest.raises(DataError, match="source is mapped to r1 and to r2"):
+        read_items(path, {"source": ("r1", "r2")})
+
+
+@pytest.mark.parametrize("field", ["source", "response", "id"])
+def test_two_keys_of_another_field_are_a_usage_error(run, tmp_path, field):
+    write(tmp_path / "in.jsonl", {"response": "R", "a": 1, "b": 2})
+    done = run("data", "convert", "in.jsonl", "--map", f"{field}=a", "--map", f"{field}=b")
+    assert done.exit_code == 2 and f"--map gives {field} two keys: a and b" in done.stderr
+    done = run("data", "convert", "in.jsonl", "--map", "score=a", "--map", "score=b")
+    assert done.exit_code == 0 and json.loads(done.stdout)["score"] == [1, 2]
