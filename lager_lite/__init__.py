@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .records import Item, Judgment
     from .scaleout import ScoreBatch
     from .scoring import load_weights, save_weights
-    from .tasks import inspect_item, rank, select
+    from .tasks import inspect_item, open_pool, rank, read_responses, score_pool, select
 
 __version__ = "0.1.0"
 
@@ -46,10 +46,13 @@ __all__ = [
     "load_rubric",
     "load_weights",
     "make_rubric",
+    "open_pool",
     "rank",
     "read_items",
+    "read_responses",
     "save_weights",
     "score_frame",
+    "score_pool",
     "select",
 ]
 
@@ -64,7 +67,7 @@ _ROOMS = {
     "records": ("Item", "Judgment"),
     "scaleout": ("ScoreBatch",),
     "scoring": ("load_weights", "save_weights"),
-    "tasks": ("inspect_item", "rank", "select"),
+    "tasks": ("inspect_item", "open_pool", "rank", "read_responses", "score_pool", "select"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -80,4 +83,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

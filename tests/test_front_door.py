@@ -30,10 +30,13 @@ NAMES = [
     "load_rubric",
     "load_weights",
     "make_rubric",
+    "open_pool",
     "rank",
     "read_items",
+    "read_responses",
     "save_weights",
     "score_frame",
+    "score_pool",
     "select",
 ]
 

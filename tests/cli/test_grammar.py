@@ -194,9 +194,26 @@ def example_words(example: str) -> list[str]:
 
 
 RUNNABLE = [
-    "score", "prompt", "states", "fit", "eval", "rank", "inspect", "select", "drift", "data convert", "rubrics list",
-    "rubrics show", "rubrics new", "store info", "store clear", "backend info", "completion", "doctor", "docs",
-]  # fmt: skip
+    "score",
+    "prompt",
+    "states",
+    "fit",
+    "eval",
+    "rank",
+    "inspect",
+    "select",
+    "drift",
+    "data convert",
+    "rubrics list",
+    "rubrics show",
+    "rubrics new",
+    "store info",
+    "store clear",
+    "backend info",
+    "completion",
+    "doctor",
+    "docs",
+]
 
 
 def test_the_examples_run(run, inputs, monkeypatch):

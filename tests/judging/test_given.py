@@ -55,13 +55,21 @@ def test_items_stay_as_they_are_and_rows_without_id_are_numbered():
 @pytest.mark.parametrize(
     ("given", "message", "hint"),
     [
-        ("in.jsonl", "the items are one str, expected several items", "put it in a list: [item]; read a file with read_items"),
-        ({"response": "x"}, "the items are one dict, expected several items", "put it in a list: [item]; read a file with read_items"),
+        (
+            "in.jsonl",
+            "the items are one str, expected several items",
+            "put it in a list: [item]; read a file with read_items",
+        ),
+        (
+            {"response": "x"},
+            "the items are one dict, expected several items",
+            "put it in a list: [item]; read a file with read_items",
+        ),
         (["x"], "item 1 is a str, expected an Item, a dict or a row of pandas", ""),
         ([{"response": ["x"]}], "item 1: key 'response' holds a list, expected text", "name another key with --map"),
     ],
     ids=["a path", "one dict", "texts", "a list as response"],
-)  # fmt: skip
+)
 def test_what_is_no_item_is_refused(given, message, hint):
     with pytest.raises(DataError) as caught:
         list(items_given(given))

@@ -1,0 +1,1 @@
+"""What the commands print: tables, summaries and progress, one file per theme."""
