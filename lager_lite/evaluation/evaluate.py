@@ -10,10 +10,11 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, FitError
 from ..fitting import Labelled, best_lens, cross_validate, fit_recipe, gather, ids_digest, lenses_for, preset
 from ..judging import Judge
 from ..records import WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
@@ -102,26 +103,36 @@ def evaluate(
     folds, seed: of the cross-validation.
     resamples: of the groups, for 95% intervals.
 
-    Raises FitError where nothing can be fitted, and for fewer groups than folds.
+    What cannot be fitted, for instance since one label is rare, is left out with a warning. Raises FitError where all
+    labels are alike, and for fewer groups than folds.
     """
     logits = {"raw": data.raw, "norm": data.norm}
-    found = cross_validate(
-        logits,
-        data.human,
-        data.values,
-        kinds=kinds,
-        groups=data.group,
-        criterion=data.criterion if criteria else None,
-        recipes=[preset(name) for name in like],
-        folds=folds,
-        seed=seed,
-    )
-    scores = {name: _Scores(one.raw, one.calibrated, one.lenses) for name, one in found.methods.items()}
-    fitted = [_whole(kind, data, folds, seed) for kind in kinds if kind != "uniform"]
+    scores: dict[str, _Scores] = {}
+    fitted, missing = [], []
+
+    def add(**tried: Any) -> None:
+        names = data.criterion if criteria else None
+        found = cross_validate(
+            logits, data.human, data.values, groups=data.group, criterion=names, folds=folds, seed=seed, **tried
+        )
+        scores.update({name: _Scores(one.raw, one.calibrated, one.lenses) for name, one in found.methods.items()})
+
+    add(kinds=())
+    for kind in kinds:
+        try:
+            add(kinds=[kind])
+            fitted += [] if kind == "uniform" else [_whole(kind, data, folds, seed)]
+        except FitError as error:
+            missing.append(f"{kind}: not fitted, since in a part of the items {error.message}")
     for name in like:
-        weights = fit_recipe(preset(name), data.raw, data.human, data.values, calibrate=False).weights
-        fitted.append(_picture(f"like {name}", weights))
-    return _set_side_by_side(data, scores, fitted, folds=folds, seed=seed, resamples=resamples)
+        try:
+            add(kinds=(), recipes=[preset(name)])
+            weights = fit_recipe(preset(name), data.raw, data.human, data.values, calibrate=False).weights
+            fitted.append(_picture(f"like {name}", weights))
+        except FitError as error:
+            missing.append(f"like {name}: not fitted, since in a part of the items {error.message}")
+    result = _set_side_by_side(data, scores, fitted, folds=folds, seed=seed, resamples=resamples)
+    return replace(result, warnings=(*missing, *result.warnings))
 
 
 def evaluate_weights(

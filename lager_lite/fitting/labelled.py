@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, FitError
 from ..judging import Judge
-from ..prompts import describe_scale
+from ..prompts import Rubric, describe_scale
 from ..records import Counts, Item
+from .folds import group_folds
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,12 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     items: a rubric takes the score of its own name (`Item.human`), else the one unnamed score of an item.
     progress: called with the counts so far after each batch; None: no reports.
 
-    Raises DataError where the rubrics have different scales, where a score lies outside the scale (before
-    anything is evaluated), and where no item has a score for any of the rubrics.
+    Raises DataError as `check_labels` does, before anything is evaluated, and where no judgment could be read.
     """
-    scales = {r.scale for r in judge.rubrics}
-    if len(scales) > 1:
-        raise DataError("the rubrics have different scales", "fit them one by one, or give --scale")
+    check_labels(items, judge.rubrics)
     values = judge.rubrics[0].scale.values
-    _check_scale(items, judge)
     rows, failed = [], []
-    known, items = items, labelled_items(items, (rubric.name for rubric in judge.rubrics))
+    items = labelled_items(items, (rubric.name for rubric in judge.rubrics))
     for item, rubric, reading in judge.read(items, progress=progress):
         scores = item.human.get(rubric.name) or item.human.get("")
         if not scores:
@@ -81,12 +78,8 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
             continue
         rows.append((reading, scores, rubric.name, item.group or item.id, item.id))
     if not rows:
-        named = sorted({name or "(unnamed)" for item in known for name in item.human})
-        raise DataError(
-            f"no item has a human score for the rubrics {', '.join(r.name for r in judge.rubrics)}; "
-            f"scores found: {', '.join(named) or 'none'}",
-            "use -r with the names of the scores, or --map score=KEY",
-        )
+        first, reason = failed[0]
+        raise DataError(f"none of the {len(failed)} judgments with a human score could be read; item {first}: {reason}")
     return Labelled(
         raw=np.stack([r.raw for r, *_ in rows]),
         norm=np.stack([r.norm for r, *_ in rows]),
@@ -100,10 +93,62 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     )
 
 
-def _check_scale(items: Sequence[Item], judge: Judge) -> None:
-    rubric = judge.rubrics[0]
+def check_labels(
+    items: Sequence[Item], rubrics: Sequence[Rubric], *, folds: int | None = None, fits: bool = False
+) -> None:
+    """Refuse human scores that the rubrics cannot use; no model is needed to know.
+
+    folds: number of folds that the groups must fill; None: it does not matter.
+    fits: whether weights must come out, so that no training part may have one score only.
+
+    Raises DataError where the rubrics have different scales, where a rubric has no human score, and where a score
+    lies outside the scale; FitError where the groups are fewer than the folds or the scores are all alike.
+    """
+    if len({rubric.scale for rubric in rubrics}) > 1:
+        raise DataError("the rubrics have different scales", "fit them one by one, or give --scale")
+    _check_present(items, rubrics)
+    _check_scale(items, rubrics)
+    labels = [
+        (float(np.mean(scores)), item.group or item.id)
+        for item in items
+        for rubric in rubrics
+        if (scores := item.human.get(rubric.name) or item.human.get(""))
+    ]
+    groups = np.array([group for _, group in labels])
+    if folds is not None:
+        group_folds(groups, folds, 0)
+    if fits:
+        _check_spread(np.array([label for label, _ in labels]), groups)
+
+
+def _check_present(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
+    given = {name for item in items for name, scores in item.human.items() if scores}
+    missing = [rubric.name for rubric in rubrics if rubric.name not in given and "" not in given]
+    if missing:
+        named = sorted({name or "(unnamed)" for item in items for name in item.human})
+        raise DataError(
+            f"no item has a human score for the rubrics {', '.join(missing)}; scores found: {', '.join(named) or 'none'}",
+            "use -r with the names of the scores, or --map score=KEY",
+        )
+
+
+def _check_spread(human: np.ndarray, groups: np.ndarray) -> None:
+    """Raise FitError where one group holds every score but one value: the fold that leaves it out has no other."""
+    values, counts = np.unique(human, return_counts=True)
+    usual = values[np.argmax(counts)]
+    others = np.unique(groups[human != usual])
+    if others.size < 2:
+        where = f" outside the group {str(others[0])!r}" if others.size else ""
+        raise FitError(
+            f"all human scores{where} are {usual:g}: weights cannot be fitted on one score alone",
+            "label more items, some of them with other scores",
+        )
+
+
+def _check_scale(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
+    rubric = rubrics[0]
     low, high = rubric.scale.values[0], rubric.scale.values[-1]
-    found = [s for item in items for r in judge.rubrics for s in item.human.get(r.name) or item.human.get("") or ()]
+    found = [s for item in items for r in rubrics for s in item.human.get(r.name) or item.human.get("") or ()]
     outside = [s for s in found if not low <= s <= high]
     if outside:
         span = f"{math.floor(min(found))}-{math.ceil(max(found))}"

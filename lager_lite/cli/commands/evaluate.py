@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run
-from ...fitting import PRESETS
+from ...fitting import PRESETS, check_labels
 from ...records import WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ..grammar import command as cli_command
 from ..options import (
     Given,
     check_shard,
+    chosen_rubrics,
     chosen_weights,
     fill_shard,
     folds_option,
@@ -116,6 +117,7 @@ def command(labelled: str, **given: Any) -> None:
     if given["shard"]:
         ways = dict.fromkeys((None, reasoning_settings(given)))
         return fill_shard(given, items, [open_judge(given, reasoning=way) for way in ways])
+    check_labels(items, chosen_rubrics(given), folds=None if weights else plan.folds)
     direct = None
     if given["reason"] and not weights:
         direct = _evaluated(given, items, plan, labelled, reasoning=None)

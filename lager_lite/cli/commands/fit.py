@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...evaluation import Plan, run_evaluation
-from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, fit_weights, gather
+from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, check_labels, fit_weights, gather
 from ...judging import Judge
 from ...records import LENSES, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
@@ -16,6 +16,7 @@ from ...scoring import save_weights
 from ..grammar import command as cli_command
 from ..options import (
     Given,
+    chosen_rubrics,
     folds_option,
     group_option,
     items_options,
@@ -98,6 +99,7 @@ def command(labelled: str, output: str, **given: Any) -> None:
     """
     plan = _plan(given)
     items = read_labelled(labelled, given)
+    check_labels(items, chosen_rubrics(given), folds=plan.folds, fits=not plan.like and plan.kind != "uniform")
     with open_judge(given, max_state=plan.max_state) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:
             data = gather(judge, items, progress)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from ...backbones import locate_model
+from ...backbones import locate_model, open_model
 from ...data import Source, open_items, read_items
 from ...evaluation import regroup
 from ...fitting import labelled_items
@@ -16,7 +17,7 @@ from ...judging import Judge, Store
 from ...llama import check_loads
 from ...records import Item
 from ...scaleout import Cluster, fill_store, spread
-from ...scoring import WeightsFile
+from ...scoring import WeightsFile, check_weights
 from ...system import store_path
 from ..show.terminal import show_evaluated, show_progress
 from .parsed import (
@@ -114,6 +115,8 @@ def open_judge(
     try:
         model = str(locate_model(given["model"]).path)
         more.update(chat=chat_settings(given, model), overflow=given["overflow"], options=options, store=store)
+        if weights is not None:
+            _check_backbone(weights, model, force=bool(more.get("force")))
         if given["guard"]:
             check_loads(model, options)
         with Judge(model, rubric=chosen_rubrics(given), weights=weights, **more) as judge:
@@ -124,6 +127,13 @@ def open_judge(
     finally:
         if store is not None:
             store.close()
+
+
+def _check_backbone(weights: WeightsFile, model: str, *, force: bool) -> None:
+    """Raise WeightsError where the model file's header says that it is not the weights' backbone."""
+    info, then = open_model(model).info, weights.provenance
+    now = replace(then, fingerprint=info.fingerprint, n_states=info.whole_blocks + 1)
+    check_weights(weights, now, force=force)
 
 
 def open_weighted(given: Given, **more: Any) -> AbstractContextManager[Judge]:

@@ -1,0 +1,79 @@
+"""What can be known without the model is said before it loads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def refused(run, tmp_path: Path):
+    """Runs a command whose model does not exist: an error about anything else was found before it was looked for."""
+
+    def call(*words: object, code: int = 1) -> str:
+        done = run(*words, "-m", "no-such-model.gguf")
+        assert done.exit_code == code, done.output
+        return done.stderr
+
+    return call
+
+
+def labelled(folder: Path, scores: list[int], **more: object) -> None:
+    rows = [{"id": f"i{n}", "response": f"text {n}", "score": score, **more} for n, score in enumerate(scores)]
+    (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+COMMANDS = {"eval": (), "fit": ("-o", "w.json"), "knowledge": ("-n", 20)}
+
+
+@pytest.mark.parametrize("name", ["eval", "fit"])
+def test_a_rubric_without_human_scores_is_named(refused, tmp_path, name):
+    row = {"response": "text", "scores": {"helpfulness": 3}}
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"id": n, **row}) + "\n" for n in range(12)))
+    said = refused(name, "in.jsonl", "-r", "helpfulness", "-r", "fluency", *COMMANDS[name])
+    assert "no item has a human score for the rubrics fluency; scores found: helpfulness" in said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_fewer_groups_than_folds_are_said(refused, tmp_path, name):
+    labelled(tmp_path, [1, 2, 3, 4, 5] * 4, group="one text", instruction="Name one.")
+    assert "1 groups cannot be split into 5 folds" in refused(name, "in.jsonl", "-r", "good.toml", *COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_scores_outside_the_scale_are_said(refused, tmp_path, name):
+    labelled(tmp_path, [1, 2, 3, 4, 9] * 4, instruction="Name one.")
+    said = refused(name, "in.jsonl", "-r", "good.toml", *COMMANDS[name])
+    assert "4 of 20 human scores lie outside the scale 1-5 of rubric" in said
+
+
+@pytest.mark.parametrize("scores", [[5] * 12, [5] * 11 + [1]])
+def test_fit_needs_more_than_one_score(refused, tmp_path, scores):
+    labelled(tmp_path, scores)
+    said = refused("fit", "in.jsonl", "-r", "good.toml", "-o", "w.json")
+    where = " outside the group 'i11'" if 1 in scores else ""
+    assert f"all human scores{where} are 5: weights cannot be fitted on one score alone" in said
+
+
+def test_a_rare_label_leaves_the_baselines_of_eval(run, tmp_path, tiny_model):
+    labelled(tmp_path, [5] * 11 + [1])
+    done = run("eval", "in.jsonl", "-r", "good.toml", "-m", tiny_model, "-t", 1, "--no-guard")
+    assert done.exit_code == 0, done.output
+    assert "\ndirect " in done.stdout and "\ne_score " in done.stdout and "\nfull " not in done.stdout
+    for kind in ("simplex", "signed", "full"):
+        assert f"Warning: {kind}: not fitted, since in a part of the items all " in done.stderr
+
+
+def test_weights_of_another_model_are_refused_by_its_header(run, tmp_path, tiny_model, monkeypatch):
+    from tests.model_files.tiny import write_tiny_model
+
+    labelled(tmp_path, [1, 2, 3, 4, 5] * 4)
+    common = ("in.jsonl", "-r", "good.toml", "-t", 1, "--no-guard")
+    assert run("fit", *common, "--kind", "signed", "-m", tiny_model, "-o", "w.json").exit_code == 0
+    other = write_tiny_model(tmp_path / "other.gguf", "llama", n_blocks=2)
+    monkeypatch.setattr("lager_lite.cli.options.judging.Judge", lambda *_, **__: pytest.fail("the model was loaded"))
+    for name in ("score", "eval", "inspect"):
+        done = run(name, *common, "-m", other, "-w", "w.json")
+        assert done.exit_code == 1 and "Error: the weights cannot be used: " in done.stderr, done.output
