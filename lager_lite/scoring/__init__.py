@@ -20,7 +20,7 @@ from .aggregate import (
     uniform_score,
 )
 from .readout import label_mass, layer_logits
-from .shipped import shipped_weights
+from .shipped import shipped_path, shipped_weights
 from .weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "per_layer_scores",
     "save_weights",
     "score",
+    "shipped_path",
     "shipped_weights",
     "softmax",
     "uniform_score",

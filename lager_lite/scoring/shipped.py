@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..system import shipped_folder
 from .weights import Provenance, WeightsFile, differences, load_weights
 
@@ -17,3 +19,9 @@ def shipped_weights(now: Provenance) -> WeightsFile | None:
         if differences(file, now) == ([], []):
             return file
     return None
+
+
+def shipped_path(name: str) -> Path | None:
+    """The shipped weights file of this name (its file name without .json); None where there is none."""
+    folder = shipped_folder()
+    return next((path for path in folder.glob("*.json") if path.stem == name), None) if folder else None

@@ -11,16 +11,14 @@ from ...backbones import locate_model
 from ...performance import prune_for
 from ...scoring import load_weights
 from ..grammar import command as cli_command
-from ..options import backend_options, backend_settings, json_option
+from ..options import WEIGHTS, backend_options, backend_settings, json_option
 from ..outputs import OutputFile
 from ..show.speed import show_pruned
 from ..show.terminal import present
 
 
 @cli_command("prune", example="lager-lite prune -w weights.json -o judge.gguf")
-@click.option(
-    "-w", "--weights", required=True, type=click.Path(dir_okay=False), help="Weights that do not need every state."
-)
+@click.option("-w", "--weights", required=True, type=WEIGHTS, help="Weights that do not need every state.")
 @click.option("-o", "--output", required=True, type=OutputFile((".gguf",)), help="Write to this GGUF file.")
 @click.option("--force", is_flag=True, help="Allow weights of another backbone where they can work.")
 @backend_options

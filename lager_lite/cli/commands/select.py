@@ -74,7 +74,7 @@ def _checked(given: Given) -> list[float] | None:
 
 @cli_command("select", example="lager-lite select alpaca.json --top 0.1 -o best.json")
 @click.argument("data", metavar="DATA")
-@click.option("--top", type=TOP, help="Keep this many rows (1000), or this share of all rows (0.1).")
+@click.option("--top", type=TOP, help="Keep this many rows (1000), or this share of all rows (0.1 or 10%).")
 @click.option("--min-score", type=float, help="Keep the rows whose combined score is at least this high.")
 @click.option(
     "--combine",

@@ -38,12 +38,13 @@ from .shared import (
     threads_option,
     weights_options,
 )
-from .types import RUBRIC_NUMBER, TOP
+from .types import RUBRIC_NUMBER, TOP, WEIGHTS
 
 __all__ = [
     "Given",
     "RUBRIC_NUMBER",
     "TOP",
+    "WEIGHTS",
     "backend_options",
     "backend_settings",
     "chat_options",

@@ -14,7 +14,7 @@ from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_M
 from ...system import refusing
 from ..grammar import JsonOption, SharedOption
 from ..outputs import NamedFile, OutputFile, store_of
-from .types import FIELD_KEY, GPU_LAYERS, RAY_ADDRESS, SERVERS, SHARD
+from .types import FIELD_KEY, GPU_LAYERS, RAY_ADDRESS, SERVERS, SHARD, WEIGHTS
 
 C = TypeVar("C", bound=Callable[..., Any])
 _BATCH = f"The default is {CPU_BATCH}, on a GPU {GPU_BATCH}."
@@ -73,7 +73,13 @@ shard_option = _option(
     help="Take only part I of N of the items, split by group. Run every part, then merge.",
 )
 weights_options = _all(
-    _option("Weights", "-w", "--weights", type=_FILE, help="Use the layer weights of this file, made by `fit`."),
+    _option(
+        "Weights",
+        "-w",
+        "--weights",
+        type=WEIGHTS,
+        help="Use the layer weights of this file, made by `fit`, or those that ship under this name.",
+    ),
     _option(
         "Weights", "--force", is_flag=True, help="Allow weights of another backbone or rubric where they can work."
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from ...llama import parse_servers
 from ...scaleout import parse_shard
+from ...scoring import shipped_path
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic to type checkers only, since click 8.5
@@ -31,6 +33,15 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # gener
             self.fail(str(error), param, ctx)
 
 
+class WeightsPath(click.Path):
+    """A weights file by its path, or one that ships by its name; a file of that name comes first."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        found = None if os.path.exists(value) else shipped_path(str(value))
+        return super().convert(value if found is None else str(found), param, ctx)
+
+
 def _gpu_layers(text: str) -> int | str:
     if text in ("auto", "all"):
         return text
@@ -48,10 +59,13 @@ def _ray_address(text: str) -> str:
 
 def _top(text: str) -> int | float:
     try:
-        number = float(text) if "." in text else int(text)
+        if text.endswith("%"):
+            number: int | float = float(text[:-1]) / 100
+        else:
+            number = float(text) if "." in text else int(text)
     except ValueError:
-        raise ValueError(f"{text!r} is neither a number of rows (1000) nor a share (0.1)") from None
-    if number <= 0 or (isinstance(number, float) and number > 1):
+        raise ValueError(f"{text!r} is neither a number of rows (1000) nor a share (0.1 or 10%)") from None
+    if not number > 0 or (isinstance(number, float) and number > 1):
         raise ValueError(f"{text!r}: expected a number of rows from 1, or a share above 0.0 and up to 1.0")
     return number
 
@@ -77,4 +91,5 @@ SHARD = Parsed("I/N", parse_shard)
 RAY_ADDRESS = Parsed("ADDRESS", _ray_address)
 TOP = Parsed("N|SHARE", _top)
 FIELD_KEY = Parsed("FIELD=KEY", _field_key)
+WEIGHTS = WeightsPath(dir_okay=False)
 RUBRIC_NUMBER = Parsed("RUBRIC=NUMBER", _rubric_number)

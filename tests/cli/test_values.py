@@ -1,0 +1,44 @@
+"""Values of options as people write them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lager_lite.cli.options import TOP, WEIGHTS
+from lager_lite.scoring import load_weights
+from lager_lite.system import shipped_folder
+
+SHIPPED = "smollm2-135m-instruct-faithfulness"
+
+
+@pytest.mark.parametrize(("text", "value"), [("20%", 0.2), ("100%", 1.0), ("0.2", 0.2), ("20", 20), ("1", 1)])
+def test_a_share_may_be_written_in_percent(text, value):
+    found = TOP.convert(text, None, None)
+    assert found == value and type(found) is type(value)
+
+
+def test_percent_of_the_rows_are_kept(run, tmp_path, tiny_model):
+    rows = [{"instruction": f"ask {n}", "input": "", "output": f"text {n}"} for n in range(10)]
+    (tmp_path / "in.json").write_text(json.dumps(rows))
+    done = run("select", "in.json", "--top", "20%", "-o", "o.json", "-m", tiny_model, "-r", "good.toml", "-t", 1)
+    assert done.exit_code == 0 and len(json.loads((tmp_path / "o.json").read_text())) == 2, done.output
+
+
+def test_weights_that_ship_are_found_by_name_and_a_file_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = shipped_folder()
+    assert folder is not None
+    found = WEIGHTS.convert(SHIPPED, None, None)
+    assert found == str(folder / f"{SHIPPED}.json") and load_weights(found).weights.kind
+    (tmp_path / SHIPPED).write_text("{}")
+    assert WEIGHTS.convert(SHIPPED, None, None) == SHIPPED
+    assert WEIGHTS.convert("no such weights", None, None) == "no such weights"
+
+
+def test_score_takes_the_name_of_weights(run, tmp_path, tiny_model):
+    """They belong to another model, which shows that they were read."""
+    (tmp_path / "in.jsonl").write_text('{"id": "a", "response": "b"}\n')
+    done = run("score", "in.jsonl", "-r", "good.toml", "-m", tiny_model, "-w", SHIPPED, "--no-guard")
+    assert done.exit_code == 1 and "the weights cannot be used: " in done.stderr, done.output
