@@ -12,7 +12,7 @@ import click
 from .. import __version__
 from ..errors import LagerError
 from ..system import Interrupted, watching
-from .grammar import Group
+from .grammar import CommandGroup
 from .settings import default_map
 
 COMMANDS = {
@@ -44,7 +44,7 @@ COMMANDS = {
 _KEPT = "What is in the store is kept, and the same command resumes where this one stopped. Output files are complete or absent."
 
 
-class LazyGroup(Group):
+class LazyGroup(CommandGroup):
     """Imports a command's module when the command is called; a LagerError becomes exit code 1, and the signals SIGINT
     and SIGTERM become 130 and 143."""
 

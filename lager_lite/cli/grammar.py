@@ -94,7 +94,7 @@ class Command(click.Command):
         write_example(self.example, formatter)
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A group of commands whose help ends with an example, and which answers a mistyped name with the near ones."""
 
     command_class = Command
@@ -127,9 +127,9 @@ def command(name: str, *, example: str) -> Callable[[Callable[..., Any]], Comman
     return click.command(name, cls=Command, example=example)
 
 
-def group(name: str, *, example: str) -> Callable[[Callable[..., Any]], Group]:
+def group(name: str, *, example: str) -> Callable[[Callable[..., Any]], CommandGroup]:
     """Makes a function a group of commands."""
-    return click.group(name, cls=Group, example=example)
+    return click.group(name, cls=CommandGroup, example=example)
 
 
 def commands_of(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:

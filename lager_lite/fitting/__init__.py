@@ -9,7 +9,7 @@ from __future__ import annotations
 from .crossval import LENS_OF, KindMethod, Scorer, best_lens, cross_validate, lenses_for
 from .fit_weights import TOLERANCE, FitPlan, Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold
-from .labelled import Labelled, check_labels, gather, ids_digest, labelled_items
+from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .recipes import PRESETS, fit_recipe, preset
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "Scorer",
     "TOLERANCE",
     "best_lens",
-    "check_labels",
+    "check_human_scores",
     "cross_validate",
     "fit_recipe",
     "fit_weights",

@@ -63,9 +63,9 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     items: a rubric takes the score of its own name (`Item.human`), else the one unnamed score of an item.
     progress: called with the counts so far after each batch; None: no reports.
 
-    Raises DataError as `check_labels` does, before anything is evaluated, and where no judgment could be read.
+    Raises DataError as `check_human_scores` does, before anything is evaluated, and where no judgment could be read.
     """
-    check_labels(items, judge.rubrics)
+    check_human_scores(items, judge.rubrics)
     values = judge.rubrics[0].scale.values
     rows, failed = [], []
     items = labelled_items(items, (rubric.name for rubric in judge.rubrics))
@@ -93,7 +93,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     )
 
 
-def check_labels(
+def check_human_scores(
     items: Sequence[Item], rubrics: Sequence[Rubric], *, folds: int | None = None, fits: bool = False
 ) -> None:
     """Refuse human scores that the rubrics cannot use; no model is needed to know.

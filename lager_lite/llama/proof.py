@@ -32,7 +32,7 @@ _WIDTH, _HEADS, _INNER, _BLOCKS = 64, 4, 128, 2
 # The child looks for modules in the new wheel first, and then exactly where its parent does.
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
-    "from lager_lite.llama.proof import run_child; run_child(sys.argv[2])"
+    "from lager_lite.llama.proof import prove_in_child; prove_in_child(sys.argv[2])"
 )
 
 
@@ -83,7 +83,7 @@ def _refused(reason: str) -> BackendError:
     )
 
 
-def run_child(folder: str) -> None:
+def prove_in_child(folder: str) -> None:
     """Be the child process: print the devices and end with code 0, or print the error as JSON and end with code 3."""
     try:
         told = try_devices(load(), Path(folder))

@@ -346,11 +346,3 @@ def test_a_vocabulary_without_weights_is_refused(tmp_path: Path, intact: bytes) 
     start = intact.index(text("token_embd.weight"))
     path.write_bytes(intact[:8] + struct.pack("<Q", 0) + intact[16:start])
     assert refusal(path, UnsupportedModelError).message == f"{path} holds a vocabulary only, no weights"
-
-
-def test_the_published_vocabulary_files_are_refused(sdist_folder: Path) -> None:
-    files = sorted((sdist_folder / "vendor" / "llama.cpp" / "models").glob("*.gguf"))
-    assert len(files) >= 10
-    for path in files:
-        with pytest.raises(UnsupportedModelError):
-            open_model(path)

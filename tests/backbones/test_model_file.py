@@ -262,3 +262,11 @@ def test_unsupported_architectures_say_why() -> None:
     assert UNSUPPORTED["bert"] == "it is an encoder or embedding model, which predicts no next token"
     assert UNSUPPORTED["t5"] == "it is an encoder-decoder model"
     assert all(reason and reason[0].islower() and not reason.endswith(".") for reason in UNSUPPORTED.values())
+
+
+def test_the_published_vocabulary_files_are_refused(sdist_folder: Path) -> None:
+    files = sorted((sdist_folder / "vendor" / "llama.cpp" / "models").glob("*.gguf"))
+    assert len(files) >= 10
+    for path in files:
+        with pytest.raises(UnsupportedModelError):
+            open_model(path)

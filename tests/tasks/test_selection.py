@@ -21,6 +21,7 @@ from lager_lite.tasks.pool import Scores, open_pool, score_pool
 from lager_lite.tasks.selection import chosen_rows, combined, select, write_selection
 
 NAN = float("nan")
+MERGE = ["store", "merge", "1.sqlite", "2.sqlite", "3.sqlite", "--store", "all.sqlite"]
 ALPACA = [{"instruction": f"Do {n}.", "input": "" if n % 2 else f"with {n}", "output": f"done {n}"} for n in range(6)]
 LAYOUTS = {
     "alpaca": ALPACA,
@@ -123,8 +124,7 @@ def run(tmp_path, monkeypatch, tiny_model):
         (tmp_path / f"{name}.toml").write_text(f'criterion = "{about}"\ntemplate = "{{sections}} {{criterion}}"\n')
 
     def invoke(*more, rubrics=("good.toml",)):
-        given = [a for r in rubrics for a in ("-r", r)]
-        arguments = ["select", *map(str, more), "-m", str(tiny_model), *given]
+        arguments = ["select", *map(str, more), "-m", str(tiny_model), *(a for r in rubrics for a in ("-r", r))]
         return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
     return invoke
@@ -271,12 +271,7 @@ def test_shards_fill_stores_that_one_selection_reads(run, tmp_path):
         counts.append(int(done.stderr.split(f"shard {i}/3: ")[1].split()[0]))
     assert sum(counts) == 20 and max(counts) < 20
     assert [p.name for p in tmp_path.glob("*.scores.jsonl")] == ["whole.jsonl.scores.jsonl"]
-    assert (
-        CliRunner()
-        .invoke(main, ["store", "merge", "1.sqlite", "2.sqlite", "3.sqlite", "--store", "all.sqlite"])
-        .exit_code
-        == 0
-    )
+    assert not CliRunner().invoke(main, MERGE).exit_code
     again = run(*common, "--store", "all.sqlite", "--top", 5, "-o", "again.jsonl")
     assert "40 from the store, 0 failed; 0 of" in again.stderr
     for suffix in ("jsonl", "jsonl.scores.jsonl"):
@@ -287,10 +282,8 @@ def test_shards_fill_stores_that_one_selection_reads(run, tmp_path):
 def test_a_shard_of_a_selection_keeps_nothing(run, tmp_path, options):
     write(tmp_path / "in.json", ALPACA)
     done = run("in.json", "--shard", "1/2", "-m", "none.gguf", *options)
-    assert (
-        done.exit_code == 2
-        and f"leave out {'--output' if options[0] == '-o' else options[0].partition('=')[0]}" in done.stderr
-    )
+    name = "--output" if options[0] == "-o" else options[0].partition("=")[0]
+    assert done.exit_code == 2 and f"leave out {name}" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run
-from ...fitting import PRESETS, check_labels
+from ...fitting import PRESETS, check_human_scores
 from ...records import WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ..grammar import command as cli_command
@@ -117,7 +117,7 @@ def command(labelled: str, **given: Any) -> None:
     if given["shard"]:
         ways = dict.fromkeys((None, reasoning_settings(given)))
         return fill_shard(given, items, [open_judge(given, reasoning=way) for way in ways])
-    check_labels(items, chosen_rubrics(given), folds=None if weights else plan.folds)
+    check_human_scores(items, chosen_rubrics(given), folds=None if weights else plan.folds)
     direct = None
     if given["reason"] and not weights:
         direct = _evaluated(given, items, plan, labelled, reasoning=None)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...evaluation import Plan, run_evaluation
-from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, check_labels, fit_weights, gather
+from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, check_human_scores, fit_weights, gather
 from ...judging import Judge
 from ...records import LENSES, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
@@ -99,7 +99,7 @@ def command(labelled: str, output: str, **given: Any) -> None:
     """
     plan = _plan(given)
     items = read_labelled(labelled, given)
-    check_labels(items, chosen_rubrics(given), folds=plan.folds, fits=not plan.like and plan.kind != "uniform")
+    check_human_scores(items, chosen_rubrics(given), folds=plan.folds, fits=not plan.like and plan.kind != "uniform")
     with open_judge(given, max_state=plan.max_state) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:
             data = gather(judge, items, progress)

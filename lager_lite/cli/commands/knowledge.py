@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ...evaluation import origin_of
-from ...fitting import check_labels, gather
+from ...fitting import check_human_scores, gather
 from ...report import check_report, write_knowledge
 from ...tasks import self_knowledge, stratified
 from ..grammar import command as cli_command
@@ -53,7 +53,7 @@ def command(data: str, whole: bool, **given: Any) -> None:
         check_report()
     questions = read_given(data, given, require=("instruction",))
     items = stratified(questions, None if whole else given["limit"], given["seed"])
-    check_labels(items, chosen_rubrics(given), folds=given["folds"])
+    check_human_scores(items, chosen_rubrics(given), folds=given["folds"])
     with open_weighted(given, early=False) as judge, show_progress(len(items)) as progress:
         read = gather(judge, items, progress)
         show_evaluated(judge.counts, read.failed)
