@@ -36,11 +36,10 @@ def options(name):
 def test_model_weights_store_and_report_are_given_the_same_way(name):
     mine, first = options(name), options(USES[0])
     for option in SHARED:
-        assert (mine[option].opts, mine[option].default, mine[option].help) == (
-            first[option].opts,
-            first[option].default,
-            first[option].help,
-        )
+        assert mine[option].opts == first[option].opts
+        # `knowledge` asks one question, so its rubric has a default of its own and is given once.
+        if (name, option) != ("knowledge", "rubrics"):
+            assert (mine[option].default, mine[option].help) == (first[option].default, first[option].help)
     assert (
         "--report" in mine["report"].opts and mine["report"].type.to_info_dict() == first["report"].type.to_info_dict()
     )
