@@ -111,7 +111,7 @@ def test_worker_and_driver_name_readings_alike_whoever_has_a_gpu():
         (["--workers", "2"], "--workers belongs to --ray"),
         (["--gpus-per-worker", "1"], "--gpus-per-worker belongs to --ray"),
         (["--ray", "auto"], "--ray needs --workers N"),
-        (["--ray", "in.jsonl", "--workers", "2"], "'in.jsonl' is no address"),
+        (["--ray", "in.jsonl", "--workers", "2"], "'in.jsonl' is not an address"),
         (["--ray", "auto", "--workers", "2"], "give --online too"),
         (["--ray", "auto", "--workers", "2", "-t", "2"], "-t and --ray exclude each other: give --threads-per-worker"),
         (["--ray", "auto", "--workers", "2", "--reason", "9"], "--reason and --ray exclude each other"),
