@@ -282,8 +282,7 @@ def test_shards_fill_stores_that_one_selection_reads(run, tmp_path):
 def test_a_shard_of_a_selection_keeps_nothing(run, tmp_path, options):
     write(tmp_path / "in.json", ALPACA)
     done = run("in.json", "--shard", "1/2", "-m", "none.gguf", *options)
-    name = "--output" if options[0] == "-o" else options[0].partition("=")[0]
-    assert done.exit_code == 2 and f"leave out {name}" in done.stderr
+    assert done.exit_code == 2 and f"leave out {options[0].partition('=')[0].replace('-o', '--output')}" in done.stderr
 
 
 @pytest.mark.parametrize(
