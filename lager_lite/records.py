@@ -37,6 +37,8 @@ class Item:
       None: the item is a group of its own.
     - `rendered`: a whole prompt that was written elsewhere. None: a rubric renders `fields`.
     - `where`: the item's place for messages, "path:line" or "path[index]"; "" where it has none.
+    - `keys`: the keys of the row that each field was taken from, also for "id", "group", "rendered", "score" (the unnamed
+      one), "score:NAME" and "scores" (all that have names). Empty where nothing was read. Equality ignores it.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Item:
     group: str | None = None
     rendered: str | None = None
     where: str = ""
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

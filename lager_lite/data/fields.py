@@ -38,6 +38,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 _OPTIONAL = ("source", "instruction", "reference", "rubric")
 _TEXT_FIELDS = ("source", "instruction", "reference", "response", "rubric")
+_DESCRIPTIONS = tuple(f"score{score}_description" for score in range(11))
 
 
 def without_missing(row: Row) -> Row:
@@ -61,7 +62,9 @@ def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[
         own = entry if isinstance(entry, dict) else {mapping.get("response", "response"): entry}
         name = f"{base}/{own.get('id', place)}"
         spread = Row({**shared, **own, mapping.get("id", "id"): name}, row.where)
-        yield item_of_row(spread, number, mapping)
+        item = item_of_row(spread, number, mapping)
+        inner = {field: tuple(key if k in own else k for k in taken) for field, taken in item.keys.items()}
+        yield replace(item, keys={**inner, "id": (names.get("id", key), key)})
 
 
 def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
@@ -74,27 +77,32 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     keys = _keys_of(row, mapping)
     values = row.values
     fields = _spoken(row, {field: keys[field] for field in _TEXT_FIELDS if field in keys})
+    taken: dict[str, tuple[str, ...]] = {field: (key,) for field, key in keys.items()}
     if "rubric" in fields and "rubric" not in mapping:
         fields["rubric"] = _with_descriptions(fields["rubric"], row)
+        taken["rubric"] += tuple(key for key in _DESCRIPTIONS if not is_blank(values.get(key)))
     claimed = {*keys.values(), *mapping.values()}
     for field, key in mapping.items():
-        if field not in ALIASES and not field.startswith("score:") and not is_blank(values.get(key)):
-            fields[field] = text_of(values[key], key, row.where)
+        if field not in ALIASES and not is_blank(values.get(key)):
+            taken[field] = (key,)
+            if not field.startswith("score:"):
+                fields[field] = text_of(values[key], key, row.where)
     for key, value in values.items():
         free = key not in claimed and key not in fields and not isinstance(value, bool)
         if free and isinstance(value, (str, int, float, Decimal)):
-            fields[key] = text_of(value, key, row.where)
+            fields[key], taken[key] = text_of(value, key, row.where), (key,)
     rendered = text_of(values[keys["rendered"]], keys["rendered"], row.where) if "rendered" in keys else None
     identity = text_of(values[keys["id"]], keys["id"], row.where) if "id" in keys else str(number)
     group = text_of(values[keys["group"]], keys["group"], row.where) if "group" in keys else None
-    extra = next((text for name, text in fields.items() if name.lower() == "input"), None)
+    extra = next((name for name in fields if name.lower() == "input" and fields[name]), None)
     if extra and keys.get("instruction", "").lower() == "instruction" and "instruction" not in mapping:
-        fields["instruction"] += "\n\n" + extra  # as in Alpaca, whose responses stand under `output`
+        fields["instruction"] += "\n\n" + fields[extra]  # as in Alpaca, whose responses stand under `output`
+        taken["instruction"] += (extra,)
     fields = {name: text for name, text in fields.items() if name not in _OPTIONAL or not is_blank(text)}
     shared = fields.get("source") or fields.get("instruction")
     if group is None and shared:
-        group = group_of(shared)
-    return Item(identity, fields, _human(row, keys, mapping), group, rendered, row.where)
+        group, taken["group"] = group_of(shared), taken["source" if "source" in fields else "instruction"]
+    return Item(identity, fields, _human(row, keys, mapping), group, rendered, row.where, taken)
 
 
 def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
@@ -146,15 +154,21 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
     return fields
 
 
-def response_of(row: Row, keys: Sequence[str]) -> str | None:
-    """The text under the first of these keys that has one, None where there is none."""
+def response_of(row: Row, keys: Sequence[str]) -> tuple[str, str] | None:
+    """The first of these keys that has a text, and the text; None where there is none."""
     key = next((k for k in keys if not is_blank(row.values.get(k))), None)
-    return None if key is None else _spoken(row, {"response": key}).get("response")
+    text = None if key is None else _spoken(row, {"response": key}).get("response")
+    return None if key is None or text is None else (key, text)
 
 
 def human_of(row: Row) -> dict[str, tuple[float, ...]]:
     """The human scores of a row, by criterion, from the usual keys."""
     return _human(row, _keys_of(row, {}), {})
+
+
+def score_keys(row: Row) -> dict[str, tuple[str, ...]]:
+    """The keys that `human_of` takes the scores from."""
+    return {field: (key,) for field, key in _keys_of(row, {}).items() if field in ("score", "scores")}
 
 
 def identity_of(row: Row, number: int) -> str:
@@ -176,8 +190,7 @@ def texts_of(row: Row, **keys: str) -> dict[str, str]:
 
 def _with_descriptions(criteria: str, row: Row) -> str:
     lines = [criteria]
-    for score in range(11):
-        key = f"score{score}_description"
+    for score, key in enumerate(_DESCRIPTIONS):
         if not is_blank(row.values.get(key)):
             lines.append(f"Score {score}: {text_of(row.values[key], key, row.where)}")
     return "\n".join(lines)

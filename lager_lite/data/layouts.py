@@ -60,10 +60,15 @@ _EQ_BENCH = re.compile(
     r"dialogue:\s*\n(?P<dialogue>.*?)\n?\[End dialogue\]\s*At the end of this dialogue,? (?P<question>[^\n]*)", re.S
 )
 _PERSON = re.compile(r"(?:.*, )?(?P<person>.+?)(?: would feel|'s? emotional state)")
+_PARTS = dict.fromkeys(("instruction", "response", "reference", "rubric", "rendered", "group"), ("instruction",))
 
 
 def _with_keys(*keys: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda values: values.keys() >= set(keys)
+
+
+def _keys(**keys: str) -> dict[str, tuple[str, ...]]:
+    return {field: (key,) for field, key in keys.items()}
 
 
 def _is_judge_bench(whole: Mapping[str, Any]) -> bool:
@@ -100,7 +105,9 @@ def _judge_bench(row: Row, number: int) -> Iterator[Item]:
     fields = _instance_fields(row)
     shared = fields.get("source") or fields.get("response")
     group = group_of(shared) if shared else None
-    yield Item(identity_of(row, number), fields, {k: v for k, v in human.items() if v}, group, where=row.where)
+    human = {metric: scores for metric, scores in human.items() if scores}
+    keys = _keys(source="instance", response="instance", group="instance", scores="annotations", id="id")
+    yield Item(identity_of(row, number), fields, human, group, where=row.where, keys=keys)
 
 
 def _instance_fields(row: Row) -> dict[str, str]:
@@ -130,7 +137,8 @@ def _prometheus(row: Row, number: int) -> Iterator[Item]:
     # A second turn quotes the judged model's own first answer; what stands before it is the task.
     group = group_of(fields.get("instruction", text).partition("\nAssistant:")[0])
     identity = identity_of(row, number)  # idx names the question, not the row
-    yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
+    keys = {**_PARTS, **_keys(score=key, id="id")}
+    yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where, keys)
 
 
 def _lager(row: Row, number: int) -> Iterator[Item]:
@@ -143,7 +151,9 @@ def _lager(row: Row, number: int) -> Iterator[Item]:
     scores = scores_of(row.values.get("score"), "score", row.where)
     group = group_of(fields["instruction"]) if "instruction" in fields else None
     identity = identity_of(row, number)
-    yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where)
+    keys = {**dict.fromkeys(_PARTS, ("user_prompt",)), **_keys(score="score", id="id")}
+    keys["rendered_feedback"] = ("user_prompt_feedback",)
+    yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where, keys)
 
 
 def _helpsteer(row: Row, number: int) -> Iterator[Item]:
@@ -151,7 +161,8 @@ def _helpsteer(row: Row, number: int) -> Iterator[Item]:
     human = {key: scores_of(row.values.get(key), key, row.where) for key in HELPSTEER}
     human = {key: scores for key, scores in human.items() if scores}
     identity = identity_of(row, number)
-    yield Item(identity, fields, human, group_of(fields["instruction"]), where=row.where)
+    keys = {**_keys(instruction="prompt", response="response", group="prompt", id="id"), "scores": HELPSTEER}
+    yield Item(identity, fields, human, group_of(fields["instruction"]), where=row.where, keys=keys)
 
 
 def _biggen(row: Row, number: int) -> Iterator[Item]:
@@ -165,7 +176,11 @@ def _biggen(row: Row, number: int) -> Iterator[Item]:
     if row.values.get("model_name"):
         name = f"{name}/{row.values['model_name']}"
     group = group_of(fields["instruction"])
-    yield Item(name, fields, {"": scores} if scores else {}, group, where=row.where)
+    keys = _keys(instruction="input", response="response", group="input", system_prompt="system_prompt")
+    keys.update(
+        _keys(reference="reference_answer", rubric="score_rubric", score="human_score"), id=("id", "model_name")
+    )
+    yield Item(name, fields, {"": scores} if scores else {}, group, where=row.where, keys=keys)
 
 
 def _score_rubric(row: Row) -> str:
@@ -186,20 +201,24 @@ def _eq_bench(row: Row, number: int) -> Iterator[Item]:
     person = _PERSON.match(match["question"]) if match else None
     if not match or not person:
         raise DataError(f"{row.where}: no dialogue and person found in the prompt of EQ-Bench")
-    answer = row.values.get("reference_answer_fullscale") or row.values["reference_answer"]
+    full = "reference_answer_fullscale"
+    key = full if row.values.get(full) else "reference_answer"
+    answer = row.values[key]
+    keys = _keys(source="prompt", person="prompt", group="prompt", emotion=key, score=key, id="id")
     for n in range(1, 1 + sum(re.fullmatch(r"emotion\d+", key) is not None for key in answer)):
         fields = {"source": match["dialogue"], "person": person["person"]}
         fields["emotion"] = text_of(answer[f"emotion{n}"], f"emotion{n}", row.where)
         scores = scores_of(answer[f"emotion{n}_score"], f"emotion{n}_score", row.where)
         group = _story(match["dialogue"])
-        yield Item(f"{row.values['id']}/{n}", fields, {"": scores}, group, where=row.where)
+        yield Item(f"{row.values['id']}/{n}", fields, {"": scores}, group, where=row.where, keys=keys)
 
 
 def _emotion(row: Row, number: int) -> Iterator[Item]:
     fields = texts_of(row, source="dialogue", person="human", emotion="emotion")
     scores = scores_of(row.values["emotion_score"], "emotion_score", row.where)
     identity = identity_of(row, number)
-    yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where)
+    keys = _keys(source="dialogue", person="human", emotion="emotion", score="emotion_score", group="dialogue", id="id")
+    yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where, keys=keys)
 
 
 def _story(dialogue: str) -> str | None:
@@ -216,7 +235,8 @@ def _self_aware(row: Row, number: int) -> Iterator[Item]:
     fields = texts_of(row, instruction="question")
     human = {"": (5.0 if row.values["answerable"] else 1.0,)}
     group = group_of(fields["instruction"])
-    yield Item(str(row.values["question_id"]), fields, human, group, where=row.where)
+    keys = _keys(instruction="question", score="answerable", group="question", id="question_id")
+    yield Item(str(row.values["question_id"]), fields, human, group, where=row.where, keys=keys)
 
 
 def _examples(rows: RowSource) -> RowSource:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..records import Item
-from .fields import ALIASES, human_of, identity_of, response_of, texts_of
+from .fields import ALIASES, human_of, identity_of, response_of, score_keys, texts_of
 from .rows import Row
 from .turns import ASSISTANT, Turn, is_conversation, last_answer, told, turns_of
 from .values import group_of, is_blank, text_of
@@ -46,28 +46,38 @@ def messages(row: Row, number: int) -> Iterator[Item]:
     """
     key = next((key for key in _TALKS if isinstance(row.values.get(key), list) and row.values[key]), _TALKS[0])
     turns = turns_of(row.values.get(key) or [], key, row.where)
+    keys = {"instruction": (key,), "response": (key,), **score_keys(row), "id": ("id",)}
     if not is_blank(row.values.get("system")):
+        keys["instruction"] = ("system", key)
         turns.insert(0, ("system", text_of(row.values["system"], "system", row.where)))
     ended = bool(turns) and turns[-1][0] in ASSISTANT
     own = response_of(row, _OWN if ended else ALIASES["response"])
     if own is None:
         before, response = last_answer(turns)
     else:
-        before, response = _context(turns, row, own), own
+        keys["response"], response = (own[0],), own[1]
+        before = _context(turns, row, response)
+        if len(before) > len(turns) or before and before[-1] not in turns:
+            keys["instruction"] += ("instruction",)
+    keys["group"] = keys["instruction"]
     fields = {"instruction": told(before)}
     if response is not None:
         fields["response"] = response
-    yield Item(identity_of(row, number), fields, human_of(row), group_of(fields["instruction"]), where=row.where)
+    group = group_of(fields["instruction"])
+    yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where, keys=keys)
 
 
 def alpaca(row: Row, number: int) -> Iterator[Item]:
     """The input stands below the instruction."""
     fields = texts_of(row, instruction="instruction", response="output")
     extra = row.values.get("input")
+    asked: tuple[str, ...] = ("instruction",)
     if not is_blank(extra):
         fields["instruction"] += "\n\n" + text_of(extra, "input", row.where)
+        asked += ("input",)
     group = group_of(fields["instruction"])
-    yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where)
+    keys = {"instruction": asked, "response": ("output",), "group": asked, **score_keys(row), "id": ("id",)}
+    yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where, keys=keys)
 
 
 def pairs(row: Row, number: int) -> Iterator[Item]:
@@ -76,10 +86,11 @@ def pairs(row: Row, number: int) -> Iterator[Item]:
     for key, preferred in (("chosen", 1.0), ("rejected", 0.0)):
         fields, before = _side(row, key)
         instruction = fields.get("instruction") or told(before)
+        asked = ("prompt",) if fields.get("instruction") else (key,)
         fields["instruction"] = told(before) if len(before) > 1 else instruction
-        yield Item(
-            f"{base}/{key}", fields, {"preferred": (preferred,)}, group_of(_asked(row, instruction)), where=row.where
-        )
+        keys = {"instruction": (key,) if len(before) > 1 else asked, "response": (key,), "group": asked, "id": ("id",)}
+        human, group = {"preferred": (preferred,)}, group_of(_asked(row, instruction))
+        yield Item(f"{base}/{key}", fields, human, group, where=row.where, keys=keys)
 
 
 def _side(row: Row, key: str) -> tuple[dict[str, str], list[Turn]]:

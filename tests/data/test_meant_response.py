@@ -72,6 +72,13 @@ def pair(rng, question, response):
     return {"chosen": turns(rng, question, response), "rejected": turns(rng, question, "the other one")}
 
 
+def holds(value, text):
+    """Whether a value of a row holds a text, also as a turn or a part of one."""
+    if isinstance(value, (list, dict)):
+        return any(holds(one, text) for one in (value.values() if isinstance(value, dict) else value))
+    return value == text
+
+
 LAYOUTS = (plain, alpaca, messages, beside, gold, trl, helpsteer, biggen, pair)
 
 
@@ -96,5 +103,8 @@ def test_the_response_stands_in_the_prompt_once_and_as_the_response(tmp_path, la
         path.write_text("".join(json.dumps(rows[n]) + "\n" for n in numbers))
         items = [i for i in read_items(path).items if not i.id.endswith("/rejected")]
         for n, item in zip(numbers, items, strict=True):
+            (key,) = item.keys["response"]
+            named = [value for written, value in rows[n].items() if key in (written, written.lower())]
+            assert len(named) == 1 and holds(named[0], meant[n]), (rows[n], item.keys)
             text = render(rubric, item, PLAIN).text
             assert text.count(meant[n]) == 1 and f"### Response\n{meant[n]}\n" in text, (rows[n], text)
