@@ -6,14 +6,18 @@ alone. Whatever is cross-validated, here or in another room, is a `Method` that 
 
 from __future__ import annotations
 
+from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, baseline_features, word_sets
 from .crossval import LENS_OF, KindMethod, Scorer, best_lens, cross_validate, lenses_for
 from .fit_weights import TOLERANCE, FitPlan, Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .recipes import PRESETS, fit_recipe, preset
+from .surface import SURFACE_FEATURES, log_length, surface_features, surface_of
 
 __all__ = [
     "Columns",
+    "FEATURES",
+    "FeatureMethod",
     "FitPlan",
     "Fitted",
     "KindMethod",
@@ -21,8 +25,12 @@ __all__ = [
     "Labelled",
     "Method",
     "PRESETS",
+    "SURFACE_FEATURES",
     "Scorer",
     "TOLERANCE",
+    "WORDS",
+    "WordsMethod",
+    "baseline_features",
     "best_lens",
     "check_human_scores",
     "cross_validate",
@@ -34,6 +42,10 @@ __all__ = [
     "ids_digest",
     "labelled_items",
     "lenses_for",
+    "log_length",
     "out_of_fold",
     "preset",
+    "surface_features",
+    "surface_of",
+    "word_sets",
 ]

@@ -28,6 +28,7 @@ class Labelled:
     item: the item's id, str (n,).
     values: of the scale's labels, float64 (K,) ascending.
     failed: (item id, reason) of judgments that were left out because there is no reading.
+    items: the item of every judgment, with its texts; empty where the texts are not known.
     """
 
     raw: np.ndarray
@@ -39,6 +40,7 @@ class Labelled:
     item: np.ndarray
     values: np.ndarray
     failed: tuple[tuple[str, str], ...]
+    items: tuple[Item, ...] = ()
 
     def lens(self, name: str) -> np.ndarray:
         """The layer logits (n, S, K) under the lens `name`. Raises KeyError for an unknown lens."""
@@ -76,7 +78,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         if isinstance(reading, str):
             failed.append((item.id, reading))
             continue
-        rows.append((reading, scores, rubric.name, item.group or item.id, item.id))
+        rows.append((reading, scores, rubric.name, item.group or item.id, item))
     if not rows:
         first, reason = failed[0]
         raise DataError(f"none of the {len(failed)} judgments with a human score could be read; item {first}: {reason}")
@@ -87,9 +89,10 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         individual=tuple(tuple(s) for _, s, *_ in rows),
         criterion=np.array([c for _, _, c, _, _ in rows]),
         group=np.array([g for *_, g, _ in rows]),
-        item=np.array([i for *_, i in rows]),
+        item=np.array([item.id for *_, item in rows]),
         values=np.asarray(values, dtype=np.float64),
         failed=tuple(failed),
+        items=tuple(item for *_, item in rows),
     )
 
 

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite.fitting import (
+    FEATURES,
+    SURFACE_FEATURES,
+    WORDS,
+    FeatureMethod,
+    WordsMethod,
+    surface_features,
+    surface_of,
+    word_sets,
+)
+from lager_lite.records import Item
+
+SOURCE = "The old bridge was closed on Monday. It carries 4,000 cars a day."
+
+
+def marks(response, **fields):
+    found = surface_features(Item("a", {"response": response, **fields}))
+    return dict(zip(SURFACE_FEATURES, found.tolist(), strict=True))
+
+
+def test_marks_are_what_a_reader_counts():
+    found = marks("The old bridge was shut. A day. A day a day", source=SOURCE, instruction="Say what was shut")
+    assert np.expm1([found["length"], found["sentences"], found["longest_copy"]]) == pytest.approx([11, 2, 4])
+    assert found["distinct"] == pytest.approx(7 / 11)
+    assert found["asked"] == pytest.approx(2 / 11)  # "was" and "shut"
+    assert found["copied"] == pytest.approx(10 / 11)  # all but "shut"
+    assert found["covered"] == pytest.approx(6 / 13)
+    assert found["repeated"] == pytest.approx(2 / 9)  # "day a day" and "a day a" a second time
+    assert (found["finished"], found["has_source"], found["digits"]) == (0.0, 1.0, 0.0)
+
+
+def test_without_a_source_its_marks_are_zero_and_an_empty_response_has_marks():
+    found = marks("- one 2\n- two", instruction="List")
+    assert [found[name] for name in SURFACE_FEATURES[-6:]] == [0.0] * 6
+    assert (np.expm1(found["list_marks"]), found["digits"]) == (pytest.approx(2), pytest.approx(1 / 3))
+    assert np.isfinite(list(marks("").values())).all()
+    assert np.expm1(marks("東京は雨 rain")["length"]) == pytest.approx(5)
+
+
+def test_length_alone_is_learned_in_folds_by_the_ordinal_model():
+    rng = np.random.default_rng(0)
+    count = rng.integers(1, 60, 120)
+    items = [Item(str(i), {"response": " ".join(["word"] * n)}) for i, n in enumerate(count)]
+    x = {FEATURES: surface_of(items)[:, :1]}
+    human = np.clip(np.round(1 + 4 * count / 60), 1, 5)
+    scorer = FeatureMethod(np.arange(1.0, 6.0)).fit(x, human, np.arange(120))
+    assert np.corrcoef(scorer.predict(x)[0], human)[0, 1] > 0.9
+
+
+def test_the_vocabulary_is_that_of_the_training_part():
+    texts = ["what is red", "what is blue", "who can know red", "who can know blue"] * 6
+    x = {WORDS: word_sets([Item(str(i), {"instruction": text}) for i, text in enumerate(texts)])}
+    human = np.array([5.0, 5.0, 1.0, 1.0] * 6)
+    scorer = WordsMethod(folds=3).fit(x, human, np.arange(24))
+    assert "red" in scorer.places and "green" not in scorer.places
+    fresh = {
+        WORDS: word_sets(
+            [Item("x", {"instruction": "what is green"}), Item("y", {"instruction": "who can know green"})]
+        )
+    }
+    high, low = scorer.predict(fresh)
+    assert high > 4 and low < 2
+    assert np.corrcoef(scorer.unseen, human)[0, 1] > 0.9
