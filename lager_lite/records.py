@@ -201,6 +201,8 @@ class LayerWeights:
     - `over`: "logits" (combine, then softmax) or "probabilities" (softmax every layer, then combine;
       for the kinds simplex and uniform only).
     - `calibration`: the map onto the human scale; None where none was fitted.
+    - `limits`: float64 (2, S, K), the lower and the upper bound to which layer logits are clipped before they
+      are combined; None where they are not clipped.
     """
 
     kind: str
@@ -209,6 +211,7 @@ class LayerWeights:
     bias: np.ndarray | None = None
     over: str = "logits"
     calibration: Calibration | None = None
+    limits: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

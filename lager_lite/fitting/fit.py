@@ -22,7 +22,7 @@ from .objective import Loss, check_labelled, check_loss
 from .solving import Solution, predict, solve_path, uniform_solution
 
 # Ridge strengths that are tried, strongest first; in items, since the loss is a mean and the ridge a sum.
-GRID = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
+GRID = (30000.0, 10000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
 # A stronger ridge whose agreement is this close to the best one wins, because it transfers better.
 TIE = 0.002
 # The strength is chosen on about this many items at most: more of them only take longer.
@@ -198,7 +198,7 @@ def pack(
     pairs: raw and human scores, (m,) each, that the calibration is fitted on; None for no calibration.
     """
     calibration = None if pairs is None else fit_calibration(*pairs, values)
-    return LayerWeights(kind, lens, solution.weights, solution.bias, "logits", calibration)
+    return LayerWeights(kind, lens, solution.weights, solution.bias, "logits", calibration, solution.limits)
 
 
 def checked_strengths(grid: Sequence[float]) -> tuple[float, ...]:

@@ -235,6 +235,8 @@ def _packed(
         correlation = agreement(found.out_of_fold[known], data.human[known]).spearman
     if found.items < 100:
         warnings = [*warnings, f"{found.items} labels are few; 200 or more make weights that hold"]
+    if not found.converged:
+        warnings = [*warnings, "the solver reached its limit of steps before it converged: fit again with more labels"]
     facts = {
         "items": found.items,
         "groups": found.groups,

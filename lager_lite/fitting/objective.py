@@ -24,13 +24,20 @@ class Loss:
 
     mix: share of the cross-entropy, 0 to 1.
     error: "squared" or "absolute".
-    smooth: the absolute error is rounded off within about this many points of zero; with 0 it is exact, and
+    smooth: the absolute error is rounded off within about this many units of zero; with 0 it is exact, and
         its gradient at zero is 0.
+    unit: points of the scale in which the error is measured. None: a quarter of the scale's span, so that
+        the cross-entropy has the same share on a scale of 1 to 5 and on one of 0 to 100.
     """
 
     mix: float = 0.25
     error: str = "squared"
     smooth: float = 0.0
+    unit: float | None = None
+
+    def unit_on(self, values: np.ndarray) -> float:
+        """The unit of the error on a scale with these values (K,), in points."""
+        return float(values[-1] - values[0]) / 4.0 if self.unit is None else self.unit
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,20 @@ def evidence_design(layer_logits: np.ndarray) -> EvidenceDesign:
     return EvidenceDesign(features, mean, size, label_steps(shape[2]))
 
 
+def usual_range(layer_logits: np.ndarray) -> np.ndarray:
+    """Where layer logits (n, S, K) usually lie: float64 (2, S, K), the lower and the upper bound of each entry.
+
+    The bounds are the 5% and 95% quantiles, moved outward by the distance between them, which is five
+    standard deviations from the mean for a normal distribution. A single item that lies far outside would
+    otherwise set the size of an entry, and flatten all others.
+    """
+    x = np.asarray(layer_logits)
+    low = np.quantile(x, 0.05, axis=0, method="higher").astype(np.float64)
+    high = np.quantile(x, 0.95, axis=0, method="lower").astype(np.float64)
+    width = np.maximum(high - low, 0.0)
+    return np.stack([np.minimum(low, high) - width, np.maximum(low, high) + width])
+
+
 def label_major(layer_logits: np.ndarray) -> np.ndarray:
     """A float64 copy of layer logits (n, S, K) as (K, n, S), each label's matrix contiguous."""
     return np.array(np.moveaxis(np.asarray(layer_logits), 2, 0), dtype=np.float64, order="C")
@@ -192,7 +213,8 @@ def loss_and_slope(
     p /= total
     entropy = float(np.mean(np.log(total) - np.einsum("kn,kn->n", soft, shifted)))
     mean = np.einsum("k,kn->n", values, p)
-    gap = mean - human
+    unit = loss.unit_on(values)
+    gap = (mean - human) / unit
     if loss.error == "squared":
         error, pull = float(np.mean(gap**2)), 2.0 * gap
     elif loss.smooth > 0:
@@ -200,7 +222,7 @@ def loss_and_slope(
         error, pull = float(np.mean(length - loss.smooth)), gap / length
     else:
         error, pull = float(np.mean(np.abs(gap))), np.sign(gap)
-    slope = p * (np.subtract.outer(values, mean) * ((1.0 - loss.mix) * pull) + loss.mix) - loss.mix * soft
+    slope = p * (np.subtract.outer(values, mean) * ((1.0 - loss.mix) / unit * pull) + loss.mix) - loss.mix * soft
     return loss.mix * entropy + (1.0 - loss.mix) * error, slope / count
 
 
@@ -210,6 +232,8 @@ def check_loss(loss: Loss) -> None:
         raise FitError(f"the loss mix must lie between 0 and 1, got {loss.mix}")
     if loss.error not in ("squared", "absolute"):
         raise FitError(f"unknown error {loss.error!r}", 'use "squared" or "absolute"')
+    if loss.unit is not None and not loss.unit > 0.0:
+        raise FitError(f"the unit of the error must be positive, got {loss.unit}")
     if not loss.smooth >= 0.0:
         raise FitError(f"smooth must not be negative, got {loss.smooth}")
 

@@ -49,8 +49,8 @@ class Recipe:
 
 
 PRESETS = {
-    "paper": Recipe("paper", Loss(AUTHORS_MIX, "absolute"), drop_last=False),
-    "authors-code": Recipe("authors-code", Loss(AUTHORS_MIX, "squared"), drop_last=True),
+    "paper": Recipe("paper", Loss(AUTHORS_MIX, "absolute", unit=1.0), drop_last=False),
+    "authors-code": Recipe("authors-code", Loss(AUTHORS_MIX, "squared", unit=1.0), drop_last=True),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,7 @@ from .objective import (
     plain_design,
     soft_labels,
     state_design,
+    usual_range,
 )
 
 # Ridge on the bias, in items: without it a label that nobody gave would be ruled out for good.
@@ -38,6 +39,7 @@ class Solution:
     loss: mean training loss, without the ridge.
     converged: whether the solver ended before its limit of steps.
     steps: how many it took.
+    limits: float64 (2, S, K), what layer logits are clipped to before they are combined; None: they are not.
     """
 
     weights: np.ndarray
@@ -45,6 +47,7 @@ class Solution:
     loss: float
     converged: bool
     steps: int
+    limits: np.ndarray | None = None
 
 
 def solve_path(
@@ -63,14 +66,19 @@ def solve_path(
     is minimised, where the parameters are the standardised weights for kinds "signed" and "full" and the
     softmax's arguments for "simplex".
     prior: the solution that the ridge draws to. None: uniform weights, or zero for kind "full".
+    Layer logits are clipped to their `usual_range` first, and the solutions say so in `limits`.
     """
     values = np.asarray(values, dtype=np.float64)
     human = np.asarray(human, dtype=np.float64)
+    limits = usual_range(layer_logits)
+    x = np.clip(layer_logits, *limits)
     with single_thread():
         if kind == "simplex":
-            return _simplex_path(layer_logits, human, values, strengths=strengths, loss=loss, prior=prior)
-        shared = kind == "signed"
-        return _ridge_path(layer_logits, human, values, shared, strengths=strengths, loss=loss, prior=prior)
+            found = _simplex_path(x, human, values, strengths=strengths, loss=loss, prior=prior)
+        else:
+            shared = kind == "signed"
+            found = _ridge_path(x, human, values, shared, strengths=strengths, loss=loss, prior=prior)
+    return [replace(one, limits=limits) for one in found]
 
 
 def single_thread() -> AbstractContextManager[Any]:
@@ -137,13 +145,14 @@ def uniform_solution(layer_logits: np.ndarray, human: np.ndarray, values: np.nda
 def predict(layer_logits: np.ndarray, solution: Solution, values: np.ndarray) -> np.ndarray:
     """Raw expected scores (n,) of layer logits (n, S, K); states above the weights are ignored."""
     used = np.asarray(layer_logits)[:, : solution.weights.shape[0]]
+    used = used if solution.limits is None else np.clip(used, *solution.limits)
     return expected(softmax(combine_arrays(used, solution.weights, solution.bias)), values)
 
 
 def _typical_block(soft: np.ndarray, values: np.ndarray, loss: Loss) -> np.ndarray:
     """Second derivative (K, K) of one item's loss where every label has its base rate."""
     p = (soft.sum(axis=1) + 0.5) / (soft.shape[1] + 0.5 * soft.shape[0])
-    lean = p * (values - values @ p)
+    lean = p * (values - values @ p) / loss.unit_on(values)
     error = 2.0 if loss.error == "squared" else 1.0
     return loss.mix * (np.diag(p) - np.outer(p, p)) + (1.0 - loss.mix) * error * np.outer(lean, lean)
 

@@ -29,7 +29,7 @@ def log_softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
 def combine(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
     """One logit per label, (..., K), from layer logits (..., S, K) in the weights' lens.
 
-    Only states that have a weight are used, counted from state 0. With weights over "probabilities"
+    Only states that have a weight are used, counted from state 0, and clipped to the weights' limits. With weights over "probabilities"
     the result is the logarithm of the combined probabilities, so that the softmax returns these.
     Raises WeightsError where states or labels are missing, and for kinds of weights that cannot be
     applied to probabilities.
@@ -176,7 +176,8 @@ def _used_states(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
             f"the weights are for {labels} labels, the layer logits have {logits.shape[-1]}",
             "use the scale that the weights were fitted on",
         )
-    return logits[..., :needed, :]
+    used: np.ndarray = logits[..., :needed, :]
+    return used if weights.limits is None else np.clip(used, *weights.limits)
 
 
 def _log_mixture(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -190,4 +191,4 @@ def _log_mixture(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _over(weights: LayerWeights, over: str) -> LayerWeights:
-    return LayerWeights(weights.kind, weights.lens, weights.weights, weights.bias, over)
+    return LayerWeights(weights.kind, weights.lens, weights.weights, weights.bias, over, limits=weights.limits)

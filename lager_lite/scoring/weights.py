@@ -185,6 +185,7 @@ def _numbers(weights: LayerWeights) -> dict[str, Any]:
         "over": weights.over,
         "weights": np.asarray(weights.weights, dtype=float).tolist(),
         "bias": None if weights.bias is None else np.asarray(weights.bias, dtype=float).tolist(),
+        "limits": None if weights.limits is None else np.asarray(weights.limits, dtype=float).tolist(),
         "calibration": calibration
         and {
             "kind": calibration.kind,
@@ -207,6 +208,7 @@ def _weights_of(data: dict[str, Any]) -> LayerWeights:
         bias=None if data["bias"] is None else np.array(data["bias"], dtype=float),
         over=data["over"],
         calibration=calibration,
+        limits=None if data.get("limits") is None else np.array(data["limits"], dtype=float),
     )
 
 
@@ -251,7 +253,11 @@ def _check_numbers(weights: LayerWeights, provenance: Provenance) -> None:
         raise ValueError(f"weights of shape {shape} for {provenance.n_states} states and {labels} labels")
     if weights.bias is not None and np.shape(weights.bias) != (labels,):
         raise ValueError(f"bias of shape {np.shape(weights.bias)} for {labels} labels")
+    if weights.limits is not None and np.shape(weights.limits) != (2, shape[0], labels):
+        raise ValueError(f"limits of shape {np.shape(weights.limits)} for weights of shape {shape}")
     numbers = [weights.weights.ravel()] + ([] if weights.bias is None else [weights.bias])
+    if weights.limits is not None:
+        numbers.append(weights.limits.ravel())
     if weights.calibration is not None:
         x, y = weights.calibration.x, weights.calibration.y
         if x.shape != y.shape or x.ndim != 1 or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():

@@ -135,6 +135,7 @@ def parts(logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
     `aggregate.combine_arrays`. Their sum over states plus the bias is the combined logits.
     """
     used = np.asarray(logits, dtype=np.float64)[: len(weights.weights)]
+    used = used if weights.limits is None else np.clip(used, *weights.limits)
     if weights.weights.ndim == 2:
         return np.outer(np.sum(weights.weights * used, axis=1), aggregate.label_steps(used.shape[1]))
     return weights.weights[:, None] * used

@@ -18,7 +18,7 @@ from lager_lite.fitting.objective import (
 from lager_lite.scoring.aggregate import combine_arrays, softmax
 from tests.fitting.fitting_data import layered
 
-LOSSES = [Loss(1.0), Loss(0.0), Loss(0.4), Loss(0.4, "absolute"), Loss(0.4, "absolute", 0.1)]
+LOSSES = [Loss(1.0), Loss(0.0), Loss(0.4, unit=0.3), Loss(0.4, "absolute"), Loss(0.4, "absolute", 0.1)]
 
 
 def test_a_mean_between_two_labels_is_shared_between_them():
@@ -38,7 +38,7 @@ def test_loss_by_hand():
     z = np.log(np.array([[0.25], [0.25], [0.5]]))
     values, human = np.array([1.0, 2.0, 3.0]), np.array([2.5])
     soft = soft_labels(human, values)
-    entropy, gap = -0.5 * np.log(0.25) - 0.5 * np.log(0.5), 0.25
+    entropy, gap = -0.5 * np.log(0.25) - 0.5 * np.log(0.5), 0.25 / 0.5  # in units of a quarter of the span
     for loss, error in ((Loss(0.6), gap**2), (Loss(0.6, "absolute"), gap)):
         found, _ = loss_and_slope(z, soft, human, values, loss)
         assert found == pytest.approx(0.6 * entropy + 0.4 * error, abs=1e-12)  # float64 rounding
@@ -144,6 +144,7 @@ def test_impossible_losses_are_refused():
     for loss, message in (
         (Loss(1.5), "the loss mix must lie between 0 and 1, got 1.5"),
         (Loss(0.5, "cubic"), "unknown error 'cubic'"),
+        (Loss(0.5, unit=0.0), "the unit of the error must be positive, got 0.0"),
         (Loss(0.5, "absolute", -1.0), "smooth must not be negative, got -1.0"),
     ):
         with pytest.raises(FitError) as caught:

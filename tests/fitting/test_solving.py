@@ -99,3 +99,28 @@ def test_predict_ignores_states_beyond_the_weights():
     x, _, values, _ = layered(10)
     one = Solution(np.array([0.0, 1.0]), None, 0.0, True, 0)
     assert np.array_equal(predict(x, one, values), predict(x[:, :2], one, values))
+
+
+@pytest.mark.parametrize("kind", ["signed", "full"])
+def test_the_unit_of_the_scale_changes_no_weight(kind):
+    x, human, values, _ = layered(120)
+    near = solve_path(x, human, values, kind=kind, strengths=(10.0,), loss=Loss())[0]
+    far = solve_path(x, 25 * (human - 1), 25 * (values - 1), kind=kind, strengths=(10.0,), loss=Loss())[0]
+    # 1 to 5 and 0 to 100 with the same labels; float64 rounding of the products with 25 moves the solver's end a little.
+    assert far.weights == pytest.approx(near.weights, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["signed", "full"])
+def test_one_item_far_outside_does_not_flatten_the_others(kind):
+    x, human, values, _ = layered(120)
+    wild = x.copy()
+    wild[7] *= 10_000
+    clean, found = (
+        solve_path(given, human, values, kind=kind, strengths=(10.0,), loss=Loss())[0] for given in (x, wild)
+    )
+    rest = np.arange(120) != 7
+    scores = predict(x[rest], found, values)
+    assert (
+        np.corrcoef(scores, human[rest])[0, 1] > np.corrcoef(predict(x[rest], clean, values), human[rest])[0, 1] - 0.02
+    )
+    assert np.isfinite(predict(wild, found, values)).all()
