@@ -233,6 +233,7 @@ class Judgment:
       was not reached.
     - `tokens`: the length of the prompt in tokens; None with `score`.
     - `feedback`: what was written before the score, one text per vote; None where none was asked for.
+    - `flags`: what is odd about the judgment, in words (see `judging.quality`); empty where nothing is.
     - `error`: why there is no score; None where there is one.
     - `where`: the item's place for messages, see `Item`.
     """
@@ -249,6 +250,7 @@ class Judgment:
     mass: float | None = None
     tokens: int | None = None
     feedback: tuple[str, ...] | None = None
+    flags: tuple[str, ...] = ()
     error: str | None = None
     where: str = ""
 

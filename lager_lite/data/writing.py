@@ -17,7 +17,7 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write rows by suffix (.csv, .tsv, .json; else JSONL) and return how many.
 
     The file appears complete or not at all: it is written beside its place, synced and renamed. "-"
-    is stdout (JSONL). Nested values become JSON text in tables. No rows give an empty JSONL file.
+    is stdout (JSONL). Nested values become JSON text in tables, and an empty list an empty cell. No rows give an empty JSONL file.
     Raises OutputError where the folder is missing or cannot be written.
     """
     path = str(path)
@@ -72,6 +72,8 @@ _WRITERS = {".csv": _write_table, ".tsv": _write_tsv, ".json": _write_json}
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and not value:
+        return None
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     return value

@@ -10,7 +10,6 @@ from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
 from .judge import Judge
 from .score_file import (
-    LOW_MASS,
     SHOWN_FAILURES,
     JudgmentRows,
     Ordering,
@@ -28,7 +27,6 @@ from .tokens import tokenize_prompt
 __all__ = [
     "Judge",
     "JudgmentRows",
-    "LOW_MASS",
     "OVERFLOW",
     "Ordering",
     "Reasoning",

@@ -7,6 +7,7 @@ import numpy as np
 from ..prompts import Rubric
 from ..records import Item, Judgment, LayerWeights, Reading
 from ..scoring import aggregate
+from .quality import flags_of
 
 
 def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeights | None, n_states: int) -> Judgment:
@@ -27,12 +28,13 @@ def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeigh
     logits = reading.lens(fitted.lens).astype(np.float64) if fitted else raw
     weights = fitted or aggregate.uniform_weights(len(logits), "raw")
     probabilities, score, calibrated = aggregate.score(logits, values, weights)
+    by_label = dict(zip(rubric.scale.labels, map(float, probabilities)))
     return Judgment(
         id=item.id,
         rubric=rubric.name,
         score=float(calibrated),
         raw_score=float(score),
-        probabilities=dict(zip(rubric.scale.labels, map(float, probabilities))),
+        probabilities=by_label,
         direct=float(aggregate.direct(raw[-1], values)) if whole else None,
         e_score=float(aggregate.e_score(raw[-1], values)) if whole else None,
         uniform=float(aggregate.uniform_score(raw, values)) if whole else None,
@@ -40,5 +42,6 @@ def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeigh
         mass=reading.mass,
         tokens=reading.tokens,
         feedback=reading.feedback or None,
+        flags=flags_of(item, by_label, reading.mass),
         where=item.where,
     )

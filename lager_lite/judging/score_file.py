@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..data import write_rows
-from ..prompts import signs
+from ..prompts import Rubric, signs
 from ..records import Counts, Item, Judgment
 from .given import FrameLike, items_of_frame
 from .judge import Judge
+from .quality import Quality
 
 Frame = TypeVar("Frame", bound=FrameLike)
-
-LOW_MASS = 0.5
-"""The share of the vocabulary's probability below which the labels of a judgment hold little."""
 
 SHOWN_FAILURES = 10
 """The number of failed judgments that a summary keeps."""
@@ -32,9 +30,9 @@ class Summary:
     - `seconds`: the wall time.
     - `scored`: the number of judgments with a score.
     - `mean`, `low`, `high`: the mean, lowest and highest score. None: there is no score.
-    - `low_mass`: the number of judgments whose labels hold less than LOW_MASS of the vocabulary's probability.
     - `failed`: the number of judgments without a score.
     - `failures`: the first SHOWN_FAILURES of these.
+    - `warnings`: what is odd about the judgments as a whole, a sentence each (see `quality`).
     """
 
     counts: Counts
@@ -43,17 +41,21 @@ class Summary:
     mean: float | None
     low: float | None
     high: float | None
-    low_mass: int
     failed: int
     failures: tuple[Judgment, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Tally:
-    """Adds up judgments one by one, and keeps only the first failures."""
+    """Adds up judgments one by one, and keeps only the first failures.
 
-    def __init__(self) -> None:
+    - `rubrics`: see `Quality`.
+    """
+
+    def __init__(self, rubrics: Sequence[Rubric] = ()) -> None:
         self._start = time.monotonic()
-        self._scored, self._sum, self._low_mass, self._failed = 0, 0.0, 0, 0
+        self._scored, self._sum, self._failed = 0, 0.0, 0
+        self._quality = Quality(rubrics)
         self._low, self._high = float("inf"), float("-inf")
         self._failures: list[Judgment] = []
 
@@ -67,7 +69,7 @@ class Tally:
         self._scored += 1
         self._sum += judgment.score
         self._low, self._high = min(self._low, judgment.score), max(self._high, judgment.score)
-        self._low_mass += judgment.mass is not None and judgment.mass < LOW_MASS
+        self._quality.add(judgment)
 
     def summary(self, counts: Counts) -> Summary:
         """Return the summary of the judgments so far."""
@@ -79,9 +81,9 @@ class Tally:
             mean=self._sum / n if n else None,
             low=self._low if n else None,
             high=self._high if n else None,
-            low_mass=self._low_mass,
             failed=self._failed,
             failures=tuple(self._failures),
+            warnings=self._quality.warnings(),
         )
 
 
@@ -101,7 +103,7 @@ def score_file(
 
     Raises OutputError where the file cannot be written, and what `Judge.judged` raises.
     """
-    tally = Tally()
+    tally = Tally(judge.rubrics)
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for item, judgment in judge.judged(items, progress=progress):
@@ -116,7 +118,7 @@ def score_items(
     judge: Judge, items: Iterable[Item], progress: Callable[[Counts], None] | None = None
 ) -> tuple[tuple[Judgment, ...], Summary]:
     """Judge all items; return the judgments in the order of `Judge.score`, and their summary."""
-    tally = Tally()
+    tally = Tally(judge.rubrics)
     judgments = tuple(judge.score(items, progress=progress))
     for judgment in judgments:
         tally.add(judgment)
@@ -173,31 +175,26 @@ class JudgmentRows:
     """Makes rows for `score_file`.
 
     - `details`: see `judgment_row`.
-    - `flag`: whether to look for signs of injection.
+    - `injection`: whether to look for signs of injection, and to add them to the flags.
 
-    A response without a visible character is always flagged, as "empty response". The attribute `flagged` is the number of rows with such signs so far.
+    The attribute `injected` is the number of rows with such signs so far.
     """
 
-    def __init__(self, *, details: bool = False, flag: bool = False) -> None:
-        self._details, self._flag = details, flag
-        self.flagged = 0
+    def __init__(self, *, details: bool = False, injection: bool = False) -> None:
+        self._details, self._injection = details, injection
+        self.injected = 0
 
     def __call__(self, item: Item, judgment: Judgment) -> dict[str, object]:
-        found = signs(item) if self._flag else None
-        self.flagged += bool(found)
-        if item.rendered is None and not item.fields.get("response", "-").strip():
-            found = ("empty response", *(found or ()))
-        return judgment_row(judgment, details=self._details, flagged=found)
+        found = signs(item) if self._injection else ()
+        self.injected += bool(found)
+        return judgment_row(judgment, details=self._details, more_flags=found)
 
 
-def judgment_row(
-    judgment: Judgment, *, details: bool = False, flagged: Sequence[str] | None = None
-) -> dict[str, object]:
+def judgment_row(judgment: Judgment, *, details: bool = False, more_flags: Sequence[str] = ()) -> dict[str, object]:
     """Return a judgment as a flat row for a file.
 
     - `details`: whether to add the expected score of every layer.
-    - `flagged`: what is odd about the response: the signs of injection that it shows (see `injection.signs`), or that
-      it is empty. None: there is nothing to say.
+    - `more_flags`: flags besides those of the judgment, for instance signs of injection (see `injection.signs`).
 
     Numbers are rounded to 6 decimals, which is finer than any setting reproduces across machines.
     """
@@ -208,10 +205,9 @@ def judgment_row(
     row["probabilities"] = judgment.probabilities and {k: _round(v) for k, v in judgment.probabilities.items()}
     if details:
         row["per_layer"] = judgment.per_layer and [_round(v) for v in judgment.per_layer]
-    if flagged is not None:
-        row["flagged"] = list(flagged)
     if judgment.feedback is not None:
         row["feedback"] = judgment.feedback[0] if len(judgment.feedback) == 1 else list(judgment.feedback)
+    row["flags"] = [*judgment.flags, *more_flags]
     row["error"] = judgment.error
     return row
 

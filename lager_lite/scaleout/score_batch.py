@@ -62,6 +62,7 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "rubric": "string",
     **dict.fromkeys(_NUMBERS, "double"),
     "probabilities": "string",
+    "flags": "string",
     "error": "string",
 }
 SPARK_SCHEMA = ", ".join(f"{name} {kind}" for name, kind in SCORE_COLUMNS.items())
@@ -105,7 +106,7 @@ class ScoreBatch:
 
     def __call__(self, batch: Any) -> Any:
         """Score a batch: a dict of columns, or a pandas DataFrame. Returns the same kind with SCORE_COLUMNS, a row
-        for every item and rubric; numbers are float64, NaN where there is none; a
+        for every item and rubric; numbers are float64, NaN where there is none; flags are one text; a
         row without a response has an error in place of a score. Raises DataError for rows without an id."""
         frame = not isinstance(batch, Mapping)
         names = list(batch.columns if frame else batch)
@@ -137,4 +138,5 @@ def _present(row: Mapping[str, Any]) -> dict[str, Any]:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: float("nan") if row[name] is None else float(row[name]) for name in _NUMBERS}
     probabilities = None if row["probabilities"] is None else json.dumps(row["probabilities"], ensure_ascii=False)
-    return {"id": row["id"], "rubric": row["rubric"], **numbers, "probabilities": probabilities, "error": row["error"]}
+    texts = {"probabilities": probabilities, "flags": "; ".join(row["flags"]), "error": row["error"]}
+    return {"id": row["id"], "rubric": row["rubric"], **numbers, **texts}

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from lager_lite.data.items import read_items
-from lager_lite.judging.score_file import judgment_row
 from lager_lite.prompts.chat import resolve_chat
 from lager_lite.prompts.injection import PATTERNS, signs
-from lager_lite.records import Item, Judgment
+from lager_lite.records import Item
 from tests.measure.forgery_cases import CHATML, KINDS, SHORT, TEMPLATES, TURNS, Attack, Case, cases
 from tests.measure.persuasion import TEXTS
 
@@ -145,18 +144,13 @@ def test_flag_injection_marks_rows_and_changes_no_score(
 
     plain, told = score()
     marked, told_marked = score("--flag-injection")
-    assert [row.pop("flagged") for row in marked] == [
+    signs = [row.pop("flags") for row in marked]
+    assert [flags.pop(0) for flags in signs] == ["low mass"] * 3 and signs == [
         [],
         ["grades itself"],
         ["chat markers", "tells the judge what to do"],
     ]
+    assert [row.pop("flags") for row in plain] == [["low mass"]] * 3
     assert marked == plain
-    assert told_marked.splitlines()[-1] == "2 judgments are of responses with signs of injection (see `flagged`)"
+    assert told_marked.splitlines()[-1] == "2 judgments are of responses with signs of injection (see `flags`)"
     assert "injection" not in told
-
-
-def test_a_row_carries_its_marks_only_where_somebody_looked() -> None:
-    judgment = Judgment(id="a", rubric="r", score=1.0)
-    assert "flagged" not in judgment_row(judgment)
-    assert judgment_row(judgment, flagged=())["flagged"] == []
-    assert judgment_row(judgment, flagged=("chat markers",))["flagged"] == ["chat markers"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,9 +33,13 @@ def test_a_reading_of_some_states_has_no_baselines_and_without_weights_no_score(
     assert none.score is None and none.error == "states 0 to 1 of 2 were read: no score without weights for them"
 
 
-def test_a_blank_response_is_flagged_without_being_asked_for():
-    rows = JudgmentRows()
-    judgment = judgment_of(ITEM, RUBRIC, READING, None, 2)
-    assert rows(Item("b", {"response": " \n"}), judgment)["flagged"] == ["empty response"]
-    assert "flagged" not in rows(ITEM, judgment) and "flagged" not in rows(Item("c", {"instruction": "Q"}), judgment)
-    assert rows.flagged == 0, "the number is of signs of injection"
+def test_a_judgment_says_what_is_odd_about_it():
+    def flags(item: Item, **changes: object) -> list[str]:
+        judgment = judgment_of(item, RUBRIC, replace(READING, **changes), None, 2)
+        return JudgmentRows()(item, judgment)["flags"]
+
+    sure = np.log(np.array([[0.0005, 0.9995], [0.0005, 0.9995]], np.float32))
+    assert flags(ITEM) == flags(Item("c", {"instruction": "Q"})) == flags(ITEM, mass=None) == []
+    assert flags(Item("b", {"response": " \n"})) == ["empty response"]
+    assert flags(ITEM, mass=0.49) == ["low mass"]
+    assert flags(ITEM, raw=sure) == ["saturated"] and flags(ITEM, raw=sure / 2) == []

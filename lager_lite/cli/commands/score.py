@@ -38,7 +38,7 @@ from ..show.terminal import show_progress, show_summary
 )
 @click.option("--per-layer", is_flag=True, help="Add the expected score of every layer to each row.")
 @click.option(
-    "--flag-injection", is_flag=True, help="List in `flagged` how a response speaks to the judge, if it does."
+    "--flag-injection", is_flag=True, help="List among the `flags` how a response speaks to the judge, if it does."
 )
 @limit_option()
 @items_options
@@ -57,11 +57,11 @@ def command(items: str, output: str, **given: Any) -> None:
     """
     cluster = cluster_settings(given)
     source = open_given(items, given)
-    rows = JudgmentRows(details=given["per_layer"], flag=given["flag_injection"])
+    rows = JudgmentRows(details=given["per_layer"], injection=given["flag_injection"])
     with open_judge(given, chosen_weights(given), cluster=cluster, force=given["force"]) as judge:
         with show_progress(source.count * len(judge.rubrics)) as progress:
             result = score_file(judge, source.items, output, row=rows, progress=progress)
     show_summary(result)
     if given["flag_injection"]:
-        click.echo(f"{rows.flagged} judgments are of responses with signs of injection (see `flagged`)", err=True)
+        click.echo(f"{rows.injected} judgments are of responses with signs of injection (see `flags`)", err=True)
     click.get_current_context().exit(1 if result.failed else 0)

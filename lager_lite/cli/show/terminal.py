@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 from tqdm import tqdm
 
-from ...judging import LOW_MASS, SHOWN_FAILURES, Summary
+from ...judging import SHOWN_FAILURES, Summary
 from ...records import Counts
 from ...stats import Interval
 from ...system import write_beside
@@ -73,12 +73,7 @@ def show_summary(result: Summary) -> None:
     )
     if result.mean is not None:
         click.echo(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}", err=True)
-    if result.low_mass:
-        click.echo(
-            f"Warning: in {result.low_mass} judgments the labels hold less than {LOW_MASS:.0%} of the probability; "
-            "there the model wants to say something else (see `mass`)",
-            err=True,
-        )
+    warn(result.warnings)
     for judgment in result.failures:
         where = f"{judgment.where}: " if judgment.where else ""
         click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
