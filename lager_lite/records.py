@@ -21,8 +21,14 @@ import numpy as np
 LENSES = ("raw", "norm")
 """The ways to project states: `raw` as in the paper, `norm` with the output norm on every state."""
 
+BOTH_LENSES = "both"
+"""The layer logits of both lenses side by side, for weights of kind "full"."""
+
 WEIGHT_KINDS = ("uniform", "simplex", "signed", "full")
-"""The kinds of layer weights, from the fewest fitted numbers to the most."""
+"""The kinds of weights of layer logits, from the fewest fitted numbers to the most."""
+
+STATES_KIND = "states"
+"""The kind of weights of whole hidden states: one number for each entry of each state."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,11 @@ class Feedback:
     drawn: int
 
 
+def both_lenses(raw: np.ndarray, norm: np.ndarray) -> np.ndarray:
+    """Layer logits (..., S, K) of the raw and of the norm lens side by side, (..., S, 2K)."""
+    return np.concatenate([raw, norm], axis=-1)
+
+
 @dataclass(frozen=True)
 class Reading:
     """What one judgment keeps of a forward pass.
@@ -156,6 +167,7 @@ class Reading:
       None where state L was not reached.
     - `tokens`: the length of the prompt in tokens.
     - `feedback`: what the judge wrote before the score, one text per vote; empty where it wrote none.
+    - `states`: float16 (S, n_embd), every state divided by its root mean square; None unless they were asked for.
     """
 
     raw: np.ndarray
@@ -163,10 +175,11 @@ class Reading:
     mass: float | None
     tokens: int
     feedback: tuple[str, ...] = ()
+    states: np.ndarray | None = None
 
     def lens(self, name: str) -> np.ndarray:
-        """The layer logits (S, K) under the lens `name`, one of LENSES."""
-        return {"raw": self.raw, "norm": self.norm}[name]
+        """The layer logits (S, K) under the lens `name`, one of LENSES; for BOTH_LENSES (S, 2K), raw ones first."""
+        return both_lenses(self.raw, self.norm) if name == BOTH_LENSES else {"raw": self.raw, "norm": self.norm}[name]
 
 
 @dataclass(frozen=True)
@@ -187,21 +200,26 @@ class Calibration:
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """How layer logits are combined into one logit per label.
+    """How layer logits, or whole states, become a score.
+
+    For the kind "states" no layer logits are used: the raw score is the sum over states s of
+    weights[s] @ states[s] + bias[s], clipped to the scale, where the states are divided by their root mean
+    square (see `Reading.states`). For all other kinds layer logits are combined into one logit per label.
 
     combined[k] = sum over states s of weights[s] * logits[s, k], plus bias[k]. For the kind "full" all
     logits together move the score (adjacent categories, an ordinal model): combined[k] =
     (k - (K-1)/2) * sum over s, j of weights[s, j] * logits[s, j], plus bias[k], with k from 0.
 
-    - `kind`: one of WEIGHT_KINDS.
-    - `lens`: one of LENSES, the layer logits that the weights are meant for.
-    - `weights`: float64 (S,), or (S, K) for the kind "full". Where S is below L+1, the states above
-      are not needed.
-    - `bias`: float64 (K,); None where there is none.
+    - `kind`: one of WEIGHT_KINDS, or STATES_KIND.
+    - `lens`: one of LENSES, the layer logits that the weights are meant for; BOTH_LENSES is possible for the kind
+      "full". For the kind "states" it is "norm".
+    - `weights`: float64 (S,); (S, K) for the kind "full", (S, 2K) with both lenses; (S, n_embd) for the kind
+      "states". Where S is below L+1, the states above are not needed.
+    - `bias`: float64 (K,); (S,) for the kind "states"; None where there is none.
     - `over`: "logits" (combine, then softmax) or "probabilities" (softmax every layer, then combine;
       for the kinds simplex and uniform only).
     - `calibration`: the map onto the human scale; None where none was fitted.
-    - `limits`: float64 (2, S, K), the lower and the upper bound to which layer logits are clipped before they
+    - `limits`: float64 (2, S, K), or (2, S, 2K) with both lenses: the lower and the upper bound to which layer logits are clipped before they
       are combined; None where they are not clipped.
     """
 
@@ -227,8 +245,8 @@ class Judgment:
     - `direct`: the value of the last state's most likely label; None where that state was not reached.
     - `e_score`: the last state's expected value; None where that state was not reached.
     - `uniform`: the expected score under equal layer weights; None where the last state was not reached.
-    - `per_layer`: (S,), the expected score of every state alone, under the lens of the weights; None
-      with `score`.
+    - `per_layer`: (S,), the expected score of every state alone, under the lens of the weights (the
+      raw one where they use both); None with `score`.
     - `mass`: the share of probability that the labels hold, see `Reading`; None where the last state
       was not reached.
     - `tokens`: the length of the prompt in tokens; None with `score`.

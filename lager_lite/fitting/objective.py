@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FitError
-from ..scoring import label_steps
+from ..scoring import label_steps, shared_by_neighbours
 
 # A label this little outside the scale is rounded, not wrong.
 _SLACK = 1e-6
@@ -172,8 +172,10 @@ def usual_range(layer_logits: np.ndarray) -> np.ndarray:
     x = np.asarray(layer_logits)
     low = np.quantile(x, 0.05, axis=0, method="higher").astype(np.float64)
     high = np.quantile(x, 0.95, axis=0, method="lower").astype(np.float64)
-    width = np.maximum(high - low, 0.0)
-    return np.stack([np.minimum(low, high) - width, np.maximum(low, high) + width])
+    width = high - low
+    least, most = x.min(axis=0), x.max(axis=0)
+    # An entry that is nearly always the same, such as a mark that few items bear, has no usual range.
+    return np.stack([np.where(width > 0, low - width, least), np.where(width > 0, high + width, most)])
 
 
 def label_major(layer_logits: np.ndarray) -> np.ndarray:
@@ -189,14 +191,7 @@ def _sizes(size: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 def soft_labels(human: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Human scores (n,) as distributions (K, n) over the two nearest values (K,), with the scores as their means."""
-    values = np.asarray(values, dtype=np.float64)
-    human = np.clip(np.asarray(human, dtype=np.float64), values[0], values[-1])
-    upper = np.clip(np.searchsorted(values, human, side="right"), 1, len(values) - 1)
-    share = (human - values[upper - 1]) / (values[upper] - values[upper - 1])
-    soft = np.zeros((len(values), len(human)))
-    soft[upper, np.arange(len(human))] = share
-    soft[upper - 1, np.arange(len(human))] = 1.0 - share
-    return soft
+    return np.ascontiguousarray(shared_by_neighbours(human, values).T)
 
 
 def loss_and_slope(

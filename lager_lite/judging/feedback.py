@@ -145,11 +145,13 @@ def reserve(backbone: Backbone, labels: ScoreTokens, reasoning: Reasoning) -> in
 def averaged(readings: Sequence[Reading], feedback: Sequence[str]) -> Reading:
     """Return one reading for all votes, whose layer logits are the means over their readings.
 
-    Layer weights are linear in the layer logits, so combining the means gives the mean of the combined votes.
+    Layer weights are linear in the layer logits, and so are those of kind "states" in the states, so combining the
+    means gives the mean of the combined votes.
     """
     first = readings[0]
     if len(readings) == 1:
         return replace(first, feedback=tuple(feedback))
+    states = [r.states for r in readings if r.states is not None]
     masses = [r.mass for r in readings if r.mass is not None]
     return Reading(
         raw=_mean([r.raw for r in readings]),
@@ -157,11 +159,12 @@ def averaged(readings: Sequence[Reading], feedback: Sequence[str]) -> Reading:
         mass=float(np.mean(masses)) if len(masses) == len(readings) else None,
         tokens=max(r.tokens for r in readings),
         feedback=tuple(feedback),
+        states=_mean(states).astype(np.float16) if len(states) == len(readings) else None,
     )
 
 
 def _mean(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean of float32 arrays of one shape, summed in float64."""
+    """Return the mean of arrays of one shape, float32, summed in float64."""
     return np.asarray(np.mean(arrays, axis=0, dtype=np.float64)).astype(np.float32)
 
 

@@ -16,7 +16,7 @@ from ..backbones import locate_model, open_model
 from ..errors import PromptError
 from ..llama import Backbone, BackendOptions
 from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_hash, with_feedback
-from ..records import Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
+from ..records import STATES_KIND, Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
 from ..scoring import Provenance, WeightsFile, check_weights
 from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task
@@ -29,6 +29,8 @@ from .store import Store, context_key
 from .tokens import ScoreTokens
 
 WINDOW = 2048
+# Memory for the states of one window.
+STATES_BYTES = 1 << 28
 
 Progress = Callable[[Counts], None]
 """Told what a run has done so far, after every decode."""
@@ -51,6 +53,9 @@ class Judge:
       without weights. With fewer than all states `direct`, `e_score` and `uniform` are None.
     - `early`: False reads all states even where the weights need fewer.
     - `force`: use weights that were fitted under other settings; `warnings` then names the differences.
+    - `states`: whether readings hold whole hidden states, which weights of kind "states" are fitted on; with such
+      weights they always do. "keep" also keeps them in the store, where each judgment then takes two bytes for each
+      number of a state.
     - `reasoning`: how the judge writes feedback before the score; None for no feedback.
 
     Threads may share a judge: they take turns, a window of items at a time. After `close()`, in a forked process and
@@ -73,6 +78,7 @@ class Judge:
         early: bool = True,
         force: bool = False,
         reasoning: Reasoning | None = None,
+        states: bool | str = False,
     ) -> None:
         if overflow not in OVERFLOW:
             raise PromptError(f"overflow is {overflow!r}, expected one of {', '.join(OVERFLOW)}")
@@ -83,6 +89,7 @@ class Judge:
         self.reasoning = reasoning
         if reasoning:
             self.rubrics = tuple(map(with_feedback, self.rubrics))
+        self.states, self.keep_states = bool(states), states == "keep"
         self._gate = Gate("the judge")
         self.file = open_model(model if isinstance(model, Path) else locate_model(model).path)
         self.info = self.file.info
@@ -152,7 +159,7 @@ class Judge:
         """
         self._gate.check()
         source = items_given(items)
-        while window := list(itertools.islice(source, self.window)):
+        while window := list(itertools.islice(source, self._window())):
             with self._gate.turn():
                 tasks, votes, readings = self._read_window(window, progress)
             for task, own in zip(tasks, votes):
@@ -173,7 +180,7 @@ class Judge:
 
     def evaluate(self, pending: Sequence[Pending]) -> Iterator[Part]:
         """Read prompts in this process, evaluating what they share once; yields one Part for every decode."""
-        return self._reader.read(pending, max_state=self.max_state)
+        return self._reader.read(pending, max_state=self.max_state, states=self.states)
 
     def self_check(self) -> float:
         """Compare our logits with llama.cpp's, on the score tokens of every rubric too; see `headcheck.check_head`."""
@@ -183,6 +190,7 @@ class Judge:
         """Score with these weights from now on. Raises WeightsError where they do not belong to this run."""
         self.warnings += check_weights(file, self.provenance(), force=force)
         self.weights, self.by_rubric = file.weights, file.by_rubric
+        self.states = self.states or file.weights.kind == STATES_KIND
 
     def settings(self) -> dict[str, str]:
         """Return the settings of llama.cpp that change layer logits, by name."""
@@ -227,6 +235,13 @@ class Judge:
             version=self.backbone.library.numerics,
             **self.settings(),
         )
+
+    def _window(self) -> int:
+        """How many items are read together: fewer where their states would fill the memory."""
+        if not self.states:
+            return self.window
+        each = self.n_states * self.info.n_embd * 2 * len(self.rubrics)
+        return max(1, min(self.window, STATES_BYTES // each))
 
     def _read_window(
         self, window: Sequence[Item], progress: Progress | None
@@ -287,7 +302,8 @@ class Judge:
         if self.store is None:
             return {}
         states = None if self.max_state is None else self.max_state + 1
-        return self.store.get(list({t.key for t in tasks if t.prompt is not None}), states=states)
+        keys = list({t.key for t in tasks if t.prompt is not None})
+        return self.store.get(keys, states=states, whole=self.states)
 
     def _evaluate(
         self, tasks: Sequence[Task], progress: Progress | None, counted: set[bytes]
@@ -308,7 +324,7 @@ class Judge:
                     return
                 if part.readings and self.store is not None:
                     rows = [(key, reading, self.context_key) for key, reading in part.readings.items()]
-                    self.store.put(rows, whole=part.whole)
+                    self.store.put(rows, whole=part.whole, keep_states=self.keep_states)
             self._count(progress, done=len(counted & part.readings.keys()), evaluated_tokens=part.evaluated)
             yield part.readings
 

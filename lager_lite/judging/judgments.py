@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import MisuseError
 from ..prompts import Rubric
-from ..records import Item, Judgment, LayerWeights, Reading
+from ..records import BOTH_LENSES, STATES_KIND, Item, Judgment, LayerWeights, Reading
 from ..scoring import aggregate
 from .quality import flags_of
 
@@ -27,7 +28,13 @@ def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeigh
     raw = reading.raw.astype(np.float64)
     logits = reading.lens(fitted.lens).astype(np.float64) if fitted else raw
     weights = fitted or aggregate.uniform_weights(len(logits), "raw")
-    probabilities, score, calibrated = aggregate.score(logits, values, weights)
+    if weights.kind == STATES_KIND:
+        if reading.states is None:
+            raise MisuseError("weights of kind states need readings with states", "open the judge with states=True")
+        probabilities, score, calibrated = aggregate.states_score(reading.states, values, weights)
+    else:
+        probabilities, score, calibrated = aggregate.score(logits, values, weights)
+    alone = raw if weights.lens == BOTH_LENSES else logits
     by_label = dict(zip(rubric.scale.labels, map(float, probabilities)))
     return Judgment(
         id=item.id,
@@ -38,7 +45,7 @@ def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeigh
         direct=float(aggregate.direct(raw[-1], values)) if whole else None,
         e_score=float(aggregate.e_score(raw[-1], values)) if whole else None,
         uniform=float(aggregate.uniform_score(raw, values)) if whole else None,
-        per_layer=tuple(map(float, aggregate.per_layer_scores(logits, values))),
+        per_layer=tuple(map(float, aggregate.per_layer_scores(alone, values))),
         mass=reading.mass,
         tokens=reading.tokens,
         feedback=reading.feedback or None,

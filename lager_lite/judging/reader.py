@@ -10,7 +10,7 @@ from ..backbones import ModelFile, ModelInfo
 from ..errors import UnsupportedModelError, WeightsError
 from ..llama import Backbone, Context, Group
 from ..records import Head, Part, Pending, Reading
-from ..scoring import label_mass, layer_logits
+from ..scoring import label_mass, layer_logits, unit_states
 from .headcheck import check_head
 from .tokens import ScoreTokens
 
@@ -38,22 +38,22 @@ class Reader:
             self._context.close()
             self._context = None
 
-    def read(self, pending: Sequence[Pending], *, max_state: int | None) -> Iterator[Part]:
+    def read(self, pending: Sequence[Pending], *, max_state: int | None, states: bool = False) -> Iterator[Part]:
         """Read prompts, evaluating what they share once; yields one Part for every decode.
 
-        max_state: the last state to read; None reads all. Raises UnsupportedModelError where a layer logit is not
+        max_state: the last state to read; None reads all. states: the readings hold the states themselves. Raises UnsupportedModelError where a layer logit is not
         finite, and BackendError where llama.cpp fails.
         """
         prompts = [one.tokens for one in pending]
         context = self._context_for(max(map(len, prompts)))
         for group in context.evaluate(prompts, max_state=max_state):
-            yield Part(self._readings(pending, group), group.logits is not None, group.evaluated)
+            yield Part(self._readings(pending, group, states), group.logits is not None, group.evaluated)
 
     def self_check(self, labels: Iterable[ScoreTokens]) -> float:
         """Compare our logits with llama.cpp's, those of all these score tokens among them; see `headcheck.check_head`."""
         return check_head(self._backbone, self._file, {one.ids: self._head(one.ids) for one in labels})
 
-    def _readings(self, pending: Sequence[Pending], group: Group) -> dict[bytes, Reading]:
+    def _readings(self, pending: Sequence[Pending], group: Group, states: bool) -> dict[bytes, Reading]:
         found = {}
         for row, index in enumerate(group.prompts):
             one = pending[index]
@@ -64,7 +64,8 @@ class Reader:
                     "the file may be damaged, or need -fa off",
                 )
             mass = None if group.logits is None else label_mass(group.logits[row], list(one.labels))
-            found[one.key] = Reading(raw=raw, norm=norm, mass=mass, tokens=len(one.tokens))
+            kept = unit_states(group.states[row]) if states else None
+            found[one.key] = Reading(raw=raw, norm=norm, mass=mass, tokens=len(one.tokens), states=kept)
         return found
 
     def _head(self, ids: tuple[int, ...]) -> Head:

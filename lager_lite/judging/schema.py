@@ -15,11 +15,14 @@ _STEPS = (
     "data BLOB NOT NULL, context BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS feedback (key BLOB PRIMARY KEY, text TEXT NOT NULL, drawn INTEGER NOT NULL, "
     "context BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS states (key BLOB PRIMARY KEY, states INTEGER NOT NULL, data BLOB NOT NULL, "
+    "context BLOB NOT NULL)",
 )
 STORE_VERSION = len(_STEPS)
 STORE_COLUMNS = {
     "readings": ("key", "states", "whole", "labels", "tokens", "mass", "data", "context"),
     "feedback": ("key", "text", "drawn", "context"),
+    "states": ("key", "states", "data", "context"),
 }
 # Seconds to wait for another process to finish its write.
 _PATIENCE = 60

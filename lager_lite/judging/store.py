@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,11 +123,12 @@ class Store:
             except sqlite3.DatabaseError as error:
                 raise self._wrap(error) from error
 
-    def get(self, keys: Sequence[bytes], *, states: int | None = None) -> dict[bytes, Reading]:
+    def get(self, keys: Sequence[bytes], *, states: int | None = None, whole: bool = False) -> dict[bytes, Reading]:
         """Return the stored readings among `keys`, by key.
 
         states: the number of states that are needed. Readings with fewer states are left out, and readings with more
         are cut. None: all states of the model are needed, so readings of a graph that ended early are left out.
+        whole: the states themselves are needed, so readings without them are left out.
         """
         found: dict[bytes, Reading] = {}
         with self._open() as db:
@@ -135,17 +136,23 @@ class Store:
                 part = keys[start : start + 500]
                 marks = ",".join("?" * len(part))
                 query = f"SELECT key, states, whole, labels, tokens, mass, data FROM readings WHERE key IN ({marks})"
-                for key, n, whole, labels, tokens, mass, data in db.execute(query, part):
-                    if (whole and (states is None or states <= n)) or (states is not None and states <= n):
+                for key, n, full, labels, tokens, mass, data in db.execute(query, part):
+                    if (full and (states is None or states <= n)) or (states is not None and states <= n):
                         found[key] = _decode(data, n, labels, tokens, mass, states)
+                if whole:
+                    query = f"SELECT key, states, data FROM states WHERE key IN ({marks})"
+                    kept = {key: _decode_states(data, n) for key, n, data in db.execute(query, part)}
+                    for key in found.keys() & set(part):
+                        _attach(found, key, kept.get(key))
         return found
 
-    def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool) -> None:
-        """Store (key, reading, context) rows in one transaction.
+    def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool, keep_states: bool = False) -> None:
+        """Store (key, reading, context) rows in one transaction, and in a second one the states themselves.
 
-        whole: the readings hold all states of the model. A reading never replaces one with more states. Raises
+        whole: the readings hold all states of the model. keep_states: the states are stored, too. A reading never replaces one with more states. Raises
         StoreError also where the file was moved or deleted, because what is put into it then is lost.
         """
+        rows = list(rows)
         values = [
             (key, len(r.raw), int(whole), r.raw.shape[1], r.tokens, r.mass, _encode(r), context)
             for key, r, context in rows
@@ -156,6 +163,13 @@ class Store:
             "data=excluded.data WHERE excluded.states > readings.states"
         )
         self._write(query, values)
+        if keep_states:
+            query = (
+                "INSERT INTO states (key, states, data, context) VALUES (?,?,?,?) ON CONFLICT (key) DO UPDATE SET "
+                "states=excluded.states, data=excluded.data WHERE excluded.states > states.states"
+            )
+            whole_states = [(key, r.states, context) for key, r, context in rows if r.states is not None]
+            self._write(query, [(key, len(s), s.astype("<f2").tobytes(), context) for key, s, context in whole_states])
 
     def get_feedback(self, keys: Sequence[bytes]) -> dict[bytes, Feedback]:
         """Return the stored feedback among `keys`, by key."""
@@ -196,6 +210,7 @@ class Store:
             with db:
                 count = db.execute("DELETE FROM readings").rowcount
                 db.execute("DELETE FROM feedback")
+                db.execute("DELETE FROM states")
             db.execute("VACUUM")
         return count
 
@@ -250,6 +265,19 @@ class Store:
 
 def _encode(reading: Reading) -> bytes:
     return np.stack([reading.raw, reading.norm]).astype("<f4").tobytes()
+
+
+def _decode_states(data: bytes, n: int) -> np.ndarray:
+    return np.frombuffer(data, dtype="<f2").reshape(n, -1)
+
+
+def _attach(found: dict[bytes, Reading], key: bytes, states: np.ndarray | None) -> None:
+    """Give a reading its states; it is taken out where they are missing or fewer than its layer logits."""
+    needed = len(found[key].raw)
+    if states is None or len(states) < needed:
+        del found[key]
+    else:
+        found[key] = replace(found[key], states=states[:needed])
 
 
 def _decode(data: bytes, n: int, labels: int, tokens: int, mass: float | None, states: int | None) -> Reading:

@@ -97,8 +97,11 @@ def spread(judge: Judge, cluster: Cluster, options: BackendOptions) -> Iterator[
     """Let the workers of a Ray cluster evaluate the judge's prompts until the block ends.
 
     The judge must have been made with `cluster.here(options)`. Its readings enter its store here, as they
-    come. Raises BackendError without Ray or where the cluster cannot be had.
+    come. Raises BackendError without Ray, where the cluster cannot be had, and for a
+    judge that reads whole states.
     """
+    if judge.states:
+        raise BackendError("the workers of Ray send back no states, which weights of kind states need", "leave Ray out")
     ray = _started(cluster)
     try:
         judge.evaluator = _Spread(ray, judge, cluster, cluster.there(options))

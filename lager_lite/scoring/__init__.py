@@ -16,10 +16,13 @@ from .aggregate import (
     label_steps,
     per_layer_scores,
     score,
+    shared_by_neighbours,
     softmax,
+    state_parts,
+    states_score,
     uniform_score,
 )
-from .readout import label_mass, layer_logits
+from .readout import label_mass, layer_logits, unit_states
 from .shipped import shipped_path, shipped_weights
 from .weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
 
@@ -39,8 +42,12 @@ __all__ = [
     "per_layer_scores",
     "save_weights",
     "score",
+    "shared_by_neighbours",
     "shipped_path",
     "shipped_weights",
     "softmax",
+    "state_parts",
+    "states_score",
     "uniform_score",
+    "unit_states",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from ..errors import WeightsError
-from ..records import Calibration, LayerWeights
+from ..records import BOTH_LENSES, Calibration, LayerWeights
 
 
 def softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -48,7 +48,7 @@ def combine(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
 def combine_arrays(logits: np.ndarray, weights: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
     """Combined logits (..., K) of layer logits (..., S, K) with weights (S,) or (S, K).
 
-    Weights (S,), one per state: combined[k] = sum_s weights[s] logits[s, k] + bias[k], which is the paper's
+    With both lenses the layer logits are (..., S, 2K), and so are the weights. Weights (S,), one per state: combined[k] = sum_s weights[s] logits[s, k] + bias[k], which is the paper's
     equation with free weights. Weights (S, K), one per state and label: all layer logits together give
     one evidence e = sum_sj weights[s, j] logits[s, j], and combined[k] = steps[k] e + bias[k] with
     `label_steps`. This is the adjacent-category model for ordered grades (Agresti, Analysis of Ordinal
@@ -58,7 +58,9 @@ def combine_arrays(logits: np.ndarray, weights: np.ndarray, bias: np.ndarray | N
     weights = np.asarray(weights, dtype=np.float64)
     if weights.ndim == 2:
         flat = logits.reshape(*logits.shape[:-2], weights.size)
-        combined = (flat @ weights.reshape(-1))[..., None] * label_steps(weights.shape[1])
+        # With both lenses there are two weights per state and label.
+        labels = weights.shape[1] if bias is None else len(bias)
+        combined = (flat @ weights.reshape(-1))[..., None] * label_steps(labels)
     else:
         combined = np.einsum("...sk,s->...k", logits, weights)
     shifted: np.ndarray = combined if bias is None else combined + bias
@@ -159,6 +161,50 @@ def score(
     return probabilities, raw, apply_calibration(weights.calibration, raw)
 
 
+def states_score(
+    states: np.ndarray, values: np.ndarray, weights: LayerWeights
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities (..., K), raw score (...) and calibrated score (...) of whole states (..., S, n_embd).
+
+    weights: of kind "states"; states: as `unit_states` gives them. Such weights predict a score and no
+    distribution: the probability is shared by the two labels beside the raw score, whose mean it is. Raises
+    WeightsError where states are missing or of another width.
+    """
+    needed, width = weights.weights.shape
+    shape = np.shape(states)
+    if len(shape) < 2 or shape[-2] < needed or shape[-1] != width:
+        raise WeightsError(
+            f"the weights are for {needed} states of {width} numbers, the states have the shape {shape}",
+            "use the model that the weights were fitted for",
+        )
+    values = np.asarray(values, dtype=np.float64)
+    raw = state_parts(states, weights).sum(axis=-1)
+    raw = np.clip(raw, values[0], values[-1])
+    return shared_by_neighbours(raw, values), raw, apply_calibration(weights.calibration, raw)
+
+
+def state_parts(states: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    """What each state of (..., S, n_embd) adds to the raw score under weights of kind "states", float64 (..., S')."""
+    used = np.asarray(states)[..., : len(weights.weights), :].astype(np.float64)
+    found: np.ndarray = np.einsum("...sd,sd->...s", used, weights.weights)
+    return found if weights.bias is None else found + weights.bias
+
+
+def shared_by_neighbours(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Scores (...) as distributions (..., K) over the two nearest of `values` (K,), with the scores as their means.
+
+    Scores outside the values are clipped to them.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    scores = np.clip(np.asarray(scores, dtype=np.float64), values[0], values[-1])
+    upper = np.clip(np.searchsorted(values, scores, side="right"), 1, len(values) - 1)
+    share = (scores - values[upper - 1]) / (values[upper] - values[upper - 1])
+    found = np.zeros((*scores.shape, len(values)))
+    np.put_along_axis(found, upper[..., None], share[..., None], axis=-1)
+    np.put_along_axis(found, upper[..., None] - 1, 1.0 - share[..., None], axis=-1)
+    return found
+
+
 def _used_states(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
     logits = np.asarray(layer_logits)
     needed = weights.weights.shape[0]
@@ -170,7 +216,7 @@ def _used_states(layer_logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
         )
     labels = weights.weights.shape[1] if weights.weights.ndim == 2 else logits.shape[-1]
     if weights.bias is not None:
-        labels = weights.bias.shape[0]
+        labels = weights.bias.shape[0] * (2 if weights.lens == BOTH_LENSES else 1)
     if labels != logits.shape[-1]:
         raise WeightsError(
             f"the weights are for {labels} labels, the layer logits have {logits.shape[-1]}",

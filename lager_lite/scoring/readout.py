@@ -54,6 +54,18 @@ def layer_logits(states: np.ndarray, head: Head, n_states_total: int | None = No
     return raw, norm
 
 
+def unit_states(states: np.ndarray) -> np.ndarray:
+    """States (..., S, n_embd) divided by their root mean square, float16 of the same shape.
+
+    A state of zeros stays one. The entries of raw states may lie outside the range of float16, and most of a raw
+    state's size is the same for all prompts.
+    """
+    x = np.asarray(states, dtype=np.float32)
+    size = np.sqrt(np.mean(x * x, axis=-1, keepdims=True, dtype=np.float64))
+    unit: np.ndarray = (x / np.where(size > 0, size, 1.0)).astype(np.float16)
+    return unit
+
+
 def label_mass(logits: np.ndarray, token_ids: Sequence[int]) -> float:
     """The share of the whole vocabulary's probability that the tokens hold, from 0 to 1.
 

@@ -6,6 +6,7 @@ anything else is an error that names the difference.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Mapping
@@ -16,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
-from ..records import LENSES, WEIGHT_KINDS, Calibration, LayerWeights, Scale
+from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration, LayerWeights, Scale
 from ..system import write_beside
 
 WEIGHTS_SCHEMA = "lager-lite/weights"
-WEIGHTS_SCHEMA_VERSION = 1
+WEIGHTS_SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def load_weights(path: str | Path) -> WeightsFile:
         ) from error
     if not isinstance(data, dict) or data.get("schema") != WEIGHTS_SCHEMA:
         raise WeightsError(f"{path} is not a weights file of lager-lite", "make one with lager-lite fit")
-    if data.get("version") != WEIGHTS_SCHEMA_VERSION:
+    if data.get("version") not in (1, WEIGHTS_SCHEMA_VERSION):
         raise WeightsError(
             f"the weights file {path} has version {data.get('version')!r}, this program knows {WEIGHTS_SCHEMA_VERSION}",
             "update lager-lite, or fit again",
@@ -183,9 +184,9 @@ def _numbers(weights: LayerWeights) -> dict[str, Any]:
         "kind": weights.kind,
         "lens": weights.lens,
         "over": weights.over,
-        "weights": np.asarray(weights.weights, dtype=float).tolist(),
-        "bias": None if weights.bias is None else np.asarray(weights.bias, dtype=float).tolist(),
-        "limits": None if weights.limits is None else np.asarray(weights.limits, dtype=float).tolist(),
+        "weights": _packed(weights.weights) if weights.kind == STATES_KIND else _listed(weights.weights),
+        "bias": None if weights.bias is None else _listed(weights.bias),
+        "limits": None if weights.limits is None else _listed(weights.limits),
         "calibration": calibration
         and {
             "kind": calibration.kind,
@@ -193,6 +194,28 @@ def _numbers(weights: LayerWeights) -> dict[str, Any]:
             "y": np.asarray(calibration.y).tolist(),
         },
     }
+
+
+def _listed(numbers: np.ndarray) -> list[Any]:
+    listed: list[Any] = np.asarray(numbers, dtype=float).tolist()
+    return listed
+
+
+def _packed(numbers: np.ndarray) -> dict[str, Any]:
+    """Many numbers as float32 in base64; as a list they would be five times as long."""
+    data = np.asarray(numbers, dtype="<f4").tobytes()
+    return {"dtype": "<f4", "shape": list(np.shape(numbers)), "base64": base64.b64encode(data).decode("ascii")}
+
+
+def _array(data: Any) -> np.ndarray:
+    """The numbers that `_listed` or `_packed` wrote, as float64."""
+    if not isinstance(data, dict):
+        return np.array(data, dtype=float)
+    if data["dtype"] != "<f4":
+        raise ValueError(f"numbers of the type {data['dtype']!r}")
+    raw = base64.b64decode(data["base64"], validate=True)
+    numbers: np.ndarray = np.frombuffer(raw, dtype="<f4").reshape(data["shape"]).astype(float)
+    return numbers
 
 
 def _weights_of(data: dict[str, Any]) -> LayerWeights:
@@ -204,7 +227,7 @@ def _weights_of(data: dict[str, Any]) -> LayerWeights:
     return LayerWeights(
         kind=data["kind"],
         lens=data["lens"],
-        weights=np.array(data["weights"], dtype=float),
+        weights=_array(data["weights"]),
         bias=None if data["bias"] is None else np.array(data["bias"], dtype=float),
         over=data["over"],
         calibration=calibration,
@@ -241,19 +264,22 @@ def _check(file: WeightsFile) -> None:
 
 def _check_numbers(weights: LayerWeights, provenance: Provenance) -> None:
     labels = len(provenance.scale.labels)
+    lenses = (*LENSES, BOTH_LENSES) if weights.kind == "full" else LENSES
     if (
-        weights.kind not in WEIGHT_KINDS
-        or weights.lens not in LENSES
+        weights.kind not in (*WEIGHT_KINDS, STATES_KIND)
+        or weights.lens not in lenses
         or weights.over not in ("logits", "probabilities")
     ):
         raise ValueError(f"kind {weights.kind!r}, lens {weights.lens!r}, over {weights.over!r}")
     shape = np.shape(weights.weights)
-    expected = (shape[0], labels) if weights.kind == "full" else (shape[0],)
+    columns = labels * (2 if weights.lens == BOTH_LENSES else 1)
+    expected = {"full": (shape[0], columns), STATES_KIND: (shape[0], shape[-1])}.get(weights.kind, shape[:1])
     if shape != expected or not 1 <= shape[0] <= provenance.n_states:
         raise ValueError(f"weights of shape {shape} for {provenance.n_states} states and {labels} labels")
-    if weights.bias is not None and np.shape(weights.bias) != (labels,):
+    biases = shape[0] if weights.kind == STATES_KIND else labels
+    if weights.bias is not None and np.shape(weights.bias) != (biases,):
         raise ValueError(f"bias of shape {np.shape(weights.bias)} for {labels} labels")
-    if weights.limits is not None and np.shape(weights.limits) != (2, shape[0], labels):
+    if weights.limits is not None and np.shape(weights.limits) != (2, shape[0], columns):
         raise ValueError(f"limits of shape {np.shape(weights.limits)} for weights of shape {shape}")
     numbers = [weights.weights.ravel()] + ([] if weights.bias is None else [weights.bias])
     if weights.limits is not None:

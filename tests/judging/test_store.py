@@ -77,7 +77,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path):
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version=9")
     db.close()
-    with pytest.raises(StoreError, match="has version 9, this program knows 2"):
+    with pytest.raises(StoreError, match="has version 9, this program knows 3"):
         Store(path)
 
 
@@ -113,7 +113,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_and_loses_nothing(tmp_path):
         assert (store.info().readings, store.info().feedback) == (2, 1)
     old.close()
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert db.execute("PRAGMA user_version").fetchone() == (3,)
     db.close()
 
 
@@ -123,7 +123,7 @@ def test_a_migration_that_fails_leaves_version_1(tmp_path, monkeypatch):
     path = tmp_path / "s.sqlite"
     version_1(path).close()
     monkeypatch.setattr(module, "_STEPS", (*module._STEPS, "CREATE TABLE nonsense nonsense"))
-    monkeypatch.setattr(module, "STORE_VERSION", 3)
+    monkeypatch.setattr(module, "STORE_VERSION", 4)
     with pytest.raises(StoreError, match="cannot be used"):
         Store(path)
     db = sqlite3.connect(path)

@@ -38,7 +38,7 @@ def test_a_weights_file_comes_back_as_it_was_saved(tmp_path):
         ({"weights": [[1, 2], [3, 4]], "kind": "signed"}, r"is corrupt: ValueError\('weights of shape \(2, 2\)"),
         ({"weights": [1, 2, float("nan")], "kind": "signed", "bias": None}, "a number is not finite"),
         ({"lens": "blurred"}, "lens 'blurred'"),
-        ({"version": 7}, "has version 7, this program knows 1"),
+        ({"version": 7}, "has version 7, this program knows 2"),
         ({"schema": "x"}, "is not a weights file of lager-lite"),
         ({"backbone": None}, "is corrupt: TypeError"),
         ({"calibration": {"kind": "isotonic", "x": [2, 1], "y": [1, 2]}}, "knots do not ascend"),
@@ -73,3 +73,31 @@ def test_weights_of_another_size_or_scale_cannot_be_forced():
     now = replace(THEN, n_states=31, scale=Scale(("0", "1"), (0.0, 1.0)))
     with pytest.raises(WeightsError, match="a model of 3 states, this one has 31; fitted for the labels"):
         check_weights(file(), now, force=True)
+
+
+def test_a_file_of_version_1_is_still_read(tmp_path):
+    save_weights(tmp_path / "w.json", file())
+    data = json.loads((tmp_path / "w.json").read_text())
+    del data["limits"]
+    (tmp_path / "w.json").write_text(json.dumps({**data, "version": 1}))
+    got = load_weights(tmp_path / "w.json")
+    assert got.weights.limits is None and got.weights.weights.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "lens", "shape", "bias", "limits"),
+    [
+        ("full", "both", (3, 4), 2, (2, 3, 4)),
+        ("states", "norm", (3, 8), 3, None),
+        ("signed", "raw", (2,), 2, (2, 2, 2)),
+    ],
+)
+def test_every_kind_of_numbers_comes_back(tmp_path, kind, lens, shape, bias, limits):
+    rng = np.random.default_rng(0)
+    bounds = None if limits is None else rng.normal(size=limits)
+    weights = LayerWeights(kind, lens, rng.normal(size=shape), rng.normal(size=bias), limits=bounds)
+    save_weights(tmp_path / "w.json", WeightsFile(weights, THEN))
+    got = load_weights(tmp_path / "w.json").weights
+    np.testing.assert_allclose(got.weights, weights.weights, rtol=1e-7)  # states are kept as float32
+    np.testing.assert_array_equal(got.bias, weights.bias)
+    assert limits is None or (got.limits == bounds).all()
