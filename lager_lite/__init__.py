@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # Functions that stand in a module of their own name are taken from there: the room has both under one
     # name, and while mypy works through this circle of imports it may see the module.
     from .data import read_items
-    from .errors import LagerError
+    from .errors import JudgeWarning, LagerError
     from .evaluation.evaluate import evaluate
     from .fitting import gather
     from .fitting.fit_weights import fit_weights
@@ -33,6 +33,7 @@ __all__ = [
     "BackendOptions",
     "Item",
     "Judge",
+    "JudgeWarning",
     "Judgment",
     "LagerError",
     "Rubric",
@@ -58,7 +59,7 @@ __all__ = [
 
 _ROOMS = {
     "data": ("read_items",),
-    "errors": ("LagerError",),
+    "errors": ("JudgeWarning", "LagerError"),
     "evaluation": ("evaluate",),
     "fitting": ("fit_weights", "gather"),
     "judging": ("Judge", "Store", "score_frame"),

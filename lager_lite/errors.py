@@ -62,6 +62,10 @@ class MisuseError(LagerError):
     """Something open that was used after it was closed, in a forked process, or in the middle of another use."""
 
 
+class JudgeWarning(UserWarning):
+    """Scores that mean little: of a model that was not made to judge, or all nearly the same."""
+
+
 def error_to_json(error: LagerError) -> str:
     """An error as one line of JSON, for another process: its kind, message and hint."""
     return json.dumps({"kind": type(error).__name__, "message": error.message, "hint": error.hint})

@@ -18,6 +18,7 @@ NAMES = [
     "BackendOptions",
     "Item",
     "Judge",
+    "JudgeWarning",
     "Judgment",
     "LagerError",
     "Rubric",

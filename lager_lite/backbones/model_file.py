@@ -5,6 +5,7 @@ Only the header and the few rows that are needed are read, so opening a 40 GB fi
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -102,6 +103,11 @@ class ModelFile:
     info: ModelInfo
     header: Header
     tensors: Mapping[str, TensorInfo]
+
+    @property
+    def parameters(self) -> int:
+        """The number of numbers in its tensors."""
+        return sum(math.prod(tensor.shape) for tensor in self.tensors.values())
 
     def head(self, token_ids: Sequence[int]) -> Head:
         """The output norm and the rows of the K tokens, dequantized; nothing else is read.

@@ -6,11 +6,16 @@ A command's file is loaded when the command is called, so that --help is quick.
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
 from .. import __version__
-from ..errors import LagerError
+from ..errors import JudgeWarning, LagerError
 from ..system import Interrupted, watching
 from .grammar import CommandGroup
 from .settings import default_map
@@ -64,7 +69,7 @@ class LazyGroup(CommandGroup):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            with watching():
+            with watching(), _shown_warnings():
                 ctx.default_map = default_map(self, ctx) or ctx.default_map
                 return super().invoke(ctx)
         except Interrupted as error:
@@ -75,6 +80,26 @@ class LazyGroup(CommandGroup):
             if error.hint:
                 click.echo(f"Try: {error.hint}", err=True)
             ctx.exit(1)
+
+
+@contextmanager
+def _shown_warnings() -> Iterator[None]:
+    """Show every JudgeWarning on stderr, above a progress bar where there is one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", JudgeWarning)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            bars = sys.modules.get("tqdm")
+            if not issubclass(category, JudgeWarning):
+                others(message, category, *place)
+            elif bars:
+                bars.tqdm.write(f"Warning: {message}", file=sys.stderr)
+            else:
+                click.echo(f"Warning: {message}", err=True)
+
+        warnings.showwarning = show  # type: ignore[assignment]  # the file and the line do not matter here
+        yield
 
 
 @click.group(cls=LazyGroup, example="lager-lite demo")

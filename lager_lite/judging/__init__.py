@@ -23,6 +23,7 @@ from .score_file import (
 )
 from .store import Store, StoreInfo
 from .tokens import tokenize_prompt
+from .trial import TRIAL_RUBRIC, Trial, try_out
 
 __all__ = [
     "Judge",
@@ -35,11 +36,14 @@ __all__ = [
     "StoreInfo",
     "Summary",
     "TEMPERATURE",
+    "TRIAL_RUBRIC",
     "Tally",
+    "Trial",
     "judgment_row",
     "ordering",
     "score_file",
     "score_frame",
     "score_items",
     "tokenize_prompt",
+    "try_out",
 ]

@@ -17,13 +17,14 @@ from ..errors import PromptError
 from ..llama import Backbone, BackendOptions
 from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_hash, with_feedback
 from ..records import STATES_KIND, Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
-from ..scoring import Provenance, WeightsFile, check_weights
+from ..scoring import Provenance, WeightsFile, check_weights, shipped_name
 from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
 from .given import ItemLike, items_given
 from .judgments import judgment_of
+from .quality import doubts, watched
 from .reader import Reader, highest_state
 from .store import Store, context_key
 from .tokens import ScoreTokens
@@ -94,12 +95,12 @@ class Judge:
         self.file = open_model(model if isinstance(model, Path) else locate_model(model).path)
         self.info = self.file.info
         self.options = options
-        self.store = store
-        self.overflow = overflow
+        self.store, self.overflow = store, overflow
         self.chat = chat or resolve_chat(
             self.info.chat_template, special={"bos_token": self.info.bos_text, "eos_token": self.info.eos_text}
         )
         self.warnings: list[str] = []
+        self._told: set[str] = set()
         self.counts = Counts()
         # Where prompts are evaluated, and how many items' prompts at a time; `scaleout` changes both.
         self.evaluator: Callable[[Sequence[Pending]], Iterator[Part]] = self.evaluate
@@ -137,13 +138,20 @@ class Judge:
     def score(self, items: Iterable[ItemLike], *, progress: Progress | None = None) -> Iterator[Judgment]:
         """Judge every item under every rubric; yields in the order of the items, the rubrics of an item together.
 
-        items: Items, dicts with the keys of a file's rows, or rows of pandas. Raises DataError for anything else.
+        items: Items, dicts with the keys of a file's rows, or rows of pandas. Raises DataError for anything else. What
+        makes all these scores doubtful is given as a JudgeWarning, once, and what shows over the run after its end.
         """
         for _, judgment in self.judged(items, progress=progress):
             yield judgment
 
-    def judged(self, items: Iterable[ItemLike], *, progress: Progress | None = None) -> Iterator[tuple[Item, Judgment]]:
-        """Do as `score`, and yield every judgment with its item."""
+    def judged(
+        self, items: Iterable[ItemLike], *, progress: Progress | None = None, quiet: bool = False
+    ) -> Iterator[tuple[Item, Judgment]]:
+        """Do as `score`, and yield every judgment with its item. quiet: without any JudgeWarning."""
+        found = self._judged(items, progress)
+        return found if quiet else watched(found, self.rubrics, self.doubts(), self._told)
+
+    def _judged(self, items: Iterable[ItemLike], progress: Progress | None) -> Iterator[tuple[Item, Judgment]]:
         for item, rubric, reading in self.read(items, progress=progress):
             if isinstance(reading, str):
                 yield item, Judgment(id=item.id, rubric=rubric.name, score=None, error=reading, where=item.where)
@@ -242,6 +250,11 @@ class Judge:
             return self.window
         each = self.n_states * self.info.n_embd * 2 * len(self.rubrics)
         return max(1, min(self.window, STATES_BYTES // each))
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return why the scores of this judge are likely to tell little, in words; see `quality.doubts`."""
+        facts = (self.chat, self.file.parameters, shipped_name(self.provenance()))
+        return doubts(*facts) if self.weights is None else ()
 
     def _read_window(
         self, window: Sequence[Item], progress: Progress | None

@@ -7,10 +7,12 @@ people on stderr, for programs a JudgeWarning and `Summary.warnings`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..prompts import Rubric
+from ..errors import JudgeWarning
+from ..prompts import NO_TEMPLATE, ChatTemplate, Rubric
 from ..records import Item, Judgment
 
 EMPTY, SATURATED, LOW_MASS = "empty response", "saturated", "low mass"
@@ -31,6 +33,31 @@ batch size or another machine moves a score by as much."""
 
 LEAST = 10
 """The number of judgments from which on a small spread is no accident."""
+
+SMALL = 10**9
+"""The number of parameters below which scores without fitted weights are near chance: those of every model so small
+that was measured on human scores were (see the page evidence)."""
+
+
+def doubts(chat: ChatTemplate, parameters: int, shipped: str | None = None) -> tuple[str, ...]:
+    """Return why a judge without fitted weights is likely to tell little, a sentence for each reason.
+
+    - `parameters`: the number of parameters of the model.
+    - `shipped`: the name of weights that ship for it and its rubric; None where there are none.
+    """
+    found = []
+    if chat.origin == NO_TEMPLATE:
+        found.append(
+            "the model has no chat template, so it is likely a base model, which was not taught to follow an "
+            "instruction: use an instruct model (-m), or give its template with --chat-template-file"
+        )
+    if parameters < SMALL:
+        own = f"give -w {shipped}, " if shipped else ""
+        found.append(
+            f"without fitted weights the scores of a model of {parameters / 1e6:,.0f} million parameters are near "
+            f"chance: {own}fit weights on human scores (`lager-lite fit`), or use a larger instruct model (-m)"
+        )
+    return tuple(found)
 
 
 def flags_of(item: Item, probabilities: Mapping[str, float], mass: float | None) -> tuple[str, ...]:
@@ -123,3 +150,24 @@ class Quality:
             f"deviation {scores.deviation:.3f}): this judge does not tell these responses apart; fit weights on human "
             "scores (`lager-lite fit`), or use another model (-m)"
         )
+
+
+def watched(
+    judged: Iterator[tuple[Item, Judgment]], rubrics: Sequence[Rubric], doubts: Sequence[str], told: set[str]
+) -> Iterator[tuple[Item, Judgment]]:
+    """Hand on what is judged; give a JudgeWarning for every doubt before it, and for what is odd of the run after it.
+
+    - `rubrics`: see `Quality`.
+    - `told`: the doubts that were given before, which are left out; those that are given are added.
+    """
+    quality = Quality(rubrics)
+    for text in doubts:
+        if text in told:
+            continue
+        told.add(text)
+        warnings.warn(text, JudgeWarning, stacklevel=3)
+    for item, judgment in judged:
+        quality.add(judgment)
+        yield item, judgment
+    for text in quality.warnings():
+        warnings.warn(text, JudgeWarning, stacklevel=3)

@@ -32,7 +32,7 @@ class Summary:
     - `mean`, `low`, `high`: the mean, lowest and highest score. None: there is no score.
     - `failed`: the number of judgments without a score.
     - `failures`: the first SHOWN_FAILURES of these.
-    - `warnings`: what is odd about the judgments as a whole, a sentence each (see `quality`).
+    - `warnings`: why the scores may tell little, a sentence each; every one was given as a JudgeWarning, too.
     """
 
     counts: Counts
@@ -50,12 +50,13 @@ class Tally:
     """Adds up judgments one by one, and keeps only the first failures.
 
     - `rubrics`: see `Quality`.
+    - `doubts`: warnings that do not depend on the judgments (see `Judge.doubts`).
     """
 
-    def __init__(self, rubrics: Sequence[Rubric] = ()) -> None:
+    def __init__(self, rubrics: Sequence[Rubric] = (), doubts: Sequence[str] = ()) -> None:
         self._start = time.monotonic()
         self._scored, self._sum, self._failed = 0, 0.0, 0
-        self._quality = Quality(rubrics)
+        self._quality, self._doubts = Quality(rubrics), tuple(doubts)
         self._low, self._high = float("inf"), float("-inf")
         self._failures: list[Judgment] = []
 
@@ -83,7 +84,7 @@ class Tally:
             high=self._high if n else None,
             failed=self._failed,
             failures=tuple(self._failures),
-            warnings=self._quality.warnings(),
+            warnings=(*self._doubts, *self._quality.warnings()),
         )
 
 
@@ -103,7 +104,7 @@ def score_file(
 
     Raises OutputError where the file cannot be written, and what `Judge.judged` raises.
     """
-    tally = Tally(judge.rubrics)
+    tally = Tally(judge.rubrics, judge.doubts())
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for item, judgment in judge.judged(items, progress=progress):
@@ -118,7 +119,7 @@ def score_items(
     judge: Judge, items: Iterable[Item], progress: Callable[[Counts], None] | None = None
 ) -> tuple[tuple[Judgment, ...], Summary]:
     """Judge all items; return the judgments in the order of `Judge.score`, and their summary."""
-    tally = Tally(judge.rubrics)
+    tally = Tally(judge.rubrics, judge.doubts())
     judgments = tuple(judge.score(items, progress=progress))
     for judgment in judgments:
         tally.add(judgment)

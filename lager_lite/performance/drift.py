@@ -125,7 +125,7 @@ def _scores(
     model: str | Path, rubrics: Sequence[Rubric], runs: Sequence[Sequence[Item]], options: BackendOptions
 ) -> dict[tuple[str, str], Judgment]:
     with Judge(model, rubric=list(rubrics), options=options) as judge:
-        found = [judgment for run in runs for judgment in judge.score(run)]
+        found = [judgment for run in runs for _, judgment in judge.judged(run, quiet=True)]
     return {(j.id, j.rubric): j for j in found if j.error is None}
 
 

@@ -120,7 +120,7 @@ def apart(judge: Judge, items: Sequence[Item]) -> float | None:
 
     In points of the scale; None without items. The judge must not have a store.
     """
-    return _alone(judge, items, list(judge.score(items)))
+    return _alone(judge, items, [judgment for _, judgment in judge.judged(items, quiet=True)])
 
 
 def peak_megabytes() -> float | None:
@@ -143,7 +143,7 @@ def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[li
             first.append(time.perf_counter() - start)
 
     try:
-        found = list(judge.score(items, progress=progress))
+        found = [judgment for _, judgment in judge.judged(items, progress=progress, quiet=True)]
     finally:
         judge.max_state = own
     seconds = time.perf_counter() - start
@@ -172,7 +172,7 @@ def _plain(judge: Judge, length: int) -> float:
 def _alone(judge: Judge, items: Sequence[Item], together: Sequence[Judgment]) -> float | None:
     gaps = [0.0] if items else []
     for item, expected in zip((i for i in items for _ in judge.rubrics), together):
-        single = next(j for j in judge.score([item]) if j.rubric == expected.rubric)
+        single = next(j for _, j in judge.judged([item], quiet=True) if j.rubric == expected.rubric)
         for name in ("score", "e_score", "uniform"):
             a, b = getattr(single, name), getattr(expected, name)
             gaps.append(abs(a - b) if a is not None and b is not None else 0.0)

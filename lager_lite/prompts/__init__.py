@@ -6,7 +6,7 @@ tokenizer can refuse control tokens in the former.
 
 from __future__ import annotations
 
-from .chat import ChatTemplate, Slot, lay_out, resolve_chat
+from .chat import NO_TEMPLATE, ChatTemplate, Slot, lay_out, resolve_chat
 from .injection import signs
 from .render import render
 from .rubric import FEEDBACK_END, Rubric, rubric_hash, with_feedback, with_scale
@@ -16,6 +16,7 @@ from .scale import describe_scale
 __all__ = [
     "ChatTemplate",
     "FEEDBACK_END",
+    "NO_TEMPLATE",
     "Rubric",
     "Slot",
     "describe_scale",

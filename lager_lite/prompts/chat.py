@@ -32,6 +32,9 @@ _THINK_TAGS = (
     ("<|open|>think<|sep|>", "<|close|>think<|sep|>"),
 )
 _MAX_ANSWER_HEADER = 200
+NO_TEMPLATE = "none (the model has no chat template)"
+"""The origin of plain text that stands for a missing template."""
+
 _USE_OTHER = "give another with --chat-template-file, or --chat-template none for plain text"
 
 
@@ -106,7 +109,7 @@ def resolve_chat(
     if source is not None and source.strip() == "none":
         origin, source = "none (plain text)", None
     elif source is None:
-        origin = "none (the model has no chat template)"
+        origin = NO_TEMPLATE
     pairs = tuple(sorted((k, v) for k, v in (special or {}).items() if v is not None))
     try:
         merged = json.dumps({**THINKING_OFF, **(kwargs or {})}, sort_keys=True)

@@ -117,7 +117,7 @@ class ScoreBatch:
             item_of_row(Row(_present(dict(zip(names, row))), f"row {n} of a batch"), n, {})
             for n, row in enumerate(rows, 1)
         ]
-        found = [_flat(judgment_row(judgment)) for judgment in self.judge.score(items)]
+        found = [_flat(judgment_row(judgment)) for _, judgment in self.judge.judged(items, quiet=True)]
         columns: dict[str, Any] = {}
         for name, kind in SCORE_COLUMNS.items():
             values = [row[name] for row in found]

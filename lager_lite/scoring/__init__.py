@@ -23,7 +23,7 @@ from .aggregate import (
     uniform_score,
 )
 from .readout import label_mass, layer_logits, unit_states
-from .shipped import shipped_path, shipped_weights
+from .shipped import shipped_name, shipped_path, shipped_weights
 from .weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "save_weights",
     "score",
     "shared_by_neighbours",
+    "shipped_name",
     "shipped_path",
     "shipped_weights",
     "softmax",

@@ -147,7 +147,7 @@ def score_pool(judge: Judge, pool: Pool, progress: Callable[[Counts], None] | No
     scores, raw = (np.full((len(pool), len(names)), np.nan) for _ in range(2))
     length = np.zeros(len(pool), dtype=np.int64)
     errors: dict[int, str] = {}
-    tally = Tally(judge.rubrics)
+    tally = Tally(judge.rubrics, judge.doubts())
     for item, judgment in judge.judged(pool.items, progress=progress):
         number, column = int(item.id), place[judgment.rubric]
         tally.add(judgment)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
-from lager_lite.judging.quality import Quality
-from lager_lite.prompts import make_rubric
+from lager_lite import BackendOptions, Item, Judge, JudgeWarning
+from lager_lite.errors import LagerError
+from lager_lite.judging import TRIAL_RUBRIC, try_out
+from lager_lite.judging.quality import Quality, doubts
+from lager_lite.prompts import ChatTemplate, make_rubric, resolve_chat
 from lager_lite.records import Judgment
 
 GOOD, SHORT = make_rubric("good", "Good?", scale="1-5"), make_rubric("short", "Short?", scale="0-100")
@@ -57,3 +62,40 @@ def test_low_mass_and_empty_responses_are_counted():
         "in 2 of 4 judgments the labels hold less than 50% of the probability",
         "2 of 4 judgments are of a response without a visible character",
     ]
+
+
+def test_what_makes_every_score_doubtful_is_known_before_the_run():
+    template = ChatTemplate("{{ messages }}")
+    assert doubts(template, 10**9) == doubts(resolve_chat(None, text="none"), 7 * 10**9) == ()
+    assert doubts(resolve_chat(None), 7 * 10**9)[0].startswith("the model has no chat template")
+    (small,) = doubts(template, 134_515_008, "faith")
+    assert small.startswith(
+        "without fitted weights the scores of a model of 135 million parameters are near chance: give -w faith, fit"
+    )
+
+
+def test_a_judge_says_once_that_its_scores_mean_little(tiny_model):
+    with Judge(tiny_model, rubric=GOOD, options=BackendOptions(threads=1)) as judge:
+        with pytest.warns(JudgeWarning) as caught:
+            assert all(j.score for j in judge.score([Item("a", {"response": "A"}), Item("b", {"response": "B"})]))
+        texts = [str(warning.message) for warning in caught]
+        assert ["near chance" in text for text in texts] == [True, False]
+        assert texts[1].startswith("in 2 of 2 judgments the labels hold less than 50%")
+        with pytest.warns(JudgeWarning, match="labels hold") as caught:
+            list(judge.score([{"response": "A"}]))
+        assert len(caught) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            list(judge.judged([{"response": "A"}], quiet=True))
+
+
+@pytest.mark.model
+def test_the_default_model_fails_its_trial_and_is_said_to():
+    try:
+        judge = Judge(rubric=TRIAL_RUBRIC)
+    except LagerError as error:
+        pytest.skip(f"the default model is not installed: {error.hint}")
+    with judge:
+        found = try_out(judge)
+    assert found.questions == 5 and found.better <= 3 and "near chance" in found.warnings[0]
+    assert 1 < found.low < found.high < 5 and found.text.endswith("; the labels hold at least 72% of the probability")

@@ -11,13 +11,14 @@ import click
 from ... import __version__
 from ...backbones import ModelInfo, locate_model, open_model
 from ...errors import LagerError
-from ...llama import BackendOptions, about, gpu_layers, load
+from ...judging import TRIAL_RUBRIC, Judge, Trial, try_out
+from ...llama import BackendOptions, about, check_loads, gpu_layers, load
 from ...system import store_path
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option
 from ..settings import CONFIG_NAME, find_config, user_path
 from ..show.machine import show_lines
-from ..show.terminal import present
+from ..show.terminal import present, warn
 
 
 def _model_lines(info: ModelInfo) -> list[tuple[str, str]]:
@@ -52,19 +53,44 @@ def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str
     return [*rows, ("threads", str(options.thread_count())), ("store", str(store_path()))], backend, problems
 
 
+def _tried(model: str | None, options: BackendOptions, problems: list[LagerError], *, guard: bool) -> Trial | None:
+    """The model's trial; None where it cannot judge, with the reason added to `problems`."""
+    try:
+        path = locate_model(model).path
+        if guard:
+            check_loads(str(path), options)
+        with Judge(path, rubric=TRIAL_RUBRIC, options=options) as judge:
+            return try_out(judge)
+    except LagerError as error:
+        problems.append(error)
+        return None
+
+
 @cli_command("doctor", example="lager-lite doctor")
+@click.option(
+    "--trial/--no-trial", default=True, show_default=True, help="Load the model and let it judge ten answers."
+)
 @backend_options
 @json_option
-def command(json_file: str | None, **given: Any) -> None:
-    """Say what would be used on this machine, and why. The exit code is 1 where something is missing."""
-    rows, backend, problems = _examine(given["model"], backend_settings(given))
+def command(json_file: str | None, trial: bool, **given: Any) -> None:
+    """Say what would be used on this machine, and why, and how well the model judges ten short answers.
+
+    The exit code is 1 where something is missing.
+    """
+    options = backend_settings(given)
+    rows, backend, problems = _examine(given["model"], options)
+    tried = _tried(given["model"], options, problems, guard=given["guard"]) if trial and not problems else None
+    if tried:
+        rows.append(("trial", tried.text))
     found = {
         **dict(rows),
         "backend": backend and backend.to_dict(),
+        "warnings": list(tried.warnings) if tried else [],
         "problems": [problem.message for problem in problems],
     }
     present(json_file, lambda: found, lambda: show_lines([*rows, *(backend.lines() if backend else ())]))
     if json_file != "-":
+        warn(tried.warnings if tried else ())
         for problem in problems:
             click.echo(f"Error: {problem.message}\nTry: {problem.hint}", err=True)
     click.get_current_context().exit(1 if problems else 0)

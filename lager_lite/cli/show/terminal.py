@@ -73,7 +73,6 @@ def show_summary(result: Summary) -> None:
     )
     if result.mean is not None:
         click.echo(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}", err=True)
-    warn(result.warnings)
     for judgment in result.failures:
         where = f"{judgment.where}: " if judgment.where else ""
         click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
