@@ -16,7 +16,7 @@ import click
 
 from .. import __version__
 from ..errors import JudgeWarning, LagerError
-from ..system import Interrupted, watching
+from ..system import Interrupted, signals_deferred, watching
 from .grammar import CommandGroup
 from .settings import default_map
 
@@ -59,7 +59,8 @@ class LazyGroup(CommandGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found = importlib.import_module(f".commands.{COMMANDS[cmd_name][0]}", __name__).command
+        with signals_deferred():
+            found = importlib.import_module(f".commands.{COMMANDS[cmd_name][0]}", __name__).command
         assert isinstance(found, click.Command)
         return found
 

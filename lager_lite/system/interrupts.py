@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 GRACE = 1.0
@@ -80,11 +81,14 @@ class _Watch:
             self._raised = True
             raise Interrupted(self._first)
 
-    def _handle(self, number: int, _frame: object) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self._first = self._first or number
         self._deferred = True
         self._patient = self._patient or self.holds > 0
-        self.raise_pending()
+        # A compiled module that is being imported answers any exception with an ImportError. The next block raises then,
+        # or the thread ends the process.
+        if not _is_importing(frame):
+            self.raise_pending()
 
     def _look(self) -> None:
         while (byte := os.read(self._read, 1)) not in (b"", b"\0"):
@@ -201,6 +205,14 @@ def _restore(handlers: dict[int, Callable[..., Any]]) -> None:
         number = next(reversed(handlers))
         signal.signal(number, handlers[number])
         del handlers[number]
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _in_main_thread() -> bool:

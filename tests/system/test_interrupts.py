@@ -167,3 +167,28 @@ def test_nothing_is_raised_in_a_callback_of_compiled_code():
                 print(type(error).__name__)
     """)
     assert found == ["True", "Interrupted", "True", "KeyboardInterrupt"]
+
+
+def test_a_signal_while_a_module_is_imported_is_no_import_error(tmp_path):
+    """Compiled modules turn whatever is raised while they begin into an ImportError, as this one does."""
+    (tmp_path / "compiled.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    for _ in range(99): pass\n"
+        "except BaseException:\n    raise ImportError('initialization failed') from None\n"
+    )
+    said = ran(
+        f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        from lager_lite.system import Interrupted, signals_deferred, watching
+        try:
+            with watching():
+                import compiled
+                print("imported")
+                with signals_deferred():
+                    pass
+        except Interrupted as error:
+            print(error.exit_code)
+        """
+    )
+    assert said == ["imported", "130"]
