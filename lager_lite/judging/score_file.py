@@ -152,24 +152,40 @@ class Ordering:
     pairs: int
 
 
-def ordering(items: Sequence[Item], judgments: Sequence[Judgment], tuned: bool) -> Ordering:
+def ordering(
+    items: Sequence[Item],
+    judgments: Sequence[Judgment],
+    tuned: bool,
+    *,
+    baselines: Mapping[str, Sequence[float]] | None = None,
+) -> Ordering:
     """Compare how each method orders the responses of a group with their human scores.
 
     - `items`, `judgments`: in the same order; items have human scores of the criterion "".
     - `tuned`: whether the judgments' scores come from fitted weights and are a method too.
+    - `baselines`: by the name of a method that needs no judge, its score of every item; they come first.
     """
-    methods = ["direct", "e_score", "uniform"] + (["score"] if tuned else [])
-    right, pairs = dict.fromkeys(methods, 0.0), 0
-    rows = [(i.group, sum(i.human[""]) / len(i.human[""]), j) for i, j in zip(items, judgments) if j.error is None]
+    baselines = baselines or {}
+    methods = {"direct": "direct", "e_score": "e_score", "uniform": "uniform"} | ({"tuned": "score"} if tuned else {})
+    rows = [
+        (
+            item.group,
+            sum(item.human[""]) / len(item.human[""]),
+            {name: scores[place] for name, scores in baselines.items()}
+            | {name: getattr(judgment, key) for name, key in methods.items()},
+        )
+        for place, (item, judgment) in enumerate(zip(items, judgments))
+        if judgment.error is None
+    ]
+    right, pairs = dict.fromkeys((*baselines, *methods), 0.0), 0
     for (group, grade, one), (other_group, other_grade, other) in itertools.combinations(rows, 2):
         if group != other_group or grade == other_grade:
             continue
         pairs += 1
-        for method in methods:
-            gap = (getattr(one, method) - getattr(other, method)) * (1 if grade > other_grade else -1)
+        for method in right:
+            gap = (one[method] - other[method]) * (1 if grade > other_grade else -1)
             right[method] += 0.5 if gap == 0 else float(gap > 0)
-    named = {("tuned" if m == "score" else m): (v / pairs if pairs else 0.0) for m, v in right.items()}
-    return Ordering(named, pairs)
+    return Ordering({method: (count / pairs if pairs else 0.0) for method, count in right.items()}, pairs)
 
 
 class JudgmentRows:

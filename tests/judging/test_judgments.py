@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lager_lite.judging.judgments import judgment_of
-from lager_lite.judging.score_file import JudgmentRows
+from lager_lite.judging.score_file import JudgmentRows, Ordering, ordering
 from lager_lite.prompts import make_rubric
-from lager_lite.records import Item, LayerWeights, Reading
+from lager_lite.records import Item, Judgment, LayerWeights, Reading
 
 RUBRIC = make_rubric("two", "Good?", scale="1-2")
 ITEM = Item("a", {"response": "R"})
@@ -43,3 +43,16 @@ def test_a_judgment_says_what_is_odd_about_it():
     assert flags(Item("b", {"response": " \n"})) == ["empty response"]
     assert flags(ITEM, mass=0.49) == ["low mass"]
     assert flags(ITEM, raw=sure) == ["saturated"] and flags(ITEM, raw=sure / 2) == []
+
+
+def test_pairs_are_counted_for_the_judge_and_for_what_reads_no_model():
+    graded = (("a", 5.0, "x"), ("b", 2.0, "x"), ("c", 1.0, "x"), ("d", 4.0, "y"), ("e", 1.0, "y"), ("f", 1.0, "y"))
+    items = [Item(name, {}, {"": (grade,)}, group) for name, grade, group in graded]
+    scored = [
+        Judgment(item.id, "good", score, direct=3.0, e_score=score, uniform=-score)
+        for item, score in zip(items, (4.0, 2.0, 9.0, 3.0, 1.0, 1.0))
+    ]
+    scored[2] = replace(scored[2], error="too long")
+    found = ordering(items, scored, False, baselines={"length": [5, 4, 9, 9, 2, 8]})
+    # Pairs a-b, d-e and d-f: c has failed, and e and f have one grade. A tie is half right.
+    assert found == Ordering({"length": 1.0, "direct": 0.5, "e_score": 1.0, "uniform": 0.0}, 3)

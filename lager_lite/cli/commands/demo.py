@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ...data import load_demo
+from ...fitting import log_length
 from ...judging import judgment_row, ordering, score_items
 from ...scoring import shipped_weights
 from ..grammar import command as cli_command
@@ -24,6 +25,8 @@ def command(json_file: str | None, **given: Any) -> None:
     """Score 50 summaries of 10 texts, each text with five summaries of constructed quality.
 
     The summaries were written for this project. Their grades say what each was written to be; nobody judged them.
+    The demo shows how the program works, and not that the default model can judge: compare every method with
+    `length`, which prefers the longer summary and reads no model.
     """
     start = time.monotonic()
     dataset = load_demo()
@@ -36,7 +39,12 @@ def command(json_file: str | None, **given: Any) -> None:
         with show_progress(len(dataset.items)) as progress:
             judgments, result = score_items(judge, dataset.items, progress)
         on_cpu = judge.info.quantization if not judge.backbone.gpu_layers else None
-    found = ordering(dataset.items, judgments, weights is not None)
+    found = ordering(
+        dataset.items,
+        judgments,
+        weights is not None,
+        baselines={"length": [log_length(item) for item in dataset.items]},
+    )
     seconds = time.monotonic() - start
     present(
         json_file,

@@ -13,6 +13,7 @@ from .terminal import text_table
 # The legacy kinds for which llama.cpp has no repacked kernels on any CPU.
 _SLOW = ("Q4_1", "Q5_0", "Q5_1")
 _MEANING = {
+    "length": "no model: the longer summary",
     "direct": "the last layer's most likely score",
     "e_score": "the last layer's expected score",
     "uniform": "all layers, equal weights",
@@ -38,6 +39,7 @@ def show_demo(
     )
     rows = [(name, _MEANING[name], f"{share:.0%}") for name, share in found.right.items()]
     click.echo(text_table(("method", "what it reads", "right"), rows))
+    click.echo("\nThe texts are 10, so a few points more than `length` do not show that a method judges.")
     first = [(i, j) for i, j in zip(items, judgments) if i.group == items[0].group]
     click.echo("\nThe summaries of the first text, best first:\n")
     ranked = sorted(first, key=lambda pair: -pair[0].human[""][0])
