@@ -55,6 +55,13 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's, with a bare `--json` kept from taking the argument behind it as its file."""
+        try:
+            return self._parsed(ctx, args)
+        except BaseException:
+            ctx.close()  # Otherwise what an option opened, such as the refusal of sockets, would last as long as the error.
+            raise
+
+    def _parsed(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not any(isinstance(parameter, JsonOption) for parameter in self.params):
             return super().parse_args(ctx, args)
         end = args.index("--") if "--" in args else len(args)

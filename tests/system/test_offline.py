@@ -10,11 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import COMMANDS, main
-from lager_lite.system.offline import OfflineError, refusing
+from lager_lite.system.offline import OfflineError, is_refusing, refusing
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = '{"id": "a", "response": "R"}\n'
@@ -164,3 +165,12 @@ def test_every_command_that_loads_a_model_is_offline_by_default(name):
     command = main.get_command(None, name)
     (option,) = [p for p in command.params if "--offline" in p.opts]
     assert option.default is True and option.secondary_opts == ["--online"]
+
+
+@pytest.mark.parametrize("words", [["in.jsonl", "--nonsense"], ["--help"]])
+def test_sockets_are_refused_no_longer_than_a_command_line_that_cannot_be_parsed(words):
+    """The error, which is kept here, holds the context that refuses them."""
+    command = main.get_command(click.Context(main), "score")
+    with pytest.raises((click.UsageError, click.exceptions.Exit)) as kept:
+        command.make_context("score", ["--offline", *words])
+    assert kept and not is_refusing()
