@@ -16,6 +16,7 @@ from .reading import open_rows
 from .rowfile import RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
 from .source import Source, open_items
+from .understood import Understood
 from .values import is_missing
 from .writing import write_rows
 
@@ -32,6 +33,7 @@ __all__ = [
     "RowSource",
     "Source",
     "TableFile",
+    "Understood",
     "convert",
     "copy_rows",
     "is_missing",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ..errors import DataError
-from .fields import without_missing
+from .fields import ALIASES, without_missing
 from .layouts import LAYOUTS, BenchmarkLayout, has_no_response
 from .rows import Row, RowSource
 
@@ -22,6 +22,51 @@ def lowered(row: Row) -> Row:
     plain = without_missing(row)
     values = {key if key.lower() in row.values else key.lower(): value for key, value in plain.values.items()}
     return replace(plain, values=values)
+
+
+def without(row: Row, keys: Collection[str]) -> Row:
+    """The row without some keys."""
+    if row.values.keys().isdisjoint(keys):
+        return row
+    return replace(row, values={key: value for key, value in row.values.items() if key not in keys})
+
+
+class Remaining(RowSource):
+    """Rows without some keys."""
+
+    def __init__(self, rows: RowSource, keys: Collection[str]) -> None:
+        self._rows, self._keys = rows, keys
+        self.name, self.whole = rows.name, rows.whole
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, number: int) -> Row:
+        return without(self._rows[number], self._keys)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (without(row, self._keys) for row in self._rows)
+
+
+def ignored_keys(rows: RowSource, names: Sequence[str], mapped: Collection[str]) -> tuple[str, ...]:
+    """The keys of the rows that names mean, in any capitals: a key, else a field by all its usual keys.
+
+    mapped: the keys of --map. Raises DataError for a key of these, and for a name that means no key of any row.
+    """
+    if not names:
+        return ()
+    present = {key: None for row in rows for key in row.values}
+    found: dict[str, None] = {}
+    for name in names:
+        keys = [key for key in present if key.lower() == name.lower()]
+        keys = keys or [key for key in present if key.lower() in ALIASES.get(name.lower(), ()) and key not in mapped]
+        if not keys:
+            shown = ", ".join(sorted(present)[:20])
+            raise DataError(f"{rows.name}: no row has the key {name} to ignore", f"the keys are: {shown}")
+        if twice := [key for key in keys if key in mapped]:
+            raise DataError(f"the key {twice[0]} is both mapped and ignored", "leave out one of them")
+        found.update(dict.fromkeys(keys))
+    return tuple(found)
 
 
 def layout_of(values: Mapping[str, Any]) -> BenchmarkLayout | None:

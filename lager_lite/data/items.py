@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError
 from ..records import Item
-from .detection import ROWS, detect, layout_of, lowered
+from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, without
 from .fields import ALIASES, item_row, items_of_row, without_missing
 from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers
 from .reading import open_rows
 from .rows import HeldRows, Row, RowSource, rows_of
+from .understood import Observer, Understood
 from .writing import write_rows
 
 _MAX_PROBLEMS = 5
@@ -32,6 +34,7 @@ class ItemReader:
     mixed: whether rows of Alpaca, messages and ours stand in one file, so that each row is looked at.
     several: field of scores -> the keys of its annotators, where there are several.
     labels: what each label of the scale of the human scores is worth.
+    ignore: the keys that are read as if no row had them.
 
     Iterating gives the items in order, as often as wanted.
     """
@@ -44,6 +47,7 @@ class ItemReader:
     mixed: bool = False
     several: Mapping[str, Sequence[str]] = field(default_factory=dict)
     labels: Mapping[str, float] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,7 +56,7 @@ class ItemReader:
 
     def items_of(self, row: Row, number: int) -> Iterator[Item]:
         """The items of one row; its number, from 1, is the id where it has none. Raises DataError."""
-        row = with_numbers(row, self.mapping, self.several, self.labels)
+        row = with_numbers(without(row, self.ignore), self.mapping, self.several, self.labels)
         layout = layout_of(lowered(row).values) if self.mixed else self.layout
         if layout is None:
             yield from items_of_row(row, number, self.mapping)
@@ -72,10 +76,10 @@ class ItemReader:
             return []
         return [name for name in self.require if name not in item.fields]
 
-    def checked(self) -> Iterator[Item]:
+    def checked(self, see: Callable[[Row, Item, Sequence[str]], None] | None = None) -> Iterator[Item]:
         """The items, once; what is wrong with the file is raised at the end, as DataError.
 
-        Wrong are a mapping to a key that no row has, rows that cannot be used, no items, no item that has the
+        see: called with every row, its items, and the required fields that each of them lacks. Wrong are a mapping to a key that no row has, rows that cannot be used, no items, no item that has the
         required fields, and two items with one id. Of the items that went by only a hash is kept.
         """
         problems: list[DataError] = []
@@ -91,8 +95,11 @@ class ItemReader:
                         twice = item
                     ids.add(hash(item.id))
                     count += 1
-                    if len(lacking) == count - 1 and (missing := self.missing(item)):
+                    missing = self.missing(item)
+                    if len(lacking) == count - 1 and missing:
                         lacking.append(_lacks(row, missing))
+                    if see:
+                        see(row, item, missing)
                     yield item
             except DataError as error:
                 problems.append(error)
@@ -106,25 +113,18 @@ class ItemReader:
         if twice is not None:
             self._check_twice(twice)
 
-    def message(self, items: Iterable[Item]) -> str:
-        """What was found, in one line."""
-        lacking = dict.fromkeys(self.require, 0)
+    def observer(self) -> Observer:
+        """What counts the rows and items of this file while `checked` goes over them."""
+        return Observer(self.rows.name, mapped=self.mapping, several=self.several, ignore=self.ignore)
 
-        def counted() -> Iterator[Item]:
-            for item in items:
-                for name in self.missing(item):
-                    lacking[name] += 1
-                yield item
-
-        text = describe_items(self.rows.name, counted())
-        text += "".join(f", {count} without {name}" for name, count in lacking.items() if count)
+    def understood(self, observer: Observer) -> Understood:
+        """What was understood of the rows that `observer` saw."""
+        about = "rows of several layouts, each read as what it is" if self.mixed else None
         if self.layout is not None:
             gpt = self.layout.name == "prometheus" and "human_score" not in lowered(self.rows[0]).values
             note = "the scores are GPT-4's, not people's" if gpt else self.layout.note
-            text += f"; layout detected: {self.layout.about}" + (f" ({note})" if note else "")
-        elif self.mixed:
-            text += "; rows of several layouts, each read as what it is"
-        return text
+            about = self.layout.about + (f" ({note})" if note else "")
+        return observer.understood(about)
 
     def _unmapped(self, absent: set[str]) -> DataError:
         present = sorted({key for row in self.rows for key in row.values})
@@ -150,6 +150,7 @@ def open_reader(
     *,
     encoding: str | None = None,
     labels: Mapping[str, float] | None = None,
+    ignore: Sequence[str] = (),
 ) -> ItemReader:
     """How the items of a file are read, or of stdin ("-"): JSONL, JSON, CSV, TSV or Parquet.
 
@@ -157,24 +158,28 @@ def open_reader(
     keys, one for each annotator. A mapping
     means rows of ours. layout: None detects, "rows" or a name of LAYOUTS decides. require: fields that
     items need. encoding: of the text, None for UTF-8. labels: what the labels of
-    the scale are worth, where human scores may be labels. Raises DataError where the file or the layout cannot be used.
+    the scale are worth, where human scores may be labels. ignore: keys, or fields with all their usual keys, that are
+    read as if no row had them. Raises DataError where the file or the layout cannot be used.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
     rows = open_rows(path, encoding=encoding)
     unfolded = _unfold(rows)
+    single, several = divided(mapping or {})
+    left_out = ignored_keys(unfolded, ignore, (*single.values(), *(key for keys in several.values() for key in keys)))
+    how: dict[str, Any] = {"require": require, "labels": labels or {}, "ignore": left_out}
     if mapping or layout == ROWS:
-        single, several = divided(mapping or {})
-        return ItemReader(unfolded, None, single, require, several=several, labels=labels or {})
-    found, mixed = (_named(layout, rows, unfolded), False) if layout else detect(rows, unfolded)
+        return ItemReader(unfolded, None, single, several=several, **how)
+    remaining = Remaining(unfolded, left_out)
+    found, mixed = (_named(layout, rows, remaining), False) if layout else detect(rows, remaining)
     if found is None:
-        return ItemReader(unfolded, require=require, mixed=mixed, labels=labels or {})
+        return ItemReader(unfolded, mixed=mixed, **how)
     scale = judge_bench_scale(rows) if found.name == "judge-bench" else found.scale
     try:
         inside = found.inside(rows) if found.inside else unfolded
     except (KeyError, TypeError, AttributeError) as error:
         raise _broken(rows.name, found, error) from error
-    return ItemReader(inside, found, require=require, scale=scale, labels=labels or {})
+    return ItemReader(inside, found, scale=scale, **how)
 
 
 @dataclass(frozen=True)
@@ -185,12 +190,14 @@ class Dataset:
     layout: "rows" or the name of a public layout.
     message: what was found, in one line.
     scale: the scale of the human scores where the layout fixes one ("1-5"), else None.
+    understood: which keys became which fields, None for items that no file was read for.
     """
 
     items: tuple[Item, ...]
     layout: str
     message: str
     scale: str | None = None
+    understood: Understood | None = None
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -207,17 +214,20 @@ def read_items(
     keep_rendered: bool = True,
     encoding: str | None = None,
     labels: Mapping[str, float] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Dataset:
     """Read all items of a file into memory; arguments as `open_reader`.
 
     keep_rendered=False drops whole prompts where their parts were read too. Raises DataError with the
     place of what cannot be used, and for two items with one id.
     """
-    reader = open_reader(path, mapping, layout, require, encoding=encoding, labels=labels)
-    items = list(reader.checked())
+    reader = open_reader(path, mapping, layout, require, encoding=encoding, labels=labels, ignore=ignore)
+    observer = reader.observer()
+    items = list(reader.checked(observer.see))
+    understood = reader.understood(observer)
     if not keep_rendered:
         items = [replace(item, rendered=None) if "response" in item.fields else item for item in items]
-    return Dataset(tuple(items), reader.name, reader.message(items), reader.scale)
+    return Dataset(tuple(items), reader.name, understood.message, reader.scale, understood)
 
 
 def convert(dataset: Dataset, out: str | Path) -> int:
@@ -237,25 +247,6 @@ def load_demo() -> Dataset:
     groups = len({item.group for item in items})
     message = f"demo set: {len(items)} summaries of {groups} texts, labelled by construction"
     return Dataset(items, ROWS, message, "1-5")
-
-
-def describe_items(name: str, items: Iterable[Item]) -> str:
-    """How many items, groups and human scores there are, in one line; nothing of an item is kept."""
-    count, single = 0, 0
-    groups: set[int] = set()
-    names: dict[str, None] = {}
-    for item in items:
-        count += 1
-        groups.add(hash(item.group or item.id))
-        names.update(dict.fromkeys(item.human))
-        single += sum(len(scores) for scores in item.human.values())
-    parts = [f"{name}: {count} items"]
-    if len(groups) < count:
-        parts.append(f"{len(groups)} groups")
-    if names:
-        listed = ", ".join(n for n in names if n)
-        parts.append(f"{single} scores" + (f" ({listed})" if listed else ""))
-    return ", ".join(parts)
 
 
 def raise_problems(problems: Sequence[DataError]) -> None:

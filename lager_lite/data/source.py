@@ -6,7 +6,7 @@ the items are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from ..records import Item
 from .items import ItemReader, open_reader
 from .marks import Maps
+from .understood import Understood
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,18 @@ class Source:
     items: may be iterated again and again.
     count: how many there are.
     total: how many the file holds.
-    message: what was found in the file, in one line.
+    understood: what was understood of the file.
     """
 
     items: Iterable[Item]
     count: int
     total: int
-    message: str
+    understood: Understood
+
+    @property
+    def message(self) -> str:
+        """What was found in the file, in one line."""
+        return self.understood.message
 
 
 @dataclass(frozen=True)
@@ -53,21 +59,17 @@ def open_items(
     keep: Callable[[Item], bool] | None = None,
     encoding: str | None = None,
     labels: Mapping[str, float] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Source:
-    """The items of a file, one by one; path, mapping, layout, encoding and labels as `open_reader`.
+    """The items of a file, one by one; path, mapping, layout, encoding, labels and ignore as `open_reader`.
 
     limit: only the first items of the file. keep: only those of them that it accepts. Raises DataError for
     anything wrong in the whole file, as `read_items`; iterating raises it where the file has changed since.
     """
-    reader = open_reader(path, mapping, layout, encoding=encoding, labels=labels)
+    reader = open_reader(path, mapping, layout, encoding=encoding, labels=labels, ignore=ignore)
+    observer = reader.observer()
     total = kept = 0
-
-    def counted() -> Iterator[Item]:
-        nonlocal total, kept
-        for item in reader.checked():
-            kept += (limit is None or total < limit) and (keep is None or keep(item))
-            total += 1
-            yield item
-
-    message = reader.message(counted())
-    return Source(_Chosen(reader, limit, keep), kept, total, message)
+    for item in reader.checked(observer.see):
+        kept += (limit is None or total < limit) and (keep is None or keep(item))
+        total += 1
+    return Source(_Chosen(reader, limit, keep), kept, total, reader.understood(observer))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data import LAYOUTS, ROWS, ItemReader, Maps, Row, RowFile, TableFile, open_reader, raise_problems
+from ..data import LAYOUTS, ROWS, ItemReader, Maps, Row, RowFile, TableFile, Understood, open_reader, raise_problems
 from ..errors import DataError
 from ..judging import Judge, Summary, Tally
 from ..records import Counts, Item
@@ -32,11 +32,13 @@ class Pool:
     reader: what makes items of them.
     original: int (n,), the number of the first row with the same instruction and response; the row's own number
         where there is none, or where nobody looked.
+    understood: what was understood of the rows.
     """
 
     file: RowFile
     reader: ItemReader
     original: npt.NDArray[np.int64]
+    understood: Understood
 
     def __len__(self) -> int:
         return len(self.original)
@@ -96,16 +98,17 @@ def open_pool(
     dedupe: bool = False,
     encoding: str | None = None,
     labels: Mapping[str, float] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Pool:
     """Check every row of a file (Alpaca, messages or ShareGPT, prompt and response; JSON or JSON Lines).
 
-    mapping, layout, encoding, labels: as `open_reader`. limit: only the first rows. dedupe: rows whose instruction and response
+    mapping, layout, encoding, labels, ignore: as `open_reader`. limit: only the first rows. dedupe: rows whose instruction and response
     equal an earlier row's, up to case and spacing, are not judged. Raises DataError with the places of rows that
     cannot be used.
     """
     if layout not in (None, ROWS, *READABLE):
         raise DataError(f"select does not read the layout {layout!r}", f"one of: {ROWS}, {', '.join(READABLE)}")
-    reader = _reader(path, mapping, layout, encoding=encoding, labels=labels)
+    reader = _reader(path, mapping, layout, encoding=encoding, labels=labels, ignore=ignore)
     file = reader.rows
     if isinstance(file, TableFile) or not isinstance(file, RowFile):
         raise DataError(
@@ -115,6 +118,7 @@ def open_pool(
     if not len(file):
         raise DataError(f"{file.name}: no rows in it", "it should hold one row per line, or a list of them")
     seen: dict[bytes, int] = {}
+    observer = reader.observer()
     original = array("q")
     problems: list[DataError] = []
     usable = 0
@@ -124,13 +128,15 @@ def open_pool(
         except DataError as error:
             problems.append(error)
             continue
-        judged = not reader.missing(item)
+        missing = reader.missing(item)
+        observer.see(row, item, missing)
+        judged = not missing
         usable += judged
         original.append(seen.setdefault(_digest(item), number) if dedupe and judged else number)
     raise_problems(problems)
     if not usable:
         raise DataError(f"{file.name}: no row has a response", "name the key with --map response=KEY")
-    return Pool(file, reader, np.array(original, dtype=np.int64))
+    return Pool(file, reader, np.array(original, dtype=np.int64), reader.understood(observer))
 
 
 def score_pool(judge: Judge, pool: Pool, progress: Callable[[Counts], None] | None = None) -> Scores:

@@ -31,7 +31,9 @@ def test_aliases_ids_and_scores_of_a_jsonl_file(tmp_path):
     assert (third.id, third.fields["response"], dict(third.human)) == ("3", "", {"fluency": (2.0,), "depth": (1.0,)})
     assert first.group == second.group != third.group
     assert data.layout == "rows" and data.criteria == ("", "fluency", "depth")
-    assert data.message == f"{path}: 3 items, 2 groups, 5 scores (fluency, depth)"
+    assert (
+        data.message == f"{path}: 3 items, 2 groups by instruction, 5 scores (fluency, depth), 1 with a blank response"
+    )
 
 
 @pytest.mark.parametrize("suffix", ["json", "jsonl", "csv", "tsv", "parquet"])
@@ -112,7 +114,7 @@ def test_rows_without_response_are_items_where_others_have_one(tmp_path):
     path = write(tmp_path / "in.jsonl", {"response": "R"}, {"prompt": "Q", "text": "t"}, {"response": None})
     data = read_items(path)
     assert [i.fields.get("response") for i in data.items] == ["R", None, None]
-    assert data.message == f"{path}: 3 items, 2 without response"
+    assert data.message == f"{path}: 3 items, 3 groups by instruction (2 items alone), 2 without response"
 
 
 def test_a_file_without_any_response_names_rows_keys_and_the_option(tmp_path):

@@ -42,7 +42,7 @@ def test_streamed_items_are_those_of_the_file_read_whole(tmp_path, data):
 
 def test_count_groups_and_scores_are_told_without_holding_items(tmp_path):
     path = write(tmp_path / "in.jsonl", *ROWS)
-    assert open_items(path).message == read_items(path).message == f"{path}: 6 items, 3 groups, 6 scores"
+    assert open_items(path).message == read_items(path).message == f"{path}: 6 items, 3 groups by source, 6 scores"
 
 
 def test_limit_comes_first_and_keep_chooses_among_the_rest(tmp_path):

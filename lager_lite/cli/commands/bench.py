@@ -69,7 +69,7 @@ def _cost(given: Given, model: Path, shown: bool) -> dict[str, object]:
 
 def _work(given: Given, model: Path, items: str, shown: bool) -> dict[str, object]:
     """What judging the items costs. Each part is shown at once: the next one may take as long again, or fail."""
-    chosen = read_given(items, given, limit=given["limit"], quiet=True)
+    chosen = read_given(items, given, limit=given["limit"])
     with open_judge(given) as judge:
         found = measure_workload(judge, chosen, max_state=given["max_state"], alone=ALONE)
         if shown:

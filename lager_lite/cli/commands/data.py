@@ -10,6 +10,7 @@ from ...data import convert, read_items
 from ..grammar import group
 from ..options import items_options, mapped_keys
 from ..outputs import ROW_FILES, OutputFile
+from ..show.understood import show_understood
 
 _EXAMPLE = "lager-lite data convert judge_bench.json -o items.jsonl"
 
@@ -32,6 +33,8 @@ def command() -> None:
 @items_options
 def convert_(source: str, output: str, **given: Any) -> None:
     """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group."""
-    dataset = read_items(source, mapping=mapped_keys(given), layout=given["layout"], encoding=given["encoding"])
-    click.echo(dataset.message, err=True)
+    how = {name: given[name] for name in ("layout", "encoding", "ignore")}
+    dataset = read_items(source, mapping=mapped_keys(given), **how)
+    if dataset.understood:
+        show_understood(dataset.understood)
     click.echo(f"{convert(dataset, output)} rows written", err=True)

@@ -22,7 +22,7 @@ def command(items: str, **given: Any) -> None:
     Untrusted parts (everything that comes from the item) stand between ⟦ and ⟧. They are tokenized without control
     tokens, so that a response cannot end its turn and write its own score.
     """
-    chosen = read_given(items, given, limit=given["limit"], quiet=True)
+    chosen = read_given(items, given, limit=given["limit"])
     with open_judge(given) as judge:
         for item in chosen:
             for rubric in judge.rubrics:

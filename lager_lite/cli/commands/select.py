@@ -30,6 +30,7 @@ from ..options import (
 )
 from ..outputs import ROW_FILES, OutputFile
 from ..show.terminal import present, show_progress, show_summary, warn
+from ..show.understood import show_understood, shown_fields
 from ..show.uses import selection_rule, show_selection
 
 
@@ -111,9 +112,9 @@ def command(data: str, **given: Any) -> None:
     """
     given["rubrics"] = given["rubrics"] or tuple(CRITERIA)
     shares = _checked(given)
-    how = {name: given[name] for name in ("limit", "dedupe", "encoding")}
+    how = {name: given[name] for name in ("limit", "dedupe", "encoding", "ignore")}
     pool = open_pool(data, mapped_keys(given), given["layout"], labels=scale_labels(given), **how)
-    click.echo(f"{data}: {len(pool)} rows, layout {pool.layout}", err=True)
+    show_understood(pool.understood, shown_fields(chosen_rubrics(given)))
     if given["shard"]:
         return fill_shard(given, tuple(pool.items), [open_weighted(given)])
     with open_weighted(given) as judge, show_progress(pool.judged * len(judge.rubrics)) as progress:

@@ -20,6 +20,7 @@ from ...scaleout import Cluster, fill_store, spread
 from ...scoring import WeightsFile, check_weights
 from ...system import store_path
 from ..show.terminal import show_evaluated, show_progress
+from ..show.understood import show_understood, shown_fields
 from .parsed import (
     Given,
     backend_settings,
@@ -33,11 +34,11 @@ from .parsed import (
 
 
 def read_given(
-    path: str, given: Given, *, limit: int | None = None, require: Sequence[str] = ("response",), quiet: bool = False
+    path: str, given: Given, *, limit: int | None = None, require: Sequence[str] = ("response",)
 ) -> tuple[Item, ...]:
-    """The first `limit` items of a file, as --map, --layout and --group say.
+    """The first `limit` items of a file, as --map, --layout, --ignore and --group say.
 
-    What was found in the file is shown on stderr, unless quiet. require: fields that every row must have.
+    What was understood of the file is shown on stderr. require: fields that every row must have.
     """
     dataset = read_items(
         path,
@@ -46,11 +47,17 @@ def read_given(
         require=require,
         encoding=given.get("encoding"),
         labels=scale_labels(given),
+        ignore=given.get("ignore", ()),
     )
-    if not quiet:
-        click.echo(dataset.message, err=True)
     items = dataset.items[:limit]
-    return regroup(items, given["group"]) if given.get("group") else items
+    if given.get("group"):
+        items = regroup(items, given["group"])
+    if dataset.understood:
+        understood = dataset.understood
+        if given.get("group"):
+            understood = understood.regrouped(given["group"], items)
+        show_understood(understood, _shown(given), limit=limit)
+    return items
 
 
 def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
@@ -65,10 +72,10 @@ def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
     return tuple(labelled) or items
 
 
-def open_given(path: str, given: Given, *, quiet: bool = False) -> Source:
-    """The items of a file one by one, as --map, --layout, -n and --shard say.
+def open_given(path: str, given: Given) -> Source:
+    """The items of a file one by one, as --map, --layout, --ignore, -n and --shard say.
 
-    What was found in the file is shown on stderr, unless quiet.
+    What was understood of the file is shown on stderr.
     """
     shard = given.get("shard")
     keep = shard.holds if shard else None
@@ -80,12 +87,17 @@ def open_given(path: str, given: Given, *, quiet: bool = False) -> Source:
         keep=keep,
         encoding=given.get("encoding"),
         labels=scale_labels(given),
+        ignore=given.get("ignore", ()),
     )
-    if not quiet:
-        click.echo(source.message, err=True)
+    show_understood(source.understood, _shown(given), limit=given.get("limit"))
     if shard:
         click.echo(f"shard {shard}: {source.count} items", err=True)
     return source
+
+
+def _shown(given: Given) -> frozenset[str] | None:
+    """The fields that the chosen rubrics show; None for a command without rubrics."""
+    return shown_fields(chosen_rubrics(given)) if "rubrics" in given else None
 
 
 def open_store(given: Given) -> Store | None:

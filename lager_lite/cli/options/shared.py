@@ -62,7 +62,14 @@ layout_option = _option(
 encoding_option = _option(
     "Items", "--encoding", metavar="NAME", help="Encoding of the file's text, for instance latin-1.  [default: utf-8]"
 )
-items_options = _all(map_option, layout_option, encoding_option)
+ignore_option = _option(
+    "Items",
+    "--ignore",
+    multiple=True,
+    metavar="KEY",
+    help="Read the rows as if they had no such key; the name of a field stands for all its usual keys. May be repeated.",
+)
+items_options = _all(map_option, ignore_option, layout_option, encoding_option)
 group_option = _option(
     "Items", "--group", metavar="FIELD", help="Keep items with the same text in FIELD on one side of every split."
 )
