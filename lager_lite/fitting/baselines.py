@@ -16,7 +16,7 @@ from scipy.linalg import cho_factor, cho_solve
 from ..records import Item
 from ..scoring import score as read_score
 from .fit import GRID, FitResult, choose_strength, fit, rank_agreement
-from .folds import Columns, group_folds, out_of_fold
+from .folds import Columns, group_folds, out_of_fold, within_fold_ranks
 from .surface import judged_text, surface_of, words_of
 
 FEATURES = "features"
@@ -123,9 +123,9 @@ class WordsMethod:
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> WordsScorer:
         path = _WordsPath()
-        fold = group_folds(groups, self.folds, self.seed)
+        fold = group_folds(groups, self.folds, self.seed, human)
         unseen, _ = out_of_fold(path, x, human, groups, fold)
-        best = choose_strength([(s, rank_agreement(p, human)) for s, p in zip(GRID, unseen)])
+        best = choose_strength([(s, rank_agreement(within_fold_ranks(p, fold), human)) for s, p in zip(GRID, unseen)])
         end = path.fit(x, human, groups)
         return WordsScorer(end.places, end.mean, end.weights[best], end.level, unseen[best])
 

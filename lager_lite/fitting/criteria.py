@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import FitError
 from .fit import GRID, FitResult, SolvedPath, checked_strengths, choose_strength, fit, pack, rank_agreement
-from .folds import Columns, group_folds, out_of_fold, select_rows
+from .folds import Columns, group_folds, out_of_fold, select_rows, within_fold_ranks
 from .objective import Loss
 from .solving import Solution, solve_path
 
@@ -133,9 +133,9 @@ def fit_by_criterion(
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     strengths = checked_strengths(grid)
     path = _SharedPath(kind, lens, values, pooled.strength, strengths, loss)
-    fold = group_folds(groups, folds, seed)
+    fold = group_folds(groups, folds, seed, human)
     raw, _ = out_of_fold(path, {lens: x, CRITERION: names}, human, groups, fold)
-    trials = tuple((s, _mean_agreement(p, human, names)) for s, p in zip(strengths, raw))
+    trials = tuple((s, _mean_agreement(within_fold_ranks(p, fold), human, names)) for s, p in zip(strengths, raw))
     best = choose_strength(trials)
     top = Solution(pooled.weights.weights, pooled.weights.bias, pooled.loss, True, 0)
     found = {}

@@ -222,7 +222,7 @@ def cross_validate(
         check_choices("uniform", lens, loss, None)
         check_labelled(x, human, values)
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
-    fold = group_folds(groups, folds, seed)
+    fold = group_folds(groups, folds, seed, human)
     inner = folds_inside(groups, fold, inner_folds)
     last = np.asarray(next(iter(layer_logits.values())))[:, -1]
     methods = {}

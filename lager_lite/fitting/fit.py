@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from ..errors import FitError
 from ..records import LENSES, WEIGHT_KINDS, LayerWeights
 from .calibration import fit_calibration
-from .folds import Columns, group_folds, out_of_fold
+from .folds import Columns, group_folds, out_of_fold, within_fold_ranks
 from .objective import Loss, check_labelled, check_loss
 from .solving import Solution, predict, solve_path, uniform_solution
 
@@ -131,10 +131,10 @@ def fit(
     pairs = None
     if strength is None or calibrate:
         rows = selection_rows(groups, SELECTION_ITEMS, seed)
-        fold = group_folds(groups[rows], folds, seed)
+        fold = group_folds(groups[rows], folds, seed, human[rows])
         path = _Path(kind, lens, values, strengths, loss)
         found, _ = out_of_fold(path, {lens: x[rows]}, human[rows], groups[rows], fold)
-        tried = tuple((s, rank_agreement(p, human[rows])) for s, p in zip(strengths, found))
+        tried = tuple((s, rank_agreement(within_fold_ranks(p, fold), human[rows])) for s, p in zip(strengths, found))
         best = choose_strength(tried)
         trials, strengths = (tried if strength is None else ()), (strengths[best],)
         raw = np.full(human.size, np.nan)

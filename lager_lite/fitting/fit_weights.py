@@ -190,7 +190,7 @@ def _unseen(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
     logits, states = data.lens(lens), state + 1
     if plan.kind == "uniform":
         method = KindMethod("uniform", data.values, max_states=states)
-        fold = group_folds(data.group, plan.folds, plan.seed)
+        fold = group_folds(data.group, plan.folds, plan.seed, data.human)
         scores, _ = out_of_fold(method, {lens: logits}, data.human, data.group, fold)
         raw: np.ndarray = scores[0]
         return raw

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from scipy.stats import rankdata
 
 from ..errors import FitError
 
@@ -44,16 +45,21 @@ def out_of_fold(
 ) -> tuple[np.ndarray, tuple[F, ...]]:
     """Score every item by a fit that has not seen its fold.
 
-    x, human and groups hold one row for each of n items; fold int (n,) is their fold, from `group_folds`.
-    Returns the scores, float64 (..., n) as `Predictor.predict` gives them, and the fits, one per fold in
-    ascending order. Raises what the method raises.
+    x, human and groups hold one row for each of n items; fold int (n,) is their fold, from `group_folds`, or int
+    (2, n) their fold in two ways, of which no fit has seen either. Returns the scores, float64 (..., n) as
+    `Predictor.predict` gives them, and the fits, one per fold (or pair of folds that has items) in ascending order.
+    Raises what the method raises, and FitError where a pair of folds leaves nothing to fit.
     """
     parts, fits = [], []
-    for number in np.unique(fold):
-        train = fold != number
+    ways = np.atleast_2d(fold)
+    for cell in np.unique(ways, axis=1).T:
+        away = ways != cell[:, None]
+        test, train = ~away.any(axis=0), away.all(axis=0)
+        if not train.any():
+            raise FitError("nothing is left to fit when both ways of holding out are used", "hold out one of them")
         fits.append(method.fit(select_rows(x, train), human[train], groups[train]))
-        parts.append((~train, fits[-1].predict(select_rows(x, ~train))))
-    scores = np.empty((*parts[0][1].shape[:-1], len(fold)))
+        parts.append((test, fits[-1].predict(select_rows(x, test))))
+    scores = np.empty((*parts[0][1].shape[:-1], len(groups)))
     for test, found in parts:
         scores[..., test] = found
     return scores, tuple(fits)
@@ -64,13 +70,19 @@ def select_rows(x: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.asarray(column)[rows] for name, column in x.items()}
 
 
-def group_folds(groups: np.ndarray | Sequence[Any], folds: int, seed: int) -> np.ndarray:
+def group_folds(
+    groups: np.ndarray | Sequence[Any], folds: int, seed: int, human: np.ndarray | None = None
+) -> np.ndarray:
     """The fold of each item, int64 (n,) from 0: no group is split, and folds are of nearly equal size.
 
-    groups (n,): names or numbers. seed: of the order in which groups of equal size are dealt.
+    groups (n,): names or numbers. seed: of the order in which groups that are alike are dealt.
+    human (n,): scores, which every fold then holds in nearly the same mixture (stratified by the groups' means):
+        where folds differ in them, what is fitted without the low ones is high for them, and the other way round.
+        None: they are dealt without regard to scores.
     Raises FitError for fewer groups than folds and for fewer than two folds.
     """
     _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    code = code.reshape(-1)
     if folds < 2:
         raise FitError(f"cross-validation needs at least 2 folds, got {folds}")
     if size.size < folds:
@@ -80,15 +92,53 @@ def group_folds(groups: np.ndarray | Sequence[Any], folds: int, seed: int) -> np
             if size.size > 1
             else "label items of more groups, or give the strength and no calibration",
         )
-    order = np.random.default_rng(seed).permutation(size.size)
-    order = order[np.argsort(-size[order], kind="stable")]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(size.size)
+    if human is None:
+        home = _dealt(order[np.argsort(-size[order], kind="stable")], size, folds)
+    else:
+        means = np.bincount(code, np.asarray(human, dtype=np.float64)) / size
+        home = _dealt_in_rounds(order[np.argsort(means[order], kind="stable")], size, folds, rng)
+    found: np.ndarray = home[code]
+    return found
+
+
+def _dealt(order: np.ndarray, size: np.ndarray, folds: int) -> np.ndarray:
+    """The fold of each group, int64 (G,): groups in this order, each to the fold that is smallest so far."""
     heap, home = [(0, part) for part in range(folds)], np.empty(size.size, dtype=np.int64)
     for group in order:
         filled, part = heap[0]
         home[group] = part
         heapq.heapreplace(heap, (filled + int(size[group]), part))
-    found: np.ndarray = home[code.reshape(-1)]
-    return found
+    return home
+
+
+def _dealt_in_rounds(order: np.ndarray, size: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """The fold of each group, int64 (G,): in rounds, one group of neighbours in this order to every fold.
+
+    In a round the largest group goes to the fold that is smallest so far; equals are dealt at random.
+    """
+    filled, home = np.zeros(folds), np.empty(size.size, dtype=np.int64)
+    for start in range(0, order.size, folds):
+        round_ = order[start : start + folds]
+        round_ = round_[np.argsort(-size[round_], kind="stable")]
+        parts = np.lexsort((rng.random(folds), filled))[: round_.size]
+        home[round_] = parts
+        filled[parts] += size[round_]
+    return home
+
+
+def within_fold_ranks(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Mid-ranks inside each fold, from 0 to 1, float64 (n,): what can be pooled over folds.
+
+    The scores (n,) of two folds are those of two fits, whose levels differ for reasons that are not the items': a
+    fit of low labels scores high ones low. Scores that differ by less than 1e-9 are equal.
+    """
+    ranks = np.empty(len(scores))
+    for number in np.unique(fold):
+        mine = fold == number
+        ranks[mine] = (rankdata(np.round(scores[mine], 9)) - 0.5) / mine.sum()
+    return ranks
 
 
 def folds_inside(groups: np.ndarray, fold: np.ndarray, most: int = 5) -> int:

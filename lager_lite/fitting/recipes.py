@@ -106,7 +106,7 @@ def fit_recipe(
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     raw = None
     if calibrate:
-        fold = group_folds(groups, folds, seed)
+        fold = group_folds(groups, folds, seed, human)
         raw = out_of_fold(_AdamMethod(recipe, lens, values), {lens: x}, human, groups, fold)[0][0]
     end = _run(recipe, x, human, values)
     pairs = None if raw is None else (raw, human)

@@ -143,7 +143,7 @@ def self_knowledge(
     Raises DataError for other scores and where one kind of question is missing; FitError as `fit` does.
     """
     truth = _truth(data)
-    fold = group_folds(data.group, folds, seed)
+    fold = group_folds(data.group, folds, seed, data.human)
     logits = {"raw": data.raw, "norm": data.norm}
     methods: dict[str, tuple[Method[_Called], Columns]] = {
         name: (_FixedMethod(data.values[0]), {"score": scores}) for name, scores in _fixed(data, weights).items()

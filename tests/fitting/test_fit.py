@@ -50,7 +50,7 @@ def test_signed_and_full_learn_what_simplex_cannot():
 def test_out_of_fold_scores_come_from_weights_that_have_not_seen_the_group():
     x, human, values, groups = layered(120)
     found = fitting.fit(x, human, values, kind="full", lens="raw", groups=groups, strength=5.0)
-    fold = group_folds(groups, 5, 0)
+    fold = group_folds(groups, 5, 0, human)
     test = fold == 2
     other = fitting.fit(x[~test], human[~test], values, kind="full", lens="raw", strength=5.0, calibrate=False)
     assert found.out_of_fold[test] == pytest.approx(aggregate.score(x[test], values, other.weights)[1], abs=1e-9)

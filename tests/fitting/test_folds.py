@@ -11,7 +11,7 @@ import pytest
 
 import lager_lite
 from lager_lite.errors import FitError
-from lager_lite.fitting.folds import folds_inside, group_folds, out_of_fold, select_rows
+from lager_lite.fitting.folds import folds_inside, group_folds, out_of_fold, select_rows, within_fold_ranks
 
 
 @dataclass(frozen=True)
@@ -129,3 +129,25 @@ def test_one_function_of_the_package_walks_over_folds_and_one_deals_them():
 )
 def test_a_hand_written_loop_over_folds_is_noticed(body):
     assert walks_over_folds(ast.parse("def f(fold, folds):\n  " + body.replace("\n", "\n  "))) == {"f"}
+
+
+def test_folds_hold_the_scores_in_the_same_mixture():
+    rng = np.random.default_rng(0)
+    human = np.repeat(rng.integers(1, 6, 60), 2).astype(float)
+    groups = np.repeat(np.arange(60), 2)
+    means = {}
+    for name, labels in (("dealt", None), ("stratified", human)):
+        fold = group_folds(groups, 5, 0, labels)
+        assert np.bincount(fold).tolist() == [24] * 5
+        means[name] = np.ptp([human[fold == part].mean() for part in range(5)])
+    assert means["stratified"] < 0.2 < means["dealt"]
+    assert not np.array_equal(fold, group_folds(groups, 5, 1, human))
+
+
+def test_levels_of_folds_do_not_count_and_a_constant_fit_has_no_order():
+    fold = np.array([0, 0, 0, 1, 1, 1])
+    assert within_fold_ranks(np.array([1.0, 3.0, 2.0, 90.0, 70.0, 80.0]), fold) == pytest.approx(
+        np.array([1, 5, 3, 5, 1, 3]) / 6
+    )
+    # The mean of the other fold is all that a fit knew: its scores are high where the labels are low.
+    assert within_fold_ranks(np.array([4.0, 4.0, 4.0 + 1e-12, 2.0, 2.0, 2.0]), fold).tolist() == [0.5] * 6
