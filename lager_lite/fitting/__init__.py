@@ -9,9 +9,10 @@ from __future__ import annotations
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, baseline_features, word_sets
 from .crossval import LENS_OF, KindMethod, Scorer, best_lens, cross_validate, lenses_for
 from .fit_weights import TOLERANCE, FitPlan, Fitted, fit_weights
-from .folds import Columns, Method, folds_inside, group_folds, out_of_fold
+from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .recipes import PRESETS, fit_recipe, preset
+from .splits import SPLITS, SplitScores, over_splits, split_folds
 from .surface import SURFACE_FEATURES, log_length, surface_features, surface_of
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "Labelled",
     "Method",
     "PRESETS",
+    "SPLITS",
     "SURFACE_FEATURES",
     "Scorer",
+    "SplitScores",
     "TOLERANCE",
     "WORDS",
     "WordsMethod",
@@ -44,8 +47,11 @@ __all__ = [
     "lenses_for",
     "log_length",
     "out_of_fold",
+    "over_splits",
     "preset",
+    "split_folds",
     "surface_features",
     "surface_of",
+    "within_fold_ranks",
     "word_sets",
 ]

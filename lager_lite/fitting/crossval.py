@@ -6,7 +6,8 @@ inside each training part, from that part alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -16,12 +17,14 @@ from ..errors import FitError
 from ..records import LENSES, WEIGHT_KINDS, Calibration
 from ..scoring import apply_calibration, direct, e_score
 from ..scoring import score as read_score
+from .baselines import FEATURES, FeatureMethod
 from .calibration import fit_calibration
 from .criteria import CRITERION, fit_by_criterion, predict_by_criterion
 from .fit import GRID, FitResult, check_choices, fit
-from .folds import Columns, folds_inside, group_folds, out_of_fold
+from .folds import Columns, Method, folds_inside, out_of_fold
 from .objective import Loss, check_labelled
 from .recipes import Recipe, fit_recipe
+from .splits import SplitScores, over_splits, split_folds
 
 if TYPE_CHECKING:  # part of typing from Python 3.11 on
     from typing_extensions import Unpack
@@ -51,19 +54,22 @@ class OutOfFold:
     lenses: the lens that each training part chose, fold by fold; empty for `direct` and `e_score`.
     strengths: the ridge strength that each training part chose, fold by fold, None where the kind needs
         none; empty for `direct` and `e_score`.
+    ranks: for every split, mid-ranks of the scores inside the folds, 0 to 1, float64 (n,): what may be pooled over
+        folds. Empty for methods whose scores need no fitting.
     """
 
     raw: np.ndarray
     calibrated: np.ndarray
     lenses: tuple[str, ...] = ()
     strengths: tuple[float | None, ...] = ()
+    ranks: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True)
 class CrossValidation:
     """All methods on the same folds.
 
-    fold: the fold of each item, int (n,) from 0.
+    fold: the fold of each item in the first split, int (n,) from 0; int (2, n) where names were held out too.
     methods: by name, what each method says of the items.
     """
 
@@ -117,6 +123,35 @@ class KindMethod:
             max_states=self.max_states,
         )
         return Scorer(found, self.values)
+
+    def settled(self, fits: Sequence[Scorer]) -> _SettledMethod:
+        """The method with the lens that most of these fits chose, and the median of their strengths."""
+        lens, _ = Counter(one.found.weights.lens for one in fits).most_common(1)[0]
+        strengths = [one.found.strength for one in fits if one.found.strength is not None]
+        return _SettledMethod(self, lens, float(np.median(strengths)) if strengths else None)
+
+
+@dataclass(frozen=True)
+class _SettledMethod:
+    """Weights of one kind for a lens and a strength that are known; they carry no calibration."""
+
+    base: KindMethod
+    lens: str
+    strength: float | None
+
+    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Scorer:
+        found = fit(
+            x[self.lens],
+            human,
+            self.base.values,
+            kind=self.base.kind,
+            lens=self.lens,
+            strength=self.strength,
+            loss=self.base.loss,
+            max_states=self.base.max_states,
+            calibrate=False,
+        )
+        return Scorer(found, self.base.values)
 
 
 @dataclass(frozen=True)
@@ -204,8 +239,11 @@ def cross_validate(
     seed: int = 0,
     loss: Loss = Loss(),
     grid: Sequence[float] = GRID,
+    splits: int = 1,
+    held_out: np.ndarray | Sequence[str] | None = None,
+    features: Mapping[str, np.ndarray] | None = None,
 ) -> CrossValidation:
-    """Out-of-fold scores of `direct`, `e_score` and every kind in `kinds`.
+    """Out-of-fold scores of `direct`, `e_score`, every kind in `kinds`, and models of other features.
 
     layer_logits: by lens, (n, S, K). human: (n,). values: of the labels, (K,).
     groups: (n,), what folds never split; None: every item by itself.
@@ -214,6 +252,9 @@ def cross_validate(
     recipes: there are also the methods "like <name>", which read the raw lens.
     lenses: by kind; None for the one that agrees better inside the training part.
     inner_folds: folds inside a training part; fewer where one has fewer groups, see `folds_inside`.
+    splits: how often the items are split into folds; scores are those of the first split.
+    held_out: names (n,), of systems for instance, that no fit may have seen either, see `split_folds`.
+    features: by the name of a method, what it is fitted to, float64 (n, F), see `baseline_features`.
 
     Raises FitError as `fit` does, for the training parts too.
     """
@@ -222,28 +263,27 @@ def cross_validate(
         check_choices("uniform", lens, loss, None)
         check_labelled(x, human, values)
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
-    fold = group_folds(groups, folds, seed, human)
-    inner = folds_inside(groups, fold, inner_folds)
+    ways = split_folds(groups, human, folds=folds, seed=seed, splits=splits, held_out=held_out)
+    inner = min(folds_inside(groups, np.atleast_2d(fold)[0], inner_folds) for fold in ways)
+
+    def tried(method: Method[Any], x: Columns) -> SplitScores:
+        return over_splits(method, x, human, groups, ways)
+
     last = np.asarray(next(iter(layer_logits.values())))[:, -1]
     methods = {}
-    for name, raw in (("direct", direct(last, values)), ("e_score", e_score(last, values))):
-        calibrated, _ = out_of_fold(_FixedMethod(values), {"score": raw}, human, groups, fold)
-        methods[name] = OutOfFold(raw, calibrated)
+    for name, way in (("direct", direct), ("e_score", e_score)):
+        calibrated, _ = out_of_fold(_FixedMethod(values), {"score": way(last, values)}, human, groups, ways[0])
+        methods[name] = OutOfFold(way(last, values), calibrated)
+    for name, marks in (features or {}).items():
+        methods[name] = _scores(tried(FeatureMethod(values, inner, seed), {FEATURES: marks}))
     names = None if criterion is None else np.asarray(criterion)
     for kind in kinds:
-        tried = lenses_for(kind, layer_logits, lenses)
         method = KindMethod(kind, values, inner, seed, loss, grid)
-        if names is None or kind not in ("signed", "full"):
-            methods[kind] = _scores(*out_of_fold(method, tried, human, groups, fold))
-            continue
-        scores, fits = out_of_fold(_CriterionMethod(method), {**tried, CRITERION: names}, human, groups, fold)
-        methods[kind] = _scores(scores[:2], [one.pooled for one in fits])
-        own = replace(methods[kind], raw=scores[2], calibrated=scores[3])
-        methods[f"{kind} by criterion"] = replace(own, strengths=tuple(one.strength for one in fits))
+        methods.update(_of_kind(method, lenses_for(kind, layer_logits, lenses), names, tried))
     for recipe in recipes:
         like = _RecipeMethod(recipe, values, inner, seed)
-        methods[f"like {recipe.name}"] = _scores(*out_of_fold(like, {"raw": layer_logits["raw"]}, human, groups, fold))
-    return CrossValidation(fold, methods)
+        methods[f"like {recipe.name}"] = _scores(tried(like, {"raw": layer_logits["raw"]}))
+    return CrossValidation(ways[0], methods)
 
 
 def lenses_for(
@@ -279,9 +319,27 @@ def best_lens(
     return max(fits, key=_best_trial)
 
 
-def _scores(scores: np.ndarray, fits: Sequence[Scorer]) -> OutOfFold:
+def _of_kind(
+    method: KindMethod, columns: Columns, criterion: np.ndarray | None, tried: Callable[[Any, Columns], SplitScores]
+) -> dict[str, OutOfFold]:
+    """Weights of one kind and, where criteria are given and the kind allows it, weights per criterion."""
+    if criterion is None or method.kind not in ("signed", "full"):
+        return {method.kind: _scores(tried(method, columns))}
+    both = tried(_CriterionMethod(method), {**columns, CRITERION: criterion})
+    own = _scores(both, 2, [one.pooled for one in both.fits])
+    return {
+        method.kind: _scores(both, fits=[one.pooled for one in both.fits]),
+        f"{method.kind} by criterion": replace(own, strengths=tuple(one.strength for one in both.fits)),
+    }
+
+
+def _scores(found: SplitScores, row: int = 0, fits: Sequence[Any] | None = None) -> OutOfFold:
+    """The scores of one method; row: of its raw scores, which its calibrated ones follow."""
+    fits = found.fits if fits is None else fits
+    ranks = () if fits[0].found.weights.kind == "uniform" else tuple(ranks[row] for ranks in found.ranks)
     lenses = tuple(one.found.weights.lens for one in fits)
-    return OutOfFold(scores[0], scores[1], lenses, tuple(one.found.strength for one in fits))
+    strengths = tuple(one.found.strength for one in fits)
+    return OutOfFold(found.scores[row], found.scores[row + 1], lenses, strengths, ranks)
 
 
 def _best_trial(found: FitResult) -> float:

@@ -9,7 +9,7 @@ dependency for forty lines and its grouped folds are dealt in another order.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -51,10 +51,7 @@ def out_of_fold(
     Raises what the method raises, and FitError where a pair of folds leaves nothing to fit.
     """
     parts, fits = [], []
-    ways = np.atleast_2d(fold)
-    for cell in np.unique(ways, axis=1).T:
-        away = ways != cell[:, None]
-        test, train = ~away.any(axis=0), away.all(axis=0)
+    for test, train in _cells(fold):
         if not train.any():
             raise FitError("nothing is left to fit when both ways of holding out are used", "hold out one of them")
         fits.append(method.fit(select_rows(x, train), human[train], groups[train]))
@@ -63,6 +60,28 @@ def out_of_fold(
     for test, found in parts:
         scores[..., test] = found
     return scores, tuple(fits)
+
+
+def training_levels(fits: Sequence[Predictor], x: Columns, fold: np.ndarray) -> np.ndarray:
+    """What the fit that scored each item says of its own training part, on average, float64 (..., n).
+
+    fits: from `out_of_fold`, with the same x and fold.
+    """
+    parts = []
+    for (test, train), one in zip(_cells(fold), fits, strict=True):
+        parts.append((test, one.predict(select_rows(x, train)).mean(axis=-1, keepdims=True)))
+    levels = np.empty((*parts[0][1].shape[:-1], np.shape(fold)[-1]))
+    for test, mean in parts:
+        levels[..., test] = mean
+    return levels
+
+
+def _cells(fold: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The rows to score and the rows to fit, bool (n,) each, of every fold or pair of folds; fold as in `out_of_fold`."""
+    ways = np.atleast_2d(fold)
+    for cell in np.unique(ways, axis=1).T:
+        away = ways != cell[:, None]
+        yield ~away.any(axis=0), away.all(axis=0)
 
 
 def select_rows(x: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:

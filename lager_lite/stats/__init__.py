@@ -18,12 +18,15 @@ from .bootstrap import (
     mean_statistic,
     paired_difference,
 )
+from .estimates import Estimate, RankFigures, pairs_at_equal, partial_spearman, rank_figures, widened
 
 __all__ = [
     "Agreement",
     "Ceiling",
     "Difference",
+    "Estimate",
     "Interval",
+    "RankFigures",
     "Statistic",
     "agreement",
     "annotator_ceiling",
@@ -35,4 +38,8 @@ __all__ = [
     "intervals",
     "mean_statistic",
     "paired_difference",
+    "pairs_at_equal",
+    "partial_spearman",
+    "rank_figures",
+    "widened",
 ]

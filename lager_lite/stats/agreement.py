@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import kendalltau, rankdata
 
+# Scores that differ by less are equal: the rest is rounding.
+CONSTANT = 1e-9
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -70,7 +73,7 @@ def agreement(predicted: np.ndarray, human: np.ndarray, *, threshold: float | No
     if reason:
         return Agreement(a.size, None, None, None, mae, f1, reason)
     tau = float(kendalltau(a, b).statistic)
-    return Agreement(a.size, _correlation(rankdata(a), rankdata(b)), _correlation(a, b), tau, mae, f1)
+    return Agreement(a.size, correlation(rankdata(a), rankdata(b)), correlation(a, b), tau, mae, f1)
 
 
 def by_criterion(
@@ -89,9 +92,9 @@ def why_undefined(a: np.ndarray, b: np.ndarray) -> str | None:
     """Why predictions a (n,) and human scores b (n,) have no correlation; None where they have one."""
     if len(a) < 3:
         return f"only {len(a)} items"
-    if np.ptp(a) == 0:
+    if np.ptp(a) < CONSTANT:
         return "all predictions are equal"
-    if np.ptp(b) == 0:
+    if np.ptp(b) < CONSTANT:
         return "all human scores are equal"
     return None
 
@@ -125,7 +128,7 @@ def annotator_ceiling(scores: Sequence[Sequence[float]]) -> Ceiling:
     left_out, pairwise = _mean_defined(single), _mean_defined([_spearman(*p.T) for p in pairs])
     if left_out is None or pairwise is None:
         return Ceiling(width, len(table), left_out, pairwise, None, "too few items, or scores that never differ")
-    shared = max(0.0, float(np.mean([_correlation(*p.T) for p in pairs])))
+    shared = max(0.0, float(np.mean([correlation(*p.T) for p in pairs])))
     count = float(given.mean())
     perfect = float(np.sqrt(count * shared / (1.0 + (count - 1.0) * shared)))
     return Ceiling(width, len(table), left_out, pairwise, perfect)
@@ -141,14 +144,15 @@ def checked_pair(predicted: np.ndarray, human: np.ndarray) -> tuple[np.ndarray, 
     return a, b
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson correlation of two arrays (n,) of which neither is constant."""
     # scipy's pearsonr and spearmanr differ from this in the last bits, which files of evaluations hold.
     a, b = a - a.mean(), b - b.mean()
     return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float | None:
-    return None if why_undefined(a, b) else _correlation(rankdata(a), rankdata(b))
+    return None if why_undefined(a, b) else correlation(rankdata(a), rankdata(b))
 
 
 def _mean_defined(found: list[float | None]) -> float | None:

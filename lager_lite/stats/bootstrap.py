@@ -83,7 +83,7 @@ def intervals(
     and as `agreement` does.
     """
     draws = bootstrap(predicted, human, groups, rng=rng, resamples=resamples, measures=measures)
-    return {name: {m: _interval(v, level) for m, v in by.items()} for name, by in draws.items()}
+    return {name: {m: percentile_interval(v, level) for m, v in by.items()} for name, by in draws.items()}
 
 
 def paired_difference(
@@ -110,7 +110,9 @@ def paired_difference(
     defined = gap[np.isfinite(gap)] * (-1.0 if measure == "mae" else 1.0)
     if value is None or not defined.size:
         return Difference(measure, None, None, None)
-    return Difference(measure, value, _interval(gap, level), float(np.mean((defined > 0) + 0.5 * (defined == 0))))
+    return Difference(
+        measure, value, percentile_interval(gap, level), float(np.mean((defined > 0) + 0.5 * (defined == 0)))
+    )
 
 
 def bootstrap(
@@ -131,17 +133,17 @@ def bootstrap(
         raise ValueError(f"no bootstrap of {unknown}, only of {MEASURES}")
     human = np.asarray(human, dtype=np.float64)
     draws = {name: {m: np.empty(resamples) for m in measures} for name in predicted}
-    for rows, weight in _resampled(groups, rng, resamples):
-        ranked = _weighted_ranks(human, weight) if "spearman" in measures else None
+    for rows, weight in resampled(groups, rng, resamples):
+        ranked = weighted_ranks(human, weight) if "spearman" in measures else None
         for name, p in predicted.items():
             p = checked_pair(p, human)[0]
             for measure, out in draws[name].items():
                 if measure == "mae":
                     out[rows] = weight @ np.abs(p - human) / weight.sum(axis=1)
                 elif measure == "pearson":
-                    out[rows] = _weighted_correlation(p, human, weight)
+                    out[rows] = weighted_correlation(p, human, weight)
                 else:
-                    out[rows] = _weighted_correlation(_weighted_ranks(p, weight), ranked, weight)  # type: ignore[arg-type]
+                    out[rows] = weighted_correlation(weighted_ranks(p, weight), ranked, weight)  # type: ignore[arg-type]
     return draws
 
 
@@ -158,9 +160,9 @@ def interval_of(
     statistic: see `Statistic`. Two statistics get the same resamples from generators with the same seed.
     """
     draws = np.empty(resamples)
-    for rows, weight in _resampled(groups, rng, resamples):
+    for rows, weight in resampled(groups, rng, resamples):
         draws[rows] = statistic(weight)
-    return _interval(draws, level)
+    return percentile_interval(draws, level)
 
 
 def mean_statistic(values: np.ndarray) -> Statistic:
@@ -179,7 +181,7 @@ def f1_statistic(predicted: np.ndarray, human: np.ndarray) -> Statistic:
     return statistic
 
 
-def _resampled(groups: Groups, rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
+def resampled(groups: Groups, rng: np.random.Generator, resamples: int) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield chunks of resamples: their places, and how often each row is drawn in each of them, float64 (R, n)."""
     _, code = np.unique(np.asarray(groups), return_inverse=True)
     code = code.reshape(-1)
@@ -191,7 +193,7 @@ def _resampled(groups: Groups, rng: np.random.Generator, resamples: int) -> Iter
         yield rows, weight.astype(np.float64)
 
 
-def _weighted_ranks(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def weighted_ranks(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Mid-ranks (R, n) of x (n,) in resamples where row i occurs weight[r, i] times."""
     _, code = np.unique(x, return_inverse=True)
     code = code.reshape(-1)
@@ -201,7 +203,7 @@ def _weighted_ranks(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return (np.cumsum(size, axis=1) - 0.5 * size + 0.5)[:, code]
 
 
-def _weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Pearson correlation (R,) of a and b, (n,) or (R, n), under each row of weights; NaN where undefined."""
     total = weight.sum(axis=1, keepdims=True)
     a = a - (weight * a).sum(axis=1, keepdims=True) / total
@@ -214,7 +216,8 @@ def _weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> n
     return np.where(defined, found, np.nan)
 
 
-def _interval(values: np.ndarray, level: float) -> Interval | None:
+def percentile_interval(values: np.ndarray, level: float) -> Interval | None:
+    """The interval that holds `level` of the values (resamples,), NaN left out; None where all are NaN."""
     defined = values[np.isfinite(values)]
     if not defined.size:
         return None

@@ -41,7 +41,7 @@ def test_a_fold_is_scored_without_its_own_labels(monkeypatch):
     changed = human.copy()
     held_out = before.fold == 1
     changed[held_out] = np.roll(human[held_out], 7)
-    monkeypatch.setattr(validation, "group_folds", lambda *_: before.fold)  # or other labels make other folds
+    monkeypatch.setattr(validation, "split_folds", lambda *_, **__: (before.fold,))  # or other labels make other folds
     after = validation.cross_validate(x, changed, values, **options)
     for name, scores in before.methods.items():
         assert np.array_equal(scores.raw[held_out], after.methods[name].raw[held_out])

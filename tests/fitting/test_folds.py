@@ -11,7 +11,14 @@ import pytest
 
 import lager_lite
 from lager_lite.errors import FitError
-from lager_lite.fitting.folds import folds_inside, group_folds, out_of_fold, select_rows, within_fold_ranks
+from lager_lite.fitting.folds import (
+    folds_inside,
+    group_folds,
+    out_of_fold,
+    select_rows,
+    training_levels,
+    within_fold_ranks,
+)
 
 
 @dataclass(frozen=True)
@@ -108,14 +115,19 @@ def walks_over_folds(tree):
     return found
 
 
-def test_one_function_of_the_package_walks_over_folds_and_one_deals_them():
+def test_one_module_of_the_package_walks_over_folds_and_deals_them():
     root = Path(lager_lite.__file__).parent
     found = {
         (path.relative_to(root).as_posix(), name)
         for path in root.rglob("*.py")
         for name in walks_over_folds(ast.parse(path.read_text(encoding="utf-8")))
     }
-    assert found == {("fitting/folds.py", "out_of_fold"), ("fitting/folds.py", "group_folds")}
+    assert {path for path, _ in found} == {"fitting/folds.py"}
+    assert {name for _, name in found if not name.startswith("_")} == {
+        "out_of_fold",
+        "training_levels",
+        "within_fold_ranks",
+    }
 
 
 @pytest.mark.parametrize(
@@ -151,3 +163,15 @@ def test_levels_of_folds_do_not_count_and_a_constant_fit_has_no_order():
     )
     # The mean of the other fold is all that a fit knew: its scores are high where the labels are low.
     assert within_fold_ranks(np.array([4.0, 4.0, 4.0 + 1e-12, 2.0, 2.0, 2.0]), fold).tolist() == [0.5] * 6
+
+
+def test_held_out_two_ways_no_fit_has_seen_either():
+    groups = np.array(["a", "a", "b", "b", "c", "c"])
+    systems = np.array([0, 1, 0, 1, 0, 1])
+    fold = np.stack([np.array([0, 0, 1, 1, 2, 2]), systems])
+    scores, fits = out_of_fold(MeanMethod(), {"x": np.zeros(6)}, np.arange(6.0), groups, fold)
+    # Item 0, of group a and system 0, is scored by the mean of items 3 and 5.
+    assert scores[0].tolist() == [4.0, 3.0, 3.0, 2.0, 2.0, 1.0]
+    assert [fit.seen for fit in fits] == [("b", "c")] * 2 + [("a", "c")] * 2 + [("a", "b")] * 2
+    levels = training_levels(fits, {"x": np.arange(6.0)}, fold)
+    assert levels[0].tolist() == [8.0, 6.0, 6.0, 4.0, 4.0, 2.0]  # the mean score and the mean x of the training part
