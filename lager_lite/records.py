@@ -45,6 +45,7 @@ class Item:
     - `where`: the item's place for messages, "path:line" or "path[index]"; "" where it has none.
     - `keys`: the keys of the row that each field was taken from, also for "id", "group", "rendered", "score" (the unnamed
       one), "score:NAME" and "scores" (all that have names). Empty where nothing was read. Equality ignores it.
+    - `flags`: what is odd about the item and how it was read, in words; the row of its judgment names it.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Item:
     rendered: str | None = None
     where: str = ""
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    flags: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -284,6 +286,8 @@ class Counts:
     - `evaluated_tokens`: tokens that the backbone evaluated for them.
     - `generated_tokens`: tokens that were drawn for feedback.
     - `stored_feedback`: feedback texts that came from the store.
+    - `thoughts`: judgments of responses that were given with thoughts, which were left out.
+    - `cut`: judgments whose prompt was cut to fit into the context.
     """
 
     done: int = 0
@@ -293,6 +297,8 @@ class Counts:
     evaluated_tokens: int = 0
     generated_tokens: int = 0
     stored_feedback: int = 0
+    thoughts: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .reading import open_rows
 from .rowfile import RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
 from .source import Source, open_items
+from .thoughts import THOUGHTS, without_thoughts
 from .understood import Understood
 from .values import is_missing
 from .writing import write_rows
@@ -32,6 +33,7 @@ __all__ = [
     "RowFile",
     "RowSource",
     "Source",
+    "THOUGHTS",
     "TableFile",
     "Understood",
     "convert",
@@ -44,5 +46,6 @@ __all__ = [
     "open_rows",
     "raise_problems",
     "read_items",
+    "without_thoughts",
     "write_rows",
 ]

@@ -16,6 +16,7 @@ from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers
 from .reading import open_rows
 from .rows import HeldRows, Row, RowSource, rows_of
+from .thoughts import without_thoughts
 from .understood import Observer, Understood
 from .writing import write_rows
 
@@ -35,6 +36,7 @@ class ItemReader:
     several: field of scores -> the keys of its annotators, where there are several.
     labels: what each label of the scale of the human scores is worth.
     ignore: the keys that are read as if no row had them.
+    keep_thoughts: whether responses keep the thoughts that they were given with (see `answer_of`).
 
     Iterating gives the items in order, as often as wanted.
     """
@@ -48,6 +50,7 @@ class ItemReader:
     several: Mapping[str, Sequence[str]] = field(default_factory=dict)
     labels: Mapping[str, float] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    keep_thoughts: bool = False
 
     @property
     def name(self) -> str:
@@ -56,7 +59,11 @@ class ItemReader:
 
     def items_of(self, row: Row, number: int) -> Iterator[Item]:
         """The items of one row; its number, from 1, is the id where it has none. Raises DataError."""
-        row = with_numbers(without(row, self.ignore), self.mapping, self.several, self.labels)
+        items = self._read(without(row, self.ignore), number)
+        return items if self.keep_thoughts else map(without_thoughts, items)
+
+    def _read(self, row: Row, number: int) -> Iterator[Item]:
+        row = with_numbers(row, self.mapping, self.several, self.labels)
         layout = layout_of(lowered(row).values) if self.mixed else self.layout
         if layout is None:
             yield from items_of_row(row, number, self.mapping)
@@ -151,6 +158,7 @@ def open_reader(
     encoding: str | None = None,
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
+    keep_thoughts: bool = False,
 ) -> ItemReader:
     """How the items of a file are read, or of stdin ("-"): JSONL, JSON, CSV, TSV or Parquet.
 
@@ -159,7 +167,8 @@ def open_reader(
     means rows of ours. layout: None detects, "rows" or a name of LAYOUTS decides. require: fields that
     items need. encoding: of the text, None for UTF-8. labels: what the labels of
     the scale are worth, where human scores may be labels. ignore: keys, or fields with all their usual keys, that are
-    read as if no row had them. Raises DataError where the file or the layout cannot be used.
+    read as if no row had them. keep_thoughts: whether responses keep the thoughts that they were given with (see
+    `answer_of`). Raises DataError where the file or the layout cannot be used.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
@@ -167,7 +176,12 @@ def open_reader(
     unfolded = _unfold(rows)
     single, several = divided(mapping or {})
     left_out = ignored_keys(unfolded, ignore, (*single.values(), *(key for keys in several.values() for key in keys)))
-    how: dict[str, Any] = {"require": require, "labels": labels or {}, "ignore": left_out}
+    how: dict[str, Any] = {
+        "require": require,
+        "labels": labels or {},
+        "ignore": left_out,
+        "keep_thoughts": keep_thoughts,
+    }
     if mapping or layout == ROWS:
         return ItemReader(unfolded, None, single, several=several, **how)
     remaining = Remaining(unfolded, left_out)
@@ -215,13 +229,15 @@ def read_items(
     encoding: str | None = None,
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
+    keep_thoughts: bool = False,
 ) -> Dataset:
     """Read all items of a file into memory; arguments as `open_reader`.
 
     keep_rendered=False drops whole prompts where their parts were read too. Raises DataError with the
     place of what cannot be used, and for two items with one id.
     """
-    reader = open_reader(path, mapping, layout, require, encoding=encoding, labels=labels, ignore=ignore)
+    how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore, "keep_thoughts": keep_thoughts}
+    reader = open_reader(path, mapping, layout, require, **how)
     observer = reader.observer()
     items = list(reader.checked(observer.see))
     understood = reader.understood(observer)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from ..records import Item
 from .items import ItemReader, open_reader
@@ -60,13 +61,15 @@ def open_items(
     encoding: str | None = None,
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
+    keep_thoughts: bool = False,
 ) -> Source:
-    """The items of a file, one by one; path, mapping, layout, encoding, labels and ignore as `open_reader`.
+    """The items of a file, one by one; path, mapping, layout and the others as `open_reader`.
 
     limit: only the first items of the file. keep: only those of them that it accepts. Raises DataError for
     anything wrong in the whole file, as `read_items`; iterating raises it where the file has changed since.
     """
-    reader = open_reader(path, mapping, layout, encoding=encoding, labels=labels, ignore=ignore)
+    how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore, "keep_thoughts": keep_thoughts}
+    reader = open_reader(path, mapping, layout, **how)
     observer = reader.observer()
     total = kept = 0
     for item in reader.checked(observer.see):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ..data import THOUGHTS, without_thoughts
 from ..errors import LagerError, PromptError
 from ..llama import Backbone
 from ..prompts import ChatTemplate, Rubric, render
@@ -14,13 +15,15 @@ from .store import reading_key
 from .tokens import KnownTexts, ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
 
 OVERFLOW = ("error", "skip", "truncate-middle")
+CUT = "cut to fit"
+"""The flag of an item whose prompt was longer than the context, so that its middle was left out."""
 
 
 @dataclass(frozen=True)
 class Task:
     """One reading that an item needs under a rubric.
 
-    - `item`: what is judged.
+    - `item`: what is judged, flagged where its prompt was cut.
     - `rubric`: how it is judged.
     - `prompt`: the tokens up to the judging position, or up to where the feedback begins; None where the item cannot
       be judged.
@@ -45,6 +48,7 @@ class Encoder:
     - `limit`: the longest prompt in tokens.
     - `overflow`: what to do with a longer one; one of OVERFLOW.
     - `reasoning`: the feedback that the judge writes before the score; None for none.
+    - `keep_thoughts`: whether the thoughts that a response was given with are judged, too.
 
     Raises PromptError where the labels of a rubric are not single tokens of the backbone's vocabulary.
     """
@@ -59,6 +63,7 @@ class Encoder:
         limit: int,
         overflow: str,
         reasoning: Reasoning | None,
+        keep_thoughts: bool = False,
     ) -> None:
         self.chat = chat
         self.limit = limit
@@ -68,10 +73,11 @@ class Encoder:
         self._context = context
         self._overflow = overflow
         self._reasoning = reasoning
+        self._keep_thoughts = keep_thoughts
 
     def rendered(self, item: Item, rubric: Rubric) -> Prompt:
         """Return the prompt as text, with trusted and untrusted parts apart. Raises PromptError or DataError."""
-        return render(rubric, item, self.chat)
+        return render(rubric, self._judged(item), self.chat)
 
     def encode(self, item: Item, rubric: Rubric) -> Task:
         """Render and tokenize an item; one that cannot be judged becomes a task with its error.
@@ -80,13 +86,19 @@ class Encoder:
         """
         labels = self.labels[rubric.name]
         kept = reserve(self._backbone, labels, self._reasoning) if self._reasoning else 0
+        item = self._judged(item)
         try:
-            prompt = tokenize_prompt(self._texts, self.rendered(item, rubric), () if kept else labels.lead)
-            prompt = self._fit(prompt, kept)
+            whole = tokenize_prompt(self._texts, self.rendered(item, rubric), () if kept else labels.lead)
+            prompt = self._fit(whole, kept)
         except LagerError as error:
             text = f"{error.message} ({error.hint})" if error.hint else error.message
             return Task(item, rubric, None, b"", text)
+        item = item if prompt is whole else replace(item, flags=(*item.flags, CUT))
         return Task(item, rubric, prompt, reading_key(self._context, prompt.tokens, labels.ids), None)
+
+    def _judged(self, item: Item) -> Item:
+        """The item as it is judged."""
+        return item if self._keep_thoughts else without_thoughts(item)
 
     def with_feedback(self, task: Task, feedback: str) -> Task:
         """Return the task whose prompt goes on with `feedback` and the lead.
@@ -113,3 +125,8 @@ class Encoder:
             f"{what}the prompt has {len(prompt.tokens)} tokens, the context holds {self.limit}{room}",
             "use a larger -c where the model allows it, or --overflow truncate-middle",
         )
+
+
+def flag_counts(tasks: Sequence[Task]) -> dict[str, int]:
+    """Return how many tasks are of responses whose thoughts were left out, and of prompts that were cut; see `Counts`."""
+    return {name: sum(flag in t.item.flags for t in tasks) for name, flag in (("thoughts", THOUGHTS), ("cut", CUT))}

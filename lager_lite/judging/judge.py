@@ -19,7 +19,7 @@ from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_ha
 from ..records import STATES_KIND, Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
 from ..scoring import Provenance, WeightsFile, check_weights, shipped_name
 from ..system import signals_held
-from .encoding import OVERFLOW, Encoder, Task
+from .encoding import OVERFLOW, Encoder, Task, flag_counts
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
 from .given import ItemLike, items_given
@@ -58,6 +58,7 @@ class Judge:
       weights they always do. "keep" also keeps them in the store, where each judgment then takes two bytes for each
       number of a state.
     - `reasoning`: how the judge writes feedback before the score; None for no feedback.
+    - `keep_thoughts`: judge the thoughts of a response, such as <think>...</think>, too; they are left out otherwise.
 
     Threads may share a judge: they take turns, a window of items at a time. After `close()`, in a forked process and
     inside its own progress callback everything but `close()` and the pure functions raises MisuseError.
@@ -80,22 +81,21 @@ class Judge:
         force: bool = False,
         reasoning: Reasoning | None = None,
         states: bool | str = False,
+        keep_thoughts: bool = False,
     ) -> None:
         if overflow not in OVERFLOW:
             raise PromptError(f"overflow is {overflow!r}, expected one of {', '.join(OVERFLOW)}")
         rubrics = [rubric] if isinstance(rubric, (str, Path, Rubric)) else rubric
         if not rubrics:
             raise PromptError("the list of rubrics is empty", 'name at least one, for instance rubric="default"')
-        self.rubrics = tuple(r if isinstance(r, Rubric) else load_rubric(r) for r in rubrics)
+        loaded = [r if isinstance(r, Rubric) else load_rubric(r) for r in rubrics]
+        self.rubrics = tuple(map(with_feedback, loaded) if reasoning else loaded)
         self.reasoning = reasoning
-        if reasoning:
-            self.rubrics = tuple(map(with_feedback, self.rubrics))
         self.states, self.keep_states = bool(states), states == "keep"
         self._gate = Gate("the judge")
         self.file = open_model(model if isinstance(model, Path) else locate_model(model).path)
-        self.info = self.file.info
-        self.options = options
-        self.store, self.overflow = store, overflow
+        self.info, self.options = self.file.info, options
+        self.store, self.overflow, self.keep_thoughts = store, overflow, keep_thoughts
         self.chat = chat or resolve_chat(
             self.info.chat_template, special={"bos_token": self.info.bos_text, "eos_token": self.info.eos_text}
         )
@@ -153,10 +153,7 @@ class Judge:
 
     def _judged(self, items: Iterable[ItemLike], progress: Progress | None) -> Iterator[tuple[Item, Judgment]]:
         for item, rubric, reading in self.read(items, progress=progress):
-            if isinstance(reading, str):
-                yield item, Judgment(id=item.id, rubric=rubric.name, score=None, error=reading, where=item.where)
-            else:
-                yield item, self.judgment(item, rubric, reading)
+            yield item, self.judgment(item, rubric, reading)
 
     def read(
         self, items: Iterable[ItemLike], *, progress: Progress | None = None
@@ -173,8 +170,8 @@ class Judge:
             for task, own in zip(tasks, votes):
                 yield task.item, task.rubric, task.error if task.error is not None else self._joined(own, readings)
 
-    def judgment(self, item: Item, rubric: Rubric, reading: Reading) -> Judgment:
-        """Return the judgment that follows from a reading."""
+    def judgment(self, item: Item, rubric: Rubric, reading: Reading | str) -> Judgment:
+        """Return the judgment that follows from a reading, or from the reason why there is none."""
         return judgment_of(item, rubric, reading, self.by_rubric.get(rubric.name, self.weights), self.n_states)
 
     def rendered(self, item: Item, rubric: Rubric) -> Prompt:
@@ -270,7 +267,9 @@ class Judge:
         # A judgment counts once, with its first vote.
         open_ = {own[0].key for own in votes} & missing.keys()
         done = len(tasks) - len(open_)
-        self._count(progress, done=done, stored=done - failed, failed=failed, prompt_tokens=tokens)
+        self._count(
+            progress, done=done, stored=done - failed, failed=failed, prompt_tokens=tokens, **flag_counts(tasks)
+        )
         for part in self._evaluate(list(missing.values()), progress, open_):
             readings.update(part)
         return tasks, votes, readings
@@ -284,6 +283,7 @@ class Judge:
             limit=self.limit,
             overflow=self.overflow,
             reasoning=self.reasoning,
+            keep_thoughts=self.keep_thoughts,
         )
 
     def _votes(self, tasks: Sequence[Task], progress: Progress | None) -> list[list[Task]]:

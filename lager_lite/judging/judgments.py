@@ -11,20 +11,25 @@ from ..scoring import aggregate
 from .quality import flags_of
 
 
-def judgment_of(item: Item, rubric: Rubric, reading: Reading, fitted: LayerWeights | None, n_states: int) -> Judgment:
+def judgment_of(
+    item: Item, rubric: Rubric, reading: Reading | str, fitted: LayerWeights | None, n_states: int
+) -> Judgment:
     """Return the judgment of an item under a rubric.
 
+    - `reading`: what was read; or why nothing was, which gives a judgment with that error.
     - `fitted`: the layer weights. None: all layers have equal weights.
     - `n_states`: L+1 of the model.
 
     The baselines `direct`, `e_score` and `uniform` (raw lens, as in `evaluate`) need a reading of all states and are
     None without it. A reading of fewer states without weights becomes a judgment with an error.
     """
+    if isinstance(reading, str):
+        return Judgment(item.id, rubric.name, None, error=reading, where=item.where, flags=item.flags)
     values = np.asarray(rubric.scale.values)
     whole = len(reading.raw) == n_states
     if fitted is None and not whole:
         error = f"states 0 to {len(reading.raw) - 1} of {n_states - 1} were read: no score without weights for them"
-        return Judgment(id=item.id, rubric=rubric.name, score=None, error=error, where=item.where)
+        return judgment_of(item, rubric, error, fitted, n_states)
     raw = reading.raw.astype(np.float64)
     logits = reading.lens(fitted.lens).astype(np.float64) if fitted else raw
     weights = fitted or aggregate.uniform_weights(len(logits), "raw")

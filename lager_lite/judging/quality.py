@@ -61,12 +61,12 @@ def doubts(chat: ChatTemplate, parameters: int, shipped: str | None = None) -> t
 
 
 def flags_of(item: Item, probabilities: Mapping[str, float], mass: float | None) -> tuple[str, ...]:
-    """Return what is odd about one judgment.
+    """Return what is odd about one judgment, beginning with the item's own flags.
 
     - `probabilities`: by label, from which the raw score is computed.
     - `mass`: the share of the vocabulary's probability that the labels hold. None: it was not read.
     """
-    found = []
+    found = list(item.flags)
     if item.rendered is None and not item.fields.get("response", "-").strip():
         found.append(EMPTY)
     if max(probabilities.values()) >= 1 - TINY:

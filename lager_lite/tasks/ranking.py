@@ -271,7 +271,7 @@ def fitted_in_folds(
 
 
 def _scores(judge: Judge, part: Sequence[tuple[Item, Any, Reading | str]]) -> dict[str, float]:
-    judgments = [judge.judgment(item, rubric, reading) for item, rubric, reading in part]  # type: ignore[arg-type]
+    judgments = [judge.judgment(item, rubric, reading) for item, rubric, reading in part]
     names = {"direct": "direct", "e_score": "e_score", "uniform": "uniform"}
     if judge.weights is not None:
         names["tuned"] = "raw_score"  # a calibration may map neighbours to the same grade

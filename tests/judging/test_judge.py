@@ -50,6 +50,34 @@ def test_a_score_is_what_the_states_say(tiny_model):
     assert len(got.per_layer) == judge.n_states
 
 
+def test_thoughts_are_left_out_of_what_is_judged_unless_they_are_kept(tiny_model):
+    given = [
+        Item("answer", {"response": "Oak."}),
+        {"id": "both", "response": "<think>An oak?</think>Oak."},
+        Item("thoughts", {"response": "<think>An oak?"}),
+        Item("empty", {"response": ""}),
+    ]
+    with Judge(tiny_model, rubric=SHORT) as judge:
+        answer, both, thoughts, empty = judge.score(given)
+        assert "An oak?" not in judge.rendered(given[2], SHORT).text and judge.counts.thoughts == 2
+    assert both.score == answer.score and thoughts.score == empty.score
+    # On so small a model every judgment has a flag of its own, too.
+    flags = [[flag for flag in one.flags if flag not in answer.flags] for one in (both, thoughts, empty)]
+    assert flags == [["thoughts left out"], ["thoughts left out", "empty response"], ["empty response"]]
+    with Judge(tiny_model, rubric=SHORT, keep_thoughts=True) as judge:
+        kept = list(judge.score(given))
+        assert "An oak?" in judge.rendered(given[2], SHORT).text and judge.counts.thoughts == 0
+    assert kept[1].score != answer.score and kept[1].flags == kept[2].flags == answer.flags
+
+
+def test_what_was_cut_to_fit_is_flagged_and_counted(tiny_model):
+    both = [*items(1), Item("long", {"instruction": "Say it.", "response": "word " * 300})]
+    with Judge(tiny_model, rubric=SHORT, options=BackendOptions(ctx_size=128), overflow="truncate-middle") as judge:
+        short, long = judge.score(both)
+    assert long.flags == ("cut to fit", *short.flags) and long.tokens == 128
+    assert judge.counts.cut == 1
+
+
 def test_several_rubrics_give_several_scores_in_the_items_order(tiny_model):
     with Judge(tiny_model, rubric=[SHORT, OTHER], options=EXACT) as judge:
         got = [(j.id, j.rubric, sorted(j.probabilities)) for j in judge.score(items(2))]

@@ -25,6 +25,7 @@ from ..options import (
     map_option,
     open_judge,
     read_given,
+    thoughts_option,
 )
 from ..outputs import STDOUT
 from ..show.speed import show_peers, show_tap_cost, show_workload, show_writing
@@ -102,6 +103,7 @@ def _work(given: Given, model: Path, items: str, shown: bool) -> dict[str, objec
 )
 @limit_option()
 @map_option
+@thoughts_option
 @judge_options
 @json_option
 def command(items: str | None, json_file: str | None, **given: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from ...data import convert, read_items
 from ..grammar import group
-from ..options import items_options, mapped_keys
+from ..options import mapped_keys, table_options
 from ..outputs import ROW_FILES, OutputFile
 from ..show.understood import show_understood
 
@@ -30,11 +30,11 @@ def command() -> None:
     show_default=True,
     help="Write to this JSONL or CSV file; - is stdout.",
 )
-@items_options
+@table_options
 def convert_(source: str, output: str, **given: Any) -> None:
     """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group."""
     how = {name: given[name] for name in ("layout", "encoding", "ignore")}
-    dataset = read_items(source, mapping=mapped_keys(given), **how)
+    dataset = read_items(source, mapping=mapped_keys(given), keep_thoughts=True, **how)
     if dataset.understood:
         show_understood(dataset.understood)
     click.echo(f"{convert(dataset, output)} rows written", err=True)

@@ -14,11 +14,11 @@ from ..options import (
     backend_options,
     backend_settings,
     chosen_rubrics,
-    items_options,
     json_option,
     limit_option,
     read_given,
     rubric_option,
+    table_options,
 )
 from ..show.speed import show_drift
 from ..show.terminal import present
@@ -27,7 +27,7 @@ from ..show.terminal import present
 @cli_command("drift", example="lager-lite drift items.jsonl -r helpfulness -n 10")
 @click.argument("items", metavar="ITEMS")
 @limit_option(at_least=2, default=20)
-@items_options
+@table_options
 @rubric_option
 @backend_options
 @json_option

@@ -23,7 +23,7 @@ from ..options import (
     report_option,
     weights_options,
 )
-from ..show.terminal import present
+from ..show.terminal import present, show_flags
 from ..show.uses import show_inspections
 
 
@@ -68,7 +68,9 @@ def command(items: str, identity: str | None, number: int | None, **given: Any) 
     with open_weighted(given, early=False) as judge:
         found = inspect_item(judge, item)
         origin = origin_of(judge, items, weights=given["weights"])
+        counts = judge.counts
     click.echo(f"{item.where}: item {item.id}", err=True)
+    show_flags(counts)
     present(given["json_file"], lambda: [one.to_dict() for one in found], lambda: show_inspections(found))
     if given["report"]:
         write_inspection(given["report"], item, found, origin)

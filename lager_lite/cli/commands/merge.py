@@ -8,7 +8,7 @@ import click
 
 from ...scaleout import merge_outputs
 from ..grammar import command as cli_command
-from ..options import items_options, limit_option, open_given
+from ..options import limit_option, open_given, table_options
 from ..outputs import OutputFile
 
 
@@ -23,7 +23,7 @@ from ..outputs import OutputFile
     help="Write to this file, of the same kind as the outputs.",
 )
 @limit_option()
-@items_options
+@table_options
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:
     """Merge the outputs of all shards of ITEMS, in the order of ITEMS.
 

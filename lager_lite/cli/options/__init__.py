@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from .items import (
+    group_option,
+    items_options,
+    layout_option,
+    limit_option,
+    map_option,
+    shard_option,
+    table_options,
+    thoughts_option,
+)
 from .judging import fill_shard, open_given, open_judge, open_weighted, read_given, read_labelled
 from .parsed import (
     Given,
@@ -21,19 +31,13 @@ from .shared import (
     chat_options,
     cluster_options,
     folds_option,
-    group_option,
-    items_options,
     json_option,
     judge_options,
     judge_options_with,
-    layout_option,
-    limit_option,
-    map_option,
     reason_options,
     report_option,
     rubric_option,
     seed_option,
-    shard_option,
     store_option,
     threads_option,
     weights_options,
@@ -79,6 +83,8 @@ __all__ = [
     "shard_option",
     "spelled",
     "store_option",
+    "table_options",
+    "thoughts_option",
     "threads_option",
     "weights_options",
 ]

@@ -48,6 +48,7 @@ def read_given(
         encoding=given.get("encoding"),
         labels=scale_labels(given),
         ignore=given.get("ignore", ()),
+        keep_thoughts=given.get("keep_thoughts", False),
     )
     items = dataset.items[:limit]
     if given.get("group"):
@@ -88,6 +89,7 @@ def open_given(path: str, given: Given) -> Source:
         encoding=given.get("encoding"),
         labels=scale_labels(given),
         ignore=given.get("ignore", ()),
+        keep_thoughts=given.get("keep_thoughts", False),
     )
     show_understood(source.understood, _shown(given), limit=given.get("limit"))
     if shard:
@@ -123,6 +125,7 @@ def open_judge(
     spread_options = backend_settings(given)
     options = cluster.here(spread_options) if cluster else spread_options
     more.setdefault("reasoning", reasoning_settings(given))
+    more.setdefault("keep_thoughts", given.get("keep_thoughts", False))
     store = open_store(given)
     try:
         model = str(locate_model(given["model"]).path)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 
@@ -12,82 +10,24 @@ from ...backbones import locate_model
 from ...judging import OVERFLOW, TEMPERATURE
 from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES
 from ...system import refusing
-from ..grammar import JsonOption, SharedOption
+from ..grammar import JsonOption
 from ..outputs import NamedFile, OutputFile, store_of
-from .types import FIELD_KEY, GPU_LAYERS, RAY_ADDRESS, SERVERS, SHARD, WEIGHTS
+from .items import C, all_of, option_under
+from .types import GPU_LAYERS, RAY_ADDRESS, SERVERS, WEIGHTS
 
-C = TypeVar("C", bound=Callable[..., Any])
 _BATCH = f"The default is {CPU_BATCH}, on a GPU {GPU_BATCH}."
 _FILE = click.Path(dir_okay=False)
 
 
-def _option(heading: str, *names: str, **attributes: Any) -> Callable[[C], C]:
-    return click.option(*names, cls=SharedOption, heading=heading, **attributes)
-
-
-def _all(*decorators: Callable[[Any], Any]) -> Callable[[C], C]:
-    """One decorator of several; options appear in the order in which they are named here."""
-
-    def decorate(function: C) -> C:
-        return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), function)
-
-    return decorate
-
-
-def limit_option(what: str = "items", *, at_least: int = 1, default: int | None = None) -> Callable[[C], C]:
-    """`-n N`, which always limits how many items a command takes."""
-    return _option(
-        "Items",
-        "-n",
-        "--limit",
-        type=click.IntRange(at_least),
-        default=default,
-        show_default=default is not None,
-        metavar="N",
-        help=f"Use only the first N {what}." if not what.endswith(".") else what,
-    )
-
-
-map_option = _option(
-    "Items",
-    "--map",
-    "mapping",
-    multiple=True,
-    type=FIELD_KEY,
-    help="Take FIELD from the key KEY of your rows, for instance response=answer. May be repeated.",
-)
-layout_option = _option(
-    "Items", "--layout", help='Layout of the file: "rows", or the name of a public layout. By default it is detected.'
-)
-encoding_option = _option(
-    "Items", "--encoding", metavar="NAME", help="Encoding of the file's text, for instance latin-1.  [default: utf-8]"
-)
-ignore_option = _option(
-    "Items",
-    "--ignore",
-    multiple=True,
-    metavar="KEY",
-    help="Read the rows as if they had no such key; the name of a field stands for all its usual keys. May be repeated.",
-)
-items_options = _all(map_option, ignore_option, layout_option, encoding_option)
-group_option = _option(
-    "Items", "--group", metavar="FIELD", help="Keep items with the same text in FIELD on one side of every split."
-)
-shard_option = _option(
-    "Items",
-    "--shard",
-    type=SHARD,
-    help="Take only part I of N of the items, split by group. Run every part, then merge.",
-)
-weights_options = _all(
-    _option(
+weights_options = all_of(
+    option_under(
         "Weights",
         "-w",
         "--weights",
         type=WEIGHTS,
         help="Use the layer weights of this file, made by `fit`, or those that ship under this name.",
     ),
-    _option(
+    option_under(
         "Weights", "--force", is_flag=True, help="Allow weights of another backbone or rubric where they can work."
     ),
 )
@@ -95,7 +35,7 @@ weights_options = _all(
 
 def _rubric_option(default: str = "default", *, repeat: bool = True) -> Callable[[C], C]:
     again = " May be repeated." if repeat else ""
-    return _option(
+    return option_under(
         "Prompt",
         "-r",
         "--rubric",
@@ -107,21 +47,21 @@ def _rubric_option(default: str = "default", *, repeat: bool = True) -> Callable
 
 
 rubric_option = _rubric_option()
-chat_options = _all(
-    _option(
+chat_options = all_of(
+    option_under(
         "Prompt", "--chat-template", help='Jinja text that replaces the model\'s chat template; "none" for plain text.'
     ),
-    _option("Prompt", "--chat-template-file", type=_FILE, help="Read the chat template from this file."),
-    _option(
+    option_under("Prompt", "--chat-template-file", type=_FILE, help="Read the chat template from this file."),
+    option_under(
         "Prompt",
         "--chat-template-kwargs",
         metavar="JSON",
         help='Values that the chat template uses, for instance {"enable_thinking": false}.',
     ),
 )
-_prompt_options = _all(
-    _option("Prompt", "--scale", help="Put the rubrics on another scale, for instance 0-4 or A-E."),
-    _option(
+_prompt_options = all_of(
+    option_under("Prompt", "--scale", help="Put the rubrics on another scale, for instance 0-4 or A-E."),
+    option_under(
         "Prompt",
         "--overflow",
         type=click.Choice(OVERFLOW),
@@ -131,21 +71,21 @@ _prompt_options = _all(
     ),
     chat_options,
 )
-reason_options = _all(
-    _option(
+reason_options = all_of(
+    option_under(
         "Feedback",
         "--reason",
         type=click.IntRange(1),
         metavar="N",
         help="Let the model write up to N tokens of feedback before every score.",
     ),
-    _option(
+    option_under(
         "Feedback",
         "--votes",
         type=click.IntRange(1),
         help="Number of feedback texts per judgment; their layer logits are averaged.  [default: 1]",
     ),
-    _option(
+    option_under(
         "Feedback",
         "--temperature",
         type=click.FloatRange(0),
@@ -153,19 +93,19 @@ reason_options = _all(
         f"[default: 0, with several votes {TEMPERATURE}]",
     ),
 )
-seed_option = _option("Randomness", "-s", "--seed", type=int, default=0, show_default=True, help="Random seed.")
+seed_option = option_under("Randomness", "-s", "--seed", type=int, default=0, show_default=True, help="Random seed.")
 
 
 def folds_option(
     default: int | None = 5, help: str = "Number of folds for cross-validation, split by group."
 ) -> Callable[[C], C]:
     """`--cv FOLDS`."""
-    return _option(
+    return option_under(
         "Folds", "--cv", "folds", type=click.IntRange(2), default=default, show_default=default is not None, help=help
     )
 
 
-model_option = _option(
+model_option = option_under(
     "Backend",
     "-m",
     "--model",
@@ -173,14 +113,14 @@ model_option = _option(
     help="The backbone: a GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a "
     "name of `models catalog`. The default is LAGER_LITE_MODEL, else the packaged model.",
 )
-threads_option = _option(
+threads_option = option_under(
     "Backend",
     "-t",
     "--threads",
     type=click.IntRange(1),
     help="Number of CPU threads. The default is the number of cores that this process may use.",
 )
-_offline_option = _option(
+_offline_option = option_under(
     "Backend",
     "--offline/--online",
     default=True,
@@ -190,7 +130,7 @@ _offline_option = _option(
     callback=lambda ctx, _, value: ctx.with_resource(refusing(value)),
     help="Refuse or allow the network. Offline, this process opens no network socket.",
 )
-_guard_option = _option(
+_guard_option = option_under(
     "Backend",
     "--guard/--no-guard",
     default=True,
@@ -199,9 +139,9 @@ _guard_option = _option(
     show_envvar=True,
     help="Try to load an unknown model file in a child process first, so that a crash does no harm.",
 )
-backend_options = _all(
+backend_options = all_of(
     model_option,
-    _option(
+    option_under(
         "Backend",
         "-ngl",
         "--gpu-layers",
@@ -211,7 +151,7 @@ backend_options = _all(
         show_default=True,
         help="Number of blocks that are computed on the GPU.",
     ),
-    _option(
+    option_under(
         "Backend",
         "-sm",
         "--split-mode",
@@ -220,7 +160,7 @@ backend_options = _all(
         show_default=True,
         help="How the model is split across several GPUs.",
     ),
-    _option(
+    option_under(
         "Backend",
         "-mg",
         "--main-gpu",
@@ -229,10 +169,10 @@ backend_options = _all(
         show_default=True,
         help="Number of the GPU that is used where the model is not split.",
     ),
-    _option(
+    option_under(
         "Backend", "--rpc", type=SERVERS, default=(), help="Use the devices of these servers, too; needs --online."
     ),
-    _option(
+    option_under(
         "Backend",
         "-c",
         "--ctx-size",
@@ -241,14 +181,14 @@ backend_options = _all(
         show_default=True,
         help="Longest prompt in tokens; 0 means as long as needed.",
     ),
-    _option(
+    option_under(
         "Backend",
         "-b",
         "--batch-size",
         type=click.IntRange(1),
         help=f"Largest number of tokens in one decode. {_BATCH}",
     ),
-    _option(
+    option_under(
         "Backend",
         "-ub",
         "--ubatch-size",
@@ -256,7 +196,7 @@ backend_options = _all(
         help=f"Largest number of tokens that the device computes at once. {_BATCH}",
     ),
     threads_option,
-    _option(
+    option_under(
         "Backend",
         "-fa",
         "--flash-attn",
@@ -265,7 +205,7 @@ backend_options = _all(
         show_default=True,
         help="Whether to use flash attention.",
     ),
-    _option(
+    option_under(
         "Backend",
         "-ctk",
         "--cache-type-k",
@@ -274,7 +214,7 @@ backend_options = _all(
         show_default=True,
         help="Number format of the keys in the KV cache.",
     ),
-    _option(
+    option_under(
         "Backend",
         "-ctv",
         "--cache-type-v",
@@ -283,38 +223,42 @@ backend_options = _all(
         show_default=True,
         help="Number format of the values in the KV cache.",
     ),
-    _option("Backend", "--exact", is_flag=True, help="The most exact arithmetic: short for -fa off -ctk f32 -ctv f32."),
-    _option(
+    option_under(
+        "Backend", "--exact", is_flag=True, help="The most exact arithmetic: short for -fa off -ctk f32 -ctv f32."
+    ),
+    option_under(
         "Backend",
         "--steady",
         is_flag=True,
         help="Evaluate every prompt apart, in pieces of -b tokens (256): other prompts and their order change no bit.",
     ),
-    _option("Backend", "-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
+    option_under("Backend", "-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
     _offline_option,
     _guard_option,
 )
-store_option = _option(
+store_option = option_under(
     "Store",
     "--store",
     "store_path",
     type=OutputFile(None, unnamed=store_of),
     help="File of the store. The default is LAGER_LITE_STORE, else a file in the user's cache folder.",
 )
-store_options = _all(
+store_options = all_of(
     store_option,
-    _option("Store", "--no-store", "--no-cache", is_flag=True, help="Neither read from the store nor write to it."),
+    option_under(
+        "Store", "--no-store", "--no-cache", is_flag=True, help="Neither read from the store nor write to it."
+    ),
 )
-judge_options = _all(rubric_option, _prompt_options, backend_options, store_options)
+judge_options = all_of(rubric_option, _prompt_options, backend_options, store_options)
 
 
 def judge_options_with(rubric: str, *, repeat: bool = True) -> Callable[[C], C]:
     """`judge_options` of a command whose rubric, without -r, is `rubric`. repeat: whether it takes several."""
-    return _all(_rubric_option(rubric, repeat=repeat), _prompt_options, backend_options, store_options)
+    return all_of(_rubric_option(rubric, repeat=repeat), _prompt_options, backend_options, store_options)
 
 
-cluster_options = _all(
-    _option(
+cluster_options = all_of(
+    option_under(
         "Cluster",
         "--ray",
         type=RAY_ADDRESS,
@@ -323,16 +267,16 @@ cluster_options = _all(
         help="Evaluate on the workers of a Ray cluster: `local` (also without ADDRESS) starts one, `auto` finds a running "
         "one. Needs --online.",
     ),
-    _option(
+    option_under(
         "Cluster", "--workers", type=click.IntRange(1), help="With --ray: number of processes that load the model."
     ),
-    _option(
+    option_under(
         "Cluster",
         "--gpus-per-worker",
         type=click.FloatRange(0),
         help="With --ray: GPUs per worker; may be a fraction.  [default: 0]",
     ),
-    _option(
+    option_under(
         "Cluster", "--threads-per-worker", type=click.IntRange(1), help="With --ray: threads per worker.  [default: 1]"
     ),
 )
@@ -344,6 +288,6 @@ json_option = click.option(
     type=OutputFile((".json",), stdout=True),
     help="Print the figures as one JSON document in place of the tables; with =FILE, write it there and print the tables.",
 )
-report_option = _option(
+report_option = option_under(
     "Results", "--report", type=OutputFile((".html", ".htm")), help="Also write an HTML page with figures to this file."
 )

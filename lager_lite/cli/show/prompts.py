@@ -19,5 +19,7 @@ def show_prompt(judge: Judge, item: Item, rubric: Rubric) -> None:
         click.echo(segment.text if segment.trusted else f"⟦{segment.text}⟧", nl=False)
     click.echo(f"{prompt.lead}▮")
     click.echo(f"--- {len(tokens.tokens)} tokens, {int(tokens.untrusted.sum())} of them untrusted (between ⟦ and ⟧)")
+    if flags := judge.encode(item, rubric).item.flags:
+        click.echo(f"--- {', '.join(flags)}")
     pairs = ", ".join(f"{label!r}={i}" for label, i in zip(rubric.scale.labels, labels.ids))
     click.echo(f"--- score tokens at ▮: {pairs}")

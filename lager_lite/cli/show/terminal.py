@@ -73,11 +73,25 @@ def show_summary(result: Summary) -> None:
     )
     if result.mean is not None:
         click.echo(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}", err=True)
+    show_flags(counts)
     for judgment in result.failures:
         where = f"{judgment.where}: " if judgment.where else ""
         click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
     if result.failed > len(result.failures):
         click.echo(f"Error: and {result.failed - len(result.failures)} more; each row has its `error`", err=True)
+
+
+def show_flags(counts: Counts) -> None:
+    """Say on stderr what was left out of what was judged."""
+    if counts.thoughts:
+        click.echo(
+            f"in {counts.thoughts} judgments the thoughts of the response were left out (--keep-thoughts keeps them)",
+            err=True,
+        )
+    if counts.cut:
+        click.echo(
+            f"Warning: in {counts.cut} judgments the prompt was cut to fit into the context (see `flags`)", err=True
+        )
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -98,6 +112,7 @@ def show_evaluated(counts: Counts, failed: Sequence[tuple[str, str]] = ()) -> No
         f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
         err=True,
     )
+    show_flags(counts)
     for item, reason in failed[:SHOWN_FAILURES]:
         click.echo(f"Warning: item {item} left out: {reason}", err=True)
     if len(failed) > SHOWN_FAILURES:
