@@ -167,7 +167,7 @@ def test_every_command_that_loads_a_model_is_offline_by_default(name):
     assert option.default is True and option.secondary_opts == ["--online"]
 
 
-@pytest.mark.parametrize("words", [["in.jsonl", "--nonsense"], ["--help"]])
+@pytest.mark.parametrize("words", [["in.jsonl", "-n", "many"], ["--help"]])
 def test_sockets_are_refused_no_longer_than_a_command_line_that_cannot_be_parsed(words):
     """The error, which is kept here, holds the context that refuses them."""
     command = main.get_command(click.Context(main), "score")
