@@ -62,7 +62,15 @@ class MisuseError(LagerError):
     """Something open that was used after it was closed, in a forked process, or in the middle of another use."""
 
 
-class JudgeWarning(UserWarning):
+class LagerWarning(UserWarning):
+    """Something that a user should know of, although the work goes on."""
+
+
+class StoreWarning(LagerWarning):
+    """The store cannot be written any more, so the run goes on without it."""
+
+
+class JudgeWarning(LagerWarning):
     """Scores that mean little: of a model that was not made to judge, or all nearly the same."""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFileError
-from ..system import cache_base
+from ..system import cache_base, or_nowhere
 
 PREFERRED_QUANT = "Q4_K_M"
 _REPO = re.compile(r"^(?P<user>[\w.-]+)/(?P<repo>[\w.-]+?)(?::(?P<quant>[\w.-]+))?$")
@@ -47,7 +47,7 @@ class Found:
 
 def hub_folders() -> list[Path]:
     """Hugging Face caches, by the rules of huggingface_hub; llama.cpp's LLAMA_CACHE has the same layout."""
-    home = _named("HF_HOME") or (_named("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    home = _named("HF_HOME") or (_named("XDG_CACHE_HOME") or or_nowhere(Path.home) / ".cache") / "huggingface"
     hub = _named("HF_HUB_CACHE") or _named("HUGGINGFACE_HUB_CACHE") or home / "hub"
     return [folder for folder in (hub, _named("LLAMA_CACHE")) if folder is not None]
 
@@ -55,14 +55,16 @@ def hub_folders() -> list[Path]:
 def ollama_folders() -> list[Path]:
     """Ollama's model folders: OLLAMA_MODELS, the user's, and that of the Linux service."""
     named = _named("OLLAMA_MODELS")
-    return [named] if named else [Path.home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models")]
+    return (
+        [named] if named else [or_nowhere(Path.home) / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models")]
+    )
 
 
 def lmstudio_folders() -> list[Path]:
     """LM Studio's model folders: first that of the home which its pointer file names, then the usual ones."""
-    usual = [Path.home() / ".lmstudio", Path.home() / ".cache" / "lm-studio"]
+    usual = [or_nowhere(Path.home) / ".lmstudio", or_nowhere(Path.home) / ".cache" / "lm-studio"]
     try:
-        pointed = (Path.home() / ".lmstudio-home-pointer").read_text(encoding="utf-8").strip()
+        pointed = (or_nowhere(Path.home) / ".lmstudio-home-pointer").read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         pointed = ""
     homes = [Path(pointed), *usual] if pointed else usual
@@ -71,7 +73,7 @@ def lmstudio_folders() -> list[Path]:
 
 def llama_cpp_folder() -> Path:
     """Where older versions of llama.cpp keep downloads, as plain files."""
-    return _named("LLAMA_CACHE") or cache_base("llama.cpp")
+    return _named("LLAMA_CACHE") or or_nowhere(lambda: cache_base("llama.cpp"))
 
 
 def find_hub(spec: str) -> Path:
@@ -295,4 +297,4 @@ def _missing(file: Path) -> str:
 
 def _named(variable: str) -> Path | None:
     value = os.environ.get(variable)
-    return Path(value).expanduser() if value else None
+    return Path(os.path.expanduser(value)) if value else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LagerError, ModelFileError
-from ..system import copies_folder
+from ..system import copies_folder, or_nowhere
 from .caches import Found, everything, gguf_files
 from .catalog import read_catalog
 from .checks import integer
@@ -104,7 +104,7 @@ def _all(folders: Iterable[str | Path]) -> Iterator[Found]:
     if named and Path(named).is_file():
         yield Found(named, Path(named), "LAGER_LITE_MODEL")
     yield from everything()
-    for file in gguf_files(copies_folder()):
+    for file in gguf_files(or_nowhere(copies_folder)):
         yield Found(str(file), file, "lager-lite")
     for folder in folders:
         for file in gguf_files(Path(folder), depth=6):

@@ -65,7 +65,7 @@ def packaged(package: str) -> Path | None:
 
 
 def _named(name: str, why: str) -> Located:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     scheme, colon, rest = name.partition(":")
     if colon and scheme in SCHEMES and not path.exists():
         find, place = SCHEMES[scheme]

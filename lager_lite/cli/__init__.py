@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import JudgeWarning, LagerError
+from ..errors import LagerError, LagerWarning
 from ..system import Interrupted, signals_deferred, watching
 from .grammar import CommandGroup
 from .settings import default_map
@@ -85,14 +85,14 @@ class LazyGroup(CommandGroup):
 
 @contextmanager
 def _shown_warnings() -> Iterator[None]:
-    """Show every JudgeWarning on stderr, above a progress bar where there is one."""
+    """Show every warning of ours on stderr, above a progress bar where there is one."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", JudgeWarning)
+        warnings.simplefilter("always", LagerWarning)
         others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
             bars = sys.modules.get("tqdm")
-            if not issubclass(category, JudgeWarning):
+            if not issubclass(category, LagerWarning):
                 others(message, category, *place)
             elif bars:
                 bars.tqdm.write(f"Warning: {message}", file=sys.stderr)

@@ -14,6 +14,7 @@ import os
 import sqlite3
 import threading
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MisuseError, StoreError
+from ..errors import MisuseError, StoreError, StoreWarning
 from ..records import Feedback, Reading
 from .schema import STORE_COLUMNS, open_database
 
@@ -69,12 +70,16 @@ def reading_key(context: bytes, tokens: np.ndarray, score_tokens: Sequence[int])
 class Store:
     """An open store. Use as a context manager. Threads may share it.
 
+    - `optional`: whether work goes on where it cannot be written any more, for instance because the disk is full: a
+      StoreWarning then says so once, and nothing is written from there on.
+
     A damaged store, or a file that is no store, is moved aside and a new store is begun; `notice` then says so and
     names the file. Raises StoreError where the file cannot be opened, read or written, and for a store of a newer
     version. After `close()` and in a forked process everything but `close()` raises MisuseError.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, optional: bool = False) -> None:
+        self._optional, self._given_up = optional, False
         self._lock = threading.RLock()
         self._process = os.getpid()
         self._closed = False
@@ -188,6 +193,17 @@ class Store:
         self._write("INSERT OR IGNORE INTO feedback (key, text, drawn, context) VALUES (?,?,?,?)", values)
 
     def _write(self, query: str, values: Sequence[tuple[object, ...]]) -> None:
+        if self._given_up:
+            return
+        try:
+            self._insert(query, values)
+        except StoreError as error:
+            if not self._optional:
+                raise
+            self._given_up = True
+            warnings.warn(f"{error.message}; what follows is not stored", StoreWarning, stacklevel=2)
+
+    def _insert(self, query: str, values: Sequence[tuple[object, ...]]) -> None:
         with self._open() as db, db:
             db.executemany(query, values)
         if self._place != self._where():

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..backbones import ModelInfo, open_model
 from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
-from ..system import loaded_folder, offline
+from ..system import loaded_folder, offline, or_nowhere
 from .backbone import Backbone
 from .library import ENDING, SUPPORTED_VERSIONS
 from .options import BackendOptions
@@ -51,7 +51,7 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
     if options.rpc:
         return False
     info = open_model(path).info
-    mark = loaded_folder() / _key(info, options)
+    mark = or_nowhere(loaded_folder) / _key(info, options)
     if mark.exists():
         return False
     command = [sys.executable, "-c", _CHILD, "\n".join(sys.path), str(info.paths[0]), json.dumps(asdict(options))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .files import as_usual, check_writable, write_beside
 from .interrupts import Interrupted, signals_deferred, signals_held, watching
 from .offline import is_refusing, refusing
-from .paths import cache_base, copies_folder, loaded_folder, settings_base, shipped_folder, store_path
+from .paths import cache_base, copies_folder, loaded_folder, or_nowhere, settings_base, shipped_folder, store_path
 
 __all__ = [
     "Interrupted",
@@ -18,6 +18,7 @@ __all__ = [
     "check_writable",
     "copies_folder",
     "loaded_folder",
+    "or_nowhere",
     "shipped_folder",
     "store_path",
     "signals_deferred",

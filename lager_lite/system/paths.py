@@ -46,6 +46,14 @@ def loaded_folder() -> Path:
     return cache_base() / "loaded"
 
 
+def or_nowhere(folder: Callable[[], Path]) -> Path:
+    """Return what `folder` returns, to look into; for a user without a home, a place where nothing is or can be."""
+    try:
+        return folder()
+    except (LagerError, RuntimeError):  # pathlib raises the latter
+        return Path(os.devnull, "nowhere")
+
+
 def shipped_folder() -> Path | None:
     """The folder of the catalog and the shipped weights: of an installed package, or of a checkout."""
     spec = importlib.util.find_spec("lager_lite.models")

@@ -13,12 +13,22 @@ from ...backbones import ModelInfo, locate_model, open_model
 from ...errors import LagerError
 from ...judging import TRIAL_RUBRIC, Judge, Trial, try_out
 from ...llama import BackendOptions, about, check_loads, gpu_layers, load
-from ...system import store_path
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option
+from ..outputs import store_of
 from ..settings import CONFIG_NAME, find_config, user_path
 from ..show.machine import show_lines
 from ..show.terminal import present, warn
+
+
+def _settings() -> str:
+    config = find_config()
+    if config:
+        return str(config.path)
+    try:
+        return f"none: neither {CONFIG_NAME} here nor {user_path()}"
+    except LagerError as error:
+        return f"none: no {CONFIG_NAME} here, and {error.message}"
 
 
 def _model_lines(info: ModelInfo) -> list[tuple[str, str]]:
@@ -30,10 +40,8 @@ def _model_lines(info: ModelInfo) -> list[tuple[str, str]]:
 
 def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str, str]], Any, list[LagerError]]:
     """Lines about this program and the model; what llama.cpp is, None where it does not load; what is missing."""
-    config = find_config()
-    settings = str(config.path) if config else f"none: neither {CONFIG_NAME} here nor {user_path()}"
     rows = [("lager-lite", __version__), ("python", f"{sys.version.split()[0]} on {platform.platform()}")]
-    rows.append(("settings", settings))
+    rows.append(("settings", _settings()))
     problems: list[LagerError] = []
     backend = None
     try:
@@ -50,7 +58,15 @@ def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str
             rows.append(("batches", f"-b {options.batch(layers)} -ub {options.ubatch(layers)}"))
     except LagerError as error:
         problems.append(error)
-    return [*rows, ("threads", str(options.thread_count())), ("store", str(store_path()))], backend, problems
+    return (
+        [
+            *rows,
+            ("threads", str(options.thread_count())),
+            ("store", store_of({}) or "none: this user has no home folder"),
+        ],
+        backend,
+        problems,
+    )
 
 
 def _tried(model: str | None, options: BackendOptions, problems: list[LagerError], *, guard: bool) -> Trial | None:

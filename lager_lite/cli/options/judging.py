@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -11,6 +12,7 @@ import click
 
 from ...backbones import locate_model, open_model
 from ...data import Source, open_items, read_items
+from ...errors import LagerError, StoreError
 from ...evaluation import regroup
 from ...fitting import labelled_items
 from ...judging import Judge, Store
@@ -19,7 +21,7 @@ from ...records import Item
 from ...scaleout import Cluster, fill_store, spread
 from ...scoring import WeightsFile, check_weights
 from ...system import store_path
-from ..show.terminal import show_evaluated, show_progress
+from ..show.terminal import show_evaluated, show_progress, warn
 from ..show.understood import show_understood, shown_fields
 from .parsed import (
     Given,
@@ -103,14 +105,24 @@ def _shown(given: Given) -> frozenset[str] | None:
 
 
 def open_store(given: Given) -> Store | None:
-    """The store, with its notice shown; None with --no-store."""
+    """The store, with its notice shown; None with --no-store.
+
+    Where nobody named it and it cannot be opened, a warning says so, and there is None.
+    """
     if given["no_store"]:
         if given["store_path"]:
             raise click.UsageError("give --store or --no-store, not both")
         return None
-    store = Store(given["store_path"] or store_path())
+    named = bool(given["store_path"] or os.environ.get("LAGER_LITE_STORE"))
+    try:
+        store = Store(given["store_path"] or store_path(), optional=not named)
+    except LagerError as error:
+        if named:
+            raise
+        warn([f"{error.message}; this run goes on without a store, and cannot be resumed (--store PATH names one)"])
+        return None
     if store.notice:
-        click.echo(f"Warning: {store.notice}", err=True)
+        warn([store.notice])
     return store
 
 
@@ -163,5 +175,7 @@ def fill_shard(given: Given, items: Sequence[Item], judges: Iterable[AbstractCon
     for opened in judges:
         with opened as judge:
             with show_progress(len(mine) * len(judge.rubrics)) as progress:
+                if judge.store is None:
+                    raise StoreError("there is no store that --shard could fill", "name one with --store PATH")
                 failed = fill_store(judge, mine, progress)
             show_evaluated(judge.counts, failed)
