@@ -19,7 +19,6 @@ from ..errors import LagerError, LagerWarning
 from ..system import Interrupted, signals_deferred, watching
 from .grammar import CommandGroup
 from .settings import default_map
-from .streams import raw_stderr, visible
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
@@ -34,7 +33,7 @@ COMMANDS = {
     "select": ("select", "Keep the best rows of a training set."),
     "inspect": ("inspect", "Show one item layer by layer."),
     "knowledge": ("knowledge", "Tell unanswerable questions from answerable ones."),
-    "data": ("data", "Convert files of known layouts."),
+    "data": ("data", "Check files of items, and convert those of public layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship, and begin a new one."),
     "store": ("store", "Show, merge or clear the store of readings."),
     "models": ("models", "Show the models of this machine, and make a faster copy of one."),
@@ -96,7 +95,7 @@ def _shown_warnings() -> Iterator[None]:
             if not issubclass(category, LagerWarning):
                 others(message, category, *place)
             elif bars:
-                bars.tqdm.write(visible(f"Warning: {message}"), file=raw_stderr())
+                bars.tqdm.write(f"Warning: {message}", file=sys.stderr)
             else:
                 click.echo(f"Warning: {message}", err=True)
 

@@ -7,6 +7,7 @@ and `open_reader` gives rows and items side by side.
 
 from __future__ import annotations
 
+from .checking import CheckedFile, check_file
 from .detection import ROWS
 from .fields import ALIASES, item_of_row
 from .items import Dataset, ItemReader, convert, load_demo, open_reader, raise_problems, read_items
@@ -24,6 +25,7 @@ from .writing import write_rows
 __all__ = [
     "ALIASES",
     "BenchmarkLayout",
+    "CheckedFile",
     "Dataset",
     "ItemReader",
     "LAYOUTS",
@@ -36,6 +38,7 @@ __all__ = [
     "THOUGHTS",
     "TableFile",
     "Understood",
+    "check_file",
     "convert",
     "copy_rows",
     "is_missing",

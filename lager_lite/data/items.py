@@ -14,10 +14,11 @@ from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered
 from .fields import ALIASES, item_row, items_of_row, without_missing
 from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers
+from .observer import Observer
 from .reading import open_rows
 from .rows import HeldRows, Row, RowSource, rows_of
 from .thoughts import without_thoughts
-from .understood import Observer, Understood
+from .understood import Understood
 from .writing import write_rows
 
 _MAX_PROBLEMS = 5
@@ -86,8 +87,9 @@ class ItemReader:
     def checked(self, see: Callable[[Row, Item, Sequence[str]], None] | None = None) -> Iterator[Item]:
         """The items, once; what is wrong with the file is raised at the end, as DataError.
 
-        see: called with every row, its items, and the required fields that each of them lacks. Wrong are a mapping to a key that no row has, rows that cannot be used, no items, no item that has the
-        required fields, and two items with one id. Of the items that went by only a hash is kept.
+        see: called with every row, its items, and the required fields that each of them lacks. Wrong are a mapping to
+        a key that no row has, rows that cannot be used, no items, no item that has the required fields, and two items
+        with one id. Of the items that went by only a hash is kept.
         """
         problems: list[DataError] = []
         lacking: list[DataError] = []

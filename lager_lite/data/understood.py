@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..records import Item
-from .fields import ALIASES
-from .rows import Row
-from .tags import TagWatch
-from .turns import is_conversation
-from .values import group_of, is_blank
 
-_TEXTS = ("source", "instruction", "reference", "response", "rubric")
-_CHOSEN = (*_TEXTS, "score")
-_ROLES = (*_TEXTS, "rendered", "score", "scores", "id")
+TEXTS = ("source", "instruction", "reference", "response", "rubric")
+_ROLES = (*TEXTS, "rendered", "score", "scores", "id")
 _MOST_KEYS = 12
 
 
@@ -90,14 +83,14 @@ class Understood:
         if shown is None and self.kept:
             kept = [key for key in self.kept if not self._is_beside(key)]
             left = [key for key in self.ignored if not self._is_beside(key)]
-            tail = [f"kept for rubrics that name them: {_listed(kept)}"] if kept else []
+            tail = [f"kept for rubrics that name them: {listed(kept)}"] if kept else []
         else:
             tail = []
-        unseen = [name for name in _TEXTS if name in self.taken and shown is not None and name not in shown]
+        unseen = [name for name in TEXTS if name in self.taken and shown is not None and name not in shown]
         if unseen and "rendered" not in self.taken:
             tail += [f"not shown by the rubric: {', '.join(unseen)}"]
-        tail += [f"ignored: {_listed(left)}"] if left else []
-        tail += [f"left out as asked: {_listed(self.left_out)}"] if self.left_out else []
+        tail += [f"ignored: {listed(left)}"] if left else []
+        tail += [f"left out as asked: {listed(self.left_out)}"] if self.left_out else []
         return "; ".join([", ".join(parts), *tail])
 
     def regrouped(self, way: str, items: Iterable[Item]) -> Understood:
@@ -119,178 +112,36 @@ class Understood:
         taken = {name[6:]: list(keys) for name, keys in self.taken.items() if name.startswith("score:")}
         keys = {key for own in taken.values() for key in own}
         if len(taken) > 1 and all(own == [name] for name, own in taken.items()):
-            return [f"scores <- {_listed(list(taken))}"]
+            return [f"scores <- {listed(list(taken))}"]
         return [f"scores <- {keys.pop()}"] if len(taken) > 1 and len(keys) == 1 else []
 
     def _named(self, name: str) -> str:
+        count = sum(self.taken[name].values())
+        some = f" ({count} of {self.items})" if count < self.items and len(self.taken[name]) == 1 else ""
+        return f"{'whole prompt' if name == 'rendered' else name} <- {self.origin(name)}{some}"
+
+    def origin(self, name: str) -> str:
+        """Where a field was taken from, how often where that differs, and which keys gave way."""
         sources = self.taken[name]
-        whole = sum(sources.values()) == self.items
-        if len(sources) == 1 and whole:
+        if len(sources) == 1:
             text = next(iter(sources))
-        elif len(sources) == 1:
-            text = f"{next(iter(sources))} ({sum(sources.values())} of {self.items})"
         else:
             often = sorted(sources.items(), key=lambda pair: -pair[1])
             text = " or ".join(f"{keys} ({count})" for keys, count in often)
         beside = self.beside.get(name, {})
         rows = f" in {counted(max(beside.values()), 'row')}" if beside and max(beside.values()) < self.rows else ""
-        given_way = f" (not {_listed(list(beside))}{rows})" if beside else ""
-        return f"{'whole prompt' if name == 'rendered' else name} <- {text}{given_way}"
+        given_way = f" (not {listed(list(beside))}{rows})" if beside else ""
+        return f"{text}{given_way}"
 
-
-class Observer:
-    """Watches rows become items, and keeps counts of them."""
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        mapped: Collection[str] = (),
-        several: Mapping[str, Sequence[str]] | None = None,
-        ignore: Sequence[str] = (),
-    ) -> None:
-        """mapped: fields whose keys were chosen by --map. several: field -> the keys of its annotators.
-        ignore: the keys that are read as if no row had them."""
-        self._name, self._mapped, self._several, self._ignore = name, mapped, several or {}, tuple(ignore)
-        self._taken: dict[str, Counter[str]] = {}
-        self._beside: dict[str, Counter[str]] = {}
-        self._kept, self._ignored, self._grouped, self._lacking = (Counter[str]() for _ in range(4))
-        self._row: Row | None = None
-        self._written: dict[str, str] = {}
-        self._present: dict[str, str] = {}
-        self._roles: dict[str, set[str]] = {}
-        self._own: dict[str, None] = {}
-        self._rows = self._items = self._scores = self._blank = 0
-        self._groups: set[int] = set()
-        self._criteria: dict[str, None] = {}
-        self._ways: dict[tuple[Any, ...], str] = {}
-        self.tags = TagWatch()
-
-    def see(self, row: Row, item: Item, missing: Sequence[str] = ()) -> None:
-        """Count one item of a row; the items of a row follow each other. missing: the required fields it lacks."""
-        if row is not self._row:
-            self._finish_row()
-            self._row, self._rows = row, self._rows + 1
-            left = {key: value for key, value in row.values.items() if key not in self._ignore}
-            self._written = _by_spelling(left)
-            self._present = _by_spelling(key for key, value in left.items() if not _is_empty(value))
-        self._items += 1
-        self._lacking.update(missing)
-        self._blank += is_blank(item.fields.get("response", "-"))
-        self._groups.add(hash(item.group or item.id))
-        for name in _fields_of(item):
-            keys = self._keys(name, item)
-            if keys:
-                self._note(name, keys, item)
-        for name, scores in item.human.items():
-            self._scores += len(scores)
-            if name:
-                self._criteria[name] = None
-        if item.group is not None:
-            self._grouped[self._way(item)] += 1
-        self.tags.see(item)
-
-    def understood(self, layout: str | None = None) -> Understood:
-        """What was understood of the rows so far; layout: in words."""
-        self._finish_row()
-        self._row = None
-        return Understood(
-            self._name,
-            layout,
-            self._rows,
-            self._items,
-            {name: dict(keys) for name, keys in self._taken.items()},
-            {name: dict(keys) for name, keys in self._beside.items()},
-            dict(self._kept),
-            dict(self._ignored),
-            self._ignore,
-            len(self._groups),
-            dict(self._grouped),
-            self._scores,
-            tuple(self._criteria),
-            dict(self._lacking),
-            self._blank,
-            self.tags.warnings({name: _listed(list(keys)) for name, keys in self._taken.items()}),
-        )
-
-    def _note(self, name: str, keys: tuple[str, ...], item: Item) -> None:
-        free = keys == (name,) and name not in ALIASES and name not in self._mapped and not name.startswith("score:")
-        if free:
-            self._own[name] = None
-        else:
-            self._roles.setdefault(name, set()).update(keys)
-        self._taken.setdefault(name, Counter())[" + ".join(keys) + self._part(name, keys, item)] += 1
-
-    def _keys(self, name: str, item: Item) -> tuple[str, ...]:
-        """The keys of a field that the row has, as it writes them."""
-        keys = item.keys.get(name, ())
-        if name.startswith("score:") and not keys:
-            keys = item.keys.get("scores") or item.keys.get("score", ())
-            keys = (name[6:],) if name[6:] in keys else keys
-        keys = tuple(self._several.get(name, keys))
-        found = dict.fromkeys(self._present[key] for key in keys if key in self._present)
-        # A blank response stands under a key without text.
-        return tuple(found or dict.fromkeys(self._written[key] for key in keys if key in self._written))
-
-    def _part(self, name: str, keys: tuple[str, ...], item: Item) -> str:
-        """Which part of the key's value the field is, where it is not the whole."""
-        value = self._row.values[keys[-1]] if self._row else None
-        if name == "response" and is_conversation(value):
-            return "[last answer]"
-        shared = [other for other in _TEXTS if other in item.fields and item.keys.get(other) == item.keys.get(name)]
-        if name == "instruction" and is_conversation(value):
-            answered = "response" in item.fields and item.keys.get("response", ("",))[-1] in item.keys.get(name, ())
-            return "[before it]" if answered else ""
-        return "[part]" if name in _TEXTS and len(shared) > 1 else ""
-
-    def _way(self, item: Item) -> str:
-        """What makes the item's group: a field, else a key."""
-        keys = item.keys.get("group", ())
-        case = (keys, "source" in item.fields, "instruction" in item.fields)
-        if case not in self._ways:
-            same = [name for name in _TEXTS if name in item.fields and group_of(item.fields[name]) == item.group]
-            near = [name for name in _TEXTS if name in item.fields and item.keys.get(name) == keys]
-            own = [self._present.get(key, key) for key in keys]
-            self._ways[case] = (same or near or own or ["group"])[0]
-        return self._ways[case]
-
-    def _finish_row(self) -> None:
-        """Count the keys of the row that nothing was taken from, and those that gave way to another."""
-        if self._row is None:
-            return
-        used = {key for keys in self._roles.values() for key in keys}
-        self._kept.update(key for key in self._own if key not in used)
-        for key in dict.fromkeys(self._present.values()):
-            if key in used:
-                continue
-            if key not in self._own:
-                self._ignored[key] += 1
-            for role in self._roles:
-                if role in _CHOSEN and role not in self._mapped and key.lower() in ALIASES[role]:
-                    self._beside.setdefault(role, Counter())[key] += 1
-        self._roles, self._own = {}, {}
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that were taken from keys of other names, or that every rubric knows, in the order of a prompt."""
+        return tuple(name for name in _ordered(self.taken) if name not in self.kept)
 
 
 def counted(count: int, noun: str) -> str:
     """A number of things in words: "1 item", "2 items"."""
     return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
-def _by_spelling(keys: Iterable[str]) -> dict[str, str]:
-    """The keys as they are written, by that spelling and by the one in small letters."""
-    found = {key: key for key in keys}
-    for key in list(found):
-        found.setdefault(key.lower(), key)
-    return found
-
-
-def _is_empty(value: Any) -> bool:
-    return is_blank(value) or isinstance(value, (list, dict)) and not value
-
-
-def _fields_of(item: Item) -> list[str]:
-    scores = [f"score:{name}" if name else "score" for name in item.human]
-    return ["id", *item.fields, *(["rendered"] if item.rendered is not None else []), *scores]
 
 
 def _ordered(taken: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -299,7 +150,7 @@ def _ordered(taken: Mapping[str, Mapping[str, int]]) -> list[str]:
     return sorted(names, key=lambda name: _ROLES.index(name) if name in _ROLES else len(_ROLES))
 
 
-def _listed(keys: Sequence[str]) -> str:
+def listed(keys: Sequence[str]) -> str:
     more = len(keys) - _MOST_KEYS
     return ", ".join(keys[:_MOST_KEYS]) + (f" and {more} more" if more > 0 else "")
 

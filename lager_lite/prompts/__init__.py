@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .chat import NO_TEMPLATE, ChatTemplate, Slot, lay_out, resolve_chat
 from .injection import signs
-from .render import render
+from .render import missing_fields, render
 from .rubric import FEEDBACK_END, Rubric, rubric_hash, with_feedback, with_scale
 from .rubric_file import list_rubrics, load_rubric, make_rubric, write_skeleton
 from .scale import describe_scale
@@ -24,6 +24,7 @@ __all__ = [
     "list_rubrics",
     "load_rubric",
     "make_rubric",
+    "missing_fields",
     "render",
     "resolve_chat",
     "rubric_hash",

@@ -29,6 +29,7 @@ FIGURES = {
     "backend info": (),
     "bench": (*QUICK, "--rounds", "1", "--tokens", "65"),
     "compare": ("a.json", "a.json"),
+    "data check": ("in.jsonl", "-r", "good.toml"),
     "demo": (*QUICK, "-r", "good.toml"),
     "doctor": QUICK,
     "drift": (*JUDGED, "-n", "2"),

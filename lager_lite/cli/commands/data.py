@@ -6,18 +6,32 @@ from typing import Any
 
 import click
 
-from ...data import convert, read_items
+from ...backbones import locate_model
+from ...data import check_file, convert, read_items
+from ...prompts import resolve_chat
 from ..grammar import group
-from ..options import mapped_keys, table_options
-from ..outputs import ROW_FILES, OutputFile
-from ..show.understood import show_understood
+from ..options import (
+    chat_options,
+    chat_settings,
+    chosen_rubrics,
+    items_options,
+    json_option,
+    mapped_keys,
+    rubric_option,
+    scale_labels,
+    scale_option,
+    table_options,
+)
+from ..outputs import ROW_FILES, NamedFile, OutputFile
+from ..show.terminal import present
+from ..show.understood import checked_document, show_checked, show_understood
 
 _EXAMPLE = "lager-lite data convert judge_bench.json -o items.jsonl"
 
 
 @group("data", example=_EXAMPLE)
 def command() -> None:
-    """Convert files of known layouts."""
+    """Check files of items, and convert those of public layouts."""
 
 
 @command.command("convert", example=_EXAMPLE)
@@ -38,3 +52,38 @@ def convert_(source: str, output: str, **given: Any) -> None:
     if dataset.understood:
         show_understood(dataset.understood)
     click.echo(f"{convert(dataset, output)} rows written", err=True)
+
+
+@command.command("check", example="lager-lite data check items.jsonl -r helpfulness")
+@click.argument("source", metavar="FILE")
+@items_options
+@rubric_option
+@scale_option
+@chat_options
+@click.option(
+    "-m",
+    "--model",
+    type=NamedFile(lambda name: locate_model(name).path),
+    help="Show the prompt in the chat template of this model. By default it is shown as plain text.",
+)
+@json_option
+def check(source: str, json_file: str | None, **given: Any) -> None:
+    """Show how FILE is read, what is odd about it, and the first item as the judge reads it.
+
+    Every field stands with the key that it was taken from. Odd are, for instance, repeated responses, scores that
+    never differ, and fields that look like another. No model is needed. Texts of the item stand between ⟦ and ⟧, and
+    ▮ marks where the score is read. The exit code is 1 where rows cannot be judged.
+    """
+    rubrics = chosen_rubrics(given)
+    if given["model"]:
+        chat = chat_settings(given, str(locate_model(given["model"]).path))
+    else:
+        chat = resolve_chat(None, text=given["chat_template"], file=given["chat_template_file"])
+    how = {name: given[name] for name in ("layout", "encoding", "ignore", "keep_thoughts")}
+    checked = check_file(source, mapped_keys(given), rubrics=rubrics, labels=scale_labels(given), **how)
+    present(
+        json_file,
+        lambda: checked_document(checked, rubrics, chat),
+        lambda: show_checked(checked, rubrics, chat),
+    )
+    click.get_current_context().exit(1 if checked.errors else 0)

@@ -1,14 +1,18 @@
-"""What was understood of a file of items, on stderr."""
+"""What was understood of a file of items: two lines on stderr, or the whole of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import click
 
-from ...data import Understood
-from ...prompts import Rubric
+from ...data import CheckedFile, Understood
+from ...prompts import ChatTemplate, Rubric, render
+from ...records import Item
 from .terminal import warn
+
+_LONGEST = 1_200
 
 
 def shown_fields(rubrics: Iterable[Rubric]) -> frozenset[str]:
@@ -27,3 +31,56 @@ def show_understood(understood: Understood, shown: Collection[str] | None = None
     click.echo(understood.message + first, err=True)
     click.echo(f"  {understood.mapping_line(shown)}", err=True)
     warn(understood.warnings)
+
+
+def show_checked(checked: CheckedFile, rubrics: Sequence[Rubric], chat: ChatTemplate) -> None:
+    """Print what `check_file` found, and the first item as the judge reads it."""
+    understood = checked.understood
+    click.echo(understood.message)
+    counts = [(name, str(sum(understood.taken[name].values())), understood.origin(name)) for name in understood.fields]
+    rows = [("field", "items", "taken from"), *counts]
+    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    click.echo("\n".join(["", *(f"{name:<{wide[0]}}  {count:>{wide[1]}}  {keys}" for name, count, keys in rows)]))
+    for title, keys in (
+        ("shown only by rubrics that name them", understood.kept),
+        ("ignored", understood.ignored),
+        ("left out as asked", understood.left_out),
+    ):
+        if keys:
+            click.echo(f"{title}: {', '.join(keys)}")
+    for title, lines in (("Odd", checked.odd), ("Wrong", checked.errors)):
+        if lines:
+            click.echo("\n".join(["", f"{title}:", *(f"- {line}" for line in lines)]))
+    if checked.first is not None:
+        for rubric in rubrics:
+            click.echo(f"\nItem {checked.first.id} as the judge reads it, by the rubric {rubric.name}:\n")
+            click.echo(marked(checked.first, rubric, chat, longest=_LONGEST))
+
+
+def checked_document(checked: CheckedFile, rubrics: Sequence[Rubric], chat: ChatTemplate) -> dict[str, Any]:
+    """What `check_file` found, as json.dumps takes it; `prompts` holds the first item's prompt by rubric."""
+    first = checked.first
+    return {
+        "understood": checked.understood.to_dict(),
+        "odd": list(checked.odd),
+        "errors": list(checked.errors),
+        "first": None if first is None else {"id": first.id, "where": first.where, "fields": dict(first.fields)},
+        "prompts": {} if first is None else {rubric.name: marked(first, rubric, chat) for rubric in rubrics},
+    }
+
+
+def marked(item: Item, rubric: Rubric, chat: ChatTemplate, *, longest: int | None = None) -> str:
+    """The prompt of an item, its own texts between ⟦ and ⟧, and ▮ where the score is read.
+
+    longest: texts of more characters are shown without their middle; None shows all.
+    """
+    prompt = render(rubric, item, chat)
+    parts = [part.text if part.trusted else f"⟦{_short(part.text, longest)}⟧" for part in prompt.segments]
+    return f"{''.join(parts)}{prompt.lead}▮"
+
+
+def _short(text: str, longest: int | None) -> str:
+    if longest is None or len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
