@@ -19,6 +19,7 @@ from ..errors import LagerError, LagerWarning
 from ..system import Interrupted, signals_deferred, watching
 from .grammar import CommandGroup
 from .settings import default_map
+from .streams import raw_stderr, visible
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
@@ -95,7 +96,7 @@ def _shown_warnings() -> Iterator[None]:
             if not issubclass(category, LagerWarning):
                 others(message, category, *place)
             elif bars:
-                bars.tqdm.write(f"Warning: {message}", file=sys.stderr)
+                bars.tqdm.write(visible(f"Warning: {message}"), file=raw_stderr())
             else:
                 click.echo(f"Warning: {message}", err=True)
 

@@ -15,6 +15,7 @@ from ...records import Counts
 from ...stats import Interval
 from ...system import write_beside
 from ..outputs import STDOUT
+from ..streams import raw_stderr
 
 
 def present(json_file: str | None, document: Callable[[], object], tables: Callable[[], None] | None = None) -> None:
@@ -53,7 +54,7 @@ def warn(lines: Iterable[str]) -> None:
 @contextmanager
 def show_progress(total: int, unit: str = "judgment") -> Iterator[Callable[[Counts], None]]:
     """A bar on stderr with rate and ETA; nothing where stderr is not a terminal."""
-    with tqdm(total=total, unit=unit, file=sys.stderr, disable=not sys.stderr.isatty(), smoothing=0.1) as bar:
+    with tqdm(total=total, unit=unit, file=raw_stderr(), disable=not sys.stderr.isatty(), smoothing=0.1) as bar:
 
         def update(counts: Counts) -> None:
             bar.update(counts.done - bar.n)

@@ -1,0 +1,70 @@
+"""What is printed: UTF-8 whatever the locale says, and nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lager_lite.cli.streams import visible
+
+pty = pytest.importorskip("pty", reason="terminals of POSIX")
+ROOT = Path(__file__).resolve().parents[2]
+# Clears the screen, rings, ends a text, turns the direction of writing around, hides a tag; and what may stay.
+ODD = "a\x1b[2J\x07\0\x9b1m\r\u202eb\u2066c\U000e0041d\x7f"
+FINE = "Grüße, 日本語, שלום, 👩‍👩‍👧 tab\tline\n"
+
+
+def test_what_a_terminal_obeys_is_written_out():
+    assert visible(FINE) == FINE
+    shown = visible(ODD)
+    assert shown == r"a\u001b[2J\u0007\u0000\u009b1m\u000d\u202eb\u2066c\udb40\udc41d\u007f"
+    assert json.loads(f'"{shown}"') == ODD
+
+
+def command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "lager_lite", *map(str, words)]
+
+
+@pytest.fixture
+def call(tmp_path, tiny_model, short_rubric):
+    """The words of `prompt` on an item of odd characters, and where to run them."""
+    row = {"id": f"x{ODD}", "response": ODD + FINE}
+    (tmp_path / "in.jsonl").write_text(json.dumps(row) + "\n")
+    words = command("prompt", "in.jsonl", "-m", tiny_model, "-r", "good.toml", "-t", 1, "--no-guard", "--no-store")
+    return {"args": words, "cwd": tmp_path}
+
+
+def on_terminal(call, **environment: str) -> str:
+    """What a command writes to a terminal, stdout and stderr together."""
+    reader, writer = pty.openpty()
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    process = subprocess.Popen(**call, env=env, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
+    os.close(writer)
+    read = b""
+    while True:
+        try:
+            piece = os.read(reader, 4096)
+        except OSError:
+            break  # Linux says so when the other end is closed
+        if not piece:
+            break
+        read += piece
+    os.close(reader)
+    assert process.wait() == 0
+    return read.decode("utf-8").replace("\r\n", "\n")
+
+
+def test_a_terminal_is_shown_escapes_and_a_pipe_gets_the_text(call):
+    shown = on_terminal(call, LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert visible(ODD) + FINE.rstrip("\n") in shown and f"=== item x{visible(ODD)}" in shown
+    assert "⟦" in shown and not any(sign in shown for sign in "\x1b\x07\0\u202e")
+    piped = subprocess.run(
+        **call, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252"}, capture_output=True
+    )
+    # Click leaves sequences such as "clear the screen" out of what is no terminal.
+    assert piped.returncode == 0 and ODD.replace("\x1b[2J", "") + FINE.rstrip("\n") in piped.stdout.decode("utf-8")
