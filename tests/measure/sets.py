@@ -120,6 +120,17 @@ def mt_bench_part(data: Path) -> StudySet:
     return replace(mt_bench(data), items=_shortest_groups(mt_bench(data).items, 100))
 
 
+def _under(whole: Callable[[Path], StudySet], rubric: Path, *, without: str = "") -> Callable[[Path], StudySet]:
+    """The items of a set under another rubric, or without one of their texts; `label_free` reads them beside it."""
+
+    def changed(data: Path) -> StudySet:
+        found = whole(data)
+        items = [replace(i, fields={k: v for k, v in i.fields.items() if k != without}) for i in found.items]
+        return StudySet(items, [rubric], found.systems)
+
+    return changed
+
+
 SETS: Mapping[str, Callable[[Path], StudySet]] = {
     "newsroom": newsroom,
     "newsroom-part": newsroom_part,
@@ -130,6 +141,10 @@ SETS: Mapping[str, Callable[[Path], StudySet]] = {
     "self-aware": self_aware,
     "mt-bench": mt_bench,
     "mt-bench-part": mt_bench_part,
+    "self-aware+letters": _under(self_aware, _SHORT / "answerable-letters.toml"),
+    "newsroom-part+letters": _under(newsroom_part, _SHORT / "relevance.toml"),
+    "emotions+bare": _under(emotions, _SHORT / "emotion-bare.toml", without="source"),
+    "newsroom-part+bare": _under(newsroom_part, _NEWSROOM / "relevance.toml", without="source"),
 }
 
 
