@@ -24,6 +24,8 @@ from .results import Evaluation, EvaluationRun, FittedKind, LayerResult, MethodR
 
 WARN_BELOW_LABELS = 100
 WARN_BELOW_GROUPS = 10
+# Two to fit on, so that something can be chosen by inner folds, and one to score.
+LEAST_GROUPS = 3
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,21 @@ def evaluate(
     folds, seed: of the cross-validation.
     resamples: of the groups, for 95% intervals.
 
-    What cannot be fitted, for instance since one label is rare, is left out with a warning. Raises FitError where all
-    labels are alike, and for fewer groups than folds.
+    What cannot be fitted, for instance since one label is rare, is left out with a warning. With fewer groups than
+    folds there are as many folds as groups, and with fewer than LEAST_GROUPS nothing is fitted; a warning says so.
+    Raises FitError where all labels are alike.
     """
     logits = {"raw": data.raw, "norm": data.norm}
     scores: dict[str, _Scores] = {}
     fitted, missing = [], []
+    groups = int(np.unique(data.group).size)
+    if groups < LEAST_GROUPS:
+        result = _set_side_by_side(data, _unfitted(data), [], folds=None, seed=seed, resamples=resamples)
+        short = f"nothing was fitted: weights that have not seen an item's group need {LEAST_GROUPS} groups, there are {groups}"
+        return replace(result, warnings=(short, *result.warnings))
+    if groups < folds:
+        missing.append(f"{groups} groups cannot be split into {folds} folds: there were {groups} folds")
+        folds = groups
 
     def add(**tried: Any) -> None:
         names = data.criterion if criteria else None
@@ -149,13 +160,7 @@ def evaluate_weights(
     """
     if judge.weights is None:
         raise DataError("the judge has no weights to evaluate", "give a weights file")
-    last = data.raw[:, -1]
-    scores = {
-        "direct": _Scores(direct(last, data.values), None),
-        "e_score": _Scores(e_score(last, data.values), None),
-        "uniform": _Scores(uniform_score(data.raw, data.values), None),
-        "tuned": _tuned(judge, data),
-    }
+    scores = {**_unfitted(data), "tuned": _tuned(judge, data)}
     result = _set_side_by_side(
         data, scores, [_picture("tuned", judge.weights)], folds=None, seed=seed, resamples=resamples
     )
@@ -182,6 +187,16 @@ def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
 
 def _short(text: str) -> str:
     return text if len(text) <= 40 else hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _unfitted(data: Labelled) -> dict[str, _Scores]:
+    """The methods that need no fitting, and no calibration of their scores."""
+    last = data.raw[:, -1]
+    return {
+        "direct": _Scores(direct(last, data.values), None),
+        "e_score": _Scores(e_score(last, data.values), None),
+        "uniform": _Scores(uniform_score(data.raw, data.values), None),
+    }
 
 
 def _tuned(judge: Judge, data: Labelled) -> _Scores:

@@ -107,9 +107,8 @@ def group_folds(
     if size.size < folds:
         raise FitError(
             f"{size.size} groups cannot be split into {folds} folds",
-            f"label items of more groups, or ask for {size.size} folds"
-            if size.size > 1
-            else "label items of more groups, or give the strength and no calibration",
+            "label items of more groups"
+            + (f", or ask for {size.size} folds (--cv {size.size})" if size.size > 1 else ""),
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(size.size)

@@ -50,7 +50,7 @@ class Encoder:
     - `reasoning`: the feedback that the judge writes before the score; None for none.
     - `keep_thoughts`: whether the thoughts that a response was given with are judged, too.
 
-    Raises PromptError where the labels of a rubric are not single tokens of the backbone's vocabulary.
+    Raises PromptError where two labels of a rubric begin with the same token of the backbone's vocabulary.
     """
 
     def __init__(

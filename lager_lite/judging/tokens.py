@@ -13,6 +13,9 @@ from ..errors import PromptError
 from ..llama import Backbone
 from ..records import Prompt, Scale
 
+# As many labels are named in a message.
+_NAMED = 5
+
 
 @dataclass(frozen=True)
 class ScoreTokens:
@@ -138,22 +141,21 @@ def tokenize_prompt(tokenizer: Tokenizer, prompt: Prompt, lead: tuple[int, ...])
 def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> ScoreTokens:
     """Find the score tokens by tokenizing lead + label, as the model would write them.
 
-    The tokens that all of them begin with are the lead; one token per label must follow, all distinct. Raises
-    PromptError, which names the labels that clash and a scale that would work.
+    The tokens that all of them begin with are the lead. The token that follows is the score token: a label of several
+    tokens is known by the first one of its own, since the model writes it with no other beginning. Raises PromptError
+    where two labels share it, which names them and a scale that would work.
     """
     written = [backbone.tokenize(lead + label, parse_special=False) for label in scale.labels]
     common = 0
     while all(len(w) > common for w in written) and len({w[common] for w in written}) == 1:
         common += 1
-    long = [label for label, w in zip(scale.labels, written) if len(w) != common + 1]
-    if long:
-        short = [label for label, w in zip(scale.labels, written) if len(w) == common + 1]
+    following = [w[common] if len(w) > common else None for w in written]
+    ids = tuple(token for token in following if token is not None and following.count(token) == 1)
+    if len(ids) < len(following):
+        clash = [label for label, token in zip(scale.labels, following) if token is None or following.count(token) > 1]
+        named = ", ".join(map(repr, clash[:_NAMED])) + (f" and {len(clash) - _NAMED} more" if clash[_NAMED:] else "")
         raise PromptError(
-            f"behind {lead!r} these labels are not one token of this model: {', '.join(map(repr, long))}",
-            "use labels of one token each, "
-            + (f"as {', '.join(map(repr, short))} are" if len(short) > 1 else "for instance the scale 1-5, 0-9 or A-E"),
+            f"behind {lead!r} these labels begin with the same token of this model: {named}",
+            "use labels that begin differently, for instance the scale 1-5, 0-9 or A-E",
         )
-    ids = tuple(w[common] for w in written)
-    if len(set(ids)) < len(ids):
-        raise PromptError(f"two labels of {list(scale.labels)} are the same token behind {lead!r}", "change the labels")
     return ScoreTokens(tuple(written[0][:common]), ids)

@@ -64,7 +64,7 @@ criterion = \"\"\"
 Conciseness: does the response say what is needed in few words, without repeating itself?\"\"\"
 
 # "1-5", "0-4", "A-E" (A is the best), a list of labels with the worst first, or a table of labels and their
-# values, such as {{ no = 0, partly = 1, yes = 3 }}. Every label must be one token of the model.
+# values, such as {{ no = 0, partly = 1, yes = 3 }}. No two labels may begin with the same token of the model.
 scale = "1-5"
 
 # Fields that an item must have besides its response: any of source, instruction and reference. Those that

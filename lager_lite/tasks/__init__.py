@@ -7,7 +7,7 @@ from __future__ import annotations
 from .inspection import Inspection, Layer, inspect_item
 from .knowledge import Knower, SelfKnowledge, self_knowledge, stratified
 from .pool import Pool, Scores, open_pool, score_pool
-from .ranking import RANK_METHODS, Accuracy, Preferences, first_contests, preferences, rank, read_responses
+from .ranking import RANK_METHODS, Accuracy, Preferences, check_pairs, first_contests, preferences, rank, read_responses
 from .selection import COMBINE, CRITERIA, Example, Selection, select, write_selection
 from .states import prompts_of, write_states
 
@@ -25,6 +25,7 @@ __all__ = [
     "Scores",
     "Selection",
     "SelfKnowledge",
+    "check_pairs",
     "first_contests",
     "inspect_item",
     "open_pool",

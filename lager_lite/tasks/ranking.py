@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..fitting import cross_validate
+from ..fitting import cross_validate, folds_inside, group_folds
 from ..judging import Judge
 from ..records import WEIGHT_KINDS, Counts, Item, Reading
 from ..stats import Interval, interval_of, mean_statistic
@@ -114,6 +114,30 @@ def first_contests(items: Sequence[Item], limit: int | None) -> tuple[Item, ...]
     """The items of the first `limit` instructions; all items where it is None. Raises DataError as `contests` does."""
     numbers = contests(items)
     return tuple(item for item, number in zip(items, numbers) if limit is None or number < limit)
+
+
+def check_pairs(items: Sequence[Item], rubric: str, folds: int | None) -> None:
+    """Refuse responses of which no figures can be made; no model is needed to know.
+
+    rubric: the name of the rubric whose human scores are the grades. folds: that the groups must fill; None: nothing
+    is fitted. Raises DataError where no two responses to one instruction have different grades, and FitError where
+    the groups are too few.
+    """
+    numbers = contests(items)
+    grades = np.array([_grade(item, rubric) for item in items])
+    groups = [
+        items[row].group or f"contest {numbers[row]}"
+        for rows in _members(numbers, np.isfinite(grades))
+        if np.ptp(grades[rows]) > 0
+        for row in rows
+    ]
+    if not groups:
+        raise DataError(
+            "no two responses to one instruction have different human scores",
+            "leave out --cv, --json and --report, which compare the order with people's",
+        )
+    if folds is not None:
+        folds_inside(np.array(groups), group_folds(groups, folds, 0))
 
 
 def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Responses:

@@ -36,10 +36,25 @@ def test_a_rubric_without_human_scores_is_named(refused, tmp_path, name):
     assert "no item has a human score for the rubrics fluency; scores found: helpfulness" in said
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ["fit", "knowledge"])
 def test_fewer_groups_than_folds_are_said(refused, tmp_path, name):
     labelled(tmp_path, [1, 2, 3, 4, 5] * 4, group="one text", instruction="Name one.")
     assert "1 groups cannot be split into 5 folds" in refused(name, "in.jsonl", "-r", "good.toml", *COMMANDS[name])
+
+
+def test_pairs_of_too_few_groups_and_equal_grades_are_said(refused, tmp_path):
+    def write(scores: tuple[int, int], groups: int) -> None:
+        rows = [{"instruction": f"Name {n}.", "response": f"r{s}", "score": s} for n in range(groups) for s in scores]
+        (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    write((1, 5), 4)
+    said = refused("rank", "in.jsonl", "--cv", 5)
+    assert "4 groups cannot be split into 5 folds\nTry: label items of more groups, or ask for 4 folds (--cv 4)" in said
+    write((1, 5), 2)
+    assert "2 groups leave a training part with one" in refused("rank", "in.jsonl", "--cv", 2)
+    write((3, 3), 8)
+    for option in ("--json", "--cv=2"):
+        assert "no two responses to one instruction have different human scores" in refused("rank", "in.jsonl", option)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -66,7 +81,9 @@ def test_a_rare_label_leaves_the_baselines_of_eval(run, tmp_path, tiny_model):
         assert f"Warning: {kind}: not fitted, since in a part of the items all " in done.stderr
 
 
-def test_weights_of_another_model_are_refused_by_its_header(run, tmp_path, tiny_model, monkeypatch):
+def test_weights_of_another_model_scale_or_rubric_are_refused_before_the_model_is_loaded(
+    run, tmp_path, tiny_model, monkeypatch
+):
     from tests.model_files.tiny import write_tiny_model
 
     labelled(tmp_path, [1, 2, 3, 4, 5] * 4)
@@ -77,3 +94,10 @@ def test_weights_of_another_model_are_refused_by_its_header(run, tmp_path, tiny_
     for name in ("score", "eval", "inspect"):
         done = run(name, *common, "-m", other, "-w", "w.json")
         assert done.exit_code == 1 and "Error: the weights cannot be used: " in done.stderr, done.output
+        (tmp_path / "bad.toml").write_text((tmp_path / "good.toml").read_text().replace("?", "??"))
+        for options, said in {
+            ("--scale", "1-6"): "fitted for the labels ['1', '2', '3', '4', '5'], this rubric has",
+            ("-r", "bad.toml"): "fitted for the rubrics ['good'], not for 'bad'",
+        }.items():
+            done = run(name, *common, "-m", tiny_model, "-w", "w.json", *options)
+            assert done.exit_code == 1 and said in done.stderr, done.output

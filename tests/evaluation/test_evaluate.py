@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lager_lite.errors import DataError, FitError
+from lager_lite.errors import DataError
 from lager_lite.evaluation.evaluate import evaluate, evaluate_weights, regroup
 from lager_lite.fitting.fit import fit
 from lager_lite.fitting.labelled import Labelled, gather, ids_digest
@@ -131,9 +131,12 @@ def test_a_field_of_the_rows_can_name_the_group():
     )
 
 
-def test_fewer_groups_than_folds_is_an_error():
-    with pytest.raises(FitError):
-        evaluate(labelled(groups=3), resamples=50)
+def test_fewer_groups_than_folds_are_so_many_folds_and_two_are_too_few_to_fit():
+    found = evaluate(labelled(groups=3), resamples=50)
+    assert found.folds == 3 and "3 groups cannot be split into 5 folds: there were 3 folds" in found.warnings
+    found = evaluate(labelled(groups=2), resamples=50)
+    assert [m.name for m in found.methods] == ["direct", "e_score", "uniform"] and found.folds is None
+    assert found.warnings[0].startswith("nothing was fitted: ")
 
 
 def test_gather_takes_the_scores_of_each_rubric(tiny_model):

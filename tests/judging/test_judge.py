@@ -185,13 +185,20 @@ def test_a_head_that_is_not_understood_is_refused(tiny_model, monkeypatch):
         Judge(tiny_model, rubric=SHORT, options=EXACT)
 
 
-def test_labels_of_several_tokens_are_refused_by_name(tiny_model):
+def test_a_label_of_several_tokens_is_known_by_its_first_one_where_that_is_its_own(tiny_model):
     with Backbone(tiny_model, EXACT) as backbone:
         assert len(score_tokens(backbone, "Score: ", parse_scale("0-9")).ids) == 10
         with pytest.raises(PromptError) as caught:
             score_tokens(backbone, "Score: ", parse_scale("1-10"))
-    assert caught.value.message == "behind 'Score: ' these labels are not one token of this model: '10'"
-    assert "'1', '2'" in caught.value.hint
+        with pytest.raises(PromptError) as all_of_them:
+            score_tokens(backbone, "Score: ", parse_scale("1-100"))
+        graded = score_tokens(backbone, "Score: ", parse_scale(["FAIL", "PASS"]))
+        written = [backbone.tokenize(f"Score: {label}", parse_special=False) for label in ("FAIL", "PASS")]
+        assert all(len(w) > len(graded.lead) + 1 for w in written), "a label of one token shows nothing"
+        assert graded.ids == tuple(w[len(graded.lead)] for w in written)
+    said = "behind 'Score: ' these labels begin with the same token of this model: "
+    assert caught.value.message == said + "'1', '10'"
+    assert all_of_them.value.message == said + "'1', '2', '3', '4', '5' and 95 more"
 
 
 def test_overflow_must_be_known(tiny_model):

@@ -117,7 +117,7 @@ def command(labelled: str, **given: Any) -> None:
     if given["shard"]:
         ways = dict.fromkeys((None, reasoning_settings(given)))
         return fill_shard(given, items, [open_judge(given, reasoning=way) for way in ways])
-    check_human_scores(items, chosen_rubrics(given), folds=None if weights else plan.folds)
+    check_human_scores(items, chosen_rubrics(given))
     direct = None
     if given["reason"] and not weights:
         direct = _evaluated(given, items, plan, labelled, reasoning=None)

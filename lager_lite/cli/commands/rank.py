@@ -10,10 +10,11 @@ from ...data import write_rows
 from ...evaluation import origin_of
 from ...records import Item
 from ...report import check_report, write_ranking
-from ...tasks import RANK_METHODS, first_contests, preferences, rank, read_responses
+from ...tasks import RANK_METHODS, check_pairs, first_contests, preferences, rank, read_responses
 from ..grammar import command as cli_command
 from ..options import (
     Given,
+    chosen_rubrics,
     folds_option,
     items_options,
     json_option,
@@ -35,9 +36,11 @@ def _contests(data: str, given: Given) -> tuple[Item, ...]:
     if given["by"] == "tuned" and not given["weights"]:
         raise click.UsageError("--by tuned needs weights: give -w")
     items = first_contests(read_given(data, given), given["limit"])
-    figures = given["folds"] or given["json_file"] or given["report"]
-    if figures and not any(item.human for item in items):
-        raise click.UsageError("--cv, --json and --report need responses that people graded, and there are none")
+    rubric, *_ = chosen_rubrics(given)
+    if given["folds"] or given["json_file"] or given["report"]:
+        if not any(item.human for item in items):
+            raise click.UsageError("--cv, --json and --report need responses that people graded, and there are none")
+        check_pairs(items, rubric.name, given["folds"])
     if given["report"]:
         check_report()
     return tuple(items)

@@ -15,8 +15,9 @@ from ...data import Source, open_items, read_items
 from ...errors import LagerError, StoreError
 from ...evaluation import regroup
 from ...fitting import labelled_items
-from ...judging import Judge, Store
+from ...judging import Judge, Reasoning, Store
 from ...llama import check_loads
+from ...prompts import Rubric, rubric_hash, with_feedback
 from ...records import Item
 from ...scaleout import Cluster, fill_store, spread
 from ...scoring import WeightsFile, check_weights
@@ -143,7 +144,7 @@ def open_judge(
         model = str(locate_model(given["model"]).path)
         more.update(chat=chat_settings(given, model), overflow=given["overflow"], options=options, store=store)
         if weights is not None:
-            _check_backbone(weights, model, force=bool(more.get("force")))
+            _check_weights(weights, model, chosen_rubrics(given), more["reasoning"], force=bool(more.get("force")))
         if given["guard"]:
             check_loads(model, options)
         with Judge(model, rubric=chosen_rubrics(given), weights=weights, **more) as judge:
@@ -156,10 +157,19 @@ def open_judge(
             store.close()
 
 
-def _check_backbone(weights: WeightsFile, model: str, *, force: bool) -> None:
-    """Raise WeightsError where the model file's header says that it is not the weights' backbone."""
+def _check_weights(
+    weights: WeightsFile, model: str, rubrics: Sequence[Rubric], reasoning: Reasoning | None, *, force: bool
+) -> None:
+    """Raise WeightsError where the weights are for another backbone, by the model file's header, scale or rubric."""
     info, then = open_model(model).info, weights.provenance
-    now = replace(then, fingerprint=info.fingerprint, n_states=info.whole_blocks + 1)
+    asked = [with_feedback(rubric) for rubric in rubrics] if reasoning else rubrics
+    now = replace(
+        then,
+        fingerprint=info.fingerprint,
+        n_states=info.whole_blocks + 1,
+        scale=asked[0].scale,
+        rubrics={rubric.name: rubric_hash(rubric) for rubric in asked},
+    )
     check_weights(weights, now, force=force)
 
 

@@ -27,7 +27,7 @@ def _method_row(method: MethodResult) -> tuple[str, ...]:
 
 def show_evaluation(result: Evaluation) -> None:
     """Print how every method agrees with people."""
-    how = f"{result.folds} folds" if result.folds else "weights as given"
+    how = f"{result.folds} folds" if result.folds else "weights as given" if result.fitted else "nothing fitted"
     click.echo(f"{result.n} judgments in {result.groups} groups, {how}\n")
     head = ("method", "Spearman", "95% interval", "Pearson", "Kendall", "MAE", "calibrated", "gain on e_score")
     click.echo(text_table(head, [_method_row(m) for m in result.methods]))
