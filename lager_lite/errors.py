@@ -9,6 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+NOT_INSTALLED = "llama.cpp is not installed in this environment yet"
+BUILD_HINT = "lager-lite backend build   (once; it compiles llama.cpp in a few minutes)"
+"""The one line that brings a library."""
+
 
 class LagerError(Exception):
     """A failure with its remedy.

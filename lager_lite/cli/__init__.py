@@ -5,7 +5,7 @@ A command's file is loaded when the command is called, so that --help is quick.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import LagerError, LagerWarning
+from ..errors import BUILD_HINT, NOT_INSTALLED, LagerError, LagerWarning
 from ..system import Interrupted, signals_deferred, watching
 from .grammar import CommandGroup
 from .settings import default_map
@@ -68,6 +68,12 @@ class LazyGroup(CommandGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if importlib.util.find_spec("llama_cpp") is None:
+            formatter.write_paragraph()
+            formatter.write(f"{NOT_INSTALLED}. Try: {BUILD_HINT}\n")
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -13,11 +13,12 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import BackendError
+from ..errors import BUILD_HINT, NOT_INSTALLED, BackendError
 from ..system import signals_deferred
 
 SUPPORTED_VERSIONS = ("0.3.36",)
@@ -191,7 +192,7 @@ class Library:
                 return ctypes.CDLL(str(path))
         raise BackendError(
             f"llama-cpp-python {self.version} has no lib{name} in {self.folder}",
-            "reinstall it: pip install --force-reinstall --no-deps llama-cpp-python==" + SUPPORTED_VERSIONS[-1],
+            "lager-lite backend build --again",
         )
 
     def _declare(self) -> None:
@@ -229,21 +230,22 @@ def load() -> Library:
 
     Raises BackendError where llama-cpp-python is missing, broken, or of an unknown version.
     """
-    install = f"pip install llama-cpp-python=={SUPPORTED_VERSIONS[-1]}"
+    if find_spec("llama_cpp") is None:
+        raise BackendError(NOT_INSTALLED, BUILD_HINT)
     _choose_cuda_graphs()
     try:
         import llama_cpp
         from llama_cpp import llama_cpp as api
     except ImportError as error:
-        raise BackendError(f"llama-cpp-python cannot be imported: {error}", install) from error
+        raise BackendError(f"llama-cpp-python cannot be imported: {error}", BUILD_HINT) from error
     except (OSError, RuntimeError) as error:
         where = os.environ.get("LLAMA_CPP_LIB_PATH")
-        hint = f"LLAMA_CPP_LIB_PATH is {where}: unset it or correct it" if where else install
+        hint = f"LLAMA_CPP_LIB_PATH is {where}: unset it or correct it" if where else BUILD_HINT
         raise BackendError(f"the llama.cpp library cannot be loaded: {error}", hint) from error
     if llama_cpp.__version__ not in SUPPORTED_VERSIONS:
         raise BackendError(
             f"llama-cpp-python {llama_cpp.__version__} is installed; supported: {', '.join(SUPPORTED_VERSIONS)}",
-            install,
+            BUILD_HINT,
         )
     with signals_deferred():
         return Library(api, llama_cpp.__version__)

@@ -19,7 +19,7 @@ from ..errors import BackendError
 from ..system import offline
 from .library import Library, load
 
-_BUILD = "build one with `lager-lite backend build --rpc`"
+_BUILD = "build one with `lager-lite backend build`"
 _PATIENCE = 20.0
 _registered: set[str] = set()
 # The child looks for modules where its parent does (see `guard`).

@@ -9,11 +9,21 @@ from __future__ import annotations
 from .files import as_usual, check_writable, write_beside
 from .interrupts import Interrupted, signals_deferred, signals_held, watching
 from .offline import is_refusing, refusing
-from .paths import cache_base, copies_folder, loaded_folder, or_nowhere, settings_base, shipped_folder, store_path
+from .paths import (
+    builds_folder,
+    cache_base,
+    copies_folder,
+    loaded_folder,
+    or_nowhere,
+    settings_base,
+    shipped_folder,
+    store_path,
+)
 
 __all__ = [
     "Interrupted",
     "as_usual",
+    "builds_folder",
     "cache_base",
     "check_writable",
     "copies_folder",

@@ -41,6 +41,11 @@ def copies_folder() -> Path:
     return cache_base() / "models"
 
 
+def builds_folder() -> Path:
+    """Where wheels of llama-cpp-python that were built here are kept, so that no environment builds one twice."""
+    return cache_base() / "builds"
+
+
 def loaded_folder() -> Path:
     """Where the guard remembers the files that llama.cpp has loaded: one empty file for each."""
     return cache_base() / "loaded"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,9 @@ def test_only_one_module_names_the_folders_of_the_system():
     naming = ("LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "APPDATA", "AppData", "Library")
     found = {p.name for p in FILES if any(f'"{n}"' in p.read_text(encoding="utf-8") for n in naming)}
     assert found == {"caches.py"}, "caches.py follows huggingface_hub's own rule"
+
+
+def test_the_last_line_of_the_demo_says_how_fast_it_was(run, tiny_model):
+    done = run("demo", "-m", tiny_model, "-t", 1, "--no-guard", "-r", "good.toml")
+    assert done.exit_code == 0, done.output
+    assert re.fullmatch(r"Speed: [\d,]+ evaluated tokens per second\.", done.stdout.splitlines()[-1])

@@ -6,16 +6,22 @@ import hashlib
 import importlib
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
 
 from lager_lite.errors import BackendError
-from lager_lite.llama.build import BuildRequest, build, in_order, label, patch_series, set_version, unpack
-from lager_lite.llama.patching import PatchError, apply_series, parse_patch
+from lager_lite.llama import library, pip
+from lager_lite.llama import source as source_module
+from lager_lite.llama.build import BuildRequest, Built, build, label
+from lager_lite.llama.patching import apply_series, parse_patch
+from lager_lite.llama.source import SHA256, in_order, leave_out_common, patch_series, set_version, unpack
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,31 +30,14 @@ else:
 
 building = importlib.import_module("lager_lite.llama.build")  # the function of that name hides the module
 ROOT = Path(__file__).resolve().parents[2]
-OLD = "one\ntwo\nthree\nfour\nfive\nsix\nseven\n"
-FIRST = """A change of two places.
-
---- a/src/x.cpp
+OLD = "one\ntwo\nthree\n"
+FIRST = """--- a/src/x.cpp
 +++ b/src/x.cpp
-@@ -1,3 +1,4 @@
+@@ -1,3 +1,3 @@
  one
 -two
 +TWO
-+two and a half
  three
-@@ -6,2 +7,1 @@ void six() {
- six
--seven
---- /dev/null
-+++ b/src/new/y.h
-@@ -0,0 +1,2 @@
-+#pragma once
-+--- no header
-"""
-SECOND = """--- a/src/x.cpp
-+++ b/src/x.cpp
-@@ -2 +2 @@
--TWO
-+2
 """
 PYPROJECT = """[project]
 name = "llama_cpp_python"
@@ -64,89 +53,6 @@ input = "llama_cpp/__init__.py"
 [project.urls]
 Homepage = "h"
 """
-
-
-@pytest.fixture
-def source(tmp_path):
-    folder = tmp_path / "source"
-    (folder / "src").mkdir(parents=True)
-    (folder / "src" / "x.cpp").write_text(OLD)
-    return folder
-
-
-@pytest.fixture
-def series(tmp_path):
-    for name, text in (("0001-first.patch", FIRST), ("0002-second.patch", SECOND)):
-        (tmp_path / name).write_text(text)
-    return [tmp_path / "0001-first.patch", tmp_path / "0002-second.patch"]
-
-
-def test_patches_change_and_create_files_one_after_another(source, series):
-    assert apply_series(source, series) == ["src/x.cpp", "src/new/y.h"]
-    assert (source / "src" / "x.cpp").read_text() == "one\n2\ntwo and a half\nthree\nfour\nfive\nsix\n"
-    assert (source / "src" / "new" / "y.h").read_text() == "#pragma once\n--- no header\n"
-
-
-def test_a_hunk_that_no_longer_applies_is_named(source, series):
-    (source / "src" / "x.cpp").write_text(OLD.replace("seven", "SEVEN"))
-    with pytest.raises(PatchError) as caught:
-        apply_series(source, series)
-    assert caught.value.message == (
-        "0001-first.patch does not apply: src/x.cpp: hunk @@ -6,2 +7,1 @@ void six() {: line 7 is 'SEVEN', expected 'seven'"
-    )
-    assert caught.value.hint == "the source is not the one that the patches were made for"
-    assert (source / "src" / "x.cpp").read_text() == OLD.replace("seven", "SEVEN"), (
-        "nothing of the patch may be applied"
-    )
-
-
-def test_a_hunk_is_not_looked_for_elsewhere(source, series):
-    (source / "src" / "x.cpp").write_text("zero\n" + OLD)
-    with pytest.raises(PatchError, match="line 1 is 'zero', expected 'one'"):
-        apply_series(source, series)
-
-
-def test_a_series_in_another_order_does_not_apply(source, series):
-    with pytest.raises(
-        PatchError, match=r"0002-second.patch does not apply: src/x.cpp: hunk @@ -2 \+2 @@: line 2 is 'two'"
-    ):
-        apply_series(source, series[::-1])
-
-
-def test_a_patch_is_not_applied_twice(source, series):
-    apply_series(source, series)
-    with pytest.raises(PatchError, match="0001-first.patch does not apply: src/x.cpp: hunk"):
-        apply_series(source, series)
-
-
-def test_a_file_to_create_must_not_be_there_and_one_to_change_must(source, series):
-    (source / "src" / "new").mkdir()
-    (source / "src" / "new" / "y.h").write_text("")
-    with pytest.raises(PatchError, match=r"src/new/y.h: hunk @@ -0,0 \+1,2 @@: the file exists already"):
-        apply_series(source, series)
-    (source / "src" / "x.cpp").unlink()
-    with pytest.raises(PatchError, match=r"src/x.cpp: hunk @@ -1,3 \+1,4 @@: the file is not there"):
-        apply_series(source, series)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("no patch at all\n", "p changes no file"),
-        ("--- a/x\n+++ b/x\n", "p: no hunk for x"),
-        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n", "hunk @@ -1 +1 @@ is damaged: it has 1 old and 0 new lines"),
-        ("--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\n*b\n", "is damaged: it has 1 old and 1 new lines"),
-        ("--- a/x\n+++ b/x\n@@ nonsense\n-a\n", "'@@ nonsense' is no hunk header"),
-        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n\\ No newline at end of file\n", "ends without a line end"),
-        ("--- a/x\n+++ b/../../etc/x\n@@ -1 +1 @@\n-a\n+b\n", "names no file below the patched folder"),
-        ("--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n+c\n", "line 6: expected a hunk or a file, found '+c'"),
-    ],
-    ids=str,
-)
-def test_a_damaged_patch_is_refused(text, message):
-    with pytest.raises(PatchError) as caught:
-        parse_patch("p", text)
-    assert message in caught.value.message
 
 
 def test_the_series_applies_to_the_pinned_source(sdist_folder, tmp_path):
@@ -183,7 +89,7 @@ def test_a_source_with_another_hash_is_refused(tmp_path):
     with pytest.raises(BackendError) as caught:
         unpack(archive, tmp_path / "out")
     found = hashlib.sha256(b"not it").hexdigest()
-    assert caught.value.message == f"{archive} has sha256 {found}, expected {building.SHA256}"
+    assert caught.value.message == f"{archive} has sha256 {found}, expected {SHA256}"
     assert not (tmp_path / "out").exists()
     with pytest.raises(BackendError, match="cannot read .*none.tar.gz: No such file or directory"):
         unpack(tmp_path / "none.tar.gz", tmp_path / "out")
@@ -201,88 +107,206 @@ def test_the_package_gets_a_local_version_and_keeps_its_own(tmp_path):
         set_version(path, "1")
 
 
-def test_the_label_says_what_is_built_in():
-    assert label([], 3) == "lager.3"
-    assert label(["rpc", "cuda", "rpc"], 1) == "lager.1.cuda.rpc"
+def test_the_label_says_what_is_built_in_and_what_it_depends_on(tmp_path):
+    patch = tmp_path / "0001-first.patch"
+    patch.write_text(FIRST)
+    found = label(["vulkan", "cuda", "vulkan"], [patch], "-DX=1")
+    assert re.fullmatch(r"lager\.1\.cuda\.vulkan\.s[0-9a-f]{7}", found)
+    assert found == label(["cuda", "vulkan"], [patch], "-DX=1")
+    assert found != label(["cuda", "vulkan"], [patch], "-DX=2")
+    patch.write_text(FIRST + " ")
+    assert found != label(["cuda", "vulkan"], [patch], "-DX=1")
+
+
+def test_the_common_library_is_left_out_of_the_pinned_source(sdist_folder, tmp_path):
+    path = _copy(sdist_folder / "CMakeLists.txt", tmp_path)
+    leave_out_common(path)
+    assert "LLAMA_BUILD_COMMON ON" not in path.read_text() and "add_subdirectory(vendor/llama.cpp)" in path.read_text()
+    with pytest.raises(BackendError, match="does not build llama.cpp's common library"):
+        leave_out_common(path)
 
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
-    """A source distribution of four files with its own hash, and a pip that writes down what it is told."""
+    """A source distribution of a few files with its own hash, and a pip that writes down what it is told."""
     root = "llama_cpp_python-0.3.36"
     archive = tmp_path / f"{root}.tar.gz"
+    files = {"pyproject.toml": PYPROJECT, "vendor/llama.cpp/src/x.cpp": OLD, "vendor/llama.cpp/models/big.gguf": "x"}
+    files["CMakeLists.txt"] = 'a()\n    set(LLAMA_BUILD_COMMON ON CACHE BOOL "Build" FORCE)\nb()\n'
     with tarfile.open(archive, "w:gz") as tar:
-        for name, text in (("pyproject.toml", PYPROJECT), ("vendor/llama.cpp/src/x.cpp", OLD)):
+        for name, text in files.items():
             entry = tarfile.TarInfo(f"{root}/{name}")
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text.encode()))
     (tmp_path / "0001-first.patch").write_text(FIRST)
-    monkeypatch.setattr(building, "SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(source_module, "SHA256", hashlib.sha256(archive.read_bytes()).hexdigest())
     monkeypatch.setattr(building, "patch_series", lambda: [tmp_path / "0001-first.patch"])
+    monkeypatch.setattr(building, "builds_folder", lambda: tmp_path / "builds")
     calls = []
 
-    def run(command, *, env, **_):
-        arguments = command[command.index("--no-input") + 1 :]
-        seen = {"command": arguments, "cmake": env.get("CMAKE_ARGS"), "jobs": env.get("CMAKE_BUILD_PARALLEL_LEVEL")}
+    def run(arguments, *, environment=None, progress=None, **_):
+        seen = {"command": arguments, **(environment or {})}
         calls.append(seen)
         if arguments[0] == "wheel":
             source = Path(arguments[-1])
             seen["source"] = (source / "vendor/llama.cpp/src/x.cpp").read_text()
-            seen["version"] = next(n for n in (source / "pyproject.toml").read_text().splitlines() if "version" in n)
-            (Path(arguments[arguments.index("-w") + 1]) / "w.whl").write_text("a wheel")
+            seen["files"] = sorted(p.name for p in source.rglob("*") if p.is_file())
+            version = re.search('version = "(.*)"', (source / "pyproject.toml").read_text())[1]
+            folder = Path(arguments[arguments.index("-w") + 1])
+            folder.mkdir(exist_ok=True)
+            (folder / f"llama_cpp_python-{version}-py3-none-any.whl").write_text("a wheel")
+            progress(1, 2)
         if arguments[0] == "download":
             (Path(arguments[arguments.index("-d") + 1]) / archive.name).write_bytes(archive.read_bytes())
-        return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(building.subprocess, "run", run)
-    monkeypatch.setattr(building, "prove", lambda wheel, folder: f"CPU ({wheel.name})")
+    monkeypatch.setattr(building, "run_pip", run)
+    monkeypatch.setattr(source_module, "run_pip", run)
+    monkeypatch.setattr(building, "prove", lambda wheel, folder: f"CPU ({wheel.suffix})")
     return archive, calls
 
 
 def test_a_build_patches_and_installs(fake, monkeypatch):
     monkeypatch.setenv("CMAKE_ARGS", "-DGGML_NATIVE=OFF")
-    said = []
-    built = build(BuildRequest(("rpc", "cuda"), jobs=3), said.append)
-    assert (built.version, built.wheel) == ("0.3.36+lager.1.cuda.rpc", None)
+    said, steps = [], []
+    built = build(BuildRequest(("cuda",), jobs=3), said.append, lambda *step: steps.append(step))
+    assert re.fullmatch(r"0\.3\.36\+lager\.1\.cuda\.s[0-9a-f]{7}", built.version)
+    assert (built.wheel, built.compiled, steps) == (None, True, [(1, 2)])
     download, wheel, install = fake[1]
     assert download["command"][:4] == ["download", "--no-binary", "llama-cpp-python", "--no-deps"]
     assert download["command"][-1] == "llama-cpp-python==0.3.36"
-    assert wheel["cmake"] == "-DGGML_NATIVE=OFF -DGGML_CUDA=ON -DGGML_RPC=ON"
-    assert (wheel["jobs"], wheel["version"]) == ("3", 'version = "0.3.36+lager.1.cuda.rpc"')
-    assert wheel["source"].startswith("one\nTWO\n")
+    assert "--no-cache-dir" in wheel["command"]
+    assert wheel["CMAKE_ARGS"] == (
+        "-DLLAVA_BUILD=OFF -DLLAMA_BUILD_COMMON=OFF -DGGML_RPC=ON -DGGML_CUDA=ON -DGGML_NATIVE=OFF"
+    )
+    assert wheel["CMAKE_BUILD_PARALLEL_LEVEL"] == "3"
+    assert wheel["source"].startswith("one\nTWO\n") and "big.gguf" not in wheel["files"]
     assert install["command"][:3] == ["install", "--no-deps", "--force-reinstall"]
-    assert install["command"][3].endswith("w.whl")
-    assert said[1] == "1 patches applied; building 0.3.36+lager.1.cuda.rpc for CPU, rpc, cuda, which takes minutes"
-    assert said[3] == "a tiny model gives the states that it should on CPU (w.whl); installing"
+    assert said[1] == f"1 patches applied; compiling {built.version} for CPU, cuda, which takes minutes"
+    assert said[3] == "a tiny model gives the states that it should on CPU (.whl); installing"
 
 
-def test_a_library_that_fails_its_proof_is_not_installed(fake, monkeypatch):
+def test_the_same_build_is_compiled_once(fake, monkeypatch):
+    first = build(BuildRequest())
+    assert [call["command"][0] for call in fake[1]] == ["download", "wheel", "install"]
+    fake[1].clear()
+    other_environment = build(BuildRequest())
+    assert [call["command"][0] for call in fake[1]] == ["install"] and not other_environment.compiled
+    fake[1].clear()
+    monkeypatch.setattr(building, "installed", lambda: first.version)
+    assert build(BuildRequest()) == Built(first.version, None, compiled=False) and fake[1] == []
+    assert build(BuildRequest(again=True)).compiled
+    assert [call["command"][0] for call in fake[1]] == ["download", "wheel", "install"]
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["new", "kept"])
+def test_a_library_that_fails_its_proof_is_neither_installed_nor_kept(fake, monkeypatch, kept):
     def refuse(wheel, folder):
         raise BackendError("the new library was built but not installed: it crashed")
 
+    if kept:
+        build(BuildRequest())
+    fake[1].clear()
     monkeypatch.setattr(building, "prove", refuse)
     with pytest.raises(BackendError, match="it crashed"):
         build(BuildRequest())
-    assert [call["command"][0] for call in fake[1]] == ["download", "wheel"]
+    assert [call["command"][0] for call in fake[1]] == ([] if kept else ["download", "wheel"])
+    assert list(building.builds_folder().glob("*")) == []
 
 
 def test_a_wheel_is_left_where_it_is_wanted_and_nothing_installed(invoke, fake, tmp_path):
     done = invoke("backend", "build", "--sdist", str(fake[0]), "--wheel", str(tmp_path / "out"), "--jobs", "1")
     assert done.exit_code == 0, done.output
-    assert done.stdout == f"{tmp_path / 'out' / 'w.whl'}\n"
+    (wheel,) = (tmp_path / "out").iterdir()
+    assert done.stdout == f"{wheel}\n" and wheel.name.startswith("llama_cpp_python-0.3.36+lager.1.s")
     assert [c["command"][0] for c in fake[1]] == ["wheel"]
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["w.whl"]
 
 
-def test_a_build_that_fails_shows_the_end_of_what_was_said(invoke, fake, monkeypatch):
-    def run(command, **_):
-        return subprocess.CompletedProcess(command, 1, "\n".join(f"line {n}" for n in range(40)), "")
+def test_a_machine_without_a_compiler_is_told_before_anything_is_downloaded(invoke, fake, monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(building.shutil, "which", lambda name: None)
+    done = invoke("backend", "build")
+    assert done.exit_code == 1 and fake[1] == []
+    assert done.stderr.startswith(
+        "Error: no C++ compiler was found (c++, g++, clang++)\nTry: install a C and C++ compiler"
+    )
 
-    monkeypatch.setattr(building.subprocess, "run", run)
-    done = invoke("backend", "build", "--sdist", str(fake[0]))
-    assert done.exit_code == 1
-    assert "Error: pip wheel failed (exit code 1)\nline 15\n" in done.stderr and "line 39\nTry: " in done.stderr
-    assert "line 14\n" not in done.stderr and done.stdout == ""
+
+def pretend(monkeypatch, code):
+    """Lets `run_pip` start this Python code in the place of pip."""
+    start = subprocess.Popen
+    monkeypatch.setattr(pip.subprocess, "Popen", lambda command, **how: start([sys.executable, "-c", code], **how))
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("", "-v shows everything that pip and the compiler print"),
+        ("ERROR: No matching distribution found for x", "this step needs the network: try again when it is there"),
+        ("No CMAKE_CXX_COMPILER could be found.", pip.COMPILER_HINT),
+    ],
+    ids=["any", "network", "compiler"],
+)
+def test_a_step_of_pip_that_fails_shows_the_end_of_what_was_said_and_a_hint(monkeypatch, said, hint):
+    pretend(monkeypatch, f"for n in range(40): print('line', n)\nprint({said!r}); raise SystemExit(1)")
+    with pytest.raises(BackendError) as caught:
+        pip.run_pip(["wheel"])
+    assert caught.value.message.startswith("pip wheel failed (exit code 1)\nline 16\n")
+    assert caught.value.hint == hint
+
+
+def test_the_steps_of_ninja_and_make_are_told(monkeypatch):
+    pretend(monkeypatch, "print('  [1/88] /usr/bin/c++ -c x'); print('x [2/88]'); print('[ 12%] Building')")
+    steps = []
+    pip.run_pip(["wheel"], progress=lambda done, of: steps.append((done, of)))
+    assert steps == [(1, 88), (12, 100)]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+def test_an_interrupted_build_leaves_no_compiler_running(monkeypatch, tmp_path):
+    """ninja ends its compilers when it is asked to stop; a child that does not listen is killed."""
+    deaf = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('[1/2] c', flush=True)"
+    ninja = f"""
+import pathlib, signal, subprocess, sys
+def stop(*_):
+    pathlib.Path("asked").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+child = subprocess.Popen([sys.executable, "-c", {deaf + "; time.sleep(60)"!r}])
+pathlib.Path("pid").write_text(str(child.pid))
+child.wait()
+"""
+    monkeypatch.chdir(tmp_path)
+    pretend(monkeypatch, ninja)
+
+    def interrupt(done, steps):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pip.run_pip(["wheel"], progress=interrupt)
+    assert Path("asked").exists()
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):  # until init has taken the killed process off the list
+            os.kill(int(Path("pid").read_text()), 0)
+            time.sleep(0.05)
+
+
+def test_without_a_library_every_command_names_the_one_line_that_brings_it(invoke, monkeypatch, tiny_model, tmp_path):
+    monkeypatch.setattr(library, "find_spec", lambda name: None)
+    library.load.cache_clear()
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"id": "a", "response": "R"}\n')
+    try:
+        for words in (["score", path, "-m", tiny_model], ["doctor"], ["backend", "info"], ["bench", "-m", tiny_model]):
+            done = invoke(*words)
+            assert done.exit_code == 1, words
+            assert (
+                "Error: llama.cpp is not installed in this environment yet\nTry: lager-lite backend build "
+                in done.stderr
+            )
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+        assert "lager-lite backend build   (once; " in invoke("--help").stdout
+    finally:
+        library.load.cache_clear()
 
 
 def test_the_patches_are_part_of_an_installed_package():

@@ -58,7 +58,7 @@ with Backbone(model, BackendOptions(gpu_layers="all", rpc=(server,), threads=1))
 def server():
     """host:port of a server that lends this machine's CPU."""
     if not has_rpc(load()):
-        pytest.skip("the loaded llama.cpp was built without RPC (lager-lite backend build --rpc)")
+        pytest.skip("the loaded llama.cpp was built without RPC (lager-lite backend build)")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -128,7 +128,7 @@ def python(code, *arguments, **environment):
 @pytest.fixture(params=["native", "callback"])
 def tap(request):
     if request.param == "native" and load().native_tap_version() not in KNOWN_VERSIONS:
-        pytest.skip("the loaded llama.cpp has no native tap (lager-lite backend build --rpc)")
+        pytest.skip("the loaded llama.cpp has no native tap (lager-lite backend build)")
     return request.param
 
 
@@ -219,7 +219,7 @@ def test_a_library_without_rpc_is_an_error():
     with pytest.raises(BackendError) as caught:
         register(library, ("127.0.0.1:1",))
     assert caught.value.message == "the library in the folder was built without RPC"
-    assert caught.value.hint == "build one with `lager-lite backend build --rpc`"
+    assert caught.value.hint == "build one with `lager-lite backend build`"
 
 
 def test_a_server_is_refused_while_the_network_is():

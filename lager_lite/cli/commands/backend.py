@@ -10,7 +10,7 @@ from ...llama import BACKENDS, BackendOptions, BuildRequest, about, build, load,
 from ..grammar import group
 from ..options import json_option, threads_option
 from ..show.machine import show_lines
-from ..show.terminal import present
+from ..show.terminal import present, show_steps
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _SDIST = click.Path(dir_okay=False, path_type=Path)
@@ -25,20 +25,22 @@ def command() -> None:
 @click.option("--cuda", is_flag=True, help="Build for NVIDIA GPUs; needs the CUDA toolkit.")
 @click.option("--metal", is_flag=True, help="Build for Apple GPUs; the default on macOS.")
 @click.option("--vulkan", is_flag=True, help="Build for GPUs with Vulkan; needs the Vulkan SDK.")
-@click.option("--rpc", is_flag=True, help="Build with what is needed to use the devices of other machines.")
 @click.option("--wheel", type=_FOLDER, help="Put the wheel into this folder and install nothing.")
 @click.option("--jobs", type=click.IntRange(1), help="Number of compilers at a time. The default is one per core.")
 @click.option("--sdist", type=_SDIST, help="Use this source distribution instead of downloading it.")
+@click.option("--again", is_flag=True, help="Compile although this build is installed, or was kept.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what pip and the compiler print.")
-def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, verbose: bool, **kinds: bool) -> None:
+def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, again: bool, verbose: bool, **kinds: bool) -> None:
     """Download llama-cpp-python's source, patch and build it, and install it into this environment.
 
-    This is the only command of lager-lite that downloads anything. It takes minutes. CMAKE_ARGS is passed on.
+    This is the only command of lager-lite that downloads anything. It takes minutes, and nothing where the same build
+    is installed or was kept on this machine. CMAKE_ARGS is passed on.
     """
     chosen = tuple(name for name in BACKENDS if kinds[name])
-    request = BuildRequest(chosen, sdist=sdist, wheel=wheel, jobs=jobs, verbose=verbose)
-    built = build(request, lambda text: click.echo(text, err=True))
-    click.echo(built.wheel or f"llama-cpp-python {built.version} is installed")
+    request = BuildRequest(chosen, sdist=sdist, wheel=wheel, jobs=jobs, again=again, verbose=verbose)
+    with show_steps() as progress:
+        built = build(request, lambda text: click.echo(text, err=True), progress)
+    click.echo(built.wheel or f"llama-cpp-python {built.version} is installed{'' if built.compiled else ' already'}")
 
 
 @command.command("info", example="lager-lite backend info")

@@ -49,5 +49,5 @@ def command(json_file: str | None, **given: Any) -> None:
     present(
         json_file,
         lambda: {**asdict(found), "judgments": [judgment_row(j) for j in judgments]},
-        lambda: show_demo(found, dataset.items, judgments, result.counts, seconds=seconds, on_cpu=on_cpu),
+        lambda: show_demo(found, dataset.items, judgments, result, seconds=seconds, on_cpu=on_cpu),
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from ...judging import Ordering
-from ...records import Counts, Item, Judgment
+from ...judging import Ordering, Summary
+from ...records import Item, Judgment
 from .terminal import text_table
 
 # The legacy kinds for which llama.cpp has no repacked kernels on any CPU.
@@ -25,14 +25,15 @@ def show_demo(
     found: Ordering,
     items: Sequence[Item],
     judgments: Sequence[Judgment],
-    counts: Counts,
+    result: Summary,
     *,
     seconds: float,
     on_cpu: str | None,
 ) -> None:
     """Print how often each method was right, the first text's summaries, and what it took.
 
-    on_cpu: the quantization of a model that runs on the CPU alone, None with a GPU.
+    seconds: of the whole command, loading included. on_cpu: the quantization of a model that runs on the CPU alone,
+    None with a GPU.
     """
     click.echo(
         f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n"
@@ -45,6 +46,7 @@ def show_demo(
     ranked = sorted(first, key=lambda pair: -pair[0].human[""][0])
     rows = [(i.fields["response"][:60].replace("\n", " "), f"{i.human[''][0]:g}", f"{j.score:.2f}") for i, j in ranked]
     click.echo(text_table(("summary", "written as", "score"), rows))
+    counts = result.counts
     click.echo(
         f"\n{len(judgments)} judgments in {seconds:.1f} s, loading included; "
         f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated, the rest was shared or stored."
@@ -54,3 +56,4 @@ def show_demo(
             f"Files of kind {on_cpu} are slow on many CPUs: `lager-lite models tune` measures others here, "
             "and keeps the fastest with --apply."
         )
+    click.echo(f"Speed: {counts.evaluated_tokens / max(result.seconds, 1e-9):,.0f} evaluated tokens per second.")

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 from tqdm import tqdm
@@ -62,6 +63,29 @@ def show_progress(total: int, unit: str = "judgment") -> Iterator[Callable[[Coun
                 bar.set_postfix_str(f"{counts.generated_tokens} tokens of feedback", refresh=False)
 
         yield update
+
+
+@contextmanager
+def show_steps() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for a compilation, from its first step to its last; nothing where stderr is not a terminal.
+
+    The block's function takes the number of steps that are done and of all of them.
+    """
+    bars: list[tqdm[NoReturn]] = []
+
+    def update(done: int, steps: int) -> None:
+        if not bars:
+            bars.append(tqdm(unit="step", file=sys.stderr, disable=not sys.stderr.isatty(), smoothing=0.1))
+        bars[0].total = steps
+        bars[0].update(max(0, done - bars[0].n))
+        if done >= steps:
+            bars[0].close()
+
+    try:
+        yield update
+    finally:
+        for bar in bars:
+            bar.close()
 
 
 def show_summary(result: Summary) -> None:
