@@ -122,11 +122,12 @@ class Context:
         number = self._turns.begin()
         # On a CPU the threads would only take cores from each other.
         threads = bool(self.backbone.gpu_layers)
-        steps = self._plan(prompts)
+        steps = self.plan(prompts)
         groups = self._groups(ahead(steps) if threads else steps, top, want_final)
         return self._turns.run(groups, number, threaded=threads)
 
-    def _plan(self, prompts: Sequence[np.ndarray]) -> PythonGenerator[Step, None, None]:
+    def plan(self, prompts: Sequence[np.ndarray]) -> PythonGenerator[Step, None, None]:
+        """Yield the decodes in which `evaluate` would read these prompts."""
         if not self.backbone.can_share:
             return plan_alone(prompts, self.capacity)
         if self.backbone.options.steady:

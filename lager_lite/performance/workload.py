@@ -54,6 +54,8 @@ class Workload:
     - `unique_tokens`: nodes of the tree of their prefixes, the fewest tokens that have to be evaluated.
     - `median_tokens`: median length of a prompt in tokens.
     - `batch_size`: tokens of a batch.
+    - `prepare_seconds`: the time that rendering, tokenizing and planning took, with no text known before.
+    - `prepare_share`: that time over the wall time of `whole`; on a GPU a part of it passes while the device computes.
     - `plain`: tokens per second of plain prefill, as a median of some rounds; the best such median of those
       before, between and after the passes.
     - `whole`: the pass that reads all states.
@@ -69,6 +71,8 @@ class Workload:
     unique_tokens: int
     median_tokens: int
     batch_size: int
+    prepare_seconds: float
+    prepare_share: float
     plain: float
     whole: TimedPass
     early: TimedPass | None
@@ -86,9 +90,7 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
 
     The judge must not have a store. Raises DataError where no item can be judged.
     """
-    prompts = [t.prompt.tokens for item in items for t in (judge.encode(item, r) for r in judge.rubrics) if t.prompt]
-    if not prompts:
-        raise DataError("no item of the workload can be judged", "see lager-lite score for the reasons")
+    prompts, prepared = _prepare(judge, items)
     length = int(statistics.median(map(len, prompts)))
     speeds = [_plain(judge, length)]
     found, seconds, whole = _run(judge, items, None)
@@ -106,6 +108,8 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
         unique_tokens=unique_tokens(prompts),
         median_tokens=length,
         batch_size=judge.options.batch(judge.backbone.gpu_layers),
+        prepare_seconds=prepared,
+        prepare_share=prepared / seconds,
         plain=limit,
         whole=_finish(judge.n_states - 1, seconds, whole, done, limit),
         early=None if early is None else _finish(*early, done, limit),
@@ -131,6 +135,20 @@ def peak_megabytes() -> float | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _prepare(judge: Judge, items: Sequence[Item]) -> tuple[list[np.ndarray], float]:
+    """The prompts of all items under every rubric, and the seconds of making and planning them."""
+    start = time.perf_counter()
+    prompts = [t.prompt.tokens for item in items for t in (judge.encode(item, r) for r in judge.rubrics) if t.prompt]
+    seconds = time.perf_counter() - start
+    if not prompts:
+        raise DataError("no item of the workload can be judged", "see lager-lite score for the reasons")
+    with judge.backbone.context(max(map(len, prompts))) as context:
+        start = time.perf_counter()
+        for _ in context.plan(prompts):
+            pass
+        return prompts, seconds + time.perf_counter() - start
 
 
 def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[list[Judgment], float, tuple[float, int]]:

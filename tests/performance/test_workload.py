@@ -30,6 +30,9 @@ def test_a_workload_evaluates_every_node_of_the_prefix_tree_once(tiny_model):
     assert found.prompt_tokens > found.unique_tokens == found.whole.evaluated_tokens == found.early.evaluated_tokens
     assert (found.early.max_state, found.whole.max_state) == (1, 3)
     assert found.whole.share == pytest.approx(found.whole.tokens_per_second / found.plain)
+    assert (
+        found.prepare_share == pytest.approx(found.prepare_seconds / found.whole.seconds) and found.prepare_seconds > 0
+    )
     assert 0 < found.whole.first_score <= found.whole.seconds
     # Sums of a float model differ in their last digits beside other prompts.
     assert found.largest_difference < 1e-4

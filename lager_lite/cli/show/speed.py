@@ -51,8 +51,12 @@ def show_workload(found: Workload) -> None:
     ]
     head = ("states read", "seconds", "judgments/s", "tokens/s", "of plain", "evaluated/unique", "first score, s")
     click.echo(text_table(head, rows))
+    click.echo(
+        f"\nrendering, tokenizing and planning: {found.prepare_seconds:.2f} s, "
+        f"{found.prepare_share:.1%} of the time for states 0 to {found.whole.max_state}"
+    )
     if found.peak_mb is not None:
-        click.echo(f"\npeak memory {found.peak_mb:.0f} MB")
+        click.echo(f"peak memory {found.peak_mb:.0f} MB")
     click.echo(
         f"one by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points"
     )
