@@ -12,8 +12,11 @@ import hashlib
 import os
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -88,18 +91,8 @@ def build(
     if not (request.again or request.wheel) and installed() == version:
         return Built(version, None, compiled=False)
     kept = None if request.again else _find_kept(version)
-    with tempfile.TemporaryDirectory(prefix="lager-lite-build-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        wheel = kept
-        if wheel is None:
-            _need_compiler()
-            if request.sdist is None:
-                say(f"downloading {SDIST}.tar.gz")
-            archive = request.sdist or download(folder, request.verbose)
-            source = prepare(archive, folder / "source", series, version)
-            kinds = ", ".join(["CPU", *request.backends])
-            say(f"{len(series)} patches applied; compiling {version} for {kinds}, which takes minutes")
-            wheel = _compile(source, folder, flags, request, progress)
+    with _scratch() as folder:
+        wheel = kept or _compile(folder, series, version, flags, request=request, say=say, progress=progress)
         if request.wheel is not None:
             return Built(version, _copy(wheel, request.wheel), compiled=kept is None)
         say(f"trying {'the build that was kept' if kept else 'the new library'} in a process of its own")
@@ -108,6 +101,21 @@ def build(
             _keep(wheel)
         run_pip(["install", "--no-deps", "--force-reinstall", str(wheel)], verbose=request.verbose, finish=True)
     return Built(version, None, compiled=kept is None)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for the source and what is made of it, which is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="lager-lite-build-", ignore_cleanup_errors=True) as name:
+        try:
+            yield Path(name)
+        except KeyboardInterrupt:
+            # A second after Ctrl-C the process is ended, and a busy disk takes longer to remove thousands of files.
+            code = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"
+            nowhere = subprocess.DEVNULL
+            command = [sys.executable, "-S", "-c", code, name]
+            subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)
+            raise
 
 
 def label(backends: Sequence[str], patches: Sequence[Path], flags: str) -> str:
@@ -149,9 +157,23 @@ def _need_compiler() -> None:
 
 
 def _compile(
-    source: Path, folder: Path, flags: str, request: BuildRequest, progress: Callable[[int, int], None]
+    folder: Path,
+    patches: Sequence[Path],
+    version: str,
+    flags: str,
+    *,
+    request: BuildRequest,
+    say: Callable[[str], None],
+    progress: Callable[[int, int], None],
 ) -> Path:
-    """Return the wheel that pip makes of a source."""
+    """Return the wheel that pip makes of the patched source, below an empty folder."""
+    _need_compiler()
+    if request.sdist is None:
+        say(f"downloading {SDIST}.tar.gz")
+    archive = request.sdist or download(folder, request.verbose)
+    source = prepare(archive, folder / "source", patches, version)
+    kinds = ", ".join(["CPU", *request.backends])
+    say(f"{len(patches)} patches applied; compiling {version} for {kinds}, which takes minutes")
     target, scratch = folder / "wheel", folder / "scratch"
     scratch.mkdir()
     environment = {
