@@ -17,6 +17,7 @@ _GRADE_KEY = re.compile(r"scor|rat(?:ing|er)|grade|label|verdict|annotat|quality
 _LONG = 24_000
 _LONG_FIELD = 200
 _FEW_GROUPS = 20
+_FEW_ITEMS = 10
 _FEW_VALUES = 11
 _SHORT = 12
 
@@ -124,7 +125,8 @@ class OddityWatch:
         for name in (*_TEXTS, "score"):
             sources = understood.taken.get(name, {})
             count = sum(sources.values())
-            if len(sources) > 1 and understood.layout is None:
+            apart = any(set(a.split(" + ")).isdisjoint(b.split(" + ")) for a, b in combinations(sources, 2))
+            if apart and understood.layout is None:
                 ways = ", ".join(f"{key} ({number})" for key, number in sources.items())
                 yield f"{name} is taken from different keys: {ways}"
             if name in ("source", "instruction", "reference") and understood.items / 2 < count < understood.items:
@@ -147,7 +149,7 @@ class OddityWatch:
                 yield f"every {which} is {best:g}: nothing can be fitted or evaluated on it"
             elif often >= 0.9 * total and total >= 10:
                 yield f"{often} of {total} values of {which} are {best:g}"
-        if self._scores and understood.groups < _FEW_GROUPS:
+        if self._scores and understood.groups < _FEW_GROUPS and self._items >= _FEW_ITEMS:
             yield f"{counted(understood.groups, 'group')} only: `fit` and `eval` split by group, and need some 20 or more"
         for rubric in rubrics:
             found = self._scores.get(rubric.name) or self._scores.get("") or ()

@@ -79,10 +79,9 @@ class Understood:
         named = [name for name in _ordered(self.taken) if name not in self.kept or name in own]
         scores = self._scores_together()
         parts = [self._named(name) for name in named if not (scores and name.startswith("score:"))] + scores
-        left = [key for key in (*self.kept, *self.ignored) if key not in own and not self._is_beside(key)]
+        left = [key for key in self.left((*self.kept, *self.ignored)) if key not in own]
         if shown is None and self.kept:
-            kept = [key for key in self.kept if not self._is_beside(key)]
-            left = [key for key in self.ignored if not self._is_beside(key)]
+            kept, left = self.left(self.kept), self.left(self.ignored)
             tail = [f"kept for rubrics that name them: {listed(kept)}"] if kept else []
         else:
             tail = []
@@ -104,8 +103,9 @@ class Understood:
         """A dict that json.dumps takes."""
         return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
-    def _is_beside(self, key: str) -> bool:
-        return any(key in keys for keys in self.beside.values())
+    def left(self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys that did not give way to another one for the same field."""
+        return [key for key in keys if not any(key in others for others in self.beside.values())]
 
     def _scores_together(self) -> list[str]:
         """The named scores in one part, where each has its own key or all share one."""

@@ -7,13 +7,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.write_data_page import PAGE, write_files
+
 ROOT = Path(__file__).resolve().parents[2]
 CRITERIA = ("coherence", "fluency", "informativeness", "relevance")
 FRUITS = ("Pear.", "Apple and plum.", "I would rather not.", "Cherry, quince, fig.", "No")
 
 
-def write_inputs(folder: Path, model: Path) -> None:
-    """Write every input that a command of a page names into `folder`; `model` stands for every model file."""
+def write_inputs(folder: Path, model: Path, page: str = "") -> None:
+    """Write every input that a command of a page names into `folder`; `model` stands for every model file.
+
+    The page `data` brings inputs of its own.
+    """
     for name in ("smollm2-135m.BF16.gguf", "BF16.gguf"):
         shutil.copy(model, folder / name)
     for name in CRITERIA:
@@ -40,6 +45,8 @@ def write_inputs(folder: Path, model: Path) -> None:
     _whole(folder / "lager_emotion_430.json", [_emotion(n) for n in range(10)])
     questions = [{"question_id": n, "question": f"Who is {n}?", "answerable": n % 3 > 0} for n in range(20)]
     _whole(folder / "self_aware.json", {"example": questions})
+    if page == "data":
+        write_files(folder, PAGE.read_text(encoding="utf-8"))
 
 
 def _lines(path: Path, rows: list[dict[str, Any]]) -> None:

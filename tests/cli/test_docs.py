@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from tests.cli.page_inputs import write_inputs
 from tests.model_files.tiny import write_tiny_model
+from tests.write_data_page import updated
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -189,7 +190,7 @@ def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
     """In the order of the page, on a tiny model and small files under the names that the page uses."""
     # Pruning needs blocks that can be left out; elsewhere few blocks save time.
     model = write_tiny_model(tmp_path / "model.gguf", "llama", n_blocks=6 if page == "speed" else 2)
-    write_inputs(tmp_path, model)
+    write_inputs(tmp_path, model, page)
     (tmp_path / "settings.toml").write_text(QUICK, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAGER_LITE_CONFIG", str(tmp_path / "settings.toml"))
@@ -239,3 +240,8 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
         if language == "python":
             exec("\n".join(lines), {})
     assert capsys.readouterr().out
+
+
+def test_the_page_on_data_shows_what_its_commands_print():
+    """After a change, `python -m tests.write_data_page` brings the page up to date."""
+    assert updated(TEXTS["data"]) == TEXTS["data"]

@@ -37,13 +37,15 @@ def show_checked(checked: CheckedFile, rubrics: Sequence[Rubric], chat: ChatTemp
     """Print what `check_file` found, and the first item as the judge reads it."""
     understood = checked.understood
     click.echo(understood.message)
-    counts = [(name, str(sum(understood.taken[name].values())), understood.origin(name)) for name in understood.fields]
-    rows = [("field", "items", "taken from"), *counts]
+    rows = [("field", "items", "taken from")]
+    for name in understood.fields:
+        shown = "whole prompt" if name == "rendered" else name
+        rows.append((shown, str(sum(understood.taken[name].values())), understood.origin(name)))
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
     click.echo("\n".join(["", *(f"{name:<{wide[0]}}  {count:>{wide[1]}}  {keys}" for name, count, keys in rows)]))
     for title, keys in (
-        ("shown only by rubrics that name them", understood.kept),
-        ("ignored", understood.ignored),
+        ("shown only by rubrics that name them", understood.left(understood.kept)),
+        ("ignored", understood.left(understood.ignored)),
         ("left out as asked", understood.left_out),
     ):
         if keys:
