@@ -46,6 +46,7 @@ class Item:
     - `keys`: the keys of the row that each field was taken from, also for "id", "group", "rendered", "score" (the unnamed
       one), "score:NAME" and "scores" (all that have names). Empty where nothing was read. Equality ignores it.
     - `flags`: what is odd about the item and how it was read, in words; the row of its judgment names it.
+    - `row`: the row that it was taken from, by its keys; None where nobody asked for it. Equality ignores it.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Item:
     where: str = ""
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     flags: tuple[str, ...] = field(default=(), kw_only=True)
+    row: Mapping[str, object] | None = field(default=None, compare=False, repr=False, kw_only=True)
 
 
 @dataclass(frozen=True)

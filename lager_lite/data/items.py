@@ -16,10 +16,11 @@ from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers
 from .observer import Observer
 from .reading import open_rows
+from .rowfile import TableFile
 from .rows import HeldRows, Row, RowSource, rows_of
 from .thoughts import without_thoughts
 from .understood import Understood
-from .writing import write_rows
+from .writing import plain, write_rows
 
 _MAX_PROBLEMS = 5
 
@@ -77,6 +78,14 @@ class ItemReader:
     def __iter__(self) -> Iterator[Item]:
         for number, row in enumerate(self.rows, 1):
             yield from self.items_of(row, number)
+
+    def with_rows(self) -> Iterator[Item]:
+        """The items, each with the row that it was taken from: its values as JSON has them, an empty cell as None."""
+        blank = dict.fromkeys(self.rows.columns) if isinstance(self.rows, TableFile) else {}
+        for number, row in enumerate(self.rows, 1):
+            values = {**blank, **plain(row.values)}
+            for item in self.items_of(row, number):
+                yield replace(item, row=values)
 
     def missing(self, item: Item) -> list[str]:
         """The required fields that an item does not have; a prompt that was written elsewhere needs none."""

@@ -19,6 +19,7 @@ from ..system import write_beside
 from .bytesource import ByteSource
 from .jsonlist import objects_of
 from .rows import Row, RowSource, kind_of
+from .spreadsheet import read_cell
 
 _ONE_OBJECT = 'each line should be one object such as {"id": "a", "response": "..."}'
 
@@ -175,7 +176,7 @@ class TableFile(RowFile):
                 for cells in reader:
                     end = self.source.begin + read
                     if line == 1:
-                        self._begin([cell.strip() for cell in cells], end - start)
+                        self._begin([read_cell(cell.strip()) for cell in cells], end - start)
                     elif cells:
                         self._add(start, end - start, line)
                         self._check(cells, f"{self.name}:{line}")
@@ -202,7 +203,7 @@ class TableFile(RowFile):
     def _parsed(self, text: str, where: str) -> Row:
         with _long_cells():
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
-        values = {key: cell for key, cell in zip(self.columns, cells) if cell != ""}
+        values = {key: read_cell(cell) for key, cell in zip(self.columns, cells) if cell != ""}
         return Row(values, where, comma=self._delimiter == ";")
 
 

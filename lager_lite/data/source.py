@@ -46,9 +46,11 @@ class _Chosen:
     reader: ItemReader
     limit: int | None
     keep: Callable[[Item], bool] | None
+    with_rows: bool
 
     def __iter__(self) -> Iterator[Item]:
-        return filter(self.keep or (lambda item: True), islice(self.reader, self.limit))
+        items = self.reader.with_rows() if self.with_rows else iter(self.reader)
+        return filter(self.keep or (lambda item: True), islice(items, self.limit))
 
 
 def open_items(
@@ -62,10 +64,12 @@ def open_items(
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
+    with_rows: bool = False,
 ) -> Source:
     """The items of a file, one by one; path, mapping, layout and the others as `open_reader`.
 
-    limit: only the first items of the file. keep: only those of them that it accepts. Raises DataError for
+    limit: only the first items of the file. keep: only those of them that it accepts.
+    with_rows: every item has the row that it was taken from. Raises DataError for
     anything wrong in the whole file, as `read_items`; iterating raises it where the file has changed since.
     """
     how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore, "keep_thoughts": keep_thoughts}
@@ -75,4 +79,4 @@ def open_items(
     for item in reader.checked(observer.see):
         kept += (limit is None or total < limit) and (keep is None or keep(item))
         total += 1
-    return Source(_Chosen(reader, limit, keep), kept, total, reader.understood(observer))
+    return Source(_Chosen(reader, limit, keep, with_rows), kept, total, reader.understood(observer))

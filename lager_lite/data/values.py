@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DataError
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def is_missing(value: Any) -> bool:
@@ -33,7 +33,7 @@ def text_of(value: Any, key: str, where: str) -> str:
     Raises DataError for a list, an object or a truth value.
     """
     if isinstance(value, str):
-        return _SURROGATES.sub("\ufffd", value)
+        return SURROGATES.sub("\ufffd", value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, Decimal):

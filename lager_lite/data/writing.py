@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
 from ..system import write_beside
+from .spreadsheet import written_cell
+from .values import SURROGATES, is_missing
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
     """Write rows by suffix (.csv, .tsv, .json; else JSONL) and return how many.
 
     The file appears complete or not at all: it is written beside its place, synced and renamed. "-"
-    is stdout (JSONL). Nested values become JSON text in tables, and an empty list an empty cell. No rows give an empty JSONL file.
+    is stdout (JSONL). Nested values become JSON text in tables, an empty list an empty cell, and
+    what a spreadsheet would run is written as text (see `spreadsheet`). No rows give an empty JSONL file.
     Raises OutputError where the folder is missing or cannot be written.
     """
     path = str(path)
@@ -57,11 +62,22 @@ def _write_json(file: Any, rows: Iterable[Mapping[str, Any]]) -> int:
 def _write_table(file: Any, rows: Iterable[Mapping[str, Any]], delimiter: str = ",") -> int:
     table = list(rows)
     columns = list(dict.fromkeys(key for row in table for key in row))
-    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    # The module quotes what could end a line, and of "\r" it knows only where a line ends with it.
+    writer = csv.writer(_Lines(file), delimiter=delimiter, lineterminator="\r\n")
     if columns:
-        writer.writerow(columns)
+        writer.writerow(map(written_cell, columns))
     writer.writerows([_cell(row.get(key)) for key in columns] for row in table)
     return len(table)
+
+
+class _Lines:
+    """A file whose lines end with a line feed alone."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        self._file.write(line.removesuffix("\r\n") + "\n")
 
 
 def _write_tsv(file: Any, rows: Iterable[Mapping[str, Any]]) -> int:
@@ -76,4 +92,21 @@ def _cell(value: Any) -> Any:
         return None
     if isinstance(value, (dict, list, tuple)):
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return value
+    return written_cell(value) if isinstance(value, str) else value
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a row, of whatever kind of file, as JSON has it.
+
+    What JSON does not have becomes null (NaN and infinity), a number (of Decimal) or text (a date); half a surrogate
+    pair becomes U+FFFD.
+    """
+    if isinstance(value, Mapping):
+        return {str(plain(str(key))): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if is_missing(value) or isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (bool, int, float)) else SURROGATES.sub("\ufffd", str(value))

@@ -18,6 +18,12 @@ from .quality import Quality
 
 Frame = TypeVar("Frame", bound=FrameLike)
 
+OWN_NAMES = frozenset(
+    ("id", "rubric", "score", "raw_score", "direct", "e_score", "uniform", "mass", "tokens", "probabilities")
+    + ("per_layer", "feedback", "flags", "error")
+)
+"""The keys that a row of a judgment may have."""
+
 SHOWN_FAILURES = 10
 """The number of failed judgments that a summary keeps."""
 
@@ -194,6 +200,7 @@ class JudgmentRows:
     - `details`: see `judgment_row`.
     - `injection`: whether to look for signs of injection, and to add them to the flags.
 
+    An item that has the row it was taken from (`Item.row`) keeps it: its keys stand before those of the judgment.
     The attribute `injected` is the number of rows with such signs so far.
     """
 
@@ -204,7 +211,8 @@ class JudgmentRows:
     def __call__(self, item: Item, judgment: Judgment) -> dict[str, object]:
         found = signs(item) if self._injection else ()
         self.injected += bool(found)
-        return judgment_row(judgment, details=self._details, more_flags=found)
+        row = judgment_row(judgment, details=self._details, more_flags=found)
+        return row if item.row is None else _beside(item, row)
 
 
 def judgment_row(judgment: Judgment, *, details: bool = False, more_flags: Sequence[str] = ()) -> dict[str, object]:
@@ -227,6 +235,23 @@ def judgment_row(judgment: Judgment, *, details: bool = False, more_flags: Seque
     row["flags"] = [*judgment.flags, *more_flags]
     row["error"] = judgment.error
     return row
+
+
+def _beside(item: Item, row: dict[str, object]) -> dict[str, object]:
+    """The row of a judgment behind the row that its item was taken from.
+
+    The key of the item's id is left out, since `id` says it. Others that have a name of ours get `input_` in front, as
+    often as it takes until no key has the name.
+    """
+    kept = {key: value for key, value in (item.row or {}).items() if key not in item.keys.get("id", ())}
+    names = {**dict.fromkeys(kept), **dict.fromkeys(OWN_NAMES)}
+    found: dict[str, object] = {"id": row["id"]}
+    for key, value in kept.items():
+        name = key
+        while name in OWN_NAMES or name != key and name in names:
+            name = f"input_{name}"
+        found[name] = value
+    return {**found, **row}
 
 
 def _round(value: float | None) -> float | None:

@@ -32,6 +32,7 @@ def write_inputs(folder: Path, model: Path, page: str = "") -> None:
     _lines(folder / "answers.jsonl", [{"id": name, **_without_id(row)} for name, row in zip("ab", rows)])
     _lines(folder / "items.jsonl", rows[:8])
     _lines(folder / "labelled.jsonl", [{**row, "score": 1 + n * 7 % 5} for n, row in enumerate(rows)])
+    (folder / "answers.csv").write_text("id,response\n1,Apple.\n2,=1+1\n", encoding="utf-8")
     _lines(
         folder / "helpsteer_pairs.jsonl",
         [{"prompt": f"Name {n} fruits.", "chosen": FRUITS[n % 5], "rejected": FRUITS[4 - n % 3]} for n in range(12)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +27,10 @@ from ..outputs import ROW_FILES, OutputFile
 from ..show.terminal import show_progress, show_summary
 
 
+def _both_tables(items: str, output: str) -> bool:
+    return all(Path(name.lower().removesuffix(".gz")).suffix in (".csv", ".tsv") for name in (items, output))
+
+
 @cli_command("score", example="lager-lite score items.jsonl -r helpfulness -o scores.jsonl")
 @click.argument("items", metavar="ITEMS")
 @click.option(
@@ -35,6 +40,11 @@ from ..show.terminal import show_progress, show_summary
     default="-",
     show_default=True,
     help="Write to this JSONL or CSV file; - is stdout.",
+)
+@click.option(
+    "--keep/--no-keep",
+    default=None,
+    help="Write the keys of ITEMS beside the scores. By default this is done where both files are tables (CSV, TSV).",
 )
 @click.option("--per-layer", is_flag=True, help="Add the expected score of every layer to each row.")
 @click.option(
@@ -56,7 +66,8 @@ def command(items: str, output: str, **given: Any) -> None:
     the store is not evaluated again. With --reason, rows carry the `feedback` that was written.
     """
     cluster = cluster_settings(given)
-    source = open_given(items, given)
+    keep = _both_tables(items, output) if given["keep"] is None else given["keep"]
+    source = open_given(items, given, with_rows=keep)
     rows = JudgmentRows(details=given["per_layer"], injection=given["flag_injection"])
     with open_judge(given, chosen_weights(given), cluster=cluster, force=given["force"]) as judge:
         with show_progress(source.count * len(judge.rubrics)) as progress:

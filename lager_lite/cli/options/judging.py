@@ -76,10 +76,10 @@ def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
     return tuple(labelled) or items
 
 
-def open_given(path: str, given: Given) -> Source:
+def open_given(path: str, given: Given, *, with_rows: bool = False) -> Source:
     """The items of a file one by one, as --map, --layout, --ignore, -n and --shard say.
 
-    What was understood of the file is shown on stderr.
+    What was understood of the file is shown on stderr. with_rows: as `open_items`.
     """
     shard = given.get("shard")
     keep = shard.holds if shard else None
@@ -93,6 +93,7 @@ def open_given(path: str, given: Given) -> Source:
         labels=scale_labels(given),
         ignore=given.get("ignore", ()),
         keep_thoughts=given.get("keep_thoughts", False),
+        with_rows=with_rows,
     )
     show_understood(source.understood, _shown(given), limit=given.get("limit"))
     if shard:
