@@ -15,10 +15,20 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, FitError
-from ..fitting import Labelled, best_lens, cross_validate, fit_recipe, gather, ids_digest, lenses_for, preset
+from ..fitting import (
+    Labelled,
+    best_lens,
+    cross_validate,
+    fit_recipe,
+    fit_states,
+    gather,
+    ids_digest,
+    lenses_for,
+    preset,
+)
 from ..judging import Judge
-from ..records import WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
-from ..scoring import WeightsFile, direct, e_score, per_layer_scores, uniform_score
+from ..records import STATES_KIND, WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
+from ..scoring import WeightsFile, direct, e_score, per_layer_scores, state_parts, uniform_score
 from ..stats import agreement, annotator_ceiling, by_criterion, intervals, paired_difference
 from .results import Evaluation, EvaluationRun, FittedKind, LayerResult, MethodResult, Verdict, origin_of
 
@@ -109,7 +119,7 @@ def evaluate(
     folds there are as many folds as groups, and with fewer than LEAST_GROUPS nothing is fitted; a warning says so.
     Raises FitError where all labels are alike.
     """
-    logits = {"raw": data.raw, "norm": data.norm}
+    logits = data.columns
     scores: dict[str, _Scores] = {}
     fitted, missing = [], []
     groups = int(np.unique(data.group).size)
@@ -162,7 +172,7 @@ def evaluate_weights(
         raise DataError("the judge has no weights to evaluate", "give a weights file")
     scores = {**_unfitted(data), "tuned": _tuned(judge, data)}
     result = _set_side_by_side(
-        data, scores, [_picture("tuned", judge.weights)], folds=None, seed=seed, resamples=resamples
+        data, scores, [_picture("tuned", judge.weights, states=data.states)], folds=None, seed=seed, resamples=resamples
     )
     if fitted_ids != ids_digest(data.item):
         return result
@@ -201,9 +211,10 @@ def _unfitted(data: Labelled) -> dict[str, _Scores]:
 
 def _tuned(judge: Judge, data: Labelled) -> _Scores:
     rubrics = {rubric.name: rubric for rubric in judge.rubrics}
+    whole = [None] * len(data.human) if data.states is None else data.states
     judged = [
-        judge.judgment(Item(str(item), {}), rubrics[str(name)], Reading(raw, norm, None, 0))
-        for item, name, raw, norm in zip(data.item, data.criterion, data.raw, data.norm)
+        judge.judgment(Item(str(item), {}), rubrics[str(name)], Reading(raw, norm, None, 0, states=states))
+        for item, name, raw, norm, states in zip(data.item, data.criterion, data.raw, data.norm, whole)
     ]
     return _Scores(np.array([j.raw_score for j in judged]), np.array([j.score for j in judged]))
 
@@ -281,13 +292,21 @@ def _layers(data: Labelled, seed: int, resamples: int) -> tuple[LayerResult, ...
 
 
 def _whole(kind: str, data: Labelled, folds: int, seed: int) -> FittedKind:
-    logits = lenses_for(kind, {"raw": data.raw, "norm": data.norm})
+    if kind == STATES_KIND:
+        states = np.asarray(data.states)
+        fitted = fit_states(states, data.human, data.values, groups=data.group, seed=seed, calibrate=False)
+        return _picture(kind, fitted.weights, fitted.strength, states)
+    logits = lenses_for(kind, data.columns)
     found = best_lens(logits, data.human, data.values, kind=kind, groups=data.group, folds=folds, seed=seed)
     return _picture(kind, found.weights, found.strength)
 
 
-def _picture(name: str, weights: LayerWeights, strength: float | None = None) -> FittedKind:
+def _picture(
+    name: str, weights: LayerWeights, strength: float | None = None, states: np.ndarray | None = None
+) -> FittedKind:
     numbers = weights.weights.tolist()
+    if weights.kind == STATES_KIND:
+        numbers = [0.0] if states is None else state_parts(states, weights).std(axis=0).tolist()
     return FittedKind(name, weights.lens, strength, tuple(tuple(w) if isinstance(w, list) else w for w in numbers))
 
 

@@ -82,7 +82,8 @@ class FittedKind:
     kind: of the weights, or "like <name>" for a recipe, or "tuned" for given weights.
     lens: the one that agreed better.
     strength: of the ridge; None where there is none.
-    weights: one per state, or one tuple of K per state for kind "full".
+    weights: one per state, or one tuple of K or 2K per state for kind "full"; for kind "states" the standard
+        deviation of what each state adds to the score.
     """
 
     kind: str

@@ -7,12 +7,14 @@ alone. Whatever is cross-validated, here or in another room, is a `Method` that 
 from __future__ import annotations
 
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, baseline_features, word_sets
+from .choosing import TOLERANCE, FitPlan
 from .crossval import LENS_OF, KindMethod, Scorer, best_lens, cross_validate, lenses_for
-from .fit_weights import TOLERANCE, FitPlan, Fitted, fit_weights
+from .fit_weights import Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .recipes import PRESETS, fit_recipe, preset
 from .splits import SPLITS, SplitScores, over_splits, split_folds
+from .states import STATES, StatesMethod, fit_states
 from .surface import SURFACE_FEATURES, log_length, surface_features, surface_of
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "SURFACE_FEATURES",
     "Scorer",
     "SplitScores",
+    "STATES",
+    "StatesMethod",
     "TOLERANCE",
     "WORDS",
     "WordsMethod",
@@ -38,6 +42,7 @@ __all__ = [
     "check_human_scores",
     "cross_validate",
     "fit_recipe",
+    "fit_states",
     "fit_weights",
     "folds_inside",
     "gather",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from ..errors import FitError
-from ..records import LENSES, WEIGHT_KINDS, Calibration
+from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration, both_lenses
 from ..scoring import apply_calibration, direct, e_score
 from ..scoring import score as read_score
 from .baselines import FEATURES, FeatureMethod
@@ -25,12 +25,13 @@ from .folds import Columns, Method, folds_inside, out_of_fold
 from .objective import Loss, check_labelled
 from .recipes import Recipe, fit_recipe
 from .splits import SplitScores, over_splits, split_folds
+from .states import STATES, StatesMethod
 
 if TYPE_CHECKING:  # part of typing from Python 3.11 on
     from typing_extensions import Unpack
 
 # None: the lens is chosen in the training part. The paper reads states raw, so its kinds keep that lens.
-LENS_OF: Mapping[str, str | None] = {"uniform": "raw", "simplex": "raw", "signed": None, "full": None}
+LENS_OF: Mapping[str, str | None] = {"uniform": "raw", "simplex": "raw", "signed": None, "full": BOTH_LENSES}
 
 
 class Choices(TypedDict, total=False):
@@ -111,7 +112,7 @@ class KindMethod:
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Scorer:
         found = best_lens(
-            {lens: x[lens] for lens in x if lens in LENSES},
+            {lens: x[lens] for lens in x if lens in (*LENSES, BOTH_LENSES)},
             human,
             self.values,
             kind=self.kind,
@@ -245,7 +246,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Out-of-fold scores of `direct`, `e_score`, every kind in `kinds`, and models of other features.
 
-    layer_logits: by lens, (n, S, K). human: (n,). values: of the labels, (K,).
+    layer_logits: by lens, (n, S, K); the kind "states" also needs the column STATES, (n, S, n_embd).
+    human: (n,). values: of the labels, (K,).
     groups: (n,), what folds never split; None: every item by itself.
     criterion: names (n,). Where they are given, there are also the methods "<kind> by criterion" for signed
         and full weights: weights per criterion with a shared prior.
@@ -260,8 +262,9 @@ def cross_validate(
     """
     values, human = np.asarray(values, dtype=np.float64), np.asarray(human, dtype=np.float64)
     for lens, x in layer_logits.items():
-        check_choices("uniform", lens, loss, None)
-        check_labelled(x, human, values)
+        if lens != STATES:
+            check_choices("uniform", lens, loss, None)
+            check_labelled(x, human, values)
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     ways = split_folds(groups, human, folds=folds, seed=seed, splits=splits, held_out=held_out)
     inner = min(folds_inside(groups, np.atleast_2d(fold)[0], inner_folds) for fold in ways)
@@ -278,6 +281,9 @@ def cross_validate(
         methods[name] = _scores(tried(FeatureMethod(values, inner, seed), {FEATURES: marks}))
     names = None if criterion is None else np.asarray(criterion)
     for kind in kinds:
+        if kind == STATES_KIND:
+            methods[kind] = _scores(tried(StatesMethod(values, seed), _states_of(layer_logits)))
+            continue
         method = KindMethod(kind, values, inner, seed, loss, grid)
         methods.update(_of_kind(method, lenses_for(kind, layer_logits, lenses), names, tried))
     for recipe in recipes:
@@ -291,12 +297,17 @@ def lenses_for(
 ) -> dict[str, np.ndarray]:
     """The layer logits, by lens, that weights of this kind may be fitted to.
 
-    Raises FitError where the kind wants a lens that is not among them.
+    Where the kind wants both lenses and there is one, it is that one. Raises FitError where the kind wants a lens
+    that is not among them.
     """
     wanted = lenses.get(kind)
-    found = {lens: x for lens, x in layer_logits.items() if wanted in (None, lens)}
+    given = {lens: x for lens, x in layer_logits.items() if lens != STATES}
+    if wanted == BOTH_LENSES and set(LENSES) <= set(given):
+        return {BOTH_LENSES: both_lenses(np.asarray(given["raw"]), np.asarray(given["norm"]))}
+    wanted = None if wanted == BOTH_LENSES else wanted
+    found = {lens: x for lens, x in given.items() if wanted in (None, lens)}
     if not found:
-        raise FitError(f"kind {kind!r} wants the lens {wanted!r}, given are {', '.join(layer_logits)}")
+        raise FitError(f"kind {kind!r} wants the lens {wanted!r}, given are {', '.join(given)}")
     return found
 
 
@@ -317,6 +328,12 @@ def best_lens(
     if len(fits) == 1 or kind == "uniform":
         return fits[0]
     return max(fits, key=_best_trial)
+
+
+def _states_of(layer_logits: Mapping[str, np.ndarray]) -> Columns:
+    if STATES not in layer_logits:
+        raise FitError("weights of kind states need the states themselves", "open the judge with states=True")
+    return {STATES: layer_logits[STATES]}
 
 
 def _of_kind(

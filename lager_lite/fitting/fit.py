@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from ..errors import FitError
-from ..records import LENSES, WEIGHT_KINDS, LayerWeights
+from ..records import BOTH_LENSES, LENSES, WEIGHT_KINDS, LayerWeights
 from .calibration import fit_calibration
 from .folds import Columns, group_folds, out_of_fold, within_fold_ranks
 from .objective import Loss, check_labelled, check_loss
@@ -104,6 +104,7 @@ def fit(
 ) -> FitResult:
     """Fit weights of one kind to layer logits (n, S, K) of one lens and human scores (n,).
 
+    lens: one of LENSES; for kind "full" also BOTH_LENSES, with layer logits (n, S, 2K).
     values: of the labels, (K,) ascending; human scores may lie between them.
     strength: of the ridge. None: the one from `grid` whose out-of-fold scores have the highest Spearman
         correlation with `human`, or the strongest among those within 0.002 of it.
@@ -117,7 +118,7 @@ def fit(
     check_choices(kind, lens, loss, max_states)
     values = np.asarray(values, dtype=np.float64)
     human = np.asarray(human, dtype=np.float64)
-    check_labelled(layer_logits, human, values)
+    check_labelled(layer_logits, human, values, lenses=2 if lens == BOTH_LENSES else 1)
     x = np.asarray(layer_logits)[:, :max_states]
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     count = int(np.unique(groups).size)
@@ -149,8 +150,9 @@ def check_choices(kind: str, lens: str, loss: Loss, max_states: int | None) -> N
     """Raise FitError for a kind, lens, loss or number of states that does not exist."""
     if kind not in WEIGHT_KINDS:
         raise FitError(f"unknown kind of weights {kind!r}", f"use one of {', '.join(WEIGHT_KINDS)}")
-    if lens not in LENSES:
-        raise FitError(f"unknown lens {lens!r}", f"use one of {', '.join(LENSES)}")
+    lenses = (*LENSES, BOTH_LENSES) if kind == "full" else LENSES
+    if lens not in lenses:
+        raise FitError(f"unknown lens {lens!r} for kind {kind!r}", f"use one of {', '.join(lenses)}")
     if max_states is not None and max_states < 1:
         raise FitError(f"max_states must be at least 1, got {max_states}")
     check_loss(loss)

@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import FitError
 from ..judging import Judge
-from ..records import LENSES, LayerWeights
+from ..records import STATES_KIND, LayerWeights
 from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
+from .choosing import FitPlan, best_kind, lens_columns, nested
 from .criteria import fit_by_criterion
 from .crossval import KindMethod, best_lens
 from .fit import FitResult, fit
 from .folds import group_folds, out_of_fold
 from .labelled import Labelled, ids_digest
 from .recipes import fit_recipe, preset
+from .states import fit_states
 
-TOLERANCE = 0.01
-
-
-@dataclass(frozen=True)
-class FitPlan:
-    """What `fit_weights` does.
-
-    kind: one of WEIGHT_KINDS.
-    lens: one of LENSES, or "auto" for the one that agrees better out of fold.
-    like: name of a recipe in PRESETS, which decides kind and lens itself; None: none.
-    by_criterion: whether every rubric gets weights of its own, drawn toward the common ones.
-    max_state: the highest state to use; None: all.
-    budget: share of the blocks that may be run, 0 to 1; None: it does not matter.
-    tolerance: Spearman correlation that a pass within the budget may lose.
-    folds: of the cross-validation, split by group.
-    seed: of the order in which groups are dealt into folds, and of resampling.
-    """
-
-    kind: str = "full"
-    lens: str = "auto"
-    like: str | None = None
-    by_criterion: bool = False
-    max_state: int | None = None
-    budget: float | None = None
-    tolerance: float = TOLERANCE
-    folds: int = 5
-    seed: int = 0
+# Labels of one text teach what that text is like: on Newsroom, 196 labels reached 0.29 on 7 articles and 0.51 on 28.
+FEW_GROUPS = 50
 
 
 @dataclass(frozen=True)
@@ -70,7 +47,9 @@ class Fitted:
     file: the weights with their provenance, ready for `save_weights`.
     items, groups: how many judgments they were fitted on, and in how many groups these are.
     strength: of the ridge; None for uniform weights and recipes.
-    agreement: out-of-fold Spearman correlation; None where undefined or where nothing was cross-validated.
+    agreement: Spearman correlation of scores by weights that have not seen the item, with everything that was
+        chosen chosen again inside each training part; None where undefined or where nothing was cross-validated.
+    tried: the same of every kind among which the plan let choose, by its name.
     tradeoff: one entry per state with a budget, else empty.
     warnings: what the user should know, in sentences.
     """
@@ -82,6 +61,7 @@ class Fitted:
     agreement: float | None
     tradeoff: tuple[Shorter, ...] = ()
     warnings: tuple[str, ...] = ()
+    tried: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitted:
@@ -89,13 +69,16 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
 
     judge: what the weights will belong to; its provenance goes into the file.
     data: from `gather`.
-    plan: what to fit; by default full weights of all states in the better lens.
+    plan: what to fit; by default the kind that agrees best under nested folds.
 
     Raises FitError where nothing can be fitted, where there are fewer groups than folds, where no state within
     the budget has an agreement, and where the plan names a recipe together with choices that it makes itself.
     """
     if plan.like:
         return _like(judge, data, plan)
+    tried = nested(data, plan)
+    kind = best_kind(tried)
+    plan = replace(plan, kind=kind)
     found, lens = _whole(data, plan)
     tradeoff: tuple[Shorter, ...] = ()
     warnings: list[str] = []
@@ -131,7 +114,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
             seed=plan.seed,
         )
         by_rubric = {name: result.weights for name, result in shared.by_criterion.items()}
-    return _packed(judge, data, found, by_rubric, tradeoff, warnings)
+    return _packed(judge, data, found, by_rubric, tradeoff, warnings, tried if plan.budget is None else {})
 
 
 def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: float) -> tuple[Shorter, str]:
@@ -157,9 +140,12 @@ def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: f
 
 def _whole(data: Labelled, plan: FitPlan) -> tuple[FitResult, str]:
     states = None if plan.max_state is None else plan.max_state + 1
-    lenses = LENSES if plan.lens == "auto" else (plan.lens,)
+    if plan.kind == STATES_KIND:
+        whole = np.asarray(data.states)
+        fitted = fit_states(whole, data.human, data.values, groups=data.group, seed=plan.seed, max_states=states)
+        return fitted, fitted.weights.lens
     found = best_lens(
-        {lens: data.lens(lens) for lens in lenses},
+        lens_columns(data, plan),
         data.human,
         data.values,
         kind=plan.kind,
@@ -218,7 +204,7 @@ def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
     found = fit_recipe(
         preset(str(plan.like)), data.raw, data.human, data.values, groups=data.group, folds=plan.folds, seed=plan.seed
     )
-    return _packed(judge, data, found, {}, (), [])
+    return _packed(judge, data, found, {}, (), [], {})
 
 
 def _packed(
@@ -228,13 +214,15 @@ def _packed(
     by_rubric: dict[str, LayerWeights],
     tradeoff: tuple[Shorter, ...],
     warnings: list[str],
+    tried: Mapping[str, float | None],
 ) -> Fitted:
-    correlation = None
-    if found.out_of_fold is not None:
+    correlation = tried.get(found.weights.kind)
+    if correlation is None and found.out_of_fold is not None:
         known = np.isfinite(found.out_of_fold)
         correlation = agreement(found.out_of_fold[known], data.human[known]).spearman
-    if found.items < 100:
-        warnings = [*warnings, f"{found.items} labels are few; 200 or more make weights that hold"]
+    if found.groups < FEW_GROUPS:
+        few = f"the labels are from {found.groups} groups only: label items of {FEW_GROUPS} or more"
+        warnings = [*warnings, few + "; more labels of the same groups add little"]
     if not found.converged:
         warnings = [*warnings, "the solver reached its limit of steps before it converged: fit again with more labels"]
     facts = {
@@ -247,4 +235,4 @@ def _packed(
     }
     date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     file = WeightsFile(found.weights, replace(judge.provenance(**facts), date=date), by_rubric)
-    return Fitted(file, found.items, found.groups, found.strength, correlation, tradeoff, tuple(warnings))
+    return Fitted(file, found.items, found.groups, found.strength, correlation, tradeoff, tuple(warnings), tried)

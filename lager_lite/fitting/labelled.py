@@ -12,8 +12,9 @@ import numpy as np
 from ..errors import DataError, FitError
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale
-from ..records import Counts, Item
+from ..records import BOTH_LENSES, Counts, Item, both_lenses
 from .folds import group_folds
+from .states import STATES
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Labelled:
     values: of the scale's labels, float64 (K,) ascending.
     failed: (item id, reason) of judgments that were left out because there is no reading.
     items: the item of every judgment, with its texts; empty where the texts are not known.
+    states: float16 (n, S, n_embd), see `Reading.states`; None unless the judge reads them.
     """
 
     raw: np.ndarray
@@ -41,10 +43,17 @@ class Labelled:
     values: np.ndarray
     failed: tuple[tuple[str, str], ...]
     items: tuple[Item, ...] = ()
+    states: np.ndarray | None = None
 
     def lens(self, name: str) -> np.ndarray:
-        """The layer logits (n, S, K) under the lens `name`. Raises KeyError for an unknown lens."""
-        return {"raw": self.raw, "norm": self.norm}[name]
+        """The layer logits (n, S, K) under the lens `name`, or of both, (n, S, 2K). Raises KeyError for another."""
+        return both_lenses(self.raw, self.norm) if name == BOTH_LENSES else {"raw": self.raw, "norm": self.norm}[name]
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """What `cross_validate` reads: the layer logits by lens, and the states where there are any."""
+        states = {} if self.states is None else {STATES: self.states}
+        return {"raw": self.raw, "norm": self.norm, **states}
 
 
 def ids_digest(ids: Iterable[str]) -> str:
@@ -79,6 +88,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
             failed.append((item.id, reading))
             continue
         rows.append((reading, scores, rubric.name, item.group or item.id, item))
+    whole = [reading.states for reading, *_ in rows if reading.states is not None]
     if not rows:
         first, reason = failed[0]
         raise DataError(f"none of the {len(failed)} judgments with a human score could be read; item {first}: {reason}")
@@ -93,6 +103,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         values=np.asarray(values, dtype=np.float64),
         failed=tuple(failed),
         items=tuple(item for *_, item in rows),
+        states=np.stack(whole) if len(whole) == len(rows) else None,
     )
 
 

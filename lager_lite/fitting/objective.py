@@ -89,9 +89,10 @@ class StateDesign:
 class EvidenceDesign:
     """One weight per state and label: logits[k] = steps[k] * sum_sj weights[s, j] x[s, j] + bias[k].
 
-    features: standardised layer logits, float64 (n, S * K).
-    mean, size: what was subtracted and divided by, float64 (S * K,).
+    features: standardised layer logits, float64 (n, S * columns).
+    mean, size: what was subtracted and divided by, float64 (S * columns,).
     steps: how far each label lies above the middle one, float64 (K,), from `scoring.label_steps`.
+    columns: layer logits of a state: K, or 2K with both lenses.
 
     Parameters are the weights times `size`, state by state, then K biases.
     """
@@ -100,6 +101,7 @@ class EvidenceDesign:
     mean: np.ndarray
     size: np.ndarray
     steps: np.ndarray
+    columns: int
 
     def logits(self, theta: np.ndarray) -> np.ndarray:
         """Combined logits (K, n) of parameters `theta`."""
@@ -113,9 +115,9 @@ class EvidenceDesign:
         return np.concatenate([weights, slope.sum(axis=1)])
 
     def export(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (S, K) and bias (K,) for layer logits that are not standardised."""
+        """Weights (S, columns) and bias (K,) for layer logits that are not standardised."""
         weights = theta[: self.size.size] / self.size
-        return weights.reshape(-1, self.steps.size), theta[self.size.size :] - self.steps * (self.mean @ weights)
+        return weights.reshape(-1, self.columns), theta[self.size.size :] - self.steps * (self.mean @ weights)
 
     def adopt(self, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """Parameters (P,) of exported weights and bias: the inverse of `export`."""
@@ -150,8 +152,11 @@ def plain_design(layer_logits: np.ndarray) -> StateDesign:
     return StateDesign(features, np.zeros((features.shape[0], features.shape[2])), np.ones(features.shape[2]))
 
 
-def evidence_design(layer_logits: np.ndarray) -> EvidenceDesign:
-    """Standardise layer logits (n, S, K) for one weight per state and label; entries that never vary become 0."""
+def evidence_design(layer_logits: np.ndarray, labels: int | None = None) -> EvidenceDesign:
+    """Standardise layer logits (n, S, K) for one weight per state and label; entries that never vary become 0.
+
+    labels: K, where the layer logits are those of both lenses, (n, S, 2K); None: they are of one lens.
+    """
     shape = np.shape(layer_logits)
     features = np.array(layer_logits, dtype=np.float64).reshape(shape[0], -1)
     mean = features.mean(axis=0)
@@ -159,7 +164,7 @@ def evidence_design(layer_logits: np.ndarray) -> EvidenceDesign:
     size = np.sqrt(np.einsum("nd,nd->d", features, features) / shape[0])
     size, moving = _sizes(size, np.abs(mean))
     features *= moving / size
-    return EvidenceDesign(features, mean, size, label_steps(shape[2]))
+    return EvidenceDesign(features, mean, size, label_steps(labels or shape[2]), shape[2])
 
 
 def usual_range(layer_logits: np.ndarray) -> np.ndarray:
@@ -233,13 +238,13 @@ def check_loss(loss: Loss) -> None:
         raise FitError(f"smooth must not be negative, got {loss.smooth}")
 
 
-def check_labelled(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarray) -> None:
+def check_labelled(layer_logits: np.ndarray, human: np.ndarray, values: np.ndarray, *, lenses: int = 1) -> None:
     """Raise FitError for data from which nothing can be fitted; the message counts what is wrong.
 
-    layer_logits (n, S, K); human (n,); values (K,).
+    layer_logits (n, S, lenses * K); human (n,); values (K,). lenses: how many stand side by side.
     """
     shape = np.shape(layer_logits)
-    if len(shape) != 3 or shape[0] != len(human) or shape[2] != len(values):
+    if len(shape) != 3 or shape[0] != len(human) or shape[2] != lenses * len(values):
         raise FitError(
             f"layer logits have shape {shape}, expected (items, states, labels) with "
             f"{len(human)} items and {len(values)} labels"

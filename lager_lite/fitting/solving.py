@@ -62,7 +62,7 @@ def solve_path(
 ) -> list[Solution]:
     """The weights for every ridge strength, each started from the one before; strongest first is fastest.
 
-    layer_logits (n, S, K); human (n,); values (K,). The mean loss + strength / (2 n) * |parameters - prior|^2
+    layer_logits (n, S, K), for kind "full" also (n, S, 2K); human (n,); values (K,). The mean loss + strength / (2 n) * |parameters - prior|^2
     is minimised, where the parameters are the standardised weights for kinds "signed" and "full" and the
     softmax's arguments for "simplex".
     prior: the solution that the ridge draws to. None: uniform weights, or zero for kind "full".
@@ -110,7 +110,7 @@ def _ridge_path(
     soft = soft_labels(human, values)
     labels, items = soft.shape
     base = np.log((soft.sum(axis=1) + 0.5) / (items + 0.5 * labels))
-    plan = state_design(layer_logits) if shared else evidence_design(layer_logits)
+    plan = state_design(layer_logits) if shared else evidence_design(layer_logits, labels)
     if prior is not None:
         assert prior.bias is not None  # weights of these two kinds always have one
         anchor = plan.adopt(prior.weights, prior.bias)

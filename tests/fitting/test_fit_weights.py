@@ -88,3 +88,27 @@ def test_a_warning_names_weights_fitted_on_the_same_items(tmp_path, labelled, ti
     run("fit", labelled, *common, "-o", weights)
     shown = run("eval", labelled, *common, "-w", weights)
     assert "were fitted on items of these very ids" in shown.stderr
+
+
+def test_weights_of_states_are_fitted_scored_and_evaluated(tmp_path, labelled, tiny_model):
+    weights, common = tmp_path / "w.json", ("-m", tiny_model, "-r", "fluency", "--store", tmp_path / "s.sqlite")
+    shown = run("fit", labelled, *common, "--kind", "states", "--keep-states", "-o", weights)
+    assert "kind      states" in shown.stdout and "(nested folds)" in shown.stdout
+    assert load_weights(weights).weights.weights.shape == (4, 64)
+    row = json.loads(run("score", labelled, *common, "-w", weights, "-n", 1).stdout)
+    assert 1 <= row["raw_score"] <= 5 and row["e_score"] is not None
+    table = run("eval", labelled, *common, "--kind", "states")
+    assert "states" in table.stdout and "40 stored" in table.stderr
+
+
+def test_by_default_the_kind_is_chosen_and_all_that_were_tried_are_shown(tmp_path, labelled, tiny_model):
+    shown = run("fit", labelled, "-m", tiny_model, "-r", "fluency", "--no-store", "-o", tmp_path / "w.json")
+    (line,) = [line for line in shown.stdout.splitlines() if line.startswith("tried")]
+    # 40 judgments are fewer than 4 states of 5 labels in two lenses want, but more than one lens has.
+    assert [part.split()[0] for part in line.removeprefix("tried").split(",")] == [
+        "uniform",
+        "signed",
+        "full",
+        "states",
+    ]
+    assert load_weights(tmp_path / "w.json").weights.kind in line

@@ -9,7 +9,7 @@ import click
 
 from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run
 from ...fitting import PRESETS, check_human_scores
-from ...records import WEIGHT_KINDS, Item
+from ...records import STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ..grammar import command as cli_command
 from ..options import (
@@ -23,6 +23,7 @@ from ..options import (
     items_options,
     json_option,
     judge_options,
+    keep_states_option,
     limit_option,
     open_judge,
     read_labelled,
@@ -49,13 +50,14 @@ def _plan(given: Given) -> Plan:
         raise click.UsageError("--force is about the weights of -w: give some")
     if given["report"]:
         check_report()
-    kinds = tuple(kind for kind in WEIGHT_KINDS if kind in given["kind"])
+    kinds = tuple(kind for kind in (*WEIGHT_KINDS, STATES_KIND) if kind in given["kind"])
     like = tuple(name for name in PRESETS if name in given["like"])
     return Plan(kinds or WEIGHT_KINDS, given["by_criterion"], like, given["folds"] or 5, given["seed"])
 
 
 def _evaluated(given: Given, items: Sequence[Item], plan: Plan, source: str, **more: Any) -> EvaluationRun:
     weights = chosen_weights(given)
+    more["states"] = "keep" if given["keep_states"] else STATES_KIND in plan.kinds
     with open_judge(given, weights, force=given["force"], early=False, **more) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:
             pair = (given["weights"], weights) if weights else None
@@ -82,7 +84,10 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
 @cli_command("eval", example="lager-lite eval labelled.jsonl -r helpfulness --json=run.json")
 @click.argument("labelled", metavar="LABELLED")
 @click.option(
-    "--kind", multiple=True, type=click.Choice(WEIGHT_KINDS), help="Weights to fit. May be repeated.  [default: all]"
+    "--kind",
+    multiple=True,
+    type=click.Choice([*WEIGHT_KINDS, STATES_KIND]),
+    help="Weights to fit. May be repeated.  [default: all but states]",
 )
 @click.option("--by-criterion", is_flag=True, help="Add weights for each criterion, drawn toward the common ones.")
 @click.option(
@@ -93,6 +98,7 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
 @shard_option
 @weights_options
 @reason_options
+@keep_states_option
 @folds_option(None, "Number of folds for cross-validation, split by group.  [default: 5]")
 @group_option
 @seed_option
@@ -115,8 +121,9 @@ def command(labelled: str, **given: Any) -> None:
     weights = chosen_weights(given)
     items = read_labelled(labelled, given)
     if given["shard"]:
+        keep = "keep" if given["keep_states"] else False
         ways = dict.fromkeys((None, reasoning_settings(given)))
-        return fill_shard(given, items, [open_judge(given, reasoning=way) for way in ways])
+        return fill_shard(given, items, [open_judge(given, reasoning=way, states=keep) for way in ways])
     check_human_scores(items, chosen_rubrics(given))
     direct = None
     if given["reason"] and not weights:

@@ -10,7 +10,7 @@ import click
 from ...evaluation import Plan, run_evaluation
 from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, check_human_scores, fit_weights, gather
 from ...judging import Judge
-from ...records import LENSES, WEIGHT_KINDS, Item
+from ...records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ...scoring import save_weights
 from ..grammar import command as cli_command
@@ -22,6 +22,7 @@ from ..options import (
     items_options,
     json_option,
     judge_options,
+    keep_states_option,
     limit_option,
     open_judge,
     read_labelled,
@@ -42,8 +43,12 @@ def _plan(given: Given) -> FitPlan:
         raise click.UsageError("--like decides everything itself: leave out --by-criterion, --max-state and --budget")
     if given["max_state"] is not None and given["budget"] is not None:
         raise click.UsageError("give --max-state or --budget, not both")
-    if given["by_criterion"] and given["kind"] == "uniform":
-        raise click.UsageError("uniform weights are the same for every criterion: give another --kind")
+    if given["by_criterion"] and given["kind"] in ("uniform", STATES_KIND):
+        raise click.UsageError(f"weights of kind {given['kind']} are the same for every criterion: give another --kind")
+    if given["lens"] == BOTH_LENSES and given["kind"] != "full":
+        raise click.UsageError("only weights of kind full read both lenses: give --kind full")
+    if given["budget"] is not None and given["kind"] == STATES_KIND:
+        raise click.UsageError("--budget is for weights of layer logits: give --max-state, or another --kind")
     if given["report"]:
         if given["max_state"] is not None:
             raise click.UsageError("--report needs every state: leave out --max-state (--budget draws the trade-off)")
@@ -52,7 +57,8 @@ def _plan(given: Given) -> FitPlan:
 
 
 def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, source: str, found: Fitted) -> None:
-    run, _ = run_evaluation(judge, items, Plan(folds=plan.folds, seed=plan.seed), source=source)
+    kinds = (*WEIGHT_KINDS, STATES_KIND) if judge.states else WEIGHT_KINDS
+    run, _ = run_evaluation(judge, items, Plan(kinds=kinds, folds=plan.folds, seed=plan.seed), source=source)
     tradeoff = [(p.state, p.spearman, p.interval) for p in found.tradeoff]
     write_report(path, run.evaluation, run.origin, tradeoff)
 
@@ -60,13 +66,19 @@ def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, so
 @cli_command("fit", example="lager-lite fit labelled.jsonl -r helpfulness -o weights.json")
 @click.argument("labelled", metavar="LABELLED")
 @click.option("-o", "--output", required=True, type=OutputFile((".json",)), help="Write the weights to this file.")
-@click.option("--kind", type=click.Choice(WEIGHT_KINDS), default="full", show_default=True, help="Kind of the weights.")
 @click.option(
-    "--lens",
-    type=click.Choice(["auto", *LENSES]),
+    "--kind",
+    type=click.Choice(["auto", *WEIGHT_KINDS, STATES_KIND]),
     default="auto",
     show_default=True,
-    help="How states are projected: raw, with the output norm on every state, or whichever agrees better.",
+    help="Kind of the weights; auto makes the one that agrees best under nested folds.",
+)
+@click.option(
+    "--lens",
+    type=click.Choice(["auto", *LENSES, BOTH_LENSES]),
+    default="auto",
+    show_default=True,
+    help="How states are projected: raw, with the output norm on every state, or (kind full) both.",
 )
 @click.option("--like", type=click.Choice(list(PRESETS)), help="Fit as published, in place of --kind and --lens.")
 @click.option("--by-criterion", is_flag=True, help="Fit weights for each rubric, drawn toward the common ones.")
@@ -84,6 +96,7 @@ def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, so
 @limit_option()
 @items_options
 @reason_options
+@keep_states_option
 @folds_option()
 @group_option
 @seed_option
@@ -93,14 +106,17 @@ def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, so
 def command(labelled: str, output: str, **given: Any) -> None:
     """Fit layer weights on the human scores of LABELLED, for `score -w`.
 
-    Items of one group (the same source text or prompt) stay in one fold when the strength of the ridge is chosen, and
+    By default it makes the kind of weights that agrees best with people under nested folds, where everything is chosen
+    again inside each training part: uniform, signed, full or states. The last reads whole hidden states, so items that
+    are in the store without them are evaluated again (see --keep-states). Items of one group (the same source text or prompt) stay in one fold when the strength of the ridge is chosen, and
     the calibration is fitted on scores of weights that have not seen the item. Weights that were fitted with --reason
     are for `score` with the same --reason.
     """
     plan = _plan(given)
     items = read_labelled(labelled, given)
     check_human_scores(items, chosen_rubrics(given), folds=plan.folds, fits=not plan.like and plan.kind != "uniform")
-    with open_judge(given, max_state=plan.max_state) as judge:
+    states = "keep" if given["keep_states"] else plan.reads_states
+    with open_judge(given, max_state=plan.max_state, states=states) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:
             data = gather(judge, items, progress)
         found = fit_weights(judge, data, plan)

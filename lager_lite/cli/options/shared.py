@@ -19,6 +19,12 @@ _BATCH = f"The default is {CPU_BATCH}, on a GPU {GPU_BATCH}."
 _FILE = click.Path(dir_okay=False)
 
 
+keep_states_option = option_under(
+    "Store",
+    "--keep-states",
+    is_flag=True,
+    help="Keep the hidden states of labelled items in the store, so that kind states is fitted again without a pass.",
+)
 weights_options = all_of(
     option_under(
         "Weights",

@@ -128,7 +128,8 @@ def show_fitted(found: Fitted, output: str) -> None:
     if found.strength is not None:
         click.echo(f"strength  {found.strength:g}")
     if found.agreement is not None:
-        click.echo(
-            f"spearman  {found.agreement:.3f} (out of fold, with the strength that did best there, so a little high)"
-        )
+        note = "nested folds" if found.tried else "out of fold, with the strength that did best there, so a little high"
+        click.echo(f"spearman  {found.agreement:.3f} ({note})")
+    if len(found.tried) > 1:
+        click.echo("tried     " + ", ".join(f"{kind} {number(one)}" for kind, one in found.tried.items()))
     click.echo(f"written   {output}")

@@ -1,0 +1,122 @@
+"""Which kind of weights to make: the one that agrees best with people under nested folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import FitError
+from ..records import STATES_KIND
+from ..stats import agreement
+from .crossval import LENS_OF, KindMethod, lenses_for
+from .folds import Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
+from .labelled import Labelled
+from .states import StatesMethod
+
+TOLERANCE = 0.01
+# A kind with fewer numbers is taken where it agrees this nearly as well.
+KIND_TIE = 0.01
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What `fit_weights` does.
+
+    kind: one of WEIGHT_KINDS, STATES_KIND, or "auto" for the one that agrees best under nested folds.
+    lens: one of LENSES, BOTH_LENSES for kind "full", or "auto" for what the kind is best with.
+    like: name of a recipe in PRESETS, which decides kind and lens itself; None: none.
+    by_criterion: whether every rubric gets weights of its own, drawn toward the common ones.
+    max_state: the highest state to use; None: all.
+    budget: share of the blocks that may be run, 0 to 1; None: it does not matter.
+    tolerance: Spearman correlation that a pass within the budget may lose.
+    folds: of the cross-validation, split by group.
+    seed: of the order in which groups are dealt into folds, and of resampling.
+    """
+
+    kind: str = "auto"
+    lens: str = "auto"
+    like: str | None = None
+    by_criterion: bool = False
+    max_state: int | None = None
+    budget: float | None = None
+    tolerance: float = TOLERANCE
+    folds: int = 5
+    seed: int = 0
+
+    @property
+    def reads_states(self) -> bool:
+        """Whether weights of kind "states" are asked for, or may be chosen."""
+        free = self.lens == "auto" and self.budget is None and not self.by_criterion and self.like is None
+        return self.kind == STATES_KIND or (self.kind == "auto" and free)
+
+
+def candidates(data: Labelled, plan: FitPlan) -> tuple[str, ...]:
+    """The kinds of weights among which a plan lets choose, from the fewest numbers to the most.
+
+    Kind "full" is among them from as many judgments on as one lens has layer logits: with fewer it follows noise.
+    """
+    if plan.kind != "auto":
+        return (plan.kind,)
+    kinds = ["signed"] if plan.by_criterion else ["uniform", "signed"]
+    states = data.raw.shape[1] if plan.max_state is None else plan.max_state + 1
+    if len(data.human) >= states * data.raw.shape[2]:
+        kinds.append("full")
+    if data.states is not None and plan.reads_states:
+        kinds.append(STATES_KIND)
+    return tuple(kinds)
+
+
+def nested(data: Labelled, plan: FitPlan) -> dict[str, float | None]:
+    """Spearman correlation under nested folds of every kind among which the plan lets choose, by its name.
+
+    Kinds that cannot be fitted in a training part are left out; a kind that the plan names is None then. Raises
+    FitError where none of several can be fitted.
+    """
+    found: dict[str, float | None] = {}
+    for kind in candidates(data, plan):
+        try:
+            unseen = unseen_ranks(data, replace(plan, kind=kind))
+        except FitError as error:
+            last = error
+            continue
+        found[kind] = agreement(unseen, data.human).spearman
+    if not found and plan.kind == "auto":
+        raise last
+    return found or {plan.kind: None}
+
+
+def unseen_ranks(data: Labelled, plan: FitPlan) -> np.ndarray:
+    """Ranks float64 (n,) inside each fold of the scores of one kind, by weights that have not seen the fold.
+
+    Everything about the weights was chosen without it, too.
+    """
+    states = None if plan.max_state is None else plan.max_state + 1
+    fold = group_folds(data.group, plan.folds, plan.seed, data.human)
+    if plan.kind == STATES_KIND:
+        method: Method[Any] = StatesMethod(data.values, plan.seed, states)
+        columns = data.columns
+    else:
+        inner = folds_inside(data.group, fold, plan.folds)
+        method = KindMethod(plan.kind, data.values, inner, plan.seed, max_states=states)
+        columns = lens_columns(data, plan)
+    scores, _ = out_of_fold(method, columns, data.human, data.group, fold)
+    return within_fold_ranks(scores[0], fold)
+
+
+def best_kind(tried: Mapping[str, float | None]) -> str:
+    """The kind with the highest correlation; one with fewer numbers wins where it comes within 0.01 of it."""
+    known = {kind: found for kind, found in tried.items() if found is not None}
+    if not known:
+        return next(iter(tried))
+    best = max(known.values())
+    return next(kind for kind, found in known.items() if found >= best - KIND_TIE)
+
+
+def lens_columns(data: Labelled, plan: FitPlan) -> dict[str, np.ndarray]:
+    """The layer logits that a plan's kind is fitted to, by lens."""
+    if plan.lens == "auto":
+        return lenses_for(plan.kind, data.columns, {**LENS_OF, "uniform": "raw", "simplex": None})
+    return {plan.lens: data.lens(plan.lens)}
