@@ -237,7 +237,7 @@ class Judge:
         return context_key(
             model=self.info.fingerprint,
             states=self.n_states,
-            version=self.backbone.library.numerics,
+            version=self.backbone.numerics,
             **self.settings(),
         )
 

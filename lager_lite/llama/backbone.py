@@ -17,6 +17,7 @@ from .context import Context
 from .library import Library, load
 from .options import SPLIT_MODES, BackendOptions
 from .owned import Owned
+from .products import choose_products
 from .rpc import register
 
 _BLANK = " \t\r\n▁ĠĊ"
@@ -34,6 +35,7 @@ class Backbone:
         self.options = options
         self.library = load()
         self.library.log.verbose = options.verbose
+        self.products = choose_products(self.library, options.unpack, self.path)
         self.api = self.library.api
         self._owned = Owned(self._load(), self.api.llama_model_free, f"the model {self.path.name}", self)
         self._words = self.api.llama_model_get_vocab(self.handle)
@@ -61,6 +63,12 @@ class Backbone:
     def handle(self) -> Any:
         """The llama_model. Raises MisuseError where it is closed."""
         return self._owned.pointer
+
+    @property
+    def numerics(self) -> str:
+        """The version of the library, and of everything on the CPU that changes a number: two backbones of one file and
+        of one `numerics` give the same bits."""
+        return f"{self.library.numerics}, products {self.products.name}"
 
     @property
     def lock(self) -> Any:
@@ -217,6 +225,7 @@ class Backbone:
         params.n_gpu_layers = self.gpu_layers
         params.split_mode = SPLIT_MODES[self.options.split_mode]
         params.main_gpu = self.options.main_gpu
+        params.use_extra_bufts = self.products.extra_buffers
         self.library.log.clear()
         with signals_deferred():
             model = self.api.llama_model_load_from_file(str(self.path).encode(), params)

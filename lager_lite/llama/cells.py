@@ -53,7 +53,7 @@ class OrderedContext(Context):
     """
 
     def __init__(self, backbone: Loaded, longest: int, *, company: bool) -> None:
-        super().__init__(backbone, longest, tap=False)
+        super().__init__(backbone, longest, tap=False, unpack=company)
         steady = is_steady(backbone)
         self._exclusive = not steady
         self._least = LEAST_ROWS if steady and company else 1

@@ -50,10 +50,11 @@ class Context:
 
     It serves one use at a time: an iterator that was begun before the latest one raises MisuseError when it is
     continued, and so does everything but `close()` after `close()` and in a forked process. Threads wait for each
-    other's decodes. Raises BackendError where the memory for it cannot be had.
+    other's decodes. unpack: whether it multiplies as its model's `products` say, or
+    as llama.cpp does. Raises BackendError where the memory for it cannot be had.
     """
 
-    def __init__(self, backbone: Loaded, longest: int, *, tap: bool | str = True) -> None:
+    def __init__(self, backbone: Loaded, longest: int, *, tap: bool | str = True, unpack: bool = True) -> None:
         self.backbone = backbone
         self._api = backbone.api
         self._copy = backbone.library.quick("llama_memory_seq_cp")
@@ -73,6 +74,8 @@ class Context:
                 "use a smaller -c, -b or -ub, or a smaller -ctk/-ctv type",
             )
         self._owned = owned
+        if unpack and backbone.products.unpack:
+            backbone.library.set_unpack(owned.pointer, backbone.products.unpack)
         self._turns = Turns(owned)
         self._cells = self._api.llama_get_memory(self._ctx)
         if self.tap is not None:

@@ -104,7 +104,13 @@ def run_child(path: str, options: str) -> None:
 
 def _key(info: ModelInfo, options: BackendOptions) -> str:
     stats = [p.stat() for p in info.paths]
-    facts = [info.fingerprint, *((s.st_size, s.st_mtime_ns) for s in stats), SUPPORTED_VERSIONS[-1], options.gpu_layers]
+    facts = [
+        info.fingerprint,
+        *((s.st_size, s.st_mtime_ns) for s in stats),
+        SUPPORTED_VERSIONS[-1],
+        options.gpu_layers,
+        options.unpack,
+    ]
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 

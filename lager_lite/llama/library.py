@@ -28,6 +28,7 @@ GRAPHS_OFF = "GGML_CUDA_DISABLE_GRAPHS"
 ENDING = "Error: llama.cpp ends the process: "
 _LEVEL_ERROR = 4
 _LEVEL_CONTINUED = 5
+_CPU = 0
 _DEVICE_TYPES = ("CPU", "GPU", "integrated GPU", "accelerator", "meta")
 
 
@@ -151,7 +152,25 @@ class Library:
 
     def ordered_attention_version(self) -> int | None:
         """Return the version of our attention on the CPU; None on a stock library, which has llama.cpp's own."""
-        return self._version("llama_ordered_attention_version")
+        version = self._cpu_function("ggml_cpu_ordered_attention_version")
+        return None if version is None else int(version())
+
+    def unpack_version(self) -> int | None:
+        """Return the version of our matrix products on the CPU; None on a stock library, which has llama.cpp's own."""
+        version = self._cpu_function("ggml_cpu_unpack_version")
+        return None if version is None or not hasattr(self.api._lib, "llama_set_unpack") else int(version())
+
+    def unpack_type(self) -> str:
+        """Return the type that matrices are unpacked to where it may be the fastest, "bf16" or "f32"."""
+        kind = self._cpu_function("ggml_cpu_unpack_type")
+        return "f32" if kind is None else {0: "f32", 30: "bf16"}[int(kind())]
+
+    def set_unpack(self, context: Any, unpack: int) -> None:
+        """Choose how a llama_context unpacks matrices (see `products.UNPACK`). Raises BackendError where it cannot."""
+        function = self.api._lib.llama_set_unpack
+        function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_int32], ctypes.c_bool
+        if not function(context, unpack):
+            raise BackendError(f"the library in {self.folder} cannot unpack matrices on this CPU")
 
     @property
     def numerics(self) -> str:
@@ -178,6 +197,12 @@ class Library:
             return None
         function.restype = ctypes.c_int32
         return int(function())
+
+    def _cpu_function(self, name: str) -> Callable[[], int] | None:
+        """A function of the CPU's library, which may be another build than libllama; None where it has none."""
+        registry = self.base.ggml_backend_dev_backend_reg(self.ggml.ggml_backend_dev_by_type(_CPU))
+        address = self.base.ggml_backend_reg_get_proc_address(registry, name.encode())
+        return ctypes.CFUNCTYPE(ctypes.c_int32)(address) if address else None
 
     def _open(self, name: str, symbol: str) -> ctypes.CDLL:
         # Wheels hold a copy of the file for every name of a library: opened by another name than libllama
@@ -207,6 +232,15 @@ class Library:
         base.ggml_backend_dev_memory.argtypes = [pointer, pointer, pointer]
         base.ggml_backend_dev_memory.restype = None
         self.ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+        base.ggml_backend_dev_backend_reg.argtypes = [pointer]
+        base.ggml_backend_reg_get_proc_address.argtypes = [pointer, ctypes.c_char_p]
+        self.ggml.ggml_backend_dev_by_type.argtypes = [ctypes.c_int]
+        for function in (
+            base.ggml_backend_dev_backend_reg,
+            base.ggml_backend_reg_get_proc_address,
+            self.ggml.ggml_backend_dev_by_type,
+        ):
+            function.restype = pointer
         self.ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
         self.ggml.ggml_backend_dev_get.restype = pointer
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .library import Library
 from .options import BackendOptions
 from .owned import Owned
+from .products import Products
 
 
 class Loaded(Protocol):
@@ -21,6 +22,7 @@ class Loaded(Protocol):
     - `handle`: the llama_model; `open` makes something of it that is freed before it (see `Owned.open`).
     - `n_blocks`, `n_embd`, `n_vocab`: the blocks, the width of a state and the size of the vocabulary.
     - `gpu_layers`: the blocks that lie on GPUs; -1 for all.
+    - `products`: how the CPU computes matrix products.
     - `can_share`: whether prompts can share a prefix; false for recurrent and hybrid models.
     """
 
@@ -33,6 +35,7 @@ class Loaded(Protocol):
     n_vocab: int
     gpu_layers: int
     can_share: bool
+    products: Products
 
     @property
     def handle(self) -> Any: ...

@@ -20,7 +20,7 @@ from .library import Library
 
 KNOWN_VERSIONS = (1,)
 TAP_VARIABLE = "LAGER_LITE_TAP"
-_MISSING = -3
+_MISSING, _UNDONE = -3, -4
 _BUILD = "build it with `lager-lite backend build`"
 
 
@@ -141,6 +141,8 @@ class NativeTap:
         slots, expected = self._out.shape[:2]
         if n_rows == _MISSING:
             raise missing_states([i for i in range(slots) if not self._found(self._ctx, i)], slots - self._want_final)
+        if n_rows == _UNDONE:
+            raise BackendError("llama.cpp ended a decode before it had written all rows of the native tap")
         if n_rows != expected:
             raise BackendError(f"the native tap read {n_rows} rows, expected {expected}")
         top = slots - self._want_final

@@ -32,6 +32,9 @@ class BackendOptions:
     - `main_gpu`: the number of the GPU that is used where the model is not split.
     - `verbose`: whether to show llama.cpp's log.
     - `rpc`: servers ("host:port") whose devices are used like GPUs of this machine.
+    - `unpack`: how the CPU multiplies by quantized matrices where the library has our patches: "fastest" to unpack them
+      to the type that it multiplies fastest, "f32" to unpack them to float32, "off" for llama.cpp's own products, whose
+      bits depend on the number of rows.
     - `steady`: whether every prompt is evaluated in pieces of `batch` tokens, each alone in its decode and filled up
       to that size, so that nothing that is computed for a prompt depends on other prompts.
 
@@ -54,12 +57,15 @@ class BackendOptions:
     main_gpu: int = 0
     verbose: bool = False
     rpc: tuple[str, ...] = ()
+    unpack: str = "fastest"
     steady: bool = False
 
     @classmethod
     def exact(cls, **changes: Any) -> BackendOptions:
-        """Return the settings under which states are exact: no flash attention, and a float32 KV cache."""
-        settings: dict[str, Any] = {"flash_attn": "off", "cache_type_k": "f32", "cache_type_v": "f32", **changes}
+        """Return the settings under which states are exact: no flash attention, and float32 in the KV cache and, where
+        the library has our patches, in matrix products."""
+        floats = {"cache_type_k": "f32", "cache_type_v": "f32", "unpack": "f32"}
+        settings: dict[str, Any] = {"flash_attn": "off", **floats, **changes}
         return cls(**settings)
 
     def value_cache_type(self, gpu_layers: int) -> str:

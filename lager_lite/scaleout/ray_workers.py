@@ -71,7 +71,7 @@ class ReadBatch:
             if self.judge.context_key != context:
                 raise BackendError(
                     f"a worker on {socket.gethostname()} would compute other numbers: llama.cpp "
-                    f"{self.judge.backbone.library.numerics}, {self.judge.settings()}",
+                    f"{self.judge.backbone.numerics}, {self.judge.settings()}",
                     "install the same versions on every machine",
                 )
         except LagerError as error:

@@ -64,7 +64,7 @@ def test_the_series_applies_to_the_pinned_source(sdist_folder, tmp_path):
     changed = apply_series(tmp_path, patch_series())
     assert "include/llama-state-tap.h" in changed and needed < set(changed)
     context = (tmp_path / "src" / "llama-context.cpp").read_text()
-    assert "llama_state_tap_version" in context and "llama_ordered_attention_version" in context
+    assert "llama_state_tap_version" in context and "llama_set_unpack" in context
     set_version(_copy(sdist_folder / "pyproject.toml", tmp_path), "0.3.36+lager.1")
 
 
