@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan
-from .crossval import LENS_OF, KindMethod, Scorer, best_lens, cross_validate, lenses_for
+from .crossval import KindMethod, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
+from .lenses import LENS_OF, best_lens, lenses_for
 from .recipes import PRESETS, fit_recipe, preset
 from .splits import SPLITS, SplitScores, over_splits, split_folds
 from .states import STATES, StatesMethod, fit_states

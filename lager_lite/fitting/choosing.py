@@ -11,9 +11,10 @@ import numpy as np
 from ..errors import FitError
 from ..records import STATES_KIND
 from ..stats import agreement
-from .crossval import LENS_OF, KindMethod, lenses_for
+from .crossval import KindMethod
 from .folds import Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled
+from .lenses import LENS_OF, lenses_for
 from .states import StatesMethod
 
 TOLERANCE = 0.01

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any
 
 import numpy as np
 
-from ..errors import FitError
-from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration, both_lenses
+from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration
 from ..scoring import apply_calibration, direct, e_score
 from ..scoring import score as read_score
 from .baselines import FEATURES, FeatureMethod
@@ -22,29 +21,11 @@ from .calibration import fit_calibration
 from .criteria import CRITERION, fit_by_criterion, predict_by_criterion
 from .fit import GRID, FitResult, check_choices, fit
 from .folds import Columns, Method, folds_inside, out_of_fold
+from .lenses import LENS_OF, best_lens, lenses_for
 from .objective import Loss, check_labelled
 from .recipes import Recipe, fit_recipe
 from .splits import SplitScores, over_splits, split_folds
-from .states import STATES, StatesMethod
-
-if TYPE_CHECKING:  # part of typing from Python 3.11 on
-    from typing_extensions import Unpack
-
-# None: the lens is chosen in the training part. The paper reads states raw, so its kinds keep that lens.
-LENS_OF: Mapping[str, str | None] = {"uniform": "raw", "simplex": "raw", "signed": None, "full": BOTH_LENSES}
-
-
-class Choices(TypedDict, total=False):
-    """Arguments of `fit` that a choice between lenses hands on."""
-
-    strength: float | None
-    groups: np.ndarray | Sequence[Any] | None
-    loss: Loss
-    folds: int
-    seed: int
-    max_states: int | None
-    grid: Sequence[float]
-    calibrate: bool
+from .states import STATES, StatesMethod, states_column
 
 
 @dataclass(frozen=True)
@@ -247,24 +228,19 @@ def cross_validate(
     """Out-of-fold scores of `direct`, `e_score`, every kind in `kinds`, and models of other features.
 
     layer_logits: by lens, (n, S, K); the kind "states" also needs the column STATES, (n, S, n_embd).
-    human: (n,). values: of the labels, (K,).
-    groups: (n,), what folds never split; None: every item by itself.
+    human: (n,). values: of the labels, (K,). groups: (n,), what folds never split; None: every item by itself.
     criterion: names (n,). Where they are given, there are also the methods "<kind> by criterion" for signed
         and full weights: weights per criterion with a shared prior.
-    recipes: there are also the methods "like <name>", which read the raw lens.
+    recipes: there are also the methods "like <name>".
     lenses: by kind; None for the one that agrees better inside the training part.
-    inner_folds: folds inside a training part; fewer where one has fewer groups, see `folds_inside`.
-    splits: how often the items are split into folds; scores are those of the first split.
+    inner_folds: folds inside a training part, at most. splits: how often the items are split into folds.
     held_out: names (n,), of systems for instance, that no fit may have seen either, see `split_folds`.
     features: by the name of a method, what it is fitted to, float64 (n, F), see `baseline_features`.
 
     Raises FitError as `fit` does, for the training parts too.
     """
     values, human = np.asarray(values, dtype=np.float64), np.asarray(human, dtype=np.float64)
-    for lens, x in layer_logits.items():
-        if lens != STATES:
-            check_choices("uniform", lens, loss, None)
-            check_labelled(x, human, values)
+    _check(layer_logits, human, values, loss)
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     ways = split_folds(groups, human, folds=folds, seed=seed, splits=splits, held_out=held_out)
     inner = min(folds_inside(groups, np.atleast_2d(fold)[0], inner_folds) for fold in ways)
@@ -282,7 +258,7 @@ def cross_validate(
     names = None if criterion is None else np.asarray(criterion)
     for kind in kinds:
         if kind == STATES_KIND:
-            methods[kind] = _scores(tried(StatesMethod(values, seed), _states_of(layer_logits)))
+            methods[kind] = _scores(tried(StatesMethod(values, seed), states_column(layer_logits)))
             continue
         method = KindMethod(kind, values, inner, seed, loss, grid)
         methods.update(_of_kind(method, lenses_for(kind, layer_logits, lenses), names, tried))
@@ -292,48 +268,11 @@ def cross_validate(
     return CrossValidation(ways[0], methods)
 
 
-def lenses_for(
-    kind: str, layer_logits: Mapping[str, np.ndarray], lenses: Mapping[str, str | None] = LENS_OF
-) -> dict[str, np.ndarray]:
-    """The layer logits, by lens, that weights of this kind may be fitted to.
-
-    Where the kind wants both lenses and there is one, it is that one. Raises FitError where the kind wants a lens
-    that is not among them.
-    """
-    wanted = lenses.get(kind)
-    given = {lens: x for lens, x in layer_logits.items() if lens != STATES}
-    if wanted == BOTH_LENSES and set(LENSES) <= set(given):
-        return {BOTH_LENSES: both_lenses(np.asarray(given["raw"]), np.asarray(given["norm"]))}
-    wanted = None if wanted == BOTH_LENSES else wanted
-    found = {lens: x for lens, x in given.items() if wanted in (None, lens)}
-    if not found:
-        raise FitError(f"kind {kind!r} wants the lens {wanted!r}, given are {', '.join(given)}")
-    return found
-
-
-def best_lens(
-    layer_logits: Mapping[str, np.ndarray],
-    human: np.ndarray,
-    values: np.ndarray | Sequence[float],
-    *,
-    kind: str,
-    **choices: Unpack[Choices],
-) -> FitResult:
-    """The fit of the lens whose out-of-fold scores agree best with `human`; choices as of `fit`.
-
-    layer_logits: by lens, (n, S, K). For uniform weights, which no data can choose, the first lens given.
-    Raises FitError as `fit` does.
-    """
-    fits = [fit(x, human, values, kind=kind, lens=lens, **choices) for lens, x in layer_logits.items()]
-    if len(fits) == 1 or kind == "uniform":
-        return fits[0]
-    return max(fits, key=_best_trial)
-
-
-def _states_of(layer_logits: Mapping[str, np.ndarray]) -> Columns:
-    if STATES not in layer_logits:
-        raise FitError("weights of kind states need the states themselves", "open the judge with states=True")
-    return {STATES: layer_logits[STATES]}
+def _check(layer_logits: Mapping[str, np.ndarray], human: np.ndarray, values: np.ndarray, loss: Loss) -> None:
+    for lens, x in layer_logits.items():
+        if lens != STATES:
+            check_choices("uniform", lens, loss, None)
+            check_labelled(x, human, values)
 
 
 def _of_kind(
@@ -357,7 +296,3 @@ def _scores(found: SplitScores, row: int = 0, fits: Sequence[Any] | None = None)
     lenses = tuple(one.found.weights.lens for one in fits)
     strengths = tuple(one.found.strength for one in fits)
     return OutOfFold(found.scores[row], found.scores[row + 1], lenses, strengths, ranks)
-
-
-def _best_trial(found: FitResult) -> float:
-    return max((agreement for _, agreement in found.trials if agreement is not None), default=-np.inf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
 from .choosing import FitPlan, best_kind, lens_columns, nested
 from .criteria import fit_by_criterion
-from .crossval import KindMethod, best_lens
+from .crossval import KindMethod
 from .fit import FitResult, fit
 from .folds import group_folds, out_of_fold
 from .labelled import Labelled, ids_digest
+from .lenses import best_lens
 from .recipes import fit_recipe, preset
 from .states import fit_states
 
@@ -114,7 +116,15 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
             seed=plan.seed,
         )
         by_rubric = {name: result.weights for name, result in shared.by_criterion.items()}
-    return _packed(judge, data, found, by_rubric, tradeoff, warnings, tried if plan.budget is None else {})
+    return _packed(
+        judge,
+        data,
+        found,
+        by_rubric=by_rubric,
+        tradeoff=tradeoff,
+        warnings=warnings,
+        tried=tried if plan.budget is None else {},
+    )
 
 
 def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: float) -> tuple[Shorter, str]:
@@ -204,17 +214,18 @@ def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
     found = fit_recipe(
         preset(str(plan.like)), data.raw, data.human, data.values, groups=data.group, folds=plan.folds, seed=plan.seed
     )
-    return _packed(judge, data, found, {}, (), [], {})
+    return _packed(judge, data, found)
 
 
 def _packed(
     judge: Judge,
     data: Labelled,
     found: FitResult,
-    by_rubric: dict[str, LayerWeights],
-    tradeoff: tuple[Shorter, ...],
-    warnings: list[str],
-    tried: Mapping[str, float | None],
+    *,
+    by_rubric: Mapping[str, LayerWeights] = MappingProxyType({}),
+    tradeoff: tuple[Shorter, ...] = (),
+    warnings: Sequence[str] = (),
+    tried: Mapping[str, float | None] = MappingProxyType({}),
 ) -> Fitted:
     correlation = tried.get(found.weights.kind)
     if correlation is None and found.out_of_fold is not None:

@@ -243,3 +243,10 @@ class StatesMethod:
             calibrate=self.calibrate,
         )
         return StatesScorer(found, self.values)
+
+
+def states_column(columns: Columns) -> Columns:
+    """The column that a `StatesMethod` reads, of those given. Raises FitError where it is not among them."""
+    if STATES not in columns:
+        raise FitError("weights of kind states need the states themselves", "open the judge with states=True")
+    return {STATES: columns[STATES]}
