@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import DataError, FitError
 from ..fitting import (
+    SEEN_ITEMS,
     Labelled,
     best_lens,
     cross_validate,
@@ -23,6 +24,7 @@ from ..fitting import (
     fit_states,
     gather,
     ids_digest,
+    left_out,
     lenses_for,
     preset,
 )
@@ -47,6 +49,7 @@ class Plan:
     like: names of published recipes to try, too, of PRESETS.
     folds: of the cross-validation, split by group.
     seed: of the folds and of resampling.
+    include_seen: whether given weights are also evaluated on items and groups that they were fitted on.
     """
 
     kinds: Sequence[str] = WEIGHT_KINDS
@@ -54,6 +57,7 @@ class Plan:
     like: Sequence[str] = ()
     folds: int = 5
     seed: int = 0
+    include_seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,11 @@ def run_evaluation(
     read = time.monotonic()
     if weights is not None:
         path, file = weights
-        result = evaluate_weights(judge, data, fitted_ids=file.provenance.fit.get("ids"), seed=plan.seed)
+        fit = file.provenance.fit
+        data, said = left_out(data, fit, include=plan.include_seen)
+        ids = None if SEEN_ITEMS in fit else fit.get("ids")
+        result = evaluate_weights(judge, data, fitted_ids=ids, seed=plan.seed)
+        result = replace(result, warnings=(*said, *result.warnings))
     else:
         path = None
         result = evaluate(

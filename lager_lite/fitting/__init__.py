@@ -14,6 +14,7 @@ from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, with
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
 from .recipes import PRESETS, fit_recipe, preset
+from .seen import SEEN_ITEMS, left_out
 from .splits import SPLITS, SplitScores, over_splits, split_folds
 from .states import STATES, StatesMethod, fit_states
 from .surface import SURFACE_FEATURES, log_length, surface_features, surface_of
@@ -33,6 +34,7 @@ __all__ = [
     "SURFACE_FEATURES",
     "Scorer",
     "SplitScores",
+    "SEEN_ITEMS",
     "STATES",
     "StatesMethod",
     "TOLERANCE",
@@ -50,6 +52,7 @@ __all__ = [
     "group_folds",
     "ids_digest",
     "labelled_items",
+    "left_out",
     "lenses_for",
     "log_length",
     "out_of_fold",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 
+from .. import __version__
 from ..errors import FitError
 from ..judging import Judge
 from ..records import STATES_KIND, LayerWeights
@@ -17,12 +18,14 @@ from ..stats import Interval, agreement, intervals
 from .choosing import FitPlan, best_kind, lens_columns, nested
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
-from .fit import FitResult, fit
+from .fit import GRID, FitResult, fit
 from .folds import group_folds, out_of_fold
 from .labelled import Labelled, ids_digest
 from .lenses import best_lens
+from .objective import Loss
 from .recipes import fit_recipe, preset
-from .states import fit_states
+from .seen import seen_marks
+from .states import STATES_GRID, fit_states
 
 # Labels of one text teach what that text is like: on Newsroom, 196 labels reached 0.29 on 7 articles and 0.51 on 28.
 FEW_GROUPS = 50
@@ -119,6 +122,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     return _packed(
         judge,
         data,
+        plan,
         found,
         by_rubric=by_rubric,
         tradeoff=tradeoff,
@@ -214,12 +218,13 @@ def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
     found = fit_recipe(
         preset(str(plan.like)), data.raw, data.human, data.values, groups=data.group, folds=plan.folds, seed=plan.seed
     )
-    return _packed(judge, data, found)
+    return _packed(judge, data, plan, found)
 
 
 def _packed(
     judge: Judge,
     data: Labelled,
+    plan: FitPlan,
     found: FitResult,
     *,
     by_rubric: Mapping[str, LayerWeights] = MappingProxyType({}),
@@ -243,6 +248,12 @@ def _packed(
         "loss": found.loss,
         "spearman_cv": correlation,
         "ids": ids_digest(data.item),
+        "folds": plan.folds,
+        "seed": plan.seed,
+        "program": __version__,
+        "loss_of": asdict(Loss()),
+        "grid": list(STATES_GRID if found.weights.kind == STATES_KIND else GRID),
+        **seen_marks(data),
     }
     date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     file = WeightsFile(found.weights, replace(judge.provenance(**facts), date=date), by_rubric)

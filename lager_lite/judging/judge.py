@@ -217,7 +217,12 @@ class Judge:
             n_states=self.n_states,
             scale=self.rubrics[0].scale,
             rubrics={r.name: rubric_hash(r) for r in self.rubrics},
-            settings={**self.settings(), **(self.reasoning.settings() if self.reasoning else {})},
+            settings={
+                **self.settings(),
+                **(self.reasoning.settings() if self.reasoning else {}),
+                "chat": self.chat.digest,
+                "library": self.backbone.numerics,
+            },
             fit=fit,
         )
 

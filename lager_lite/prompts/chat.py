@@ -8,6 +8,7 @@ template never sees anything that an item says, and each piece of the result is 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,12 @@ class ChatTemplate:
     kwargs: str = json.dumps(THINKING_OFF, sort_keys=True)
     origin: str = "given"
     today: datetime.date = FIXED_DATE
+
+    @property
+    def digest(self) -> str:
+        """Names everything that its rendering depends on, 16 hex digits."""
+        facts = json.dumps([self.source, self.special, self.kwargs, self.today.isoformat()])
+        return hashlib.blake2b(facts.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 PLAIN = ChatTemplate(None, origin="none (plain text)")

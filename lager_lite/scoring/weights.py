@@ -22,6 +22,9 @@ from ..system import write_beside
 
 WEIGHTS_SCHEMA = "lager-lite/weights"
 WEIGHTS_SCHEMA_VERSION = 2
+# Settings that files of version 1 do not have, and those whose difference is no reason to refuse weights.
+_LATER = frozenset({"chat", "library"})
+_NOTED = frozenset({"library"})
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,9 @@ def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str
         elif then.rubrics[name] != digest:
             bearable.append(f"the rubric {name!r} has changed since the fit")
     for key in sorted(set(then.settings) | set(now.settings)):
-        if then.settings.get(key) != now.settings.get(key):
+        # Files of version 1 do not say which chat template they were fitted with.
+        unknown = key in _LATER and key not in then.settings
+        if not unknown and key not in _NOTED and then.settings.get(key) != now.settings.get(key):
             bearable.append(f"{key} was {then.settings.get(key)}, is {now.settings.get(key)}")
     return fatal, bearable
 
@@ -147,14 +152,20 @@ def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str
 def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) -> list[str]:
     """Raise WeightsError where the weights were fitted for something other than this run.
 
-    force: accept bearable differences, and return them as warnings.
+    force: accept bearable differences, and return them as warnings. Another library is always a warning only.
     """
     fatal, bearable = differences(file, now)
+    noted = [
+        f"{key} was {then[key]} when the weights were fitted, is {now.settings[key]}; scores may differ a little"
+        for then in (file.provenance.settings,)
+        for key in sorted(_NOTED & set(then) & set(now.settings))
+        if then[key] != now.settings[key]
+    ]
     if fatal:
         raise WeightsError("the weights cannot be used: " + "; ".join(fatal), "fit again for this model and rubric")
     if bearable and not force:
         raise WeightsError("the weights do not belong to this run: " + "; ".join(bearable), "fit again, or use --force")
-    return bearable
+    return bearable + noted
 
 
 def _to_json(file: WeightsFile) -> dict[str, Any]:

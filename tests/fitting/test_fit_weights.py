@@ -83,11 +83,18 @@ def test_a_preset_is_fitted_and_excludes_other_choices(tmp_path, labelled, tiny_
     assert refused.exit_code == 2 and "--like decides everything itself" in refused.output
 
 
-def test_a_warning_names_weights_fitted_on_the_same_items(tmp_path, labelled, tiny_model):
-    weights, common = tmp_path / "w.json", ("-m", tiny_model, "-r", "fluency", "--no-store")
-    run("fit", labelled, *common, "-o", weights)
+def test_items_that_the_weights_were_fitted_on_are_left_out_unless_asked_for(tmp_path, labelled, tiny_model):
+    weights, common = tmp_path / "w.json", ("-m", tiny_model, "-r", "fluency", "--no-store", "-t", 1)
+    run("fit", labelled, *common, "--kind", "signed", "-n", 25, "-o", weights)
     shown = run("eval", labelled, *common, "-w", weights)
-    assert "were fitted on items of these very ids" in shown.stderr
+    assert (
+        "25 of 40 judgments are of items or groups that the weights were fitted on: they are left out" in shown.stderr
+    )
+    assert shown.stdout.startswith("15 judgments")
+    shown = run("eval", labelled, *common, "-w", weights, "--include-seen")
+    assert "fitted on: the figures are too good" in shown.stderr and shown.stdout.startswith("40 judgments")
+    refused = CliRunner().invoke(main, [str(a) for a in ("eval", labelled, *common, "-w", weights, "-n", 25)])
+    assert refused.exit_code == 1 and "nothing is left to evaluate" in refused.output
 
 
 def test_weights_of_states_are_fitted_scored_and_evaluated(tmp_path, labelled, tiny_model):

@@ -52,7 +52,10 @@ def _plan(given: Given) -> Plan:
         check_report()
     kinds = tuple(kind for kind in (*WEIGHT_KINDS, STATES_KIND) if kind in given["kind"])
     like = tuple(name for name in PRESETS if name in given["like"])
-    return Plan(kinds or WEIGHT_KINDS, given["by_criterion"], like, given["folds"] or 5, given["seed"])
+    if given["include_seen"] and not given["weights"]:
+        raise click.UsageError("--include-seen is about the weights of -w: give some")
+    seen = given["include_seen"]
+    return Plan(kinds or WEIGHT_KINDS, given["by_criterion"], like, given["folds"] or 5, given["seed"], seen)
 
 
 def _evaluated(given: Given, items: Sequence[Item], plan: Plan, source: str, **more: Any) -> EvaluationRun:
@@ -98,6 +101,9 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
 @shard_option
 @weights_options
 @reason_options
+@click.option(
+    "--include-seen", is_flag=True, help="With -w: also evaluate items and groups that the weights were fitted on."
+)
 @keep_states_option
 @folds_option(None, "Number of folds for cross-validation, split by group.  [default: 5]")
 @group_option
