@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import PromptError
 from ..llama import Backbone
+from ..prompts import LETTERS, describe_scale, parse_scale
 from ..records import Prompt, Scale
 
 # As many labels are named in a message.
@@ -145,17 +146,38 @@ def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> ScoreTokens:
     tokens is known by the first one of its own, since the model writes it with no other beginning. Raises PromptError
     where two labels share it, which names them and a scale that would work.
     """
-    written = [backbone.tokenize(lead + label, parse_special=False) for label in scale.labels]
+    tokens, common, clash = _following(backbone, lead, scale.labels)
+    if clash:
+        named = ", ".join(map(repr, clash[:_NAMED])) + (f" and {len(clash) - _NAMED} more" if clash[_NAMED:] else "")
+        raise PromptError(
+            f"the scale {describe_scale(scale)} cannot be used: behind {lead!r} these labels begin with the same token "
+            f"of this model: {named}",
+            _other_scales(backbone, lead, scale),
+        )
+    return ScoreTokens(common, tokens)
+
+
+def _following(
+    backbone: Backbone, lead: str, labels: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[int, ...], list[str]]:
+    """The token of each label that follows what all begin with, these common tokens, and the labels that clash."""
+    written = [backbone.tokenize(lead + label, parse_special=False) for label in labels]
     common = 0
     while all(len(w) > common for w in written) and len({w[common] for w in written}) == 1:
         common += 1
-    following = [w[common] if len(w) > common else None for w in written]
-    ids = tuple(token for token in following if token is not None and following.count(token) == 1)
-    if len(ids) < len(following):
-        clash = [label for label, token in zip(scale.labels, following) if token is None or following.count(token) > 1]
-        named = ", ".join(map(repr, clash[:_NAMED])) + (f" and {len(clash) - _NAMED} more" if clash[_NAMED:] else "")
-        raise PromptError(
-            f"behind {lead!r} these labels begin with the same token of this model: {named}",
-            "use labels that begin differently, for instance the scale 1-5, 0-9 or A-E",
-        )
-    return ScoreTokens(tuple(written[0][:common]), ids)
+    found = [w[common] if len(w) > common else -1 for w in written]
+    clash = [label for label, token in zip(labels, found) if token == -1 or found.count(token) > 1]
+    return tuple(found), tuple(written[0][:common]), clash
+
+
+def _other_scales(backbone: Backbone, lead: str, scale: Scale) -> str:
+    """What to use in place of a scale whose labels clash: the scales that this model can write."""
+    k = len(scale.labels)
+    names = ["0-9", "1-5"] if k > 5 else ["1-5"]
+    if scale.values == tuple(range(1, k + 1)) and k <= len(LETTERS):
+        names.insert(0, f"A-{LETTERS[k - 1]}")
+    usable = [name for name in names if not _following(backbone, lead, parse_scale(name).labels)[2]]
+    if not all(label.isdigit() for label in scale.labels) or not usable:
+        return f"use labels that begin differently{', for instance the scale ' + usable[-1] if usable else ''}"
+    told = [f"--scale {name}" + (f" (A is worth {k})" if name[0] == "A" else "") for name in usable]
+    return f"{' or '.join(told)}: scores are continuous on every scale"

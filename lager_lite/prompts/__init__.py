@@ -11,11 +11,12 @@ from .injection import signs
 from .render import missing_fields, render
 from .rubric import FEEDBACK_END, Rubric, rubric_hash, with_feedback, with_scale
 from .rubric_file import list_rubrics, load_rubric, make_rubric, write_skeleton
-from .scale import describe_scale
+from .scale import LETTERS, describe_scale, parse_scale
 
 __all__ = [
     "ChatTemplate",
     "FEEDBACK_END",
+    "LETTERS",
     "NO_TEMPLATE",
     "Rubric",
     "Slot",
@@ -24,6 +25,7 @@ __all__ = [
     "list_rubrics",
     "load_rubric",
     "make_rubric",
+    "parse_scale",
     "missing_fields",
     "render",
     "resolve_chat",

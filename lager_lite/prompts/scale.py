@@ -8,7 +8,8 @@ from typing import Any
 from ..errors import PromptError
 from ..records import Scale
 
-_LETTERS = "ABCDEFGHIJ"
+LETTERS = "ABCDEFGHIJ"
+"""The letters of a scale such as A-E."""
 
 
 def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
@@ -52,8 +53,8 @@ def _range(spec: str) -> list[tuple[str, float]]:
     low, dash, high = (part.strip() for part in spec.partition("-"))
     if dash and low.isdigit() and high.isdigit() and int(low) < int(high) <= int(low) + 100:
         return [(str(v), float(v)) for v in range(int(low), int(high) + 1)]
-    if dash and low in _LETTERS and high in _LETTERS and low and high and low < high:
-        letters = _LETTERS[_LETTERS.index(low) : _LETTERS.index(high) + 1]
+    if dash and low in LETTERS and high in LETTERS and low and high and low < high:
+        letters = LETTERS[LETTERS.index(low) : LETTERS.index(high) + 1]
         return [(c, float(len(letters) - i)) for i, c in enumerate(letters)]
     raise PromptError(f"cannot read the scale {spec!r}", 'use "1-5", "0-10", "A-E" or a list of labels')
 

@@ -196,9 +196,13 @@ def test_a_label_of_several_tokens_is_known_by_its_first_one_where_that_is_its_o
         written = [backbone.tokenize(f"Score: {label}", parse_special=False) for label in ("FAIL", "PASS")]
         assert all(len(w) > len(graded.lead) + 1 for w in written), "a label of one token shows nothing"
         assert graded.ids == tuple(w[len(graded.lead)] for w in written)
-    said = "behind 'Score: ' these labels begin with the same token of this model: "
-    assert caught.value.message == said + "'1', '10'"
-    assert all_of_them.value.message == said + "'1', '2', '3', '4', '5' and 95 more"
+        for other in ("A-J", "0-9", "1-5"):
+            score_tokens(backbone, "Score: ", parse_scale(other))  # what the hints name works
+    said = "cannot be used: behind 'Score: ' these labels begin with the same token of this model: "
+    assert caught.value.message == f"the scale 1-10 {said}'1', '10'"
+    assert all_of_them.value.message == f"the scale 1-100 {said}'1', '2', '3', '4', '5' and 95 more"
+    works = "--scale 0-9 or --scale 1-5: scores are continuous on every scale"
+    assert caught.value.hint == f"--scale A-J (A is worth 10) or {works}" and all_of_them.value.hint == works
 
 
 def test_overflow_must_be_known(tiny_model):
