@@ -24,7 +24,8 @@ library.base.ggml_abort(b"g.cu", 9, b"CUDA error")
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if k != "GGML_CUDA_DISABLE_GRAPHS"}
+    chosen = ("GGML_CUDA_DISABLE_GRAPHS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    kept = {k: v for k, v in os.environ.items() if k not in chosen}
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, env={**kept, **environment}, capture_output=True, text=True, check=False)
 
@@ -36,6 +37,15 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 )
 def test_cuda_graphs_are_off_unless_the_user_says_so(given, seen) -> None:
     assert run(GRAPHS, **given).stdout.strip() == seen
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [({}, "'200'"), ({"GOMP_SPINCOUNT": "7"}, "'7'"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+    ids=["unset", "count", "policy"],
+)
+def test_waiting_threads_soon_sleep_unless_the_user_says_so(given, seen) -> None:
+    assert run(GRAPHS.replace("GGML_CUDA_DISABLE_GRAPHS", "GOMP_SPINCOUNT"), **given).stdout.strip() == seen
 
 
 def test_the_whole_text_of_an_error_that_ends_the_process_is_told_in_one_line() -> None:
