@@ -79,7 +79,29 @@ def holds(value, text):
     return value == text
 
 
-LAYOUTS = (plain, alpaca, messages, beside, gold, trl, helpsteer, biggen, pair)
+def sourced(rng, question, response):
+    keys = rng.sample(("context", "retrieval_context", "article", "passage"), rng.choice((1, 2)))
+    row = {"input": question, "actual_output": response, **{key: f"What {key} says, at some length." for key in keys}}
+    return {**row, **({"expected_output": "what is right"} if rng.random() < 0.5 else {})}
+
+
+def check_line(understood, row, item, meant):
+    """What is said about a file of one row is true of it."""
+    for field, text in item.fields.items():
+        whole = [row[key] for key in understood.taken[field] if isinstance(row.get(key), str)]
+        assert not whole or text in whole, (field, understood.taken[field], row)
+    said = [key.partition("[")[0] for key in understood.taken["response"]]
+    assert all(key in row for key in said) and holds(row[said[0]], meant), (row, understood)
+    line = understood.mapping_line()
+    assert f"response <- {next(iter(understood.taken['response']))}" in line, line
+    left = {*understood.kept, *understood.ignored, *(key for keys in understood.beside.values() for key in keys)}
+    assert not any(holds(row[key], meant) for key in left), (row, line)
+    used = {part.partition("[")[0] for keys in understood.taken.values() for key in keys for part in key.split(" + ")}
+    empty = {key for key, value in row.items() if value is None or value != value or value in ("", [])}
+    assert used | left | empty == {*row}, (row, line)
+
+
+LAYOUTS = (plain, alpaca, messages, beside, gold, trl, helpsteer, biggen, pair, sourced)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=[f.__name__ for f in LAYOUTS])
@@ -101,7 +123,10 @@ def test_the_response_stands_in_the_prompt_once_and_as_the_response(tmp_path, la
     for numbers in files:
         path = tmp_path / "in.jsonl"
         path.write_text("".join(json.dumps(rows[n]) + "\n" for n in numbers))
-        items = [i for i in read_items(path).items if not i.id.endswith("/rejected")]
+        data = read_items(path)
+        items = [i for i in data.items if not i.id.endswith("/rejected")]
+        if len(numbers) == 1:
+            check_line(data.understood, rows[numbers[0]], items[0], meant[numbers[0]])
         for n, item in zip(numbers, items, strict=True):
             (key,) = item.keys["response"]
             named = [value for written, value in rows[n].items() if key in (written, written.lower())]
