@@ -81,4 +81,7 @@ def _score(value: Any, key: str, where: str) -> float:
 
 def _bad_score(value: Any, key: str, where: str) -> DataError:
     shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
-    return DataError(f"{where}: key {key!r} holds {shown}, expected a number or a list of numbers")
+    return DataError(
+        f"{where}: key {key!r} holds {shown}, expected a number or a list of numbers",
+        "labels such as PASS or B are read where the rubric (-r) or --scale has them" if isinstance(value, str) else "",
+    )

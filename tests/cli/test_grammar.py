@@ -95,11 +95,24 @@ def test_the_commands_that_print_figures_have_json_and_no_other_has():
     assert named == set(FIGURES), "an option --json of another kind"
 
 
+def reads_items(name: str) -> bool:
+    return any("--map" in parameter.opts for parameter in LEAVES[name].params)
+
+
+def test_commands_that_read_items_share_their_options():
+    """The commands with --map are those with --ignore, --layout and --encoding."""
+    for option in ("--ignore", "--layout", "--encoding"):
+        named = {name for name, command in LEAVES.items() if any(option in p.opts for p in command.params)}
+        assert named == {name for name in LEAVES if reads_items(name)}, option
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_json_is_one_document_alone_on_stdout(run, inputs, tiny_model, name):
     done = run(*prepared(run, inputs, name, tiny_model), "--json")
     assert done.exit_code == 0, done.output
     assert isinstance(json.loads(done.stdout), (dict, list)) and done.stdout.count("\n") == 1
+    if reads_items(name) and name not in ("bench", "data check"):  # one has no items here, the other no stderr
+        assert " <- " in done.stderr
 
 
 @pytest.mark.parametrize("name", ["rubrics list", "store info", "eval", "inspect", "rank"])

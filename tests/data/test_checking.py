@@ -97,7 +97,8 @@ def test_rows_that_cannot_be_judged_are_errors(tmp_path):
         f"{path}:2: the id 'x' was used before, at {path}:1 (make ids unique, or map another key with --map id=KEY)",
     )
     assert check_file(write(path, *plain(), {"response": "R", "score": "good"})).errors == (
-        f"{path}:22: key 'score' holds 'good', expected a number or a list of numbers",
+        f"{path}:22: key 'score' holds 'good', expected a number or a list of numbers "
+        "(labels such as PASS or B are read where the rubric (-r) or --scale has them)",
     )
     (found,) = check_file(write(path, {"prompt": "Q", "reply": "A"}), {"response": "text"}).errors
     assert found == f"{path}: no row has the key of response=text (the keys are: prompt, reply)"

@@ -19,13 +19,12 @@ from ..grammar import command as cli_command
 from ..options import (
     Given,
     backend_settings,
+    items_options,
     json_option,
     judge_options,
     limit_option,
-    map_option,
     open_judge,
     read_given,
-    thoughts_option,
 )
 from ..outputs import STDOUT
 from ..show.speed import show_peers, show_tap_cost, show_workload, show_writing
@@ -102,8 +101,7 @@ def _work(given: Given, model: Path, items: str, shown: bool) -> dict[str, objec
     "--peer", type=click.Choice(["transformers"]), help="Compare with transformers on a sample (extra parity)."
 )
 @limit_option()
-@map_option
-@thoughts_option
+@items_options
 @judge_options
 @json_option
 def command(items: str | None, json_file: str | None, **given: Any) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from .items import (
     group_option,
     items_options,
-    layout_option,
     limit_option,
-    map_option,
     shard_option,
     table_options,
-    thoughts_option,
 )
 from .judging import fill_shard, open_given, open_judge, open_weighted, read_given, read_labelled
 from .parsed import (
@@ -68,9 +65,7 @@ __all__ = [
     "judge_options",
     "judge_options_with",
     "keep_states_option",
-    "layout_option",
     "limit_option",
-    "map_option",
     "mapped_keys",
     "open_given",
     "open_judge",
@@ -88,7 +83,6 @@ __all__ = [
     "spelled",
     "store_option",
     "table_options",
-    "thoughts_option",
     "threads_option",
     "weights_options",
 ]
