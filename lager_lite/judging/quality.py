@@ -52,9 +52,10 @@ def doubts(chat: ChatTemplate, parameters: int, shipped: str | None = None) -> t
             "instruction: use an instruct model (-m), or give its template with --chat-template-file"
         )
     if parameters < SMALL:
+        millions = f"{parameters / 1e6:,.0f}" if parameters >= 10**6 else f"{parameters / 1e6:.1g}"
         own = f"give -w {shipped}, " if shipped else ""
         found.append(
-            f"without fitted weights the scores of a model of {parameters / 1e6:,.0f} million parameters are near "
+            f"without fitted weights the scores of a model of {millions} million parameters are near "
             f"chance: {own}fit weights on human scores (`lager-lite fit`), or use a larger instruct model (-m)"
         )
     return tuple(found)

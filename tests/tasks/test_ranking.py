@@ -219,5 +219,6 @@ def test_ungraded_responses_are_ranked_to_stdout_and_cannot_be_fitted(run, tmp_p
     done = run("in.json")
     assert done.exit_code == 0, done.output
     assert sorted(json.loads(line)["rank"] for line in done.stdout.splitlines()) == [1, 2, 3]
+    assert "parameters are near chance: fit weights on human scores" in done.stderr
     assert run("in.json", "--cv", 3).exit_code == run("in.json", "--report", "r.html").exit_code == 2
     assert run("in.json", "--by", "tuned").exit_code == 2

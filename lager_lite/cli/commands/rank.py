@@ -27,7 +27,7 @@ from ..options import (
     weights_options,
 )
 from ..outputs import ROW_FILES, STDOUT, OutputFile
-from ..show.terminal import present, show_evaluated, show_progress
+from ..show.terminal import present, show_evaluated, show_progress, warn
 from ..show.uses import show_ranking
 
 
@@ -79,11 +79,12 @@ def command(data: str, **given: Any) -> None:
     with open_weighted(given) as judge, show_progress(len(items) * len(judge.rubrics)) as progress:
         responses = read_responses(judge, items, progress)
         show_evaluated(judge.counts, responses.failed)
-        origin = origin_of(judge, data, weights=given["weights"])
+        origin, doubts = origin_of(judge, data, weights=given["weights"]), judge.doubts()
     result = preferences(responses, folds=given["folds"], seed=given["seed"])
     if given["output"] or result is None:
         write_rows(given["output"] or STDOUT, rank(responses, given["by"]))
     if result is None:
+        warn(doubts)  # Grades would show what the scores are worth.
         return
     present(given["json_file"], result.to_dict, lambda: show_ranking(result, err=given["output"] == STDOUT))
     if given["report"]:
