@@ -50,7 +50,7 @@ def _centred(first: float) -> Reading:
 
 
 def _slope(kept: Kept) -> np.ndarray:
-    """How the last state's logits rise with the labels' values: no softmax, so that no label can hold everything."""
+    """How the last state's logits rise with the labels' values, without a softmax."""
     logits = kept.norm[:, -1].astype(np.float64)
     return logits @ (kept.values - kept.values.mean())
 
@@ -68,6 +68,11 @@ def _slopes(first: float) -> Reading:
     return reading
 
 
+def _softened(temperature: float) -> Reading:
+    """The expected score of the last state's logits divided by a temperature, so that no label holds everything."""
+    return lambda kept: expected(softmax(kept.norm[:, -1].astype(np.float64) / temperature), kept.values)
+
+
 READINGS: Mapping[str, Reading] = {
     "direct": lambda kept: direct(kept.norm[:, -1], kept.values),
     "e_score": lambda kept: e_score(kept.norm[:, -1], kept.values),
@@ -83,6 +88,8 @@ READINGS: Mapping[str, Reading] = {
     "probabilities, last third": _averaged("norm", 2 / 3, "probabilities"),
     "probabilities, last sixth": _averaged("norm", 5 / 6, "probabilities"),
     "equal spread, last third": _centred(2 / 3),
+    "e_score, temperature 2": _softened(2.0),
+    "e_score, temperature 5": _softened(5.0),
     "slope, last layer": _slope,
     "slope, last third": _slopes(2 / 3),
 }

@@ -1,0 +1,72 @@
+"""The study of agreement on readings whose truth is known, and the choice of a reading without labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite.records import Head
+from lager_lite.scoring import layer_logits
+from tests.measure.agreement import markdown, table_of
+from tests.measure.label_free import READINGS, chosen_elsewhere, compared
+from tests.measure.readings import Kept, unit_states
+
+GROUPS, STATES, WIDTH, LABELS = 24, 3, 12, 5
+
+
+def _kept(*, by_length: bool) -> Kept:
+    """72 judgments of 24 texts; people follow the length of the response, or what the states hold beside it."""
+    rng = np.random.default_rng(0)
+    count = 3 * GROUPS
+    words = rng.integers(5, 60, count)
+    hidden = rng.normal(size=count)
+    truth = np.log(words) - np.log(words).mean() if by_length else hidden
+    human = np.clip(np.round(3 + 1.2 * truth / truth.std() + 0.4 * rng.normal(size=count)), 1, LABELS)
+    directions = rng.normal(size=(STATES, WIDTH))
+    states = rng.normal(size=(count, STATES, WIDTH)) + 1.5 * hidden[:, None, None] * directions
+    rows = rng.normal(size=(LABELS, WIDTH))
+    head = Head(rows.astype(np.float32), None, "rms", None, None, 1e-6)
+    raw, norm = layer_logits(states.astype(np.float32), head)
+    kept, rms = unit_states(states)
+    return Kept(
+        states=kept,
+        rms=rms,
+        raw=raw,
+        norm=norm,
+        rows=head.rows,
+        norm_weight=np.ones(WIDTH, np.float32),
+        norm_eps=np.array(1e-6),
+        mass=np.ones(count),
+        labels=np.array(list("12345")),
+        values=np.arange(1.0, LABELS + 1),
+        human=human,
+        people=human[:, None],
+        item=np.array([f"item {n}" for n in range(count)]),
+        criterion=np.full(count, "good"),
+        group=np.array([f"text {n // 3}" for n in range(count)]),
+        system=np.full(count, ""),
+        length=words.astype(float),
+        response=np.array(["word " * n for n in words]),
+        source=np.full(count, ""),
+        tokens=np.full(count, 100),
+    )
+
+
+@pytest.mark.parametrize("by_length", [True, False])
+def test_the_study_tells_judging_from_counting_words(by_length):
+    table = table_of("tiny", "made", _kept(by_length=by_length), splits=1, resamples=200)
+    rows = {row.method: row for row in table.rows}
+    assert table.base in ("length", "surface") if by_length else rows["states"].gain[0] > 0.5
+    assert (rows["length"].agreement[0] > 0.6) == by_length
+    assert bool(table.gains()) != by_length
+    text = markdown([table])
+    assert text.startswith("No method agrees") == by_length
+    assert "| *length* |" in text and "| `states` |" in text
+
+
+def test_a_set_has_no_say_in_the_reading_that_is_chosen_for_it():
+    here = dict.fromkeys(READINGS, 0.1) | {"e_score": 0.2}
+    there = dict.fromkeys(READINGS, 0.1) | {"direct": 0.9}
+    table = {("one", "here"): here, ("one", "there"): there}
+    assert chosen_elsewhere(table) == {"here": "direct", "there": "e_score"}
+    assert set(compared(_kept(by_length=False))) == set(READINGS)
