@@ -222,6 +222,7 @@ class Judge:
                 **(self.reasoning.settings() if self.reasoning else {}),
                 "chat": self.chat.digest,
                 "library": self.backbone.numerics,
+                "device": self.backbone.place,
             },
             fit=fit,
         )
@@ -243,6 +244,7 @@ class Judge:
             model=self.info.fingerprint,
             states=self.n_states,
             version=self.backbone.numerics,
+            device=self.backbone.place,
             **self.settings(),
         )
 

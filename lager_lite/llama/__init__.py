@@ -9,9 +9,10 @@ from __future__ import annotations
 from .about import about
 from .backbone import Backbone, gpu_layers
 from .build import BACKENDS, BuildRequest, build
+from .company import say_company, warn_company
 from .context import Context, Group
 from .generate import Generator, Request
-from .guard import check_loads
+from .guard import check_loads, known_company
 from .library import load
 from .native_tap import available
 from .options import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, BackendOptions
@@ -42,10 +43,13 @@ __all__ = [
     "check_loads",
     "cut_sorted",
     "gpu_layers",
+    "known_company",
     "load",
     "parse_servers",
     "requantize",
+    "say_company",
     "serve",
     "sort_prompts",
     "unique_tokens",
+    "warn_company",
 ]

@@ -71,6 +71,15 @@ class Backbone:
         return f"{self.library.numerics}, products {self.products.name}"
 
     @property
+    def place(self) -> str:
+        """What computes the blocks, in words: "CPU", or the GPUs, with the number of blocks where some stay on the CPU."""
+        if not self.gpu_layers:
+            return "CPU"
+        on = sorted({d.description for d in self.library.devices() if d.kind not in ("CPU", "accelerator")})
+        some = "" if self.gpu_layers < 0 else f"{self.gpu_layers} blocks on "
+        return some + " and ".join(on)
+
+    @property
     def lock(self) -> Any:
         """Held while the vocabulary is used, so that no other thread frees it meanwhile."""
         return self._owned.lock

@@ -2,7 +2,8 @@
 
 llama.cpp ends the whole process on some damaged files that our own checks do not catch. So a file that was never
 loaded on this machine is first loaded in a child process, which opens the file, tokenizes, and decodes two short
-prompts with the tap on. A crash of the child becomes an error; a success is remembered.
+prompts with the tap on, alone and together. A crash of the child becomes an error; a success is remembered, with how
+far the prompts' states depended on their company.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ import numpy as np
 
 from ..backbones import ModelInfo, open_model
 from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
-from ..system import loaded_folder, offline, or_nowhere
+from ..system import loaded_folder, offline, or_nowhere, write_beside
 from .backbone import Backbone
-from .library import ENDING, SUPPORTED_VERSIONS
+from .company import measure_company
+from .library import ENDING, load
 from .options import BackendOptions
 
 TURN_OFF = "--no-guard"
 _FAILED = 3
 _SLOW_DISK = 20e6
+_HARMLESS = ("ctx_size", "threads", "verbose", "rpc")  # settings that decide neither a crash nor a bit
 _SHOWN = 1000  # characters: a CUDA error names the call, the file and the line behind its own words
 _PROBE = '<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {"a": 1}</s>'
 # The child looks for modules exactly where its parent does. `-c` alone would put the working folder first, so only
@@ -41,8 +44,8 @@ _CHILD = (
 def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *, patience: float = 120) -> bool:
     """Load a file in a child process unless that has succeeded before; return whether a child was started.
 
-    A file is recognized by its fingerprint, the size and modification time of all its parts, the version of llama.cpp
-    and the place of its blocks. patience: the seconds that the child gets, in addition to the time for reading the
+    A file is recognized by its fingerprint, the size and modification time of all its parts, the library with its way
+    to compute, the devices, and the place of the blocks. patience: the seconds that the child gets, in addition to the time for reading the
     file at 20 MB/s. With `options.rpc` nothing is tried, because the file may be too large for this machine alone.
 
     Raises ModelFileError where the child crashes or takes longer, BackendError where llama.cpp refuses the file, and
@@ -65,52 +68,62 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
         raise _failure(info.paths[0], done)
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-    except OSError:
+        write_beside(mark, lambda file: file.write(done.stdout.decode()), text=True)
+    except (LagerError, OSError):
         pass  # Without the mark the child runs again the next time, which costs a second and nothing else.
     return True
 
 
-def try_model(path: str | Path, options: BackendOptions = BackendOptions()) -> None:
-    """Load a model and decode two short prompts in this process, which llama.cpp may end.
+def known_company(path: str | Path, options: BackendOptions = BackendOptions()) -> float | None:
+    """Return what `measure_company` found when the file was tried under these settings; None where it was not."""
+    if options.rpc:
+        return None
+    try:
+        return float((or_nowhere(loaded_folder) / _key(open_model(path).info, options)).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
-    Raises what `Backbone` raises.
+
+def try_model(path: str | Path, options: BackendOptions = BackendOptions()) -> float:
+    """Load a model and decode short prompts in this process, which llama.cpp may end.
+
+    Returns what `measure_company` finds. Raises what `Backbone` raises.
     """
     with Backbone(path, options) as backbone:
         trusted = backbone.tokenize(_PROBE, parse_special=True, start=True)
         plain = backbone.tokenize(_PROBE, parse_special=False)
         backbone.detokenize(trusted + plain)
         ahead = [] if backbone.adds_bos is None else [backbone.adds_bos]
-        prompts = [np.array(ahead + trusted + tail, dtype=np.int32) for tail in (plain, plain[:1])]
+        tails = (plain, plain[:1], plain[1:8])
+        prompts = [np.array(ahead + trusted + tail, dtype=np.int32) for tail in tails]
         if not len(prompts[1]):
             raise ModelFileError(f"the tokenizer of {path} turns a text into no tokens", _hint())
         with backbone.context(max(map(len, prompts))) as context:
-            for _ in context.evaluate(prompts):
-                pass
+            return measure_company(context, prompts)
 
 
 def run_child(path: str, options: str) -> None:
-    """Load a file as the child process and exit: with code 0 where it loads, else with code 3 and the error as JSON."""
+    """Load a file as the child process and exit: with code 0 and the difference that company makes where it loads, else
+    with code 3 and the error as JSON."""
     _leave_no_core()
     try:
         with offline.refusing():
-            try_model(path, BackendOptions(**json.loads(options)))
+            difference = try_model(path, BackendOptions(**json.loads(options)))
     except LagerError as error:
         print(error_to_json(error), flush=True)
         os._exit(_FAILED)
+    print(difference, flush=True)
     # Leave at once: what llama.cpp does at the end of a process says nothing about the file.
     os._exit(0)
 
 
 def _key(info: ModelInfo, options: BackendOptions) -> str:
     stats = [p.stat() for p in info.paths]
-    facts = [
-        info.fingerprint,
-        *((s.st_size, s.st_mtime_ns) for s in stats),
-        SUPPORTED_VERSIONS[-1],
-        options.gpu_layers,
-        options.unpack,
-    ]
+    library = load()
+    settings = {k: v for k, v in asdict(options).items() if k not in _HARMLESS}
+    devices = [(device.name, device.description) for device in library.devices()]
+    sizes = [(s.st_size, s.st_mtime_ns) for s in stats]
+    facts = [info.fingerprint, sizes, library.numerics, str(library.folder), library.system_info(), devices, settings]
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 

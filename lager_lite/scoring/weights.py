@@ -23,8 +23,13 @@ from ..system import write_beside
 WEIGHTS_SCHEMA = "lager-lite/weights"
 WEIGHTS_SCHEMA_VERSION = 2
 # Settings that files of version 1 do not have, and those whose difference is no reason to refuse weights.
-_LATER = frozenset({"chat", "library"})
-_NOTED = frozenset({"library"})
+_LATER = frozenset({"chat", "device", "library"})
+_NOTED = {
+    "device": "states of quantized files differed by 1 to 7% between a CPU and an H200, so fit again where you can",
+    "library": "scores may differ a little",
+}
+# What follows from the device where the user did not choose it.
+_OF_DEVICE = frozenset({"cache_type_v"})
 
 
 @dataclass(frozen=True)
@@ -144,21 +149,26 @@ def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str
     for key in sorted(set(then.settings) | set(now.settings)):
         # Files of version 1 do not say which chat template they were fitted with.
         unknown = key in _LATER and key not in then.settings
-        if not unknown and key not in _NOTED and then.settings.get(key) != now.settings.get(key):
+        noted = {*_NOTED, *(_OF_DEVICE if _other_device(then.settings, now.settings) else ())}
+        if not unknown and key not in noted and then.settings.get(key) != now.settings.get(key):
             bearable.append(f"{key} was {then.settings.get(key)}, is {now.settings.get(key)}")
     return fatal, bearable
+
+
+def _other_device(then: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    return "device" in then and "device" in now and then["device"] != now["device"]
 
 
 def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) -> list[str]:
     """Raise WeightsError where the weights were fitted for something other than this run.
 
-    force: accept bearable differences, and return them as warnings. Another library is always a warning only.
+    force: accept bearable differences, and return them as warnings. Another library or device is always a warning only.
     """
     fatal, bearable = differences(file, now)
     noted = [
-        f"{key} was {then[key]} when the weights were fitted, is {now.settings[key]}; scores may differ a little"
+        f"{key} was {then[key]} when the weights were fitted, is {now.settings[key]}; {_NOTED[key]}"
         for then in (file.provenance.settings,)
-        for key in sorted(_NOTED & set(then) & set(now.settings))
+        for key in sorted(_NOTED.keys() & set(then) & set(now.settings))
         if then[key] != now.settings[key]
     ]
     if fatal:

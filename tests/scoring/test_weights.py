@@ -69,6 +69,17 @@ def test_weights_of_another_backbone_are_refused_by_name_unless_forced():
     assert len(check_weights(file(), now, force=True)) == 3
 
 
+def test_weights_of_another_device_are_used_with_a_warning_that_says_what_was_measured():
+    fitted = replace(file(), provenance=replace(THEN, settings={"device": "CPU", "cache_type_v": "bf16"}))
+    now = replace(THEN, settings={"device": "NVIDIA H200", "cache_type_v": "f16"})
+    (warning,) = check_weights(fitted, now)
+    assert warning.startswith(
+        "device was CPU when the weights were fitted, is NVIDIA H200; states of quantized files differed"
+    )
+    with pytest.raises(WeightsError, match="cache_type_v was bf16, is f16"):
+        check_weights(fitted, replace(THEN, settings={"device": "CPU", "cache_type_v": "f16"}))
+
+
 def test_weights_of_another_size_or_scale_cannot_be_forced():
     now = replace(THEN, n_states=31, scale=Scale(("0", "1"), (0.0, 1.0)))
     with pytest.raises(WeightsError, match="a model of 3 states, this one has 31; fitted for the labels"):

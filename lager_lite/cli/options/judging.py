@@ -16,7 +16,7 @@ from ...errors import LagerError, StoreError
 from ...evaluation import regroup
 from ...fitting import labelled_items
 from ...judging import Judge, Reasoning, Store
-from ...llama import check_loads
+from ...llama import check_loads, known_company, warn_company
 from ...prompts import Rubric, rubric_hash, with_feedback
 from ...records import Item
 from ...scaleout import Cluster, fill_store, spread
@@ -148,6 +148,7 @@ def open_judge(
             _check_weights(weights, model, chosen_rubrics(given), more["reasoning"], force=bool(more.get("force")))
         if given["guard"]:
             check_loads(model, options)
+            warn(warn_company(known_company(model, options)))
         with Judge(model, rubric=chosen_rubrics(given), weights=weights, **more) as judge:
             for warning in judge.warnings:
                 click.echo(f"Warning: {warning}", err=True)

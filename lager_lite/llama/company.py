@@ -1,0 +1,49 @@
+"""Whether a prompt's states depend on the prompts that are decoded beside it: tried where a library and a file meet.
+
+Kernels may choose how they sum by the number of rows. What comes out depends on the library, the processor, the device
+and the kind of the weights, so it is measured with three prompts, at the first load of a file on a machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .context import Context
+
+SAME_BITS = "the same bits alone and in company"
+
+
+def measure_company(context: Context, prompts: Sequence[np.ndarray]) -> float:
+    """Read prompts alone and together, and return the largest difference of a state.
+
+    Relative to the largest number in the states of that prompt; 0 where all bits are equal.
+    """
+    together = _states(context, prompts)
+    alone = [_states(context, [prompt])[0] for prompt in prompts]
+    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in zip(alone, together))
+
+
+def say_company(difference: float) -> str:
+    """Return the result of `measure_company` in words."""
+    if difference == 0:
+        return SAME_BITS
+    return f"states differ by up to {difference:.1g} (relative) between prompts read alone and in company"
+
+
+def warn_company(difference: float | None) -> list[str]:
+    """Return a warning where scores depend on what is read beside a prompt; None is a difference that nobody measured."""
+    if not difference:
+        return []
+    return [
+        f"on this machine {say_company(difference)}, so another order, shard or batch can move a score; "
+        "--steady or the patched library (`lager-lite backend build`) may prevent it"
+    ]
+
+
+def _states(context: Context, prompts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    found: dict[int, np.ndarray] = {}
+    for group in context.evaluate(prompts):
+        found.update(zip(group.prompts, group.states))
+    return [found[index] for index in range(len(prompts))]
