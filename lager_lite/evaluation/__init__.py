@@ -6,21 +6,13 @@ Methods are cross-validated side by side, saved as runs, and compared in pairs.
 from __future__ import annotations
 
 from .compare import Comparison, MethodPair, Pair, compare, cost
-from .evaluate import Plan, evaluate, evaluate_weights, regroup, run_evaluation
-from .results import (
-    Evaluation,
-    EvaluationRun,
-    FittedKind,
-    LayerResult,
-    MethodResult,
-    Origin,
-    load_run,
-    origin_of,
-    run_json,
-    save_run,
-)
+from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
+from .grouping import SYSTEM_FIELDS, regroup
+from .records import BASELINES, TRIVIAL, Evaluation, FittedKind, LayerResult, MethodResult, Verdict
+from .results import EvaluationRun, Origin, load_run, origin_of, run_json, save_run
 
 __all__ = [
+    "BASELINES",
     "Comparison",
     "Evaluation",
     "EvaluationRun",
@@ -31,6 +23,9 @@ __all__ = [
     "Origin",
     "Pair",
     "Plan",
+    "SYSTEM_FIELDS",
+    "TRIVIAL",
+    "Verdict",
     "compare",
     "cost",
     "evaluate",

@@ -7,14 +7,15 @@ compared, and in pairs, so that the difference has a much smaller interval than 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..stats import Agreement, Difference, agreement, paired_difference
-from .results import Evaluation, EvaluationRun, MethodResult
+from ..stats import Agreement, Difference, Estimate, agreement, paired_difference, rank_figures
+from .records import Evaluation, MethodResult
+from .results import EvaluationRun
 
 _NAMED = 5
 
@@ -43,6 +44,7 @@ class MethodPair:
         resamples in which B errs less; None where either run has no calibrated scores.
     moved: mean absolute difference of the raw scores, in points of the scale.
     order: Spearman correlation between the raw scores; None where undefined.
+    equal_surface: agreement of A and of B at equal surface, each on its own judgments, see `MethodResult`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class MethodPair:
     error: tuple[float, float, Difference] | None
     moved: float
     order: float | None
+    equal_surface: tuple[Estimate | None, Estimate | None]
 
 
 @dataclass(frozen=True)
@@ -147,28 +150,36 @@ class _Setting:
     seed: int
     resamples: int
 
-    def difference(self, a: np.ndarray, b: np.ndarray, rows: np.ndarray, measure: str = "spearman") -> Difference:
-        """B minus A on some of the rows."""
+    def error(self, a: np.ndarray, b: np.ndarray) -> Difference:
+        """Mean absolute error of B minus that of A."""
         rng = np.random.default_rng(self.seed)
-        return paired_difference(
-            b[rows], a[rows], self.human[rows], self.group[rows], rng=rng, measure=measure, resamples=self.resamples
-        )
+        return paired_difference(b, a, self.human, self.group, rng=rng, measure="mae", resamples=self.resamples)
 
 
 def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
-    x, y = np.array(a.raw)[setting.rows_a], np.array(b.raw)[setting.rows_b]
-    every = np.ones(x.size, dtype=bool)
+    columns = {
+        "a": [np.asarray(column)[setting.rows_a] for column in a.pooled],
+        "b": [np.asarray(column)[setting.rows_b] for column in b.pooled],
+    }
+    every = np.ones(setting.human.size, dtype=bool)
 
     def pair(rows: np.ndarray) -> Pair:
-        human = setting.human[rows]
-        return Pair(agreement(x[rows], human), agreement(y[rows], human), setting.difference(x, y, rows))
+        human, kept = setting.human[rows], {name: [c[rows] for c in one] for name, one in columns.items()}
+        rng = np.random.default_rng(setting.seed)
+        found = rank_figures(kept, human, setting.group[rows], rng=rng, resamples=setting.resamples)
+        left, right = (
+            replace(agreement(raw[rows], human), spearman=found.estimate(name).value)
+            for name, raw in (("a", x), ("b", y))
+        )
+        return Pair(left, right, found.difference("b", "a"))
 
+    x, y = np.array(a.raw)[setting.rows_a], np.array(b.raw)[setting.rows_b]
     names = list(dict.fromkeys(setting.criterion.tolist()))
     error = None
     if a.calibrated is not None and b.calibrated is not None:
         p, q = np.array(a.calibrated)[setting.rows_a], np.array(b.calibrated)[setting.rows_b]
         off = [float(np.mean(np.abs(c - setting.human))) for c in (p, q)]
-        error = (off[0], off[1], setting.difference(p, q, every, "mae"))
+        error = (off[0], off[1], setting.error(p, q))
     return MethodPair(
         name=a.name,
         overall=pair(every),
@@ -176,6 +187,7 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
         error=error,
         moved=float(np.mean(np.abs(x - y))),
         order=agreement(x, y).spearman,
+        equal_surface=(a.equal_surface, b.equal_surface),
     )
 
 

@@ -6,9 +6,9 @@ weights that were fitted elsewhere are used as they are.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +17,10 @@ import numpy as np
 from ..errors import DataError, FitError
 from ..fitting import (
     SEEN_ITEMS,
+    SPLITS,
     Labelled,
+    OutOfFold,
+    baseline_features,
     best_lens,
     cross_validate,
     fit_recipe,
@@ -30,12 +33,12 @@ from ..fitting import (
 )
 from ..judging import Judge
 from ..records import STATES_KIND, WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
-from ..scoring import WeightsFile, direct, e_score, per_layer_scores, state_parts, uniform_score
-from ..stats import agreement, annotator_ceiling, by_criterion, intervals, paired_difference
-from .results import Evaluation, EvaluationRun, FittedKind, LayerResult, MethodResult, Verdict, origin_of
+from ..scoring import WeightsFile, direct, e_score, state_parts, uniform_score
+from .grouping import shared_names, values_of
+from .records import Evaluation, FittedKind
+from .results import EvaluationRun, origin_of
+from .side_by_side import Setting, set_side_by_side
 
-WARN_BELOW_LABELS = 100
-WARN_BELOW_GROUPS = 10
 # Two to fit on, so that something can be chosen by inner folds, and one to score.
 LEAST_GROUPS = 3
 
@@ -50,6 +53,9 @@ class Plan:
     folds: of the cross-validation, split by group.
     seed: of the folds and of resampling.
     include_seen: whether given weights are also evaluated on items and groups that they were fitted on.
+    splits: how often the items are split into folds.
+    hold_out: name of a field, for instance "system", whose values no fit may have seen either; None: none.
+    threshold: human score at or above which a response counts as good; None: see `grade_agreement`.
     """
 
     kinds: Sequence[str] = WEIGHT_KINDS
@@ -58,13 +64,9 @@ class Plan:
     folds: int = 5
     seed: int = 0
     include_seen: bool = False
-
-
-@dataclass(frozen=True)
-class _Scores:
-    raw: np.ndarray
-    calibrated: np.ndarray | None
-    lenses: tuple[str, ...] = ()
+    splits: int = SPLITS
+    hold_out: str | None = None
+    threshold: float | None = None
 
 
 def run_evaluation(
@@ -93,13 +95,12 @@ def run_evaluation(
         fit = file.provenance.fit
         data, said = left_out(data, fit, include=plan.include_seen)
         ids = None if SEEN_ITEMS in fit else fit.get("ids")
-        result = evaluate_weights(judge, data, fitted_ids=ids, seed=plan.seed)
+        result = evaluate_weights(judge, data, fitted_ids=ids, seed=plan.seed, threshold=plan.threshold)
         result = replace(result, warnings=(*said, *result.warnings))
     else:
         path = None
-        result = evaluate(
-            data, kinds=plan.kinds, criteria=plan.criteria, like=plan.like, folds=plan.folds, seed=plan.seed
-        )
+        chosen = {one.name: getattr(plan, one.name) for one in dataclasses.fields(plan) if one.name != "include_seen"}
+        result = evaluate(data, **chosen)
     seconds = {"reading": read - begin, "evaluation": time.monotonic() - read}
     return EvaluationRun(result, origin_of(judge, source, weights=path, seconds=seconds)), data.failed
 
@@ -112,41 +113,56 @@ def evaluate(
     like: Sequence[str] = (),
     folds: int = 5,
     seed: int = 0,
+    splits: int = SPLITS,
+    hold_out: str | None = None,
+    threshold: float | None = None,
     resamples: int = 1000,
 ) -> Evaluation:
     """Cross-validate every kind of weights, folds split by group, and set all methods side by side.
 
-    data: from `gather`.
+    data: from `gather`. Where it has the items' texts, there are also the methods `length` and `surface`.
     kinds: of weights to fit, of WEIGHT_KINDS. Strength, lens and calibration are chosen inside each training part.
     criteria: whether to try weights per criterion, too, as "<kind> by criterion".
     like: names of published recipes to try, too, as "like <name>".
-    folds, seed: of the cross-validation.
+    folds, seed, splits, hold_out, threshold: as of `Plan`.
     resamples: of the groups, for 95% intervals.
 
     What cannot be fitted, for instance since one label is rare, is left out with a warning. With fewer groups than
     folds there are as many folds as groups, and with fewer than LEAST_GROUPS nothing is fitted; a warning says so.
-    Raises FitError where all labels are alike.
+    Raises FitError where all labels are alike, DataError where an item lacks the field to hold out.
     """
     logits = data.columns
-    scores: dict[str, _Scores] = {}
+    names = None if hold_out is None else values_of(data.items, hold_out)
+    scores: dict[str, OutOfFold] = {}
     fitted, missing = [], []
     groups = int(np.unique(data.group).size)
     if groups < LEAST_GROUPS:
-        result = _set_side_by_side(data, _unfitted(data), [], folds=None, seed=seed, resamples=resamples)
+        setting = Setting(None, seed, 1, None, threshold, resamples)
+        result = set_side_by_side(data, _unfitted(data), [], setting)
         short = f"nothing was fitted: weights that have not seen an item's group need {LEAST_GROUPS} groups, there are {groups}"
         return replace(result, warnings=(short, *result.warnings))
     if groups < folds:
         missing.append(f"{groups} groups cannot be split into {folds} folds: there were {groups} folds")
         folds = groups
 
-    def add(**tried: Any) -> None:
-        names = data.criterion if criteria else None
+    def add(**tried: Any) -> np.ndarray:
         found = cross_validate(
-            logits, data.human, data.values, groups=data.group, criterion=names, folds=folds, seed=seed, **tried
+            logits,
+            data.human,
+            data.values,
+            groups=data.group,
+            criterion=data.criterion if criteria else None,
+            folds=folds,
+            seed=seed,
+            splits=splits,
+            held_out=names,
+            **tried,
         )
-        scores.update({name: _Scores(one.raw, one.calibrated, one.lenses) for name, one in found.methods.items()})
+        scores.update(found.methods)
+        first: np.ndarray = np.atleast_2d(found.fold)[0]
+        return first
 
-    add(kinds=())
+    fold = add(kinds=(), features=baseline_features(data.items) if data.items else {})
     for kind in kinds:
         try:
             add(kinds=[kind])
@@ -160,28 +176,35 @@ def evaluate(
             fitted.append(_picture(f"like {name}", weights))
         except FitError as error:
             missing.append(f"like {name}: not fitted, since in a part of the items {error.message}")
-    result = _set_side_by_side(data, scores, fitted, folds=folds, seed=seed, resamples=resamples)
-    return replace(result, warnings=(*missing, *result.warnings))
+    setting = Setting(folds, seed, splits, hold_out, threshold, resamples)
+    result = set_side_by_side(data, scores, fitted, setting, fold=fold)
+    return replace(result, warnings=(*missing, *shared_names(data.items, hold_out), *result.warnings))
 
 
 def evaluate_weights(
-    judge: Judge, data: Labelled, *, fitted_ids: str | None = None, seed: int = 0, resamples: int = 1000
+    judge: Judge,
+    data: Labelled,
+    *,
+    fitted_ids: str | None = None,
+    seed: int = 0,
+    threshold: float | None = None,
+    resamples: int = 1000,
 ) -> Evaluation:
     """Evaluate the judge's own weights, under the name "tuned", beside direct, e_score and uniform.
 
+    `length` and `surface` are cross-validated as in `evaluate` where the items' texts are known and can be split.
     data: what this judge has read.
     fitted_ids: `ids_digest` of the items that the weights were fitted on; a warning says so where these are the
         items of `data`. None: unknown.
-    resamples: of the groups, for 95% intervals.
+    seed, threshold: as of `Plan`. resamples: of the groups, for 95% intervals.
 
     Raises DataError for a judge without weights.
     """
     if judge.weights is None:
         raise DataError("the judge has no weights to evaluate", "give a weights file")
-    scores = {**_unfitted(data), "tuned": _tuned(judge, data)}
-    result = _set_side_by_side(
-        data, scores, [_picture("tuned", judge.weights, states=data.states)], folds=None, seed=seed, resamples=resamples
-    )
+    scores = {**_unfitted(data), **_trivial(data, seed), "tuned": _tuned(judge, data)}
+    setting = Setting(None, seed, SPLITS, None, threshold, resamples)
+    result = set_side_by_side(data, scores, [_picture("tuned", judge.weights, states=data.states)], setting)
     if fitted_ids != ids_digest(data.item):
         return result
     seen = (
@@ -190,113 +213,45 @@ def evaluate_weights(
     return replace(result, warnings=(seen, *result.warnings))
 
 
-def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
-    """The items, with the text of `field` as their group; an item without it is a group of its own.
+def _trivial(data: Labelled, seed: int) -> dict[str, OutOfFold]:
+    """`length` and `surface`, cross-validated; neither where the texts are unknown or cannot be split."""
+    if not data.items:
+        return {}
+    try:
+        found = cross_validate(
+            {"raw": data.raw},
+            data.human,
+            data.values,
+            kinds=(),
+            groups=data.group,
+            folds=min(5, np.unique(data.group).size),
+            seed=seed,
+            splits=SPLITS,
+            features=baseline_features(data.items),
+        )
+    except FitError:
+        return {}
+    return {name: found.methods[name] for name in ("length", "surface")}
 
-    A text of more than 40 characters is replaced by a digest. Raises DataError where no item has the field.
-    """
-    if field == "group" and any(item.group is not None for item in items):
-        return tuple(items)
-    if not any(field in item.fields for item in items):
-        known = sorted({name for item in items for name in item.fields})
-        raise DataError(f"no item has the field {field!r} to group by", f"the fields are: {', '.join(known[:20])}")
-    return tuple(replace(item, group=_short(item.fields[field]) if field in item.fields else None) for item in items)
 
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
-
-
-def _unfitted(data: Labelled) -> dict[str, _Scores]:
+def _unfitted(data: Labelled) -> dict[str, OutOfFold]:
     """The methods that need no fitting, and no calibration of their scores."""
     last = data.raw[:, -1]
     return {
-        "direct": _Scores(direct(last, data.values), None),
-        "e_score": _Scores(e_score(last, data.values), None),
-        "uniform": _Scores(uniform_score(data.raw, data.values), None),
+        "direct": OutOfFold(direct(last, data.values), None),
+        "e_score": OutOfFold(e_score(last, data.values), None),
+        "uniform": OutOfFold(uniform_score(data.raw, data.values), None),
     }
 
 
-def _tuned(judge: Judge, data: Labelled) -> _Scores:
+def _tuned(judge: Judge, data: Labelled) -> OutOfFold:
     rubrics = {rubric.name: rubric for rubric in judge.rubrics}
     whole = [None] * len(data.human) if data.states is None else data.states
     judged = [
         judge.judgment(Item(str(item), {}), rubrics[str(name)], Reading(raw, norm, None, 0, states=states))
         for item, name, raw, norm, states in zip(data.item, data.criterion, data.raw, data.norm, whole)
     ]
-    return _Scores(np.array([j.raw_score for j in judged]), np.array([j.score for j in judged]))
-
-
-def _set_side_by_side(
-    data: Labelled,
-    scores: Mapping[str, _Scores],
-    fitted: Sequence[FittedKind],
-    *,
-    folds: int | None,
-    seed: int,
-    resamples: int,
-) -> Evaluation:
-    several = any(len(given) > 1 for given in data.individual)
-    methods = _methods(scores, data, seed, resamples)
-    result = Evaluation(
-        n=len(data.human),
-        groups=int(np.unique(data.group).size),
-        folds=folds,
-        seed=seed,
-        methods=methods,
-        ceiling=annotator_ceiling(data.individual) if several else None,
-        verdict=_verdict(methods),
-        warnings=(),
-        values=tuple(map(float, data.values)),
-        items=tuple(map(str, data.item)),
-        criterion=tuple(map(str, data.criterion)),
-        group=tuple(map(str, data.group)),
-        human=tuple(map(float, data.human)),
-        layers=_layers(data, seed, resamples),
-        fitted=tuple(fitted),
-    )
-    return replace(result, warnings=_warnings(result))
-
-
-def _methods(scores: Mapping[str, _Scores], data: Labelled, seed: int, resamples: int) -> tuple[MethodResult, ...]:
-    raw = {name: found.raw for name, found in scores.items()}
-    rng = np.random.default_rng(seed)
-    bounds = intervals(raw, data.human, data.group, rng=rng, resamples=resamples, measures=("spearman",))
-    methods = []
-    for name, found in scores.items():
-        gain, calibrated = None, found.calibrated
-        if name != "e_score":
-            rng = np.random.default_rng(seed)
-            gain = paired_difference(found.raw, raw["e_score"], data.human, data.group, rng=rng, resamples=resamples)
-        methods.append(
-            MethodResult(
-                name=name,
-                overall=agreement(found.raw, data.human),
-                interval=bounds[name]["spearman"],
-                calibrated_mae=None if calibrated is None else float(np.mean(np.abs(calibrated - data.human))),
-                criteria=by_criterion(found.raw, data.human, data.criterion),
-                gain=gain,
-                lenses=found.lenses,
-                raw=tuple(map(float, found.raw)),
-                calibrated=None if calibrated is None else tuple(map(float, calibrated)),
-            )
-        )
-    return tuple(methods)
-
-
-def _layers(data: Labelled, seed: int, resamples: int) -> tuple[LayerResult, ...]:
-    alone = {
-        (lens, state): scores
-        for lens in ("raw", "norm")
-        for state, scores in enumerate(per_layer_scores(data.lens(lens).astype(np.float64), data.values).T)
-    }
-    named = {f"{lens} {state}": scores for (lens, state), scores in alone.items()}
-    rng = np.random.default_rng(seed)
-    bounds = intervals(named, data.human, data.group, rng=rng, resamples=resamples, measures=("spearman",))
-    return tuple(
-        LayerResult(state, lens, agreement(scores, data.human).spearman, bounds[f"{lens} {state}"]["spearman"])
-        for (lens, state), scores in alone.items()
-    )
+    return OutOfFold(np.array([j.raw_score for j in judged]), np.array([j.score for j in judged]))
 
 
 def _whole(kind: str, data: Labelled, folds: int, seed: int) -> FittedKind:
@@ -316,49 +271,3 @@ def _picture(
     if weights.kind == STATES_KIND:
         numbers = [0.0] if states is None else state_parts(states, weights).std(axis=0).tolist()
     return FittedKind(name, weights.lens, strength, tuple(tuple(w) if isinstance(w, list) else w for w in numbers))
-
-
-def _verdict(methods: Sequence[MethodResult]) -> Verdict | None:
-    ranked = [
-        (m.overall.spearman, m, m.gain, m.gain.interval)
-        for m in methods
-        if m.tuned and m.overall.spearman is not None and m.gain and m.gain.interval
-    ]
-    base = next(m for m in methods if m.name == "e_score").overall.spearman
-    if not ranked or base is None:
-        return None
-    reached, best, gain, interval = max(ranked, key=lambda entry: entry[0])
-    low, high = interval.low, interval.high
-    found = "beats" if low > 0 else "loses to" if high < 0 else "does not clearly beat"
-    name = "the given weights agree" if best.name == "tuned" else f"{best.name} weights agree"
-    many = f" (the best of {len(ranked)} ways tried)" if len(ranked) > 1 else ""
-    text = (
-        f"Tuning {found} e_score: {name} with people at Spearman {reached:.3f}, e_score at {base:.3f}; "
-        f"the gain is {gain.value:.3f}, 95% interval {low:.3f} to {high:.3f}{many}."
-    )
-    return Verdict(best.name, low > 0, text)
-
-
-def _warnings(result: Evaluation) -> tuple[str, ...]:
-    found = []
-    if result.n < WARN_BELOW_LABELS:
-        held = ", and weights fitted on them hold little" if result.folds else ""
-        found.append(f"{result.n} labels are few: intervals are wide{held}; use 200 or more")
-    if result.groups < WARN_BELOW_GROUPS:
-        found.append(f"{result.groups} groups are few: the intervals are resampled from them and cannot be trusted")
-    resamples = max((m.interval.resamples for m in result.methods if m.interval), default=0)
-    for method in result.methods:
-        defined = method.interval.resamples if method.interval else resamples
-        if defined < 0.95 * resamples:
-            found.append(
-                f"{method.name}: without a correlation in {resamples - defined} of {resamples} resamples, "
-                "its interval is from the others"
-            )
-        if method.overall.undefined:
-            found.append(f"{method.name}: {method.overall.undefined}")
-        elif method.tuned:
-            low = method.gain.interval.low if method.gain and method.gain.interval else None
-            if low is None or low <= 0:
-                name = "the given" if method.name == "tuned" else method.name
-                found.append(f"{name} weights do not clearly beat e_score here: do not use them without more labels")
-    return tuple(found)

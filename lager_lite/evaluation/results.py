@@ -1,4 +1,4 @@
-"""One evaluation as a value and as a file: its figures, and what they were made from.
+"""One evaluation as a file: its figures, and what they were made from.
 
 The file is one JSON object, written by `eval --json` and read by `compare`.
 """
@@ -18,131 +18,13 @@ from typing import Any
 from .. import __version__
 from ..errors import DataError
 from ..judging import Judge
-from ..stats import Agreement, Ceiling, Difference, Interval
+from ..stats import Agreement, AnnotatorGrades, BinaryAgreement, Ceiling, Estimate, GradeAgreement, Interval
 from ..system import write_beside
+from .records import Evaluation, FittedKind, LayerResult, MethodResult, Verdict
 
 RUN_SCHEMA = "lager-lite/evaluation"
-RUN_SCHEMA_VERSION = 1
-BASELINES = ("direct", "e_score", "uniform")
+RUN_SCHEMA_VERSION = 2
 _LIBRARIES = ("llama-cpp-python", "numpy", "scipy")
-
-
-@dataclass(frozen=True)
-class MethodResult:
-    """One method.
-
-    name: of the method.
-    overall: agreement of its raw scores with the human scores.
-    interval: of the Spearman correlation, over groups; None where undefined.
-    calibrated_mae: mean absolute error of `calibrated`, in points of the scale; None where nothing was calibrated.
-    criteria: agreement within each criterion, by its name.
-    gain: Spearman correlation minus that of e_score on the same items; None for e_score itself.
-    lenses: the lens that each training part chose, fold by fold; empty for methods without folds.
-    raw: its scores, one per judgment, in the order of `Evaluation.items`.
-    calibrated: the same on the human scale, by calibrations that have not seen the item; None where nothing was
-        calibrated (the baselines beside given weights).
-    """
-
-    name: str
-    overall: Agreement
-    interval: Interval | None
-    calibrated_mae: float | None
-    criteria: Mapping[str, Agreement]
-    gain: Difference | None
-    lenses: tuple[str, ...]
-    raw: tuple[float, ...]
-    calibrated: tuple[float, ...] | None
-
-    @property
-    def tuned(self) -> bool:
-        """Whether its layer weights were fitted."""
-        return self.name not in BASELINES
-
-
-@dataclass(frozen=True)
-class LayerResult:
-    """How well the expected score of one state alone agrees with people.
-
-    state: its number; 0 is the embedding.
-    lens: that it is read through.
-    spearman: correlation with the human scores; None where undefined.
-    interval: of `spearman`, over groups; None where undefined.
-    """
-
-    state: int
-    lens: str
-    spearman: float | None
-    interval: Interval | None
-
-
-@dataclass(frozen=True)
-class FittedKind:
-    """Weights of one kind, fitted on all items.
-
-    kind: of the weights, or "like <name>" for a recipe, or "tuned" for given weights.
-    lens: the one that agreed better.
-    strength: of the ridge; None where there is none.
-    weights: one per state, or one tuple of K or 2K per state for kind "full"; for kind "states" the standard
-        deviation of what each state adds to the score.
-    """
-
-    kind: str
-    lens: str
-    strength: float | None
-    weights: tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Whether the best fitted method agrees with people better than e_score does.
-
-    method: the best fitted method.
-    beats: whether the paired interval of its gain lies above zero.
-    text: the finding in one sentence.
-    """
-
-    method: str
-    beats: bool
-    text: str
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All methods on the same judgments.
-
-    n: number of judgments.
-    groups: how many groups they are in.
-    folds: of the cross-validation; None where the weights were given.
-    seed: of the folds and of resampling.
-    methods: one entry per method.
-    ceiling: how well annotators agree; None where items have single scores.
-    verdict: None where no fitted method has a correlation and an interval of its gain.
-    warnings: what the user should know, in sentences.
-    values: of the scale's labels, ascending.
-    items, criterion, group, human: item id, rubric, group and mean human score, one entry per judgment.
-    layers: every state alone, under either lens.
-    fitted: weights of every kind for the pictures of a report; no figure is computed from them.
-    """
-
-    n: int
-    groups: int
-    folds: int | None
-    seed: int
-    methods: tuple[MethodResult, ...]
-    ceiling: Ceiling | None
-    verdict: Verdict | None
-    warnings: tuple[str, ...]
-    values: tuple[float, ...]
-    items: tuple[str, ...]
-    criterion: tuple[str, ...]
-    group: tuple[str, ...]
-    human: tuple[float, ...]
-    layers: tuple[LayerResult, ...]
-    fitted: tuple[FittedKind, ...]
-
-    def method(self, name: str) -> MethodResult:
-        """The result of one method. Raises StopIteration where there is no such method."""
-        return next(m for m in self.methods if m.name == name)
 
 
 @dataclass(frozen=True)
@@ -276,19 +158,20 @@ def _hash(path: str) -> str:
 
 def _check(found: Evaluation) -> None:
     columns = [found.items, found.criterion, found.group, found.human]
-    columns += [c for m in found.methods for c in (m.raw, m.calibrated) if c is not None]
+    columns += [c for m in found.methods for c in (m.raw, m.calibrated, *m.ranks) if c is not None]
     if any(len(column) != found.n for column in columns):
         raise ValueError(f"{found.n} judgments, but columns of {sorted({len(c) for c in columns})} entries")
 
 
 def _evaluation(row: dict[str, Any]) -> Evaluation:
-    row = _tuples(row, "warnings", "values", "items", "criterion", "group", "human")
+    row = _tuples(row, "warnings", "values", "items", "criterion", "group", "human", "length")
     return Evaluation(
         **{
             **row,
             "methods": tuple(map(_method, row["methods"])),
             "ceiling": row["ceiling"] and Ceiling(**row["ceiling"]),
-            "verdict": row["verdict"] and Verdict(**row["verdict"]),
+            "annotators": row["annotators"] and AnnotatorGrades(**row["annotators"]),
+            "verdict": row["verdict"] and Verdict(**{**row["verdict"], "gain": _estimate(row["verdict"]["gain"])}),
             "layers": tuple(LayerResult(**{**one, "interval": _interval(one["interval"])}) for one in row["layers"]),
             "fitted": tuple(
                 FittedKind(**{**one, "weights": tuple(tuple(w) if isinstance(w, list) else w for w in one["weights"])})
@@ -299,22 +182,35 @@ def _evaluation(row: dict[str, Any]) -> Evaluation:
 
 
 def _method(row: dict[str, Any]) -> MethodResult:
-    gain, calibrated = row["gain"], row["calibrated"]
+    calibrated = row["calibrated"]
     return MethodResult(
         **{
             **_tuples(row, "lenses", "raw"),
             "overall": Agreement(**row["overall"]),
             "interval": _interval(row["interval"]),
             "criteria": {name: Agreement(**found) for name, found in row["criteria"].items()},
-            "gain": gain and Difference(**{**gain, "interval": _interval(gain["interval"])}),
+            "gain": _estimate(row["gain"]),
+            "over_baseline": _estimate(row["over_baseline"]),
+            "equal_surface": _estimate(row["equal_surface"]),
+            "grades": row["grades"] and _grades(row["grades"]),
             "calibrated": None if calibrated is None else tuple(calibrated),
+            "ranks": tuple(map(tuple, row["ranks"])),
         }
     )
+
+
+def _grades(row: dict[str, Any]) -> GradeAgreement:
+    binary = row["binary"] and BinaryAgreement(**row["binary"])
+    return GradeAgreement(**{**_tuples(row, "labels", "confusion"), "binary": binary})
 
 
 def _interval(row: dict[str, Any] | None) -> Interval | None:
     return None if row is None else Interval(**row)
 
 
+def _estimate(row: dict[str, Any] | None) -> Estimate | None:
+    return None if row is None else Estimate(row["value"], _interval(row["interval"]))
+
+
 def _tuples(row: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {**row, **{name: tuple(row[name]) for name in names}}
+    return {**row, **{n: tuple(tuple(v) if isinstance(v, list) else v for v in row[n]) for n in names}}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan
-from .crossval import KindMethod, Scorer, cross_validate
+from .crossval import KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
@@ -29,6 +29,7 @@ __all__ = [
     "LENS_OF",
     "Labelled",
     "Method",
+    "OutOfFold",
     "PRESETS",
     "SPLITS",
     "SURFACE_FEATURES",

@@ -32,7 +32,8 @@ from .states import STATES, StatesMethod, states_column
 class OutOfFold:
     """What one method says of items that it has not seen.
 
-    raw, calibrated: its scores before and after calibration, float64 (n,).
+    raw: its scores before calibration, float64 (n,).
+    calibrated: its scores after calibration, float64 (n,); None where there is no calibration.
     lenses: the lens that each training part chose, fold by fold; empty for `direct` and `e_score`.
     strengths: the ridge strength that each training part chose, fold by fold, None where the kind needs
         none; empty for `direct` and `e_score`.
@@ -41,7 +42,7 @@ class OutOfFold:
     """
 
     raw: np.ndarray
-    calibrated: np.ndarray
+    calibrated: np.ndarray | None
     lenses: tuple[str, ...] = ()
     strengths: tuple[float | None, ...] = ()
     ranks: tuple[np.ndarray, ...] = ()

@@ -8,7 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ..evaluation import Evaluation, MethodResult, Origin
-from ..stats import Interval
+from ..stats import Estimate, Interval
 from . import evaluation_figures as figures
 from .page import PageSection, figure, html_interval, html_number, html_table, made, page, side_by_side, write_page
 
@@ -30,10 +30,13 @@ def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = N
     best = figures.shown_method(evaluation)
     how = f"cross-validated in {evaluation.folds} folds" if evaluation.folds else "with given weights"
     counted = f"{evaluation.n} judgments in {evaluation.groups} groups, {how}, by {origin.model}."
-    folds = f"{evaluation.folds} folds by group" if evaluation.folds else "none"
+    folds = f"{evaluation.folds} folds by group, {evaluation.splits} times" if evaluation.folds else "none"
+    folds += f", {evaluation.held_out} held out too" if evaluation.held_out else ""
     sections: list[PageSection] = [
         ("Methods", [counted, *_methods(evaluation, best)]),
+        ("Beyond what needs no judge", _beyond(evaluation, best)),
         *_criteria(evaluation, best),
+        *_grades(evaluation, best),
         ("Layers", [_layers(evaluation, best)]),
         ("Scores", [_scores(evaluation, best)]),
     ]
@@ -50,6 +53,7 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
         "method",
         "Spearman",
         "95% interval",
+        "mean of criteria",
         "Pearson",
         "Kendall",
         "MAE",
@@ -62,6 +66,7 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
             m.name,
             html_number(m.overall.spearman),
             html_interval(m.interval),
+            html_number(m.mean_of_criteria),
             html_number(m.overall.pearson),
             html_number(m.overall.kendall),
             html_number(m.overall.mae, 2),
@@ -75,7 +80,8 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
     parts: list[str] = [
         side_by_side(figure(figures.methods("methods", found.methods), caption)),
         html_table(head, rows, label="Methods", strong=best.name if best else None),
-        "MAE is the mean absolute error in points of the scale. Every score comes from weights and a calibration that "
+        "Spearman is of all judgments pooled; the mean of criteria is that of the correlations inside them. MAE is the mean "
+        "absolute error in points of the scale. Every score comes from weights and a calibration that "
         "were fitted without the item's group."
         if found.folds
         else "The given weights are used as they are. MAE is the mean absolute error in points of the scale.",
@@ -83,6 +89,95 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
     if found.ceiling and found.ceiling.leave_one_out is not None:
         parts.append(f"One annotator against the mean of the others: Spearman {found.ceiling.leave_one_out:.3f}.")
     return parts
+
+
+def _beyond(found: Evaluation, best: MethodResult | None) -> list[str]:
+    """What the methods add to length and surface, and the score against length with people's scores beside it."""
+    head = (
+        "method",
+        f"gain on {found.baseline}",
+        "its interval",
+        "at equal surface",
+        "its interval",
+        "right at equal length",
+        "correlation with length",
+    )
+    rows = [
+        (
+            m.name,
+            *_estimate(m.over_baseline),
+            *_estimate(m.equal_surface),
+            html_number(m.near_accuracy),
+            html_number(m.length),
+        )
+        for m in found.methods
+    ]
+    parts: list[str] = []
+    if found.length:
+        shown = best or found.method("e_score")
+        caption = (
+            f"Scores against the words of the response: {shown.name} on the left, people on the right; the line is the "
+            "mean of ten parts of equal size. Where both look alike, the score may be nothing but length."
+        )
+        parts.append(side_by_side(figure(figures.against_length("length", found, shown), caption)))
+    parts.append(html_table(head, rows, label="Beyond length and surface", strong=best.name if best else None))
+    parts.append(
+        "length and surface are fitted in the same folds to the words of the response, and to marks of the text such as "
+        "sentences, copied words and list marks; they read no model. At equal surface is the partial Spearman correlation "
+        f"with people given the score of surface. {found.methods[0].near_pairs} pairs of responses of nearly equal length "
+        "have different human scores; right is how often the better one of them gets the higher score."
+    )
+    return parts
+
+
+def _estimate(found: Estimate | None) -> tuple[str, str]:
+    return ("", "") if found is None else (html_number(found.value), html_interval(found.interval))
+
+
+def _grades(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
+    graded = [(m, m.grades) for m in found.methods if m.grades]
+    if not graded:
+        return []
+    binary = graded[0][1].binary
+    head = (
+        "method",
+        "kappa",
+        "alpha",
+        "within one point",
+        "same grade",
+        *(("TPR", "TNR", "F1", "cut") if binary else ()),
+    )
+    rows = []
+    for m, one in graded:
+        two = one.binary
+        cells = (
+            (html_number(two.tpr), html_number(two.tnr), html_number(two.f1), html_number(two.cut, 2)) if two else ()
+        )
+        rows.append(
+            (
+                m.name,
+                html_number(one.kappa),
+                html_number(one.alpha),
+                f"{one.within_one:.0%}",
+                f"{one.exact:.0%}",
+                *cells,
+            )
+        )
+    if found.annotators:
+        given = found.annotators
+        own = (html_number(given.kappa), html_number(given.alpha), f"{given.within_one:.0%}")
+        rows.append(("annotators with each other", *own, *[""] * (len(head) - 4)))
+    parts: list[str] = [
+        html_table(head, rows, label="Grades", strong=best.name if best else None),
+        "Calibrated scores as grades: kappa is Cohen's with quadratic weights, alpha is Krippendorff's for interval data."
+        + (f" Good is {binary.threshold:g} or more; the cut is chosen on the other folds." if binary else ""),
+    ]
+    shown = next((one for m, one in graded if best and m.name == best.name), None)
+    if best and shown:
+        names = [f"{label:g}" for label in shown.labels]
+        counts = [(f"people: {name}", *map(str, row)) for name, row in zip(names, shown.confusion)]
+        parts.append(html_table((f"{best.name} says", *names), counts, label="Confusion"))
+    return [("Grades", parts)]
 
 
 def _criteria(found: Evaluation, best: MethodResult | None) -> list[PageSection]:

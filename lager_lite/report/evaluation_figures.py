@@ -142,6 +142,28 @@ def tradeoff(name: str, points: Sequence[tuple[int, float | None, Interval | Non
     return draw_figure(name, paint, title="Agreement against the highest state", about=about)
 
 
+def against_length(name: str, found: Evaluation, shown: MethodResult) -> Markup:
+    """Scores of a method against the words of the response, and people's scores beside them, with running means."""
+    words = np.expm1(np.array(found.length))
+    panels = ((shown.name, np.array(shown.calibrated or shown.raw), FIRST), ("people", np.array(found.human), MUTED))
+    parts = np.array_split(np.argsort(words, kind="stable"), min(10, words.size))
+    jitter = np.random.default_rng(0).uniform(-0.12, 0.12, words.size)
+
+    def paint(figure: Any) -> None:
+        for axes, (label, scores, colour) in zip(figure.subplots(1, 2, sharex=True, sharey=True), panels):
+            axes.plot(words, scores + jitter, "o", color=colour, alpha=0.35, markersize=2.2, markeredgewidth=0)
+            axes.plot([words[p].mean() for p in parts], [scores[p].mean() for p in parts], color=INK, linewidth=1.4)
+            axes.set_title(label, loc="left", pad=3)
+            axes.set_xlabel("words of the response")
+        figure.axes[0].set_ylabel("score")
+
+    about = "; ".join(
+        f"{label}: {scores[parts[0]].mean():.2f} for the shortest tenth, {scores[parts[-1]].mean():.2f} for the longest"
+        for label, scores, _ in panels
+    )
+    return draw_figure(name, paint, title="Score against length", about=about)
+
+
 def shown_method(found: Evaluation) -> MethodResult | None:
     """The fitted method that the figures show: the verdict's; None where there is none."""
     return found.method(found.verdict.method) if found.verdict else None

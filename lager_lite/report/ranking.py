@@ -12,7 +12,7 @@ from ..tasks import Accuracy, Preferences
 from .figures import interval_dots
 from .page import figure, html_difference, html_interval, html_number, html_table, made, page, side_by_side, write_page
 
-_BASELINES = ("direct", "e_score", "uniform")
+_BASELINES = ("direct", "e_score", "length", "surface", "uniform")
 
 
 def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
@@ -20,20 +20,25 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
     best = max(found.methods, key=lambda m: m.accuracy)
     lead = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of {found.pairs} pairs"
     lead += f" (95% interval {html_interval(best.interval)})." if best.interval else "."
-    head = ("method", "accuracy", "95% interval", "ties", "gain on e_score", "its interval")
+    lead = found.verdict or lead
+    gain = f"gain on {found.baseline}"
+    head = ("method", "accuracy", "95% interval", "ties", gain, "its interval", "at equal length")
     rows = [
         (
             m.method,
             html_number(m.accuracy),
             html_interval(m.interval),
             str(m.ties),
-            html_difference(m.gain),
-            "" if m.gain is None else html_interval(m.gain_interval),
+            html_difference(m.over_baseline.value) if m.over_baseline else "",
+            html_interval(m.over_baseline.interval) if m.over_baseline else "",
+            html_number(m.near_accuracy),
         )
         for m in found.methods
     ]
     parts = [
-        f"Pairs of responses with different grades to {found.contests} instructions in {found.groups} groups; ties count half.",
+        f"Pairs of responses with different grades to {found.contests} instructions in {found.groups} groups; ties count half. "
+        "length puts the longer response first; surface is fitted to marks of the text in the same folds as the weights. "
+        f"At equal length: the {found.near_pairs} pairs whose lengths differ by less than a tenth.",
         side_by_side(
             figure(_accuracies(found.methods), "Share of pairs ordered as people did, with 95% intervals over groups.")
         ),

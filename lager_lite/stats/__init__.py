@@ -18,24 +18,31 @@ from .bootstrap import (
     mean_statistic,
     paired_difference,
 )
-from .estimates import Estimate, RankFigures, pairs_at_equal, partial_spearman, rank_figures, widened
+from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
+from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 
 __all__ = [
     "Agreement",
+    "AnnotatorGrades",
+    "BinaryAgreement",
     "Ceiling",
     "Difference",
     "Estimate",
+    "GradeAgreement",
     "Interval",
-    "RankFigures",
+    "Figures",
     "Statistic",
     "agreement",
     "annotator_ceiling",
+    "annotator_grades",
     "by_criterion",
     "f1_score",
     "f1_statistic",
+    "grade_agreement",
     "interval_of",
     "interval_text",
     "intervals",
+    "mean_figures",
     "mean_statistic",
     "paired_difference",
     "pairs_at_equal",

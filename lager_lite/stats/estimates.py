@@ -9,13 +9,21 @@ in 100 where they should cover 95 (`python -m tests.measure.intervals`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import rankdata
 
 from .agreement import correlation, why_undefined
-from .bootstrap import Groups, Interval, percentile_interval, resampled, weighted_correlation, weighted_ranks
+from .bootstrap import (
+    Difference,
+    Groups,
+    Interval,
+    percentile_interval,
+    resampled,
+    weighted_correlation,
+    weighted_ranks,
+)
 
 # The variance between splits of one set of labels counts this many times: once for the split, and about once for the
 # fits, which another set of labels would make differently.
@@ -35,27 +43,44 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class RankFigures:
-    """Spearman correlations of several methods with people, and everything that is needed for their intervals.
+class Figures:
+    """One figure of several methods, such as the Spearman correlation with people, and all that its intervals need.
 
-    splits: by method, the correlation in every split, float64 (splits,); one entry for methods without folds. NaN
-        where undefined.
-    draws: by method, the correlation of the first split in every resample, float64 (resamples,), NaN where undefined.
+    splits: by method, the figure in every split, float64 (splits,); one entry for methods without folds. NaN where
+        undefined.
+    draws: by method, the figure of the first split in every resample, float64 (resamples,), NaN where undefined.
+    groups: how many groups are drawn from.
+    least, most: between which the figure can lie.
     """
 
     splits: Mapping[str, np.ndarray]
     draws: Mapping[str, np.ndarray]
+    groups: int
+    least: float = -1.0
+    most: float = 1.0
 
     def estimate(self, name: str, *, level: float = 0.95) -> Estimate:
-        """The correlation of one method."""
-        return widened(self.splits[name], self.draws[name], level=level)
+        """The figure of one method."""
+        found = widened(self.splits[name], self.draws[name], self.groups, level=level)
+        if found.interval is None:
+            return found
+        low, high = max(found.interval.low, self.least), min(found.interval.high, self.most)
+        return replace(found, interval=replace(found.interval, low=low, high=high))
 
     def gain(self, name: str, base: str, *, level: float = 0.95) -> Estimate:
-        """The correlation of one method minus that of another, in the same splits and resamples."""
-        return widened(self.splits[name] - self.splits[base], self.draws[name] - self.draws[base], level=level)
+        """The figure of one method minus that of another, in the same splits and resamples."""
+        gap = self.draws[name] - self.draws[base]
+        return widened(self.splits[name] - self.splits[base], gap, self.groups, level=level)
+
+    def difference(self, name: str, base: str, *, level: float = 0.95) -> Difference:
+        """The gain as a difference, with the share of the resamples in which the method is better."""
+        found, gap = self.gain(name, base, level=level), self.draws[name] - self.draws[base]
+        gap = gap[np.isfinite(gap)]
+        share = float(np.mean((gap > 0) + 0.5 * (gap == 0))) if found.value is not None and gap.size else None
+        return Difference("spearman", found.value, found.interval, share)
 
     def best_gain(self, names: Sequence[str], chosen: str, base: str, *, level: float = 0.95) -> Estimate:
-        """The gain of the method that was chosen among `names` because its correlation is the highest.
+        """The gain of the method that was chosen among `names` because its figure is the highest.
 
         The interval holds for all of them at once (the largest of their standardised deviations, Westfall and Young,
         Resampling-Based Multiple Testing, 1993), and so for whichever was chosen.
@@ -68,7 +93,7 @@ class RankFigures:
         splits, gap = self.splits[chosen] - self.splits[base], gaps[chosen]
         if not np.isfinite(splits[0]):
             return Estimate(None, None)
-        value, error = float(np.nanmean(splits)), reach * float(np.nanstd(gap)) * _widening(splits, gap)
+        value, error = float(np.nanmean(splits)), reach * float(np.nanstd(gap)) * _widening(splits, gap, self.groups)
         return Estimate(value, Interval(value - error, value + error, level, int(np.isfinite(gap).sum())))
 
 
@@ -80,7 +105,7 @@ def rank_figures(
     rng: np.random.Generator,
     resamples: int = 1000,
     given: Sequence[np.ndarray] | None = None,
-) -> RankFigures:
+) -> Figures:
     """Spearman correlations with human scores (n,) of several methods.
 
     scores: by method, scores (n,) of every split; all methods with folds have as many.
@@ -105,12 +130,26 @@ def rank_figures(
             if base is not None and pull is not None:
                 found = _partial(found, weighted_correlation(ranks, base, weight), pull)
             draws[name][rows] = found
-    return RankFigures(splits, draws)
+    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size))
 
 
-def widened(splits: np.ndarray, draws: np.ndarray, *, level: float = 0.95) -> Estimate:
-    """A figure from its values in every split (splits,) and in resamples of the first split (resamples,); NaN where
-    undefined."""
+def mean_figures(
+    points: Mapping[str, Sequence[np.ndarray]], groups: Groups, *, rng: np.random.Generator, resamples: int = 1000
+) -> Figures:
+    """Means of points (n,), 0 to 1, of several methods, given for every split, as for `rank_figures`; groups (n,)."""
+    draws = {name: np.empty(resamples) for name in points}
+    for rows, weight in resampled(groups, rng, resamples):
+        for name, columns in points.items():
+            draws[name][rows] = weight @ columns[0] / weight.sum(axis=1)
+    splits = {name: np.array([float(np.mean(one)) for one in columns]) for name, columns in points.items()}
+    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), least=0.0)
+
+
+def widened(splits: np.ndarray, draws: np.ndarray, groups: int, *, level: float = 0.95) -> Estimate:
+    """A figure from its values in every split and in resamples of the first split.
+
+    splits (splits,), draws (resamples,): NaN where undefined. groups: how many groups were drawn from.
+    """
     splits = np.atleast_1d(splits)
     if not np.isfinite(splits[0]):
         return Estimate(None, None)
@@ -118,7 +157,7 @@ def widened(splits: np.ndarray, draws: np.ndarray, *, level: float = 0.95) -> Es
     whole = percentile_interval(draws, level)
     if whole is None:
         return Estimate(value, None)
-    factor = _widening(splits, draws)
+    factor = _widening(splits, draws, groups)
     low, high = (value + factor * (end - float(splits[0])) for end in (whole.low, whole.high))
     return Estimate(value, Interval(low, high, level, whole.resamples))
 
@@ -153,10 +192,13 @@ def pairs_at_equal(
     return pairs, points / pairs if pairs else None
 
 
-def _widening(splits: np.ndarray, draws: np.ndarray) -> float:
+def _widening(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
+    """How much longer the interval is than that of the bootstrap, whose variance is too small by 1 in `groups`."""
     between = float(np.nanvar(splits, ddof=1)) if np.isfinite(splits).sum() > 1 else 0.0
     drawn = float(np.nanvar(draws))
-    return float(np.sqrt(1.0 + _SPLIT_VARIANCES * between / drawn)) if drawn > 0 else 1.0
+    if drawn <= 0 or groups < 2:
+        return 1.0
+    return float(np.sqrt(groups / (groups - 1.0) + _SPLIT_VARIANCES * between / drawn))
 
 
 def _repeated(columns: Sequence[np.ndarray], count: int) -> list[np.ndarray]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from .inspection import Inspection, Layer, inspect_item
 from .knowledge import Knower, SelfKnowledge, self_knowledge, stratified
+from .pairs import TRIVIAL_RANKERS, Accuracy, Preferences, preferences
 from .pool import Pool, Scores, open_pool, score_pool
-from .ranking import RANK_METHODS, Accuracy, Preferences, check_pairs, first_contests, preferences, rank, read_responses
+from .ranking import RANK_METHODS, check_pairs, first_contests, rank, read_responses
 from .selection import COMBINE, CRITERIA, Example, Selection, select, write_selection
 from .states import prompts_of, write_states
 
@@ -26,6 +27,7 @@ __all__ = [
     "Selection",
     "SelfKnowledge",
     "check_pairs",
+    "TRIVIAL_RANKERS",
     "first_contests",
     "inspect_item",
     "open_pool",

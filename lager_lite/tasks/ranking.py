@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..fitting import cross_validate, folds_inside, group_folds
+from ..fitting import folds_inside, group_folds
 from ..judging import Judge
-from ..records import WEIGHT_KINDS, Counts, Item, Reading
-from ..stats import Interval, interval_of, mean_statistic
+from ..records import Counts, Item, Reading
 
 RANK_METHODS = ("direct", "e_score", "uniform", "tuned")
 PREFERRED = "preferred"
@@ -42,50 +41,6 @@ class Responses:
     norm: np.ndarray
     values: np.ndarray
     failed: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """How often a method puts the better of two responses first.
-
-    method: its name.
-    accuracy: share of the pairs that it orders as people do, ties counted as half; chance is 0.5.
-    interval: of `accuracy`, over groups; None where undefined.
-    ties: how many pairs it gives equal scores.
-    gain: accuracy minus that of e_score on the same pairs; None for e_score itself.
-    gain_interval: of `gain`, over groups; None where there is no gain.
-    """
-
-    method: str
-    accuracy: float
-    interval: Interval | None
-    ties: int
-    gain: float | None
-    gain_interval: Interval | None
-
-
-@dataclass(frozen=True)
-class Preferences:
-    """Pairwise accuracy of every method.
-
-    pairs: how many pairs of responses to one instruction have different grades.
-    contests: how many instructions have such a pair.
-    groups: how many groups these are in.
-    folds: of the fitted kinds of weights; None where none were fitted.
-    seed: of the folds and of resampling.
-    methods: one entry per method.
-    """
-
-    pairs: int
-    contests: int
-    groups: int
-    folds: int | None
-    seed: int
-    methods: tuple[Accuracy, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """A dictionary that `json.dumps` takes."""
-        return asdict(self)
 
 
 def contests(items: Sequence[Item]) -> np.ndarray:
@@ -127,7 +82,7 @@ def check_pairs(items: Sequence[Item], rubric: str, folds: int | None) -> None:
     grades = np.array([_grade(item, rubric) for item in items])
     groups = [
         items[row].group or f"contest {numbers[row]}"
-        for rows in _members(numbers, np.isfinite(grades))
+        for rows in members_of(numbers, np.isfinite(grades))
         if np.ptp(grades[rows]) > 0
         for row in rows
     ]
@@ -206,94 +161,6 @@ def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]
             }
 
 
-def pairs_of(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers, int (p,) each, of the better and of the worse response of every pair with different grades."""
-    better: list[int] = []
-    worse: list[int] = []
-    for rows in _members(responses.contest, np.isfinite(responses.grade)):
-        grade = responses.grade[rows]
-        high, low = np.nonzero(grade[:, None] > grade[None, :])
-        better += rows[high].tolist()
-        worse += rows[low].tolist()
-    return np.array(better, dtype=np.int64), np.array(worse, dtype=np.int64)
-
-
-def preferences(
-    responses: Responses,
-    *,
-    folds: int | None = None,
-    kinds: Sequence[str] = WEIGHT_KINDS,
-    seed: int = 0,
-    resamples: int = 1000,
-) -> Preferences | None:
-    """Pairwise accuracy of every method, with 95% intervals over groups; None where no grades differ.
-
-    folds: also try weights that were fitted on the other folds, see `fitted_in_folds`; None: do not.
-    kinds: of these weights; "uniform" has nothing to fit.
-    resamples: of the groups, for the intervals.
-
-    Raises FitError as `fitted_in_folds` does.
-    """
-    better, worse = pairs_of(responses)
-    if not better.size:
-        return None
-    scores = dict(responses.scores)
-    if folds is not None:
-        scores.update(fitted_in_folds(responses, folds=folds, kinds=kinds, seed=seed))
-    right = {name: (np.sign(s[better] - s[worse]) + 1.0) / 2.0 for name, s in scores.items()}
-    groups = responses.group[better]
-    methods = []
-    for name, points in right.items():
-        gap = None if name == "e_score" or "e_score" not in right else points - right["e_score"]
-        methods.append(
-            Accuracy(
-                method=name,
-                accuracy=float(points.mean()),
-                interval=_interval(points, groups, seed, resamples),
-                ties=int(np.sum(points == 0.5)),
-                gain=None if gap is None else float(gap.mean()),
-                gain_interval=None if gap is None else _interval(gap, groups, seed, resamples),
-            )
-        )
-    instructions = int(np.unique(responses.contest[better]).size)
-    return Preferences(len(better), instructions, int(np.unique(groups).size), folds, seed, tuple(methods))
-
-
-def fitted_in_folds(
-    responses: Responses, *, folds: int = 5, kinds: Sequence[str] = WEIGHT_KINDS, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """By kind of weights, scores (n,) by weights that have not seen the response's group; NaN for those in no pair.
-
-    Weights are fitted to labels, not to pairs, so the order within an instruction is turned into labels: its
-    best response gets the highest one, its worst the lowest, and the others lie between in proportion.
-    Raises FitError for fewer groups than folds, and as `fit` does.
-    """
-    label = np.full(len(responses.items), np.nan)
-    low, high = responses.values[0], responses.values[-1]
-    for rows in _members(responses.contest, np.isfinite(responses.grade)):
-        grade = responses.grade[rows]
-        if np.ptp(grade) > 0:
-            label[rows] = low + (high - low) * (grade - grade.min()) / np.ptp(grade)
-    used = np.flatnonzero(np.isfinite(label))
-    rubrics = responses.raw.shape[1]
-    logits = {lens: x[used].reshape(-1, *x.shape[2:]) for lens, x in (("raw", responses.raw), ("norm", responses.norm))}
-    found = cross_validate(
-        logits,
-        np.repeat(label[used], rubrics),
-        responses.values,
-        kinds=[k for k in kinds if k != "uniform"],
-        groups=np.repeat(responses.group[used], rubrics),
-        folds=folds,
-        seed=seed,
-    )
-    scores = {}
-    for kind, unseen in found.methods.items():
-        if kind in WEIGHT_KINDS:
-            scores[kind] = np.full(label.size, np.nan)
-            scores[kind][used] = unseen.raw.reshape(-1, rubrics).mean(axis=1)
-    return scores
-
-
 def _scores(judge: Judge, part: Sequence[tuple[Item, Any, Reading | str]]) -> dict[str, float]:
     judgments = [judge.judgment(item, rubric, reading) for item, rubric, reading in part]
     names = {"direct": "direct", "e_score": "e_score", "uniform": "uniform"}
@@ -308,13 +175,9 @@ def _grade(item: Item, rubric: str) -> float:
     return float(np.mean(scores)) if scores else float("nan")
 
 
-def _members(contest: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
+def members_of(contest: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
     """For each contest, the row numbers of its wanted responses."""
     rows = np.flatnonzero(wanted)
     order = rows[np.argsort(contest[rows], kind="stable")]
     if order.size:
         yield from np.split(order, np.flatnonzero(np.diff(contest[order])) + 1)
-
-
-def _interval(points: np.ndarray, groups: np.ndarray, seed: int, resamples: int) -> Interval | None:
-    return interval_of(mean_statistic(points), groups, rng=np.random.default_rng(seed), resamples=resamples)

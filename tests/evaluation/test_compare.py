@@ -10,8 +10,9 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from lager_lite.errors import DataError
 from lager_lite.evaluation.compare import compare
-from lager_lite.evaluation.results import Evaluation, EvaluationRun, MethodResult, Origin, load_run, run_json, save_run
-from lager_lite.stats.agreement import agreement, by_criterion
+from lager_lite.evaluation.records import Evaluation, MethodResult, Verdict
+from lager_lite.evaluation.results import EvaluationRun, Origin, load_run, run_json, save_run
+from lager_lite.stats import Estimate, Interval, agreement, annotator_grades, by_criterion, grade_agreement
 
 ORIGIN = Origin(
     model="Tiny (tiny.gguf)",
@@ -32,7 +33,7 @@ ORIGIN = Origin(
 )
 
 
-def run_of(noise, n=60, *, seed=0, first=0, **origin):
+def run_of(noise, n=60, *, seed=0, first=0, splits=0, **origin):
     """Items `first` to n under the criteria a and b by turns; one method, whose scores are the human ones and noise."""
     rng = np.random.default_rng(7)
     human = rng.integers(1, 6, n).astype(float)
@@ -41,34 +42,46 @@ def run_of(noise, n=60, *, seed=0, first=0, **origin):
     human, raw, criterion = human[keep], raw[keep], np.array(["a", "b"])[np.arange(n) % 2][keep]
     whole = agreement(raw, human)
     method = MethodResult(
-        "uniform",
-        whole,
-        None,
-        whole.mae,
-        by_criterion(raw, human, criterion),
-        None,
-        (),
-        tuple(raw.tolist()),
-        tuple(raw.tolist()),
+        name="uniform",
+        overall=whole,
+        interval=None,
+        calibrated_mae=whole.mae,
+        criteria=by_criterion(raw, human, criterion),
+        mean_of_criteria=None,
+        gain=None,
+        over_baseline=Estimate(0.1, Interval(0.0, 0.2, 0.95, 10)),
+        equal_surface=None,
+        near_pairs=0,
+        near_accuracy=None,
+        length=None,
+        grades=grade_agreement(raw, human, [1, 5], threshold=4.0),
+        lenses=(),
+        raw=tuple(raw.tolist()),
+        calibrated=tuple(raw.tolist()),
+        ranks=(tuple(raw.tolist()),) * splits,
     )
     ids = tuple(f"i{k}" for k in range(first, n))
-    groups = tuple(f"g{k % 12}" for k in range(first, n))
     found = Evaluation(
-        n - first,
-        12,
-        5,
-        0,
-        (method,),
-        None,
-        None,
-        (),
-        (1.0, 2.0, 3.0, 4.0, 5.0),
-        ids,
-        tuple(criterion.tolist()),
-        groups,
-        tuple(human.tolist()),
-        (),
-        (),
+        n=n - first,
+        groups=12,
+        folds=5,
+        seed=0,
+        splits=5,
+        held_out=None,
+        baseline="e_score",
+        methods=(method,),
+        ceiling=None,
+        annotators=annotator_grades([[1, 2], [2, 2]], [1, 2]),
+        verdict=Verdict("uniform", "e_score", "better", Estimate(0.1, None), "text"),
+        warnings=(),
+        values=(1.0, 2.0, 3.0, 4.0, 5.0),
+        items=ids,
+        criterion=tuple(criterion.tolist()),
+        group=tuple(f"g{k % 12}" for k in range(first, n)),
+        human=tuple(human.tolist()),
+        length=(),
+        layers=(),
+        fitted=(),
     )
     return EvaluationRun(found, replace(ORIGIN, **origin))
 
@@ -132,7 +145,7 @@ def test_methods_settings_and_groups_that_differ_are_said():
 
 
 def test_a_run_survives_its_file(tmp_path):
-    run = run_of(1.0)
+    run = run_of(1.0, splits=2)
     save_run(tmp_path / "a.json", run)
     assert load_run(tmp_path / "a.json") == run
     assert (tmp_path / "a.json").read_text() == run_json(run)
@@ -143,7 +156,7 @@ def test_a_run_survives_its_file(tmp_path):
     [
         (lambda t: t[:-20], "is not JSON"),
         (lambda t: "[1]", "is not an evaluation of lager-lite"),
-        (lambda t: t.replace('"version": 1,', '"version": 9,', 1), "has version 9, this program knows 1"),
+        (lambda t: t.replace('"version": 2,', '"version": 9,', 1), "has version 9, this program knows 2"),
         (lambda t: t.replace('"n": 60', '"n": 61', 1), "is corrupt: ValueError"),
         (lambda t: t.replace('"gain"', '"lost"'), "is corrupt: KeyError"),
     ],

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lager_lite.errors import DataError
-from lager_lite.evaluation.evaluate import evaluate, evaluate_weights, regroup
+from lager_lite.evaluation.evaluate import evaluate, evaluate_weights
+from lager_lite.evaluation.grouping import regroup
 from lager_lite.fitting.fit import fit
 from lager_lite.fitting.labelled import Labelled, gather, ids_digest
 from lager_lite.judging.judge import Judge
@@ -37,7 +38,7 @@ def labelled(n=240, groups=60, seed=0, signal=1.0):
 
 
 def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
-    result = evaluate(labelled(), resamples=200)
+    result = evaluate(labelled(), splits=2, resamples=200)
     assert (result.n, result.groups) == (240, 60)
     assert result.method("signed").overall.spearman > 0.8
     assert result.method("full").overall.spearman > 0.8
@@ -48,19 +49,25 @@ def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
     assert result.ceiling is None
     assert not any("signed" in w for w in result.warnings)
     assert result.verdict.method in ("signed", "full") and result.verdict.beats
-    assert result.verdict.text.startswith(f"Tuning beats e_score: {result.verdict.method} weights agree with people at")
-    assert result.verdict.text.endswith("(the best of 3 ways tried).")
+    assert result.verdict.text.startswith(
+        f"{result.verdict.method.capitalize()} weights agree with people, Spearman 0."
+    )
+    assert ", better than e_score does, " in result.verdict.text
+    assert result.verdict.text.endswith(" (the best of 3 ways tried, which the interval allows for).")
+    assert len(result.method("full").ranks) == 2 and result.method("uniform").ranks == ()
 
 
 def test_noise_is_not_sold_as_a_gain():
-    result = evaluate(labelled(n=80, groups=40, signal=0.0), resamples=200)
+    result = evaluate(labelled(n=80, groups=40, signal=0.0), splits=2, resamples=200)
     assert any(w.startswith("80 labels are few") for w in result.warnings)
     assert "full weights do not clearly beat e_score here: do not use them without more labels" in result.warnings
-    assert not result.verdict.beats and "does not clearly beat" in result.verdict.text
+    assert result.verdict.finding == "none" and "do not clearly agree with people" in result.verdict.text
 
 
 def test_kinds_criteria_and_recipes_are_chosen():
-    result = evaluate(labelled(), kinds=["signed"], criteria=True, like=["paper", "authors-code"], resamples=50)
+    result = evaluate(
+        labelled(), kinds=["signed"], criteria=True, like=["paper", "authors-code"], splits=1, resamples=50
+    )
     names = ["direct", "e_score", "signed", "signed by criterion", "like paper", "like authors-code"]
     assert [m.name for m in result.methods] == names
     assert [m.tuned for m in result.methods] == [False, False, True, True, True, True]
@@ -68,8 +75,59 @@ def test_kinds_criteria_and_recipes_are_chosen():
     assert [len(f.weights) for f in result.fitted] == [4, 4, 3]
 
 
+def of_lengths(data, words):
+    """The same judgments about responses of these lengths, which one of two systems wrote."""
+    texts = [{"response": " ".join(["word"] * int(n)), "system": f"s{i % 2}"} for i, n in enumerate(words)]
+    return replace(data, items=tuple(Item(str(i), fields, group=str(i // 2)) for i, fields in enumerate(texts)))
+
+
+def test_labels_that_follow_the_length_are_not_sold_as_judging():
+    rng = np.random.default_rng(1)
+    size = rng.normal(size=240)
+    human = np.clip(np.round(3 + 1.2 * size + 0.6 * rng.normal(size=240)), 1, 5)
+    data = replace(labelled(signal=0.0), human=human)
+    data.raw[:, 1] += np.outer(size + 0.2 * rng.normal(size=240), np.arange(5) - 2)  # the judge sees the length
+    result = evaluate(of_lengths(data, np.exp(3 + 0.5 * size)), kinds=["full"], splits=2, resamples=200)
+    assert result.baseline in ("length", "surface")
+    assert result.method("length").overall.spearman > 0.8
+    assert result.verdict.finding in ("no better", "worse")
+    assert " the response does, 0." in result.verdict.text and "at equal surface" in result.verdict.text
+    full = result.method("full")
+    assert full.overall.spearman > 0.8 and full.length > 0.9 and abs(full.equal_surface.value) < 0.2
+    assert full.near_pairs == result.method("direct").near_pairs > 0
+
+
+def test_agreement_that_length_does_not_explain_is_said():
+    data = labelled()
+    words = np.random.default_rng(1).integers(5, 60, 240)
+    result = evaluate(of_lengths(data, words), kinds=["full"], splits=2, resamples=200)
+    assert abs(result.method("length").overall.spearman) < 0.2
+    assert result.verdict.finding == "better"
+    full = result.method("full")
+    assert full.equal_surface.value == pytest.approx(full.overall.spearman, abs=0.03)
+    assert full.near_accuracy > 0.85
+    assert full.over_baseline.value == pytest.approx(
+        full.overall.spearman - result.method(result.baseline).overall.spearman
+    )
+
+
+def test_systems_that_write_for_several_groups_are_named_and_can_be_held_out():
+    data = of_lengths(labelled(n=80, groups=40), np.arange(80) % 13 + 3)
+    options = {"kinds": ["full"], "splits": 2, "resamples": 50}
+    found = evaluate(data, **options)
+    assert found.warnings[0].startswith("2 values of the field 'system' stand in several groups")
+    held = evaluate(data, hold_out="system", **options)
+    assert held.held_out == "system" and not any("'system'" in w for w in held.warnings)
+    assert held.method("full").raw != found.method("full").raw
+    with pytest.raises(DataError, match="the field 'writer' cannot be held out: 80 of 80 items lack it"):
+        evaluate(data, hold_out="writer", **options)
+
+
 def test_few_groups_are_said():
-    assert any(w.startswith("6 groups are few") for w in evaluate(labelled(groups=6), resamples=50).warnings)
+    assert any(
+        w.startswith("6 groups are few")
+        for w in evaluate(labelled(groups=6), kinds=["uniform"], splits=1, resamples=50).warnings
+    )
 
 
 def test_an_interval_from_some_of_the_resamples_is_said():
@@ -77,7 +135,7 @@ def test_an_interval_from_some_of_the_resamples_is_said():
     raw = data.raw.copy()
     raw[:, -1] = [9, 0, 0, 0, 0]
     raw[data.group == "g7", -1] = [0, 0, 0, 0, 9]
-    result = evaluate(replace(data, raw=raw), kinds=["uniform"], resamples=100)
+    result = evaluate(replace(data, raw=raw), kinds=["uniform"], splits=1, resamples=100)
     wanted = [w for w in result.warnings if w.startswith("direct: without a correlation in ")]
     missing = int(wanted[0].split()[5])
     # A group of 60 is left out of a resample with probability (59/60)^60 = 0.365.
@@ -100,7 +158,7 @@ def tuned_judge(tiny_model):
 def test_given_weights_are_used_as_they_are(tuned_judge):
     judge, data = tuned_judge
     result = evaluate_weights(judge, data, fitted_ids="other", resamples=50)
-    assert [m.name for m in result.methods] == ["direct", "e_score", "uniform", "tuned"]
+    assert [m.name for m in result.methods] == ["direct", "e_score", "length", "surface", "uniform", "tuned"]
     _, raw, calibrated = score(data.norm.astype(np.float64), data.values, judge.weights)
     assert result.method("tuned").raw == pytest.approx(raw) and result.method("tuned").calibrated == pytest.approx(
         calibrated

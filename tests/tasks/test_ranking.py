@@ -15,16 +15,8 @@ from lager_lite.judging.judge import Judge
 from lager_lite.llama.schedule import unique_tokens
 from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
-from lager_lite.tasks.ranking import (
-    Responses,
-    contests,
-    first_contests,
-    fitted_in_folds,
-    pairs_of,
-    preferences,
-    rank,
-    read_responses,
-)
+from lager_lite.tasks.pairs import fitted_in_folds, pairs_of, preferences
+from lager_lite.tasks.ranking import Responses, contests, first_contests, rank, read_responses
 
 RUBRIC = make_rubric("good", "Is it good?", template="{sections}\n{criterion}")
 
@@ -92,14 +84,17 @@ def test_pairwise_accuracy_by_hand():
     better, worse = pairs_of(data)
     assert list(zip(better.tolist(), worse.tolist())) == [(0, 1), (0, 2), (1, 2), (4, 3)]
     result = preferences(data, resamples=100)
-    even, uniform = result.methods
+    even, uniform, length = result.methods
     assert (result.pairs, result.contests, result.groups, result.folds) == (4, 2, 2, None)
     assert (even.accuracy, even.ties, even.gain) == (0.5, 4, None)  # four ties count half each
     assert (uniform.accuracy, uniform.ties, uniform.gain) == (0.75, 0, 0.25)
-    assert (uniform.interval.low, uniform.interval.high) == (
-        pytest.approx(2 / 3),
-        1.0,
-    )  # contest 0 alone, contest 1 alone
+    # Contest 0 alone gives 2/3, contest 1 alone 1; from two groups the bootstrap's variance is too small by half.
+    assert uniform.interval.low == pytest.approx(0.75 - np.sqrt(2) / 12) and uniform.interval.high == 1.0
+    assert (length.accuracy, length.over_baseline, result.baseline) == (0.5, None, "e_score")
+    assert uniform.near_accuracy == 0.75 and result.near_pairs == 4
+    assert result.verdict.startswith(
+        "uniform puts the better of two responses first in 75.0% of the pairs, but no more often than"
+    )
     assert preferences(responses([0, 0], [1, 1], uniform=[1, 2])) is None
 
 
@@ -114,13 +109,15 @@ def test_fits_in_folds_order_responses_and_never_see_their_own_group():
     result = preferences(
         responses(contest, grade, logits=x, e_score=np.zeros(240)), folds=4, kinds=("signed",), resamples=100
     )
-    assert [m.method for m in result.methods] == ["e_score", "signed"] and result.folds == 4
-    assert result.methods[1].accuracy > 0.9 and result.methods[1].gain_interval.low > 0.3
+    assert [m.method for m in result.methods] == ["e_score", "length", "surface", "signed"] and result.folds == 4
+    signed = result.methods[3]
+    assert signed.accuracy > 0.9 and signed.gain_interval.low > 0.3 and signed.over_baseline.interval.low > 0.3
+    assert "more often than e_score does (50.0%): the difference is +0.4" in result.verdict
 
     twins = np.concatenate([rng.normal(size=(120, 1, 30, 5)).astype(np.float32)] * 2)
 
     def right(group):
-        found = fitted_in_folds(responses(contest, grade, group, twins), folds=5, kinds=("full",))["full"]
+        found = fitted_in_folds(responses(contest, grade, group, twins), folds=5, kinds=("full",))["full"][0]
         return np.mean(found[::2] > found[1::2])
 
     assert right((contest % 60).tolist()) < 0.7

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run
-from ...fitting import PRESETS, check_human_scores
+from ...fitting import PRESETS, SPLITS, check_human_scores
 from ...records import STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ..grammar import command as cli_command
@@ -42,8 +42,11 @@ from ..show.terminal import show_evaluated, show_progress, warn
 
 def _plan(given: Given) -> Plan:
     """What to fit; what is wrong in the options is said before a model loads."""
-    check_shard(given, ("report", "folds", "kind", "by_criterion", "like", "weights", "json_file"))
-    fitting = [name for name in ("folds", "kind", "by_criterion", "like") if given[name]]
+    check_shard(
+        given,
+        ("report", "folds", "kind", "by_criterion", "like", "splits", "hold_out", "threshold", "weights", "json_file"),
+    )
+    fitting = [name for name in ("folds", "kind", "by_criterion", "like", "splits", "hold_out") if given[name]]
     if given["weights"] and fitting:
         raise click.UsageError(f"-w uses weights as they are: leave out {spelled(fitting[0])}")
     if given["force"] and not given["weights"]:
@@ -54,8 +57,17 @@ def _plan(given: Given) -> Plan:
     like = tuple(name for name in PRESETS if name in given["like"])
     if given["include_seen"] and not given["weights"]:
         raise click.UsageError("--include-seen is about the weights of -w: give some")
-    seen = given["include_seen"]
-    return Plan(kinds or WEIGHT_KINDS, given["by_criterion"], like, given["folds"] or 5, given["seed"], seen)
+    return Plan(
+        kinds or WEIGHT_KINDS,
+        given["by_criterion"],
+        like,
+        given["folds"] or 5,
+        given["seed"],
+        given["include_seen"],
+        splits=given["splits"] or SPLITS,
+        hold_out=given["hold_out"],
+        threshold=given["threshold"],
+    )
 
 
 def _evaluated(given: Given, items: Sequence[Item], plan: Plan, source: str, **more: Any) -> EvaluationRun:
@@ -107,6 +119,15 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
 @keep_states_option
 @folds_option(None, "Number of folds for cross-validation, split by group.  [default: 5]")
 @group_option
+@click.option(
+    "--hold-out",
+    metavar="FIELD",
+    help="Field whose values no fit may have seen either, for instance the system that wrote the response.",
+)
+@click.option(
+    "--splits", type=click.IntRange(1, 100), help=f"How often the items are split into folds.  [default: {SPLITS}]"
+)
+@click.option("--threshold", type=float, help="Human score at or above which a response counts as good.")
 @seed_option
 @judge_options
 @json_option
@@ -117,6 +138,10 @@ def command(labelled: str, **given: Any) -> None:
     The methods are direct, e_score, uniform, and each kind of fitted weights, cross-validated: no item is scored by
     weights that were fitted on an item of its group (the same source text or prompt). With -w, the given weights are
     used as they are. MAE is in points of the scale, before and after calibration.
+
+    Beside them stand length (the words of the response) and surface (marks of the text such as sentences, copied words
+    and list marks), fitted in the same folds without a model. A method that agrees with people no better than these
+    is no judge: the verdict compares the best one with the best of e_score, length and surface.
 
     --reason evaluates twice, directly and with feedback before every score, and shows both side by side; all other
     figures, --json and --report are of the second evaluation (with -w, there is only that one). --shard only reads a

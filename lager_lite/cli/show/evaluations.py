@@ -8,35 +8,82 @@ import click
 
 from ...evaluation import Comparison, Evaluation, EvaluationRun, MethodPair, MethodResult, Pair, cost
 from ...fitting import Fitted
+from ...stats import Estimate
 from .terminal import number, span, text_table, warn
 
 
 def _method_row(method: MethodResult) -> tuple[str, ...]:
-    gain = method.gain
     return (
         method.name,
         number(method.overall.spearman),
         span(method.interval),
+        number(method.mean_of_criteria),
         number(method.overall.pearson),
         number(method.overall.kendall),
         number(method.overall.mae, 2),
         number(method.calibrated_mae, 2),
-        f"{number(gain.value)} {span(gain.interval)}" if gain else "",
     )
+
+
+def _estimate(found: Estimate | None) -> str:
+    return "" if found is None else f"{number(found.value)} {span(found.interval)}"
+
+
+def _show_beyond(result: Evaluation) -> None:
+    """What the methods add to what needs no judge."""
+    if not result.length:
+        click.echo("\nThe texts are not known: nothing is compared with length and surface.")
+    pairs = result.methods[0].near_pairs
+    click.echo(
+        f"\nBeyond what needs no judge; {pairs} pairs of responses of nearly equal length have different scores\n"
+    )
+    head = ("method", f"gain on {result.baseline}", "at equal surface", "right in those pairs", "with length")
+    rows = [
+        (m.name, _estimate(m.over_baseline), _estimate(m.equal_surface), number(m.near_accuracy), number(m.length))
+        for m in result.methods
+    ]
+    click.echo(text_table(head, rows))
+
+
+def _show_grades(result: Evaluation) -> None:
+    """Agreement in grades, and that of the annotators."""
+    graded = [(m.name, m.grades) for m in result.methods if m.grades]
+    if not graded:
+        return
+    binary = graded[0][1].binary
+    head = ("calibrated", "kappa", "alpha", "within 1", "same grade", *(("TPR", "TNR", "F1", "cut") if binary else ()))
+    rows = []
+    for name, found in graded:
+        two = found.binary
+        cells = (number(two.tpr), number(two.tnr), number(two.f1), number(two.cut, 2)) if two else ()
+        shares = (f"{found.within_one:.0%}", f"{found.exact:.0%}")
+        rows.append((name, number(found.kappa), number(found.alpha), *shares, *cells))
+    if one := result.annotators:
+        rows.append(
+            ("annotators", number(one.kappa), number(one.alpha), f"{one.within_one:.0%}", *[""] * (len(head) - 4))
+        )
+    good = f"; good is {binary.threshold:g} or more, the cut is chosen on the other folds" if binary else ""
+    click.echo(f"\nIn grades: quadratic-weighted kappa, Krippendorff's alpha, share within one point{good}\n")
+    click.echo(text_table(head, rows))
 
 
 def show_evaluation(result: Evaluation) -> None:
     """Print how every method agrees with people."""
-    how = f"{result.folds} folds" if result.folds else "weights as given" if result.fitted else "nothing fitted"
+    how = f"{result.folds} folds, split {result.splits} times" if result.folds else "weights as given"
+    how = how if result.folds or result.fitted else "nothing fitted"
+    how += f", {result.held_out} held out too" if result.held_out else ""
     click.echo(f"{result.n} judgments in {result.groups} groups, {how}\n")
-    head = ("method", "Spearman", "95% interval", "Pearson", "Kendall", "MAE", "calibrated", "gain on e_score")
+    head = ("method", "Spearman", "95% interval", "criteria", "Pearson", "Kendall", "MAE", "calibrated")
     click.echo(text_table(head, [_method_row(m) for m in result.methods]))
+    click.echo("(Spearman is of all judgments pooled; criteria is its mean within the criteria)")
+    _show_beyond(result)
     names = list(result.methods[0].criteria)
     if len(names) > 1:
         click.echo("\nSpearman by criterion\n")
         rows = [(m.name, *(number(m.criteria[n].spearman) for n in names)) for m in result.methods]
         counts = ("judgments", *(str(result.methods[0].criteria[n].n) for n in names))
         click.echo(text_table(("method", *names), [*rows, counts]))
+    _show_grades(result)
     if result.ceiling and result.ceiling.leave_one_out is not None:
         click.echo(f"\nOne annotator against the mean of the others: Spearman {result.ceiling.leave_one_out:.3f}")
     if result.verdict:
@@ -99,6 +146,9 @@ def show_comparison(found: Comparison) -> None:
         click.echo(f"\n{name}\n\n" + text_table(head, [_pair_row(m.name, m.criteria[name]) for m in found.methods]))
     if errors := _error_rows(found.methods):
         click.echo("\nMean absolute error after calibration\n\n" + text_table(head[:-1], errors))
+    left = [(m.name, *map(_estimate, m.equal_surface)) for m in found.methods if any(m.equal_surface)]
+    if left:
+        click.echo("\nAt equal surface, each on its own judgments\n\n" + text_table(("method", "A", "B"), left))
     moved = [(m.name, number(m.moved), number(m.order)) for m in found.methods]
     click.echo("\nHow far the scores themselves moved\n\n" + text_table(("method", "points", "same order"), moved))
     _warn_names("judgments are in A only", found.only_a)

@@ -7,29 +7,39 @@ from typing import Any
 
 import click
 
-from ...stats import Interval
+from ...stats import Estimate, Interval
 from ...tasks import Accuracy, Example, Inspection, Knower, Layer, Preferences, Selection, SelfKnowledge
 from .terminal import number, span, text_table
 
 
 def _accuracy_row(method: Accuracy) -> tuple[str, ...]:
-    gain = method.gain_interval
     return (
         method.method,
         number(method.accuracy),
         span(method.interval),
         str(method.ties),
-        "" if method.gain is None else f"{method.gain:+.3f}",
-        f"[{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "",
+        *_signed(method.over_baseline),
+        number(method.near_accuracy),
     )
+
+
+def _signed(found: Estimate | None) -> tuple[str, str]:
+    if found is None or found.value is None or found.interval is None:
+        return "", ""
+    return f"{found.value:+.3f}", f"[{found.interval.low:+.3f}, {found.interval.high:+.3f}]"
 
 
 def show_ranking(result: Preferences, err: bool) -> None:
     """Print how often each method puts the better of two responses first; err: on stderr."""
-    fitted = f"; simplex, signed and full weights fitted in {result.folds} folds" if result.folds else ""
+    fitted = f"; surface and weights fitted in {result.folds} folds" if result.folds else ""
     click.echo(f"{result.pairs} pairs of {result.contests} instructions, {result.groups} groups{fitted}\n", err=err)
-    head = ("method", "accuracy", "95% interval", "ties", "gain on e_score", "95% interval")
+    gain = f"gain on {result.baseline}"
+    head = ("method", "accuracy", "95% interval", "ties", gain, "95% interval", "equal length")
     click.echo(text_table(head, [_accuracy_row(m) for m in result.methods]), err=err)
+    about = f"equal length: accuracy on the {result.near_pairs} pairs whose lengths differ by less than a tenth"
+    click.echo(f"(length puts the longer response first; {about})", err=err)
+    if result.verdict:
+        click.echo(f"\n{result.verdict}", err=err)
 
 
 def _example(example: Example) -> str:

@@ -1,0 +1,67 @@
+"""What an evaluation comes to, in words: does the best fitted method do more than the best trivial one?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..stats import Estimate, Figures, Interval
+from .records import TRIVIAL, MethodResult, Verdict
+
+_WHAT = {"length": "the length of the response", "surface": "the surface of the response", "e_score": "e_score"}
+
+
+def best_baseline(figures: Figures) -> str:
+    """The one of TRIVIAL that agrees best with people; those whose correlation is undefined come last."""
+    found = {name: figures.estimate(name).value for name in TRIVIAL if name in figures.splits}
+    return max(found, key=lambda name: -2.0 if found[name] is None else float(found[name] or 0.0))
+
+
+def find_verdict(methods: Sequence[MethodResult], figures: Figures, baseline: str) -> Verdict | None:
+    """The verdict on the best fitted method against the baseline; None where no fitted method has a correlation.
+
+    The interval of its gain allows for the choice of the best among the fitted methods.
+    """
+    ranked = [m for m in methods if m.tuned and m.overall.spearman is not None and m.interval is not None]
+    base = next(m for m in methods if m.name == baseline)
+    if not ranked or base.overall.spearman is None:
+        return None
+    best = max(ranked, key=lambda m: m.overall.spearman or -2.0)
+    gain = figures.best_gain([m.name for m in ranked], best.name, baseline)
+    if gain.interval is None or gain.value is None:
+        return None
+    finding = _finding(best, gain.interval)
+    return Verdict(best.name, baseline, finding, gain, _text(best, base, gain, finding, len(ranked)))
+
+
+def _finding(best: MethodResult, gain: Interval) -> str:
+    if best.interval is None or best.interval.low <= 0:
+        return "none"
+    if gain.low > 0:
+        return "better"
+    return "worse" if gain.high < 0 else "no better"
+
+
+def _text(best: MethodResult, base: MethodResult, gain: Estimate, finding: str, ways: int) -> str:
+    name = "the given weights" if best.name == "tuned" else f"{best.name} weights"
+    name = name[0].upper() + name[1:]
+    reached = f"Spearman {best.overall.spearman:.2f} {_ends(best.interval)}"
+    what, level = _WHAT[base.name], f"{base.overall.spearman:.2f}"
+    difference = f"{gain.value:.2f} {_ends(gain.interval)}"
+    if finding == "none":
+        chosen = f", the best of {ways} ways tried," if ways > 1 else ""
+        return f"{name}{chosen} do not clearly agree with people: {reached}; {what} alone reaches {level}."
+    if finding == "better" and base.name == "e_score":
+        text = f"{name} agree with people, {reached}, better than e_score does, {level}: the gain is {difference}"
+    elif finding == "better":
+        text = f"{name} agree with people, {reached}, and add {difference} to what {what.split(' of ')[0][4:]} explains, {level}"
+    else:
+        than = "no better than" if finding == "no better" else "less well than"
+        text = f"{name} agree with people, {reached}, but {than} {what} does, {level}: the difference is {difference}"
+    left = best.equal_surface
+    if left is not None and left.value is not None:
+        text += f"; at equal surface {left.value:.2f} {_ends(left.interval)} is left"
+    return text + (f" (the best of {ways} ways tried, which the interval allows for)." if ways > 1 else ".")
+
+
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None else f"[{interval.low:.2f}, {interval.high:.2f}]"

@@ -1,0 +1,211 @@
+"""How often the better of two responses to one instruction comes out ahead, and what that is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..fitting import SPLITS, cross_validate, log_length, surface_of
+from ..records import WEIGHT_KINDS
+from ..stats import Estimate, Figures, Interval, mean_figures
+from .ranking import Responses, members_of
+
+TRIVIAL_RANKERS = ("e_score", "length", "surface")
+"""What anybody has without fitting weights; the best of them is what a method has to beat."""
+
+# Responses whose lengths differ by less than a tenth are nearly equally long.
+NEAR_LENGTHS = float(np.log(1.1))
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How often a method puts the better of two responses first.
+
+    method: its name; `length` puts the longer response first.
+    accuracy: share of the pairs that it orders as people do, ties counted as half; chance is 0.5. Of a method that was
+        fitted in folds, the mean over the splits into folds.
+    interval: of `accuracy`, over groups and splits; None where undefined.
+    ties: how many pairs it gives equal scores.
+    gain: accuracy minus that of e_score on the same pairs; None for e_score itself.
+    gain_interval: of `gain`; None where there is no gain.
+    over_baseline: accuracy minus that of `Preferences.baseline`; None for the trivial methods themselves.
+    near_accuracy: accuracy on pairs of responses of nearly equal length; None where there are none.
+    """
+
+    method: str
+    accuracy: float
+    interval: Interval | None
+    ties: int
+    gain: float | None
+    gain_interval: Interval | None
+    over_baseline: Estimate | None
+    near_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Pairwise accuracy of every method.
+
+    pairs: how many pairs of responses to one instruction have different grades.
+    near_pairs: how many of them have lengths that differ by less than a tenth.
+    contests: how many instructions have such a pair.
+    groups: how many groups these are in.
+    folds: of the fitted kinds of weights; None where none were fitted.
+    seed: of the folds and of resampling.
+    baseline: the best of e_score, length and surface.
+    verdict: what the best of the other methods is worth against it, in a sentence; "" where there is no other method.
+    methods: one entry per method.
+    """
+
+    pairs: int
+    near_pairs: int
+    contests: int
+    groups: int
+    folds: int | None
+    seed: int
+    baseline: str
+    verdict: str
+    methods: tuple[Accuracy, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes."""
+        return asdict(self)
+
+
+def pairs_of(responses: Responses) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers, int (p,) each, of the better and of the worse response of every pair with different grades."""
+    better: list[int] = []
+    worse: list[int] = []
+    for rows in members_of(responses.contest, np.isfinite(responses.grade)):
+        grade = responses.grade[rows]
+        high, low = np.nonzero(grade[:, None] > grade[None, :])
+        better += rows[high].tolist()
+        worse += rows[low].tolist()
+    return np.array(better, dtype=np.int64), np.array(worse, dtype=np.int64)
+
+
+def preferences(
+    responses: Responses,
+    *,
+    folds: int | None = None,
+    kinds: Sequence[str] = WEIGHT_KINDS,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Preferences | None:
+    """Pairwise accuracy of every method, with 95% intervals over groups; None where no grades differ.
+
+    folds: also try weights that were fitted on the other folds, see `fitted_in_folds`; None: do not.
+    kinds: of these weights; "uniform" has nothing to fit.
+    resamples: of the groups, for the intervals.
+
+    Raises FitError as `fitted_in_folds` does.
+    """
+    better, worse = pairs_of(responses)
+    if not better.size:
+        return None
+    length = np.array([log_length(item) for item in responses.items])
+    scores: dict[str, Sequence[np.ndarray]] = {name: (s,) for name, s in responses.scores.items()}
+    scores["length"] = (length,)
+    if folds is not None:
+        scores.update(fitted_in_folds(responses, folds=folds, kinds=kinds, seed=seed))
+    right = {
+        name: [(np.sign(np.round(s[better] - s[worse], 9)) + 1.0) / 2.0 for s in columns]
+        for name, columns in scores.items()
+    }
+    groups = responses.group[better]
+    found = mean_figures(right, groups, rng=np.random.default_rng(seed), resamples=resamples)
+    baseline = max((n for n in TRIVIAL_RANKERS if n in right), key=lambda n: found.splits[n].mean())
+    near = np.abs(length[better] - length[worse]) < NEAR_LENGTHS
+    methods = []
+    for name, points in right.items():
+        one = found.estimate(name)
+        gain = None if name == "e_score" or "e_score" not in right else found.gain(name, "e_score")
+        methods.append(
+            Accuracy(
+                method=name,
+                accuracy=float(found.splits[name].mean()),
+                interval=one.interval,
+                ties=int(np.sum(points[0] == 0.5)),
+                gain=gain.value if gain else None,
+                gain_interval=gain.interval if gain else None,
+                over_baseline=None if name in TRIVIAL_RANKERS else found.gain(name, baseline),
+                near_accuracy=float(np.mean([p[near].mean() for p in points])) if near.any() else None,
+            )
+        )
+    return Preferences(
+        pairs=len(better),
+        near_pairs=int(near.sum()),
+        contests=int(np.unique(responses.contest[better]).size),
+        groups=found.groups,
+        folds=folds,
+        seed=seed,
+        baseline=baseline,
+        verdict=_verdict(methods, found, baseline),
+        methods=tuple(methods),
+    )
+
+
+def fitted_in_folds(
+    responses: Responses, *, folds: int = 5, kinds: Sequence[str] = WEIGHT_KINDS, seed: int = 0
+) -> dict[str, tuple[np.ndarray, ...]]:
+    """By kind of weights, and for `surface`, what is fitted without the response's group says of it.
+
+    One array (n,) of mid-ranks inside the folds, means over the rubrics, for every split into folds; NaN for responses
+    in no pair. Weights are fitted to labels, not to pairs, so the order within an instruction is turned into labels:
+    its best response gets the highest one, its worst the lowest, and the others lie between in proportion.
+    Raises FitError for fewer groups than folds, and as `fit` does.
+    """
+    label = np.full(len(responses.items), np.nan)
+    low, high = responses.values[0], responses.values[-1]
+    for rows in members_of(responses.contest, np.isfinite(responses.grade)):
+        grade = responses.grade[rows]
+        if np.ptp(grade) > 0:
+            label[rows] = low + (high - low) * (grade - grade.min()) / np.ptp(grade)
+    used = np.flatnonzero(np.isfinite(label))
+    rubrics = responses.raw.shape[1]
+    logits = {lens: x[used].reshape(-1, *x.shape[2:]) for lens, x in (("raw", responses.raw), ("norm", responses.norm))}
+    surface = surface_of([responses.items[row] for row in used])
+    found = cross_validate(
+        logits,
+        np.repeat(label[used], rubrics),
+        responses.values,
+        kinds=[k for k in kinds if k != "uniform"],
+        groups=np.repeat(responses.group[used], rubrics),
+        folds=folds,
+        seed=seed,
+        splits=SPLITS,
+        features={"surface": np.repeat(surface, rubrics, axis=0)},
+    )
+    scores = {}
+    for kind in ("surface", *kinds):
+        if kind in found.methods and found.methods[kind].ranks:
+            scores[kind] = tuple(_spread(ranks, used, label.size, rubrics) for ranks in found.methods[kind].ranks)
+    return scores
+
+
+def _spread(ranks: np.ndarray, used: np.ndarray, count: int, rubrics: int) -> np.ndarray:
+    """Ranks of the used responses under every rubric as means of all responses (count,), NaN for the others."""
+    scores = np.full(count, np.nan)
+    scores[used] = ranks.reshape(-1, rubrics).mean(axis=1)
+    return scores
+
+
+def _verdict(methods: Sequence[Accuracy], found: Figures, baseline: str) -> str:
+    """What the best method that is not trivial is worth against the baseline, in a sentence."""
+    others = [m for m in methods if m.method not in TRIVIAL_RANKERS]
+    if not others:
+        return ""
+    best = max(others, key=lambda m: m.accuracy)
+    gain = found.best_gain([m.method for m in others], best.method, baseline)
+    level = float(found.splits[baseline].mean())
+    what = {"length": "the longer response is", "surface": "the surface of the responses is"}.get(baseline)
+    text = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of the pairs"
+    if gain.interval is None or gain.value is None:
+        return f"{text}."
+    than = "more often than" if gain.interval.low > 0 else "less often than" if gain.interval.high < 0 else None
+    ends = f"the difference is {gain.value:+.3f} [{gain.interval.low:+.3f}, {gain.interval.high:+.3f}]"
+    by = f"{what} right" if what else "e_score does"
+    return f"{text}, {than or 'but no more often than'} {by} ({level:.1%}): {ends}."

@@ -1,0 +1,187 @@
+"""Do intervals cover, and do verdicts see through length? Simulations on synthetic layer logits; no model is needed.
+
+python -m tests.measure.intervals --runs 300
+python -m tests.measure.intervals --only length --runs 100
+
+Every run draws a data set, evaluates weights of kind full as `lager-lite eval` does, and looks whether the 95%
+interval holds the agreement that such weights reach on fresh items, on average over the runs. Nulls have labels that
+the logits know nothing of. In the runs of `length`, labels follow the length of the response, and so do the logits.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from lager_lite.evaluation.side_by_side import Setting, set_side_by_side
+from lager_lite.fitting import SPLITS, Labelled, baseline_features
+from lager_lite.fitting.crossval import KindMethod, OutOfFold
+from lager_lite.fitting.splits import over_splits, split_folds
+from lager_lite.records import Item
+from lager_lite.scoring import e_score
+from lager_lite.stats import agreement, rank_figures
+
+VALUES = np.arange(1.0, 6.0)
+STEPS = VALUES - 3.0
+STATES = 3
+# Fewer choices than the program has, so that thousands of cross-validations take minutes.
+GRID = (100.0, 10.0)
+INNER_FOLDS = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is simulated.
+
+    groups, size: how many groups there are, and how many items each has.
+    signal: how strongly labels follow what the logits know; 0 for a null.
+    shared: share of the variance of everything that the items of a group have in common; 0 for single items.
+    """
+
+    groups: int
+    size: int
+    signal: float
+    shared: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        items = f"n = {self.groups}" if self.size == 1 else f"{self.groups} groups of {self.size}"
+        return f"{items}, {'signal' if self.signal else 'null'}"
+
+
+CASES = tuple(
+    Case(groups, size, signal, 0.25 if size > 1 else 0.0)
+    for groups, size in ((40, 1), (100, 1), (30, 7))
+    for signal in (0.0, 0.8)
+)
+
+
+def drawn(case: Case, rng: np.random.Generator, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Layer logits (n, S, K), human scores (n,) and groups (n,) of so many groups."""
+    count, group = groups * case.size, np.repeat(np.arange(groups), case.size)
+
+    def noise(*shape: int) -> np.ndarray:
+        own, common = rng.normal(size=(count, *shape)), rng.normal(size=(groups, *shape))[group]
+        return np.sqrt(1.0 - case.shared) * own + np.sqrt(case.shared) * common
+
+    known = noise()
+    x = noise(STATES, VALUES.size)
+    x[:, 1] += 0.7 * np.outer(known, STEPS)
+    felt = (case.signal * known + noise()) / np.sqrt(1.0 + case.signal**2)
+    return x, np.clip(np.round(3.0 + 1.1 * felt), 1, 5), group
+
+
+def labelled(x: np.ndarray, human: np.ndarray, group: np.ndarray, items: tuple[Item, ...] = ()) -> Labelled:
+    """Simulated judgments as `gather` gives them."""
+    count = len(human)
+    return Labelled(
+        raw=x,
+        norm=x,
+        human=human,
+        individual=tuple((h,) for h in human),
+        criterion=np.full(count, "a"),
+        group=group.astype(str),
+        item=np.arange(count).astype(str),
+        values=VALUES,
+        failed=(),
+        items=items,
+    )
+
+
+def covering(case: Case, runs: int, seed: int, resamples: int = 400) -> dict[str, float]:
+    """Shares of the runs: the interval covers, it lies above the truth, and it lies above zero; and means."""
+    rng = np.random.default_rng(seed)
+    found, truths = [], []
+    for _ in range(runs):
+        x, human, group = drawn(case, rng, case.groups)
+        ways = split_folds(group, human, folds=5, seed=int(rng.integers(1 << 30)), splits=SPLITS)
+        method = KindMethod("full", VALUES, INNER_FOLDS, 0, grid=GRID)
+        full = over_splits(method, {"raw": x}, human, group, ways)
+        fresh, graded, _ = drawn(case, rng, 1500 // case.size)
+        reached = [agreement(one.predict({"raw": fresh})[0], graded).spearman for one in full.fits]
+        truths.append(np.mean([0.0 if one is None else one for one in reached]))
+        ranks = {"full": [one[0] for one in full.ranks]}
+        one = rank_figures(ranks, human, group, rng=rng, resamples=resamples).estimate("full")
+        unknown = one.interval is None or one.value is None
+        found.append((0.0, -1.0, 1.0) if unknown else (one.value, one.interval.low, one.interval.high))
+    value, low, high = np.array(found).T
+    truth = float(np.mean(truths))
+    return {
+        "truth": truth,
+        "mean": float(value.mean()),
+        "covers": float(np.mean((low <= truth) & (truth <= high))),
+        "above": float(np.mean(low > truth)),
+        "positive": float(np.mean(low > 0)),
+        "width": float(np.mean(high - low)),
+    }
+
+
+def seen_through(runs: int, seed: int, count: int = 200, resamples: int = 400) -> float:
+    """Share of the runs whose verdict says that the weights agree with people no better than length or surface."""
+    rng = np.random.default_rng(seed)
+    said = 0
+    for _ in range(runs):
+        size = rng.normal(size=count)
+        human = np.clip(np.round(3.0 + 1.1 * (size + 0.7 * rng.normal(size=count))), 1, 5)
+        x = rng.normal(size=(count, STATES, VALUES.size))
+        x[:, 1] += 0.7 * np.outer(size, STEPS)
+        words = np.maximum(1, np.round(np.exp(3.5 + 0.5 * size))).astype(int)
+        items = tuple(Item(str(i), {"response": " ".join(["word"] * n)}) for i, n in enumerate(words))
+        group = np.arange(count)
+        ways = split_folds(group, human, folds=5, seed=int(rng.integers(1 << 30)), splits=SPLITS)
+        scores = {"e_score": OutOfFold(e_score(x[:, -1], VALUES), None)}
+        for name, x_of in {"length": None, "surface": None, "full": x}.items():
+            scores[name] = _tried(name, x_of, items, human, group, ways)
+        data = labelled(x, human, group, items)
+        verdict = set_side_by_side(data, scores, (), Setting(5, 0, SPLITS, resamples=resamples)).verdict
+        said += verdict is not None and verdict.finding in ("no better", "worse") and verdict.baseline != "e_score"
+    return said / runs
+
+
+def _tried(
+    name: str,
+    x: np.ndarray | None,
+    items: tuple[Item, ...],
+    human: np.ndarray,
+    group: np.ndarray,
+    ways: Sequence[np.ndarray],
+) -> OutOfFold:
+    # Constant marks are left out: they change nothing, and there are many of them in texts of one word.
+    if x is None:
+        marks = baseline_features(items)[name]
+        marks = marks[:, np.ptp(marks, axis=0) > 0]
+        x = np.zeros((len(human), -(-marks.shape[1] // VALUES.size), VALUES.size))
+        x.reshape(len(human), -1)[:, : marks.shape[1]] = marks
+    method = KindMethod("full", VALUES, INNER_FOLDS, 0, grid=GRID)
+    found = over_splits(method, {"raw": x}, human, group, ways)
+    return OutOfFold(found.scores[0], None, ranks=tuple(one[0] for one in found.ranks))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=("length", *map(str, range(len(CASES)))), help="one of the cases")
+    given = parser.parse_args(arguments)
+    with threadpool_limits(1):
+        for place, case in enumerate(CASES):
+            if given.only in (None, str(place)):
+                one = covering(case, given.runs, given.seed)
+                print(
+                    f"{case.name:26} {given.runs} runs: truth {one['truth']:.3f}, mean {one['mean']:.3f}, covers "
+                    f"{one['covers']:.3f}, above the truth {one['above']:.3f}, above zero {one['positive']:.3f}, "
+                    f"width {one['width']:.2f}",
+                    flush=True,
+                )
+        if given.only in (None, "length"):
+            share = seen_through(given.runs, given.seed)
+            print(f"labels that follow length  {given.runs} runs: the verdict says so in {share:.3f}")
+
+
+if __name__ == "__main__":
+    main()
