@@ -6,7 +6,7 @@ alone. Whatever is cross-validated, here or in another room, is a `Method` that 
 
 from __future__ import annotations
 
-from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, baseline_features, word_sets
+from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan
 from .crossval import KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
@@ -41,6 +41,7 @@ __all__ = [
     "TOLERANCE",
     "WORDS",
     "WordsMethod",
+    "WordsScorer",
     "baseline_features",
     "best_lens",
     "check_human_scores",

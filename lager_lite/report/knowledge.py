@@ -26,6 +26,7 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
         f"{best.method} tells unanswerable questions best: average precision {best.curve.average:.3f}{interval}, "
         f"where chance is {share:.3f}."
     )
+    lead = f"{found.verdict} Chance is {share:.3f}." if found.verdict else lead
     head = (
         "method",
         "F1, rule of 0.75",

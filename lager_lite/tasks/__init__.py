@@ -4,8 +4,9 @@ looking inside one judgment.
 
 from __future__ import annotations
 
+from .detection import Knower
 from .inspection import Inspection, Layer, inspect_item
-from .knowledge import Knower, SelfKnowledge, self_knowledge, stratified
+from .knowledge import SelfKnowledge, self_knowledge, stratified
 from .pairs import TRIVIAL_RANKERS, Accuracy, Preferences, preferences
 from .pool import Pool, Scores, open_pool, score_pool
 from .ranking import RANK_METHODS, check_pairs, first_contests, rank, read_responses

@@ -14,66 +14,31 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..fitting import Columns, KindMethod, Labelled, Method, Scorer, folds_inside, group_folds, lenses_for, out_of_fold
+from ..fitting import (
+    FEATURES,
+    WORDS,
+    Columns,
+    FeatureMethod,
+    KindMethod,
+    Labelled,
+    Method,
+    WordsMethod,
+    WordsScorer,
+    baseline_features,
+    folds_inside,
+    group_folds,
+    lenses_for,
+    out_of_fold,
+    word_sets,
+)
 from ..records import WEIGHT_KINDS, Item, LayerWeights
 from ..scoring import direct, e_score
 from ..scoring import score as read_score
-from ..stats import Interval, Statistic, f1_score, f1_statistic, interval_of
+from ..stats import interval_of, interval_text
+from .detection import Knower, best_threshold, knower, precision_recall
 
-RULE = 0.75
-
-
-@dataclass(frozen=True)
-class Detection:
-    """How well scores at or below a threshold pick out the unanswerable questions.
-
-    thresholds: the one of the rule, or one for each fold.
-    found: how many questions are called unanswerable.
-    f1, precision, recall: 0 to 1; None where undefined.
-    interval: of F1, over groups, for fixed calls; None where undefined.
-    """
-
-    thresholds: tuple[float, ...]
-    found: int
-    f1: float | None
-    precision: float | None
-    recall: float | None
-    interval: Interval | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Precision and recall at every threshold.
-
-    thresholds: ascending.
-    precision, recall: at each threshold, 0 to 1.
-    average: average precision, the sum of precision times gain in recall.
-    interval: of `average`, over groups; None where undefined.
-    """
-
-    thresholds: tuple[float, ...]
-    precision: tuple[float, ...]
-    recall: tuple[float, ...]
-    average: float
-    interval: Interval | None
-
-
-@dataclass(frozen=True)
-class Knower:
-    """One method.
-
-    method: its name.
-    scores: one per question.
-    rule: what it finds at the threshold of the paper's rule.
-    best: what it finds at the cross-validated thresholds.
-    curve: precision and recall at every threshold.
-    """
-
-    method: str
-    scores: tuple[float, ...]
-    rule: Detection
-    best: Detection
-    curve: Curve
+TRIVIAL_KNOWERS = ("e_score", "length", "words")
+"""What anybody has without fitting weights; the best of them is what a method has to beat."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +50,8 @@ class SelfKnowledge:
     groups: how many groups they are in.
     folds, seed: of the cross-validation.
     everything: F1 of calling every question unanswerable, which any method has to beat.
+    baseline: the best of e_score, length and words, by average precision.
+    verdict: what the best other method is worth against it, in a sentence; "" where there is no other method.
     items: the questions' ids.
     truth: for each question, whether it is unanswerable.
     methods: one entry per method.
@@ -96,6 +63,8 @@ class SelfKnowledge:
     folds: int
     seed: int
     everything: float
+    baseline: str
+    verdict: str
     items: tuple[str, ...]
     truth: tuple[bool, ...]
     methods: tuple[Knower, ...]
@@ -133,6 +102,9 @@ def self_knowledge(
 ) -> SelfKnowledge:
     """Try every method at both thresholds: direct, e_score, uniform, and every kind of weights, fitted in folds.
 
+    Where the texts are known, so are `length` (the words of the question) and `words` (a ridge on which words occur in
+    it), fitted in the same folds without a model.
+
     data: questions whose human score is an end of the scale: the lowest is unanswerable, the highest answerable.
     weights: are tried as they are, under the name "tuned"; None: none.
     kinds: of the weights that are fitted; "uniform" has nothing to fit.
@@ -148,11 +120,21 @@ def self_knowledge(
     methods: dict[str, tuple[Method[_Called], Columns]] = {
         name: (_FixedMethod(data.values[0]), {"score": scores}) for name, scores in _fixed(data, weights).items()
     }
+    inner = folds_inside(data.group, fold)
+    if data.items:
+        length = baseline_features(data.items)["length"]
+        methods["length"] = (_FittedMethod(FeatureMethod(data.values, inner, seed), data.values[0]), {FEATURES: length})
+        methods["words"] = (_FittedMethod(WordsMethod(inner, seed), data.values[0]), {WORDS: word_sets(data.items)})
     for kind in kinds:
         if kind != "uniform":
-            weights_of = KindMethod(kind, data.values, folds_inside(data.group, fold), seed)
-            methods[kind] = (_FittedMethod(weights_of), lenses_for(kind, logits))
+            weights_of = KindMethod(kind, data.values, inner, seed)
+            methods[kind] = (_FittedMethod(weights_of, data.values[0]), lenses_for(kind, logits))
     found = int(truth.sum())
+    knowers = tuple(
+        _tried(name, *methods[name], data=data, truth=truth, fold=fold, seed=seed, resamples=resamples)
+        for name in methods
+    )
+    baseline, verdict = _verdict(knowers, truth, data.group, seed, resamples)
     return SelfKnowledge(
         n=len(truth),
         unanswerable=found,
@@ -160,49 +142,37 @@ def self_knowledge(
         folds=folds,
         seed=seed,
         everything=2.0 * found / (len(truth) + found),
+        baseline=baseline,
+        verdict=verdict,
         items=tuple(map(str, data.item)),
         truth=tuple(map(bool, truth)),
-        methods=tuple(
-            _knower(name, out_of_fold(method, x, data.human, data.group, fold), truth, data.group, seed, resamples)
-            for name, (method, x) in methods.items()
-        ),
+        methods=knowers,
     )
 
 
-def rule_threshold(scores: np.ndarray, share: float = RULE) -> float:
-    """The threshold of the paper's rule: `share` of the way from the lowest to the highest of the scores (n,)."""
-    low, high = float(np.min(scores)), float(np.max(scores))
-    return low + share * (high - low)
+def _verdict(
+    knowers: Sequence[Knower], truth: np.ndarray, groups: np.ndarray, seed: int, resamples: int
+) -> tuple[str, str]:
+    """The best trivial method, and what the best other method is worth against it."""
+    base = max((k for k in knowers if k.method in TRIVIAL_KNOWERS), key=lambda k: k.curve.average)
+    others = [k for k in knowers if k.method not in TRIVIAL_KNOWERS]
+    if not others:
+        return base.method, ""
+    best = max(others, key=lambda k: k.curve.average)
+    averages = [(np.array(k.scores), k.curve.average) for k in (best, base)]
 
+    def gap(weight: np.ndarray) -> np.ndarray:
+        first, second = (precision_recall(scores, truth, weight)[3] for scores, _ in averages)
+        return np.asarray(first - second)
 
-def best_threshold(scores: np.ndarray, truth: np.ndarray) -> float:
-    """The threshold at which `scores <= threshold` has the highest F1 against truth, bool (n,).
-
-    It lies halfway between two scores, or on the highest score; among equally good ones it is the lowest.
-    """
-    order = np.argsort(scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(truth[order])
-    f1 = 2.0 * hits / (np.arange(1, len(ranked) + 1) + truth.sum())
-    last = np.flatnonzero(np.append(np.diff(ranked) > 0, True))
-    best = int(last[np.argmax(f1[last])])
-    return float(ranked[best] if best + 1 == len(ranked) else (ranked[best] + ranked[best + 1]) / 2.0)
-
-
-def precision_recall(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Thresholds (t,), precision (R, t), recall (R, t) and average precision (R,) of `scores <= threshold`.
-
-    scores, truth (n,); weight (R, n): how often each row counts in each of R resamples. NaN where nothing is
-    positive.
-    """
-    order = np.argsort(scores, kind="stable")
-    last = np.flatnonzero(np.append(np.diff(scores[order]) > 0, True))
-    called = np.cumsum(weight[:, order], axis=1)[:, last]
-    hits = np.cumsum(weight[:, order] * truth[order], axis=1)[:, last]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        precision = np.where(called > 0, hits / called, 1.0)
-        recall = hits / hits[:, -1:]
-    average = np.sum(np.diff(recall, axis=1, prepend=0.0) * precision, axis=1)
-    return scores[order][last], precision, recall, average
+    interval = interval_of(gap, groups, rng=np.random.default_rng(seed), resamples=resamples)
+    what = {"length": "the length of the question", "words": "the words of the question"}.get(base.method, base.method)
+    text = f"{best.method} tells unanswerable questions with average precision {best.curve.average:.3f}"
+    if interval is None:
+        return base.method, f"{text}; {what}: {base.curve.average:.3f}."
+    than = "better than" if interval.low > 0 else "less well than" if interval.high < 0 else "no better than"
+    difference = f"{best.curve.average - base.curve.average:+.3f} {interval_text(interval, sign=True)}"
+    return base.method, f"{text}, {than} {what}, {base.curve.average:.3f}: the difference is {difference}."
 
 
 def _label(item: Item) -> float:
@@ -239,14 +209,14 @@ def _fixed(data: Labelled, weights: LayerWeights | None) -> dict[str, np.ndarray
 class _Called:
     """Scores and the threshold at or below which they call a question unanswerable; predicts both, (2, n).
 
-    scorer: fitted weights; None where the scores stand in x under the name "score".
+    scorer: what was fitted; None where the scores stand in x under the name "score".
     """
 
-    scorer: Scorer | None
+    scorer: Any
     threshold: float
 
     def predict(self, x: Columns) -> np.ndarray:
-        scores = x["score"] if self.scorer is None else self.scorer.predict(x)[0]
+        scores = x["score"] if self.scorer is None else np.atleast_2d(self.scorer.predict(x))[0]
         return np.stack([scores, np.full(len(scores), self.threshold)])
 
 
@@ -262,55 +232,32 @@ class _FixedMethod:
 
 @dataclass(frozen=True)
 class _FittedMethod:
-    """Weights and a threshold, chosen on scores of weights that have not seen the question either."""
+    """Something fitted and a threshold, chosen on scores of fits that have not seen the question either.
 
-    weights: KindMethod
+    method: its fits have `found.out_of_fold` or `unseen`. lowest: the label of the unanswerable.
+    """
+
+    method: Method[Any]
+    lowest: float
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _Called:
-        scorer = self.weights.fit(x, human, groups)
-        unseen = scorer.found.out_of_fold
+        scorer = self.method.fit(x, human, groups)
+        unseen = scorer.unseen if isinstance(scorer, WordsScorer) else scorer.found.out_of_fold
         assert unseen is not None  # every kind but uniform is cross-validated
         known = np.isfinite(unseen)
-        return _Called(scorer, best_threshold(unseen[known], human[known] == self.weights.values[0]))
+        return _Called(scorer, best_threshold(unseen[known], human[known] == self.lowest))
 
 
-def _knower(
+def _tried(
     name: str,
-    called: tuple[np.ndarray, tuple[_Called, ...]],
+    method: Method[_Called],
+    x: Columns,
+    *,
+    data: Labelled,
     truth: np.ndarray,
-    groups: np.ndarray,
+    fold: np.ndarray,
     seed: int,
     resamples: int,
 ) -> Knower:
-    (scores, limits), fits = called
-
-    def span(statistic: Statistic) -> Interval | None:
-        return interval_of(statistic, groups, rng=np.random.default_rng(seed), resamples=resamples)
-
-    def detection(called: np.ndarray, thresholds: Sequence[float]) -> Detection:
-        hits, calls = int(np.sum(called & truth)), int(np.sum(called))
-        return Detection(
-            thresholds=tuple(map(float, thresholds)),
-            found=calls,
-            f1=f1_score(called, truth),
-            precision=hits / calls if calls else None,
-            recall=hits / int(truth.sum()),
-            interval=span(f1_statistic(called, truth)),
-        )
-
-    limit = rule_threshold(scores)
-    thresholds, precision, recall, average = precision_recall(scores, truth, np.ones((1, len(scores))))
-    curve = Curve(
-        thresholds=tuple(map(float, thresholds)),
-        precision=tuple(map(float, precision[0])),
-        recall=tuple(map(float, recall[0])),
-        average=float(average[0]),
-        interval=span(lambda weight: precision_recall(scores, truth, weight)[3]),
-    )
-    return Knower(
-        name,
-        tuple(map(float, scores)),
-        detection(scores <= limit, [limit]),
-        detection(scores <= limits, [fit.threshold for fit in fits]),
-        curve,
-    )
+    called, fits = out_of_fold(method, x, data.human, data.group, fold)
+    return knower(name, called, [fit.threshold for fit in fits], truth, data.group, seed=seed, resamples=resamples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from lager_lite.cli import main
 from lager_lite.errors import DataError, FitError
 from lager_lite.fitting.labelled import Labelled
 from lager_lite.records import Item, LayerWeights
-from lager_lite.tasks.knowledge import best_threshold, precision_recall, rule_threshold, self_knowledge, stratified
+from lager_lite.tasks.detection import best_threshold, precision_recall, rule_threshold
+from lager_lite.tasks.knowledge import self_knowledge, stratified
 
 
 def labelled(n=200, *, signal=0.0, group=None, x=None, seed=0):
@@ -182,3 +184,15 @@ def test_the_command_works_with_six_groups_in_three_folds(run, tmp_path):
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("48 questions in 6 groups, 12 of them unanswerable; 3 folds\n")
     assert [line.split()[0] for line in done.stdout.splitlines()[7:10]] == ["simplex", "signed", "full"]
+
+
+def test_the_words_of_the_question_are_a_baseline():
+    data = labelled(120)
+    asked = [f"What will happen {n}?" if truth else f"What did happen {n}?" for n, truth in enumerate(data.human == 1)]
+    items = tuple(Item(str(n), {"instruction": text}) for n, text in enumerate(asked))
+    found = self_knowledge(replace(data, items=items), kinds=("signed",), resamples=50)
+    assert [m.method for m in found.methods] == ["direct", "e_score", "uniform", "length", "words", "signed"]
+    words = found.methods[4]
+    assert words.curve.average > 0.99 and words.best.f1 > 0.99
+    assert found.baseline == "words"
+    assert ", less well than the words of the question, 1.000: the difference is -0." in found.verdict

@@ -102,6 +102,7 @@ def show_knowledge(result: SelfKnowledge) -> None:
     click.echo(text_table(head, [_knower_row(m) for m in result.methods]))
     share = result.unanswerable / result.n
     click.echo(f"\nCalling every question unanswerable: F1 {result.everything:.3f}, precision {share:.3f}")
+    click.echo(f"\n{result.verdict}" if result.verdict else "")
 
 
 def _layer_row(layer: Layer, found: Inspection) -> tuple[str, ...]:
