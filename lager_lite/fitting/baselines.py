@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from ..errors import FitError
 from ..records import Item
 from ..scoring import score as read_score
-from .fit import GRID, FitResult, choose_strength, fit, rank_agreement
-from .folds import Columns, group_folds, out_of_fold, within_fold_ranks
+from .fit import FitResult, choose_strength, fit, rank_agreement
+from .folds import Columns, folds_inside, group_folds, out_of_fold, within_fold_ranks
+from .labelled import Labelled
 from .surface import judged_text, surface_of, words_of
 
 FEATURES = "features"
@@ -27,6 +29,8 @@ WORDS = "words"
 # More words than this cost time and, on a few thousand texts, no longer help.
 _VOCABULARY = 1024
 _LEAST_TEXTS = 2
+# No stronger: the scores of a fold would be its mean and little else, and thresholds are chosen across folds.
+_WORD_STRENGTHS = (100.0, 30.0, 10.0, 3.0, 1.0)
 
 
 def baseline_features(items: Sequence[Item]) -> dict[str, np.ndarray]:
@@ -89,6 +93,26 @@ class FeatureMethod:
         return FeatureScorer(found, self.values)
 
 
+def trivial_agreement(data: Labelled, folds: int, seed: int) -> dict[str, float | None]:
+    """Spearman correlation of `length` and of `surface`, each fitted without the item's fold; None where undefined.
+
+    Empty where the texts are not known or cannot be split. folds, seed: as of `group_folds`.
+    """
+    found: dict[str, float | None] = {}
+    if not data.items:
+        return found
+    try:
+        fold = group_folds(data.group, folds, seed, data.human)
+        inner = folds_inside(data.group, fold)
+        for name, columns in baseline_features(data.items).items():
+            method = FeatureMethod(data.values, inner, seed)
+            scores, _ = out_of_fold(method, {FEATURES: columns}, data.human, data.group, fold)
+            found[name] = rank_agreement(within_fold_ranks(scores[0], fold), data.human)
+    except FitError:
+        return {}
+    return found
+
+
 @dataclass(frozen=True)
 class WordsScorer:
     """A fitted `WordsMethod`; predicts scores float64 (n,).
@@ -125,7 +149,9 @@ class WordsMethod:
         path = _WordsPath()
         fold = group_folds(groups, self.folds, self.seed, human)
         unseen, _ = out_of_fold(path, x, human, groups, fold)
-        best = choose_strength([(s, rank_agreement(within_fold_ranks(p, fold), human)) for s, p in zip(GRID, unseen)])
+        best = choose_strength(
+            [(s, rank_agreement(within_fold_ranks(p, fold), human)) for s, p in zip(_WORD_STRENGTHS, unseen)]
+        )
         end = path.fit(x, human, groups)
         return WordsScorer(end.places, end.mean, end.weights[best], end.level, unseen[best])
 
@@ -158,7 +184,7 @@ class _WordsPath:
         gram, pull = centred.T @ centred, centred.T @ (human - level)
         weights = [
             cho_solve(cho_factor(gram + strength * np.eye(len(places))), pull) if places else np.zeros(0)
-            for strength in GRID
+            for strength in _WORD_STRENGTHS
         ]
         return _SolvedWords(places, mean, np.array(weights), level)
 

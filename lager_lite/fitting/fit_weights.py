@@ -15,6 +15,7 @@ from ..judging import Judge
 from ..records import STATES_KIND, LayerWeights
 from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
+from .baselines import trivial_agreement
 from .choosing import FitPlan, best_kind, lens_columns, nested
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
@@ -57,6 +58,7 @@ class Fitted:
     tried: the same of every kind among which the plan let choose, by its name.
     tradeoff: one entry per state with a budget, else empty.
     warnings: what the user should know, in sentences.
+    trivial: the same of `length` and `surface`, which read no model; empty where the texts are not known.
     """
 
     file: WeightsFile
@@ -67,6 +69,7 @@ class Fitted:
     tradeoff: tuple[Shorter, ...] = ()
     warnings: tuple[str, ...] = ()
     tried: Mapping[str, float | None] = field(default_factory=dict)
+    trivial: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitted:
@@ -241,12 +244,20 @@ def _packed(
         warnings = [*warnings, few + "; more labels of the same groups add little"]
     if not found.converged:
         warnings = [*warnings, "the solver reached its limit of steps before it converged: fit again with more labels"]
+    trivial = trivial_agreement(data, plan.folds, plan.seed)
+    best = max(
+        (name for name in trivial if trivial[name] is not None), key=lambda name: trivial[name] or 0.0, default=""
+    )
+    if correlation is not None and correlation <= (trivial.get(best) or -1.0):
+        less = f"these weights agree with people no better than the {best} of the response does"
+        warnings = [*warnings, f"{less}: {correlation:.3f} against {trivial[best]:.3f}; see lager-lite eval"]
     facts = {
         "items": found.items,
         "groups": found.groups,
         "strength": found.strength,
         "loss": found.loss,
         "spearman_cv": correlation,
+        "trivial_cv": trivial,
         "ids": ids_digest(data.item),
         "folds": plan.folds,
         "seed": plan.seed,
@@ -257,4 +268,6 @@ def _packed(
     }
     date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     file = WeightsFile(found.weights, replace(judge.provenance(**facts), date=date), by_rubric)
-    return Fitted(file, found.items, found.groups, found.strength, correlation, tradeoff, tuple(warnings), tried)
+    return Fitted(
+        file, found.items, found.groups, found.strength, correlation, tradeoff, tuple(warnings), tried, trivial
+    )

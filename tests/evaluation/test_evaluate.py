@@ -86,14 +86,14 @@ def test_labels_that_follow_the_length_are_not_sold_as_judging():
     size = rng.normal(size=240)
     human = np.clip(np.round(3 + 1.2 * size + 0.6 * rng.normal(size=240)), 1, 5)
     data = replace(labelled(signal=0.0), human=human)
-    data.raw[:, 1] += np.outer(size + 0.2 * rng.normal(size=240), np.arange(5) - 2)  # the judge sees the length
+    data.raw[:, 1] += 2 * np.outer(size + 0.2 * rng.normal(size=240), np.arange(5) - 2)  # the judge sees the length
     result = evaluate(of_lengths(data, np.exp(3 + 0.5 * size)), kinds=["full"], splits=2, resamples=200)
     assert result.baseline in ("length", "surface")
     assert result.method("length").overall.spearman > 0.8
     assert result.verdict.finding in ("no better", "worse")
     assert " the response does, 0." in result.verdict.text and "at equal surface" in result.verdict.text
     full = result.method("full")
-    assert full.overall.spearman > 0.8 and full.length > 0.9 and abs(full.equal_surface.value) < 0.2
+    assert full.overall.spearman > 0.7 and full.length > 0.8 and abs(full.equal_surface.value) < 0.2
     assert full.near_pairs == result.method("direct").near_pairs > 0
 
 

@@ -155,8 +155,8 @@ def test_the_command_reports_every_method(run, tmp_path):
     done = run("-r", "a.toml", "-n", 45, "--json=k.json")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("45 questions in 45 groups, 15 of them unanswerable; 5 folds\n")
-    names = [line.split()[0] for line in done.stdout.splitlines()[4:10]]
-    assert names == ["direct", "e_score", "uniform", "simplex", "signed", "full"]
+    names = [line.split()[0] for line in done.stdout.splitlines()[4:12]]
+    assert names == ["direct", "e_score", "uniform", "length", "words", "simplex", "signed", "full"]
     assert "Calling every question unanswerable: F1 0.500, precision 0.333" in done.stdout
     figures = json.loads((tmp_path / "k.json").read_text())
     curve = figures["methods"][1]["curve"]
@@ -183,7 +183,7 @@ def test_the_command_works_with_six_groups_in_three_folds(run, tmp_path):
     done = run("-r", "a.toml", "--cv", 3, "--map", "group=topic", data="topics.jsonl")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("48 questions in 6 groups, 12 of them unanswerable; 3 folds\n")
-    assert [line.split()[0] for line in done.stdout.splitlines()[7:10]] == ["simplex", "signed", "full"]
+    assert [line.split()[0] for line in done.stdout.splitlines()[9:12]] == ["simplex", "signed", "full"]
 
 
 def test_the_words_of_the_question_are_a_baseline():

@@ -182,4 +182,7 @@ def show_fitted(found: Fitted, output: str) -> None:
         click.echo(f"spearman  {found.agreement:.3f} ({note})")
     if len(found.tried) > 1:
         click.echo("tried     " + ", ".join(f"{kind} {number(one)}" for kind, one in found.tried.items()))
+    if found.trivial:
+        listed = ", ".join(f"{name} {number(one)}" for name, one in found.trivial.items())
+        click.echo(f"without   a model: {listed} (of the response, fitted in the same folds)")
     click.echo(f"written   {output}")
