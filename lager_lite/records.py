@@ -203,6 +203,29 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class TextTerm:
+    """What numbers of the text itself add to a raw score: shift + scale * raw + (columns - mean) @ slope.
+
+    A term that controls for the numbers takes away what the score would gain by them, so that a response scores as if
+    its numbers were those of the average training item. A term that stands beside the weights adds what they say.
+
+    - `mode`: "control" or "beside".
+    - `names`: what the numbers are: "length", "surface", or fields that hold a number.
+    - `mean`: float64 (F,), of the numbers on the training items.
+    - `slope`: float64 (F,), in points of the scale for each unit.
+    - `scale`: the factor on the raw score.
+    - `shift`: what is added, in points.
+    """
+
+    mode: str
+    names: tuple[str, ...]
+    mean: np.ndarray
+    slope: np.ndarray
+    scale: float = 1.0
+    shift: float = 0.0
+
+
+@dataclass(frozen=True)
 class LayerWeights:
     """How layer logits, or whole states, become a score.
 
@@ -225,6 +248,7 @@ class LayerWeights:
     - `calibration`: the map onto the human scale; None where none was fitted.
     - `limits`: float64 (2, S, K), or (2, S, 2K) with both lenses: the lower and the upper bound to which layer logits are clipped before they
       are combined; None where they are not clipped.
+    - `text`: what numbers of the text add to the raw score, before calibration; None where they add nothing.
     """
 
     kind: str
@@ -234,6 +258,7 @@ class LayerWeights:
     over: str = "logits"
     calibration: Calibration | None = None
     limits: np.ndarray | None = None
+    text: TextTerm | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from .reading import open_rows
 from .rowfile import RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
 from .source import Source, open_items
+from .surface import SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
+from .terms import SURFACE_TERMS, term_columns
 from .thoughts import THOUGHTS, without_thoughts
 from .understood import Understood
 from .values import is_missing
@@ -34,6 +36,8 @@ __all__ = [
     "Row",
     "RowFile",
     "RowSource",
+    "SURFACE_FEATURES",
+    "SURFACE_TERMS",
     "Source",
     "THOUGHTS",
     "TableFile",
@@ -43,12 +47,18 @@ __all__ = [
     "copy_rows",
     "is_missing",
     "item_of_row",
+    "judged_text",
     "load_demo",
+    "log_length",
     "open_items",
     "open_reader",
     "open_rows",
     "raise_problems",
     "read_items",
+    "surface_features",
+    "surface_of",
+    "term_columns",
     "without_thoughts",
+    "words_of",
     "write_rows",
 ]

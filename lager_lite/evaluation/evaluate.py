@@ -247,9 +247,10 @@ def _unfitted(data: Labelled) -> dict[str, OutOfFold]:
 def _tuned(judge: Judge, data: Labelled) -> OutOfFold:
     rubrics = {rubric.name: rubric for rubric in judge.rubrics}
     whole = [None] * len(data.human) if data.states is None else data.states
+    items = data.items or [Item(str(item), {}) for item in data.item]
     judged = [
-        judge.judgment(Item(str(item), {}), rubrics[str(name)], Reading(raw, norm, None, 0, states=states))
-        for item, name, raw, norm, states in zip(data.item, data.criterion, data.raw, data.norm, whole)
+        judge.judgment(item, rubrics[str(name)], Reading(raw, norm, None, 0, states=states))
+        for item, name, raw, norm, states in zip(items, data.criterion, data.raw, data.norm, whole)
     ]
     return OutOfFold(np.array([j.raw_score for j in judged]), np.array([j.score for j in judged]))
 

@@ -6,6 +6,7 @@ alone. Whatever is cross-validated, here or in another room, is a `Method` that 
 
 from __future__ import annotations
 
+from ..data import SURFACE_FEATURES, log_length, surface_features, surface_of
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan
 from .crossval import KindMethod, OutOfFold, Scorer, cross_validate
@@ -17,7 +18,6 @@ from .recipes import PRESETS, fit_recipe, preset
 from .seen import SEEN_ITEMS, left_out
 from .splits import SPLITS, SplitScores, over_splits, split_folds
 from .states import STATES, StatesMethod, fit_states
-from .surface import SURFACE_FEATURES, log_length, surface_features, surface_of
 
 __all__ = [
     "Columns",

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from ..data import judged_text, surface_of, words_of
 from ..errors import FitError
 from ..records import Item
 from ..scoring import score as read_score
 from .fit import FitResult, choose_strength, fit, rank_agreement
 from .folds import Columns, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled
-from .surface import judged_text, surface_of, words_of
 
 FEATURES = "features"
 """The column of a `FeatureMethod`: float64 (n, F)."""

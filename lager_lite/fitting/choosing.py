@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from ..data import term_columns
 from ..errors import FitError
 from ..records import STATES_KIND
-from ..stats import agreement
+from .beside import TERMS, TextMethod
 from .crossval import KindMethod
-from .folds import Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
+from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled
 from .lenses import LENS_OF, lenses_for
-from .states import StatesMethod
+from .states import StatesMethod, states_column
 
 TOLERANCE = 0.01
 # A kind with fewer numbers is taken where it agrees this nearly as well.
@@ -35,6 +36,8 @@ class FitPlan:
     tolerance: Spearman correlation that a pass within the budget may lose.
     folds: of the cross-validation, split by group.
     seed: of the order in which groups are dealt into folds, and of resampling.
+    control: names of numbers of the text (see `term_columns`) that may not move a score; empty: none.
+    beside: names of numbers of the text that move the score beside the weights; empty: none.
     """
 
     kind: str = "auto"
@@ -46,6 +49,13 @@ class FitPlan:
     tolerance: float = TOLERANCE
     folds: int = 5
     seed: int = 0
+    control: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The numbers of the text that the weights know of."""
+        return self.control or self.beside
 
     @property
     def reads_states(self) -> bool:
@@ -70,23 +80,20 @@ def candidates(data: Labelled, plan: FitPlan) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def nested(data: Labelled, plan: FitPlan) -> dict[str, float | None]:
-    """Spearman correlation under nested folds of every kind among which the plan lets choose, by its name.
+def nested(data: Labelled, plan: FitPlan) -> dict[str, np.ndarray]:
+    """The `unseen_ranks` of every kind among which the plan lets choose, by its name.
 
-    Kinds that cannot be fitted in a training part are left out; a kind that the plan names is None then. Raises
-    FitError where none of several can be fitted.
+    Kinds that cannot be fitted in a training part are left out. Raises FitError where none of several can be fitted.
     """
-    found: dict[str, float | None] = {}
+    found: dict[str, np.ndarray] = {}
     for kind in candidates(data, plan):
         try:
-            unseen = unseen_ranks(data, replace(plan, kind=kind))
+            found[kind] = unseen_ranks(data, replace(plan, kind=kind))
         except FitError as error:
             last = error
-            continue
-        found[kind] = agreement(unseen, data.human).spearman
     if not found and plan.kind == "auto":
         raise last
-    return found or {plan.kind: None}
+    return found
 
 
 def unseen_ranks(data: Labelled, plan: FitPlan) -> np.ndarray:
@@ -94,17 +101,29 @@ def unseen_ranks(data: Labelled, plan: FitPlan) -> np.ndarray:
 
     Everything about the weights was chosen without it, too.
     """
-    states = None if plan.max_state is None else plan.max_state + 1
     fold = group_folds(data.group, plan.folds, plan.seed, data.human)
-    if plan.kind == STATES_KIND:
-        method: Method[Any] = StatesMethod(data.values, plan.seed, states)
-        columns = data.columns
-    else:
-        inner = folds_inside(data.group, fold, plan.folds)
-        method = KindMethod(plan.kind, data.values, inner, plan.seed, max_states=states)
-        columns = lens_columns(data, plan)
+    method, columns = method_of(data, plan, folds_inside(data.group, fold, plan.folds))
     scores, _ = out_of_fold(method, columns, data.human, data.group, fold)
     return within_fold_ranks(scores[0], fold)
+
+
+def method_of(data: Labelled, plan: FitPlan, folds: int) -> tuple[Method[Any], Columns]:
+    """The method that fits what a plan says, its kind being decided, and what it reads of the judgments.
+
+    folds: of the cross-validation inside. The scorers of the method hold their `FitResult` as `found`.
+    """
+    states = None if plan.max_state is None else plan.max_state + 1
+    if plan.kind == STATES_KIND:
+        method: Method[Any] = StatesMethod(data.values, plan.seed, states)
+        columns = states_column(data.columns)
+    else:
+        method = KindMethod(plan.kind, data.values, folds, plan.seed, max_states=states)
+        columns = lens_columns(data, plan)
+    if not plan.terms:
+        return method, columns
+    mode = "control" if plan.control else "beside"
+    numbers = term_columns(data.items, plan.terms)
+    return TextMethod(method, mode, plan.terms, data.values, folds, plan.seed), {**columns, TERMS: numbers}
 
 
 def best_kind(tried: Mapping[str, float | None]) -> str:

@@ -10,23 +10,23 @@ from types import MappingProxyType
 import numpy as np
 
 from .. import __version__
+from ..data import term_columns
 from ..errors import FitError
 from ..judging import Judge
 from ..records import STATES_KIND, LayerWeights
 from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
 from .baselines import trivial_agreement
-from .choosing import FitPlan, best_kind, lens_columns, nested
+from .choosing import FitPlan, best_kind, method_of, nested, unseen_ranks
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
 from .fit import GRID, FitResult, fit
 from .folds import group_folds, out_of_fold
 from .labelled import Labelled, ids_digest
-from .lenses import best_lens
 from .objective import Loss
 from .recipes import fit_recipe, preset
 from .seen import seen_marks
-from .states import STATES_GRID, fit_states
+from .states import STATES_GRID
 
 # Labels of one text teach what that text is like: on Newsroom, 196 labels reached 0.29 on 7 articles and 0.51 on 28.
 FEW_GROUPS = 50
@@ -47,6 +47,22 @@ class Shorter:
 
 
 @dataclass(frozen=True)
+class ControlCost:
+    """What controlling for numbers of the text costs; all figures are of scores of unseen items.
+
+    names: of the numbers.
+    agreement: Spearman correlation with people without the control; None where undefined.
+    before, left: the largest Spearman correlation, in size, of the scores with any of the numbers, without and with
+        the control.
+    """
+
+    names: tuple[str, ...]
+    agreement: float | None
+    before: float
+    left: float
+
+
+@dataclass(frozen=True)
 class Fitted:
     """What `fit_weights` made.
 
@@ -57,6 +73,7 @@ class Fitted:
         chosen chosen again inside each training part; None where undefined or where nothing was cross-validated.
     tried: the same of every kind among which the plan let choose, by its name.
     tradeoff: one entry per state with a budget, else empty.
+    cost: what a control costs; None where nothing is controlled for.
     warnings: what the user should know, in sentences.
     trivial: the same of `length` and `surface`, which read no model; empty where the texts are not known.
     """
@@ -70,6 +87,7 @@ class Fitted:
     warnings: tuple[str, ...] = ()
     tried: Mapping[str, float | None] = field(default_factory=dict)
     trivial: Mapping[str, float | None] = field(default_factory=dict)
+    cost: ControlCost | None = None
 
 
 def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitted:
@@ -84,10 +102,12 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     """
     if plan.like:
         return _like(judge, data, plan)
-    tried = nested(data, plan)
-    kind = best_kind(tried)
-    plan = replace(plan, kind=kind)
-    found, lens = _whole(data, plan)
+    unseen = nested(data, plan)
+    tried = {kind: agreement(ranks, data.human).spearman for kind, ranks in unseen.items()}
+    plan = replace(plan, kind=best_kind(tried) if tried else plan.kind)
+    method, columns = method_of(data, plan, plan.folds)
+    found: FitResult = method.fit(columns, data.human, data.group).found
+    lens = found.weights.lens
     tradeoff: tuple[Shorter, ...] = ()
     warnings: list[str] = []
     max_state = plan.max_state
@@ -131,6 +151,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
         tradeoff=tradeoff,
         warnings=warnings,
         tried=tried if plan.budget is None else {},
+        cost=_cost(data, plan, unseen.get(plan.kind)),
     )
 
 
@@ -155,23 +176,18 @@ def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: f
     return top, f"within the budget the agreement is {reached:.3f}, {best - reached:.3f} below the best"
 
 
-def _whole(data: Labelled, plan: FitPlan) -> tuple[FitResult, str]:
-    states = None if plan.max_state is None else plan.max_state + 1
-    if plan.kind == STATES_KIND:
-        whole = np.asarray(data.states)
-        fitted = fit_states(whole, data.human, data.values, groups=data.group, seed=plan.seed, max_states=states)
-        return fitted, fitted.weights.lens
-    found = best_lens(
-        lens_columns(data, plan),
-        data.human,
-        data.values,
-        kind=plan.kind,
-        max_states=states,
-        groups=data.group,
-        folds=plan.folds,
-        seed=plan.seed,
-    )
-    return found, found.weights.lens
+def _cost(data: Labelled, plan: FitPlan, ranks: np.ndarray | None) -> ControlCost | None:
+    """What a control costs; ranks: of the controlled scores. None where nothing is controlled for."""
+    if not plan.control or ranks is None:
+        return None
+    plain = unseen_ranks(data, replace(plan, control=()))
+    columns = term_columns(data.items, plan.control)
+    left, before = (max(abs(_spearman(r, column)) for column in columns.T) for r in (ranks, plain))
+    return ControlCost(plan.control, agreement(plain, data.human).spearman, before, left)
+
+
+def _spearman(scores: np.ndarray, column: np.ndarray) -> float:
+    return agreement(scores, column).spearman or 0.0
 
 
 def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
@@ -234,6 +250,7 @@ def _packed(
     tradeoff: tuple[Shorter, ...] = (),
     warnings: Sequence[str] = (),
     tried: Mapping[str, float | None] = MappingProxyType({}),
+    cost: ControlCost | None = None,
 ) -> Fitted:
     correlation = tried.get(found.weights.kind)
     if correlation is None and found.out_of_fold is not None:
@@ -261,6 +278,8 @@ def _packed(
         "ids": ids_digest(data.item),
         "folds": plan.folds,
         "seed": plan.seed,
+        "control": list(plan.control),
+        "beside": list(plan.beside),
         "program": __version__,
         "loss_of": asdict(Loss()),
         "grid": list(STATES_GRID if found.weights.kind == STATES_KIND else GRID),
@@ -269,5 +288,14 @@ def _packed(
     date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     file = WeightsFile(found.weights, replace(judge.provenance(**facts), date=date), by_rubric)
     return Fitted(
-        file, found.items, found.groups, found.strength, correlation, tradeoff, tuple(warnings), tried, trivial
+        file,
+        found.items,
+        found.groups,
+        found.strength,
+        correlation,
+        tradeoff,
+        tuple(warnings),
+        tried,
+        trivial=trivial,
+        cost=cost,
     )

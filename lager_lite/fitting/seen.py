@@ -49,7 +49,7 @@ def overlap(data: Labelled, fit: Mapping[str, Any]) -> np.ndarray:
 def left_out(data: Labelled, fit: Mapping[str, Any], *, include: bool) -> tuple[Labelled, tuple[str, ...]]:
     """The judgments of which weights know neither item nor group, and what to say of the others.
 
-    fit: as of `overlap`. include: keep all judgments, and only say so. Raises DataError as `without` does.
+    fit: as of `overlap`. include: keep all judgments, and only say so. Raises DataError as `judgments_without` does.
     """
     away = overlap(data, fit)
     count = int(away.sum())
@@ -58,10 +58,10 @@ def left_out(data: Labelled, fit: Mapping[str, Any], *, include: bool) -> tuple[
     many = f"{count} of {len(away)} judgments are of items or groups that the weights were fitted on"
     if include:
         return data, (f"{many}: the figures are too good; leave -w out to cross-validate",)
-    return without(data, away), (f"{many}: they are left out (--include-seen keeps them)",)
+    return judgments_without(data, away), (f"{many}: they are left out (--include-seen keeps them)",)
 
 
-def without(data: Labelled, away: np.ndarray) -> Labelled:
+def judgments_without(data: Labelled, away: np.ndarray) -> Labelled:
     """The judgments that are not in `away`, bool (n,). Raises DataError where none is left."""
     kept = np.flatnonzero(~away)
     if not kept.size:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import MisuseError
+from ..data import term_columns
+from ..errors import DataError, MisuseError
 from ..prompts import Rubric
 from ..records import BOTH_LENSES, STATES_KIND, Item, Judgment, LayerWeights, Reading
 from ..scoring import aggregate
@@ -39,6 +40,12 @@ def judgment_of(
         probabilities, score, calibrated = aggregate.states_score(reading.states, values, weights)
     else:
         probabilities, score, calibrated = aggregate.score(logits, values, weights)
+    if weights.text is not None:
+        try:
+            columns = term_columns([item], weights.text.names)[0]
+        except DataError as error:
+            return Judgment(id=item.id, rubric=rubric.name, score=None, error=error.message, where=item.where)
+        probabilities, score, calibrated = aggregate.with_text(score, columns, values, weights)
     alone = raw if weights.lens == BOTH_LENSES else logits
     by_label = dict(zip(rubric.scale.labels, map(float, probabilities)))
     return Judgment(

@@ -21,6 +21,7 @@ from .aggregate import (
     state_parts,
     states_score,
     uniform_score,
+    with_text,
 )
 from .readout import label_mass, layer_logits, unit_states
 from .shipped import shipped_name, shipped_path, shipped_weights
@@ -51,4 +52,5 @@ __all__ = [
     "states_score",
     "uniform_score",
     "unit_states",
+    "with_text",
 ]

@@ -190,6 +190,23 @@ def state_parts(states: np.ndarray, weights: LayerWeights) -> np.ndarray:
     return found if weights.bias is None else found + weights.bias
 
 
+def with_text(
+    raw: np.ndarray, columns: np.ndarray, values: np.ndarray, weights: LayerWeights
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities (..., K), raw score (...) and calibrated score (...) after the weights' text term.
+
+    raw: scores (...) before it; columns: the numbers of the texts (..., F). The probability is shared by the two
+    labels beside the raw score. Raises ValueError for weights without a text term.
+    """
+    term = weights.text
+    if term is None:
+        raise ValueError("the weights have no text term")
+    values = np.asarray(values, dtype=np.float64)
+    moved = term.shift + term.scale * np.asarray(raw) + (np.asarray(columns) - term.mean) @ term.slope
+    moved = np.clip(moved, values[0], values[-1])
+    return shared_by_neighbours(moved, values), moved, apply_calibration(weights.calibration, moved)
+
+
 def shared_by_neighbours(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Scores (...) as distributions (..., K) over the two nearest of `values` (K,), with the scores as their means.
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightsError
-from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration, LayerWeights, Scale
+from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration, LayerWeights, Scale, TextTerm
 from ..system import write_beside
 
 WEIGHTS_SCHEMA = "lager-lite/weights"
@@ -208,6 +208,13 @@ def _numbers(weights: LayerWeights) -> dict[str, Any]:
         "weights": _packed(weights.weights) if weights.kind == STATES_KIND else _listed(weights.weights),
         "bias": None if weights.bias is None else _listed(weights.bias),
         "limits": None if weights.limits is None else _listed(weights.limits),
+        "text": weights.text
+        and {
+            **{name: getattr(weights.text, name) for name in ("mode", "scale", "shift")},
+            "names": list(weights.text.names),
+            "mean": _listed(weights.text.mean),
+            "slope": _listed(weights.text.slope),
+        },
         "calibration": calibration
         and {
             "kind": calibration.kind,
@@ -245,6 +252,7 @@ def _weights_of(data: dict[str, Any]) -> LayerWeights:
         calibration = Calibration(
             str(calibration["kind"]), np.array(calibration["x"], float), np.array(calibration["y"], float)
         )
+    text = data.get("text")
     return LayerWeights(
         kind=data["kind"],
         lens=data["lens"],
@@ -253,6 +261,15 @@ def _weights_of(data: dict[str, Any]) -> LayerWeights:
         over=data["over"],
         calibration=calibration,
         limits=None if data.get("limits") is None else np.array(data["limits"], dtype=float),
+        text=text
+        and TextTerm(
+            str(text["mode"]),
+            tuple(map(str, text["names"])),
+            np.array(text["mean"], dtype=float),
+            np.array(text["slope"], dtype=float),
+            float(text["scale"]),
+            float(text["shift"]),
+        ),
     )
 
 
@@ -305,6 +322,10 @@ def _check_numbers(weights: LayerWeights, provenance: Provenance) -> None:
     numbers = [weights.weights.ravel()] + ([] if weights.bias is None else [weights.bias])
     if weights.limits is not None:
         numbers.append(weights.limits.ravel())
+    if (text := weights.text) is not None:
+        if text.mode not in ("control", "beside") or text.mean.ndim != 1 or text.mean.shape != text.slope.shape:
+            raise ValueError(f"text term {text.mode!r} with shapes {text.mean.shape} and {text.slope.shape}")
+        numbers += [text.mean, text.slope, np.array([text.scale, text.shift])]
     if weights.calibration is not None:
         x, y = weights.calibration.x, weights.calibration.y
         if x.shape != y.shape or x.ndim != 1 or (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():

@@ -148,29 +148,38 @@ def preferences(
     )
 
 
+def _labels(responses: Responses) -> np.ndarray:
+    """The grades as labels of the scale, by rubric, float64 (n, R); NaN for responses in no pair."""
+    label = np.full(responses.grades.shape, np.nan)
+    low, high = responses.values[0], responses.values[-1]
+    for rows in members_of(responses.contest, np.isfinite(responses.grade)):
+        grades = responses.grades[rows]
+        span = np.ptp(grades, axis=0)
+        if np.ptp(responses.grade[rows]) > 0:
+            # Under a rubric that tells none of them apart, all of them stand in the middle.
+            share = np.where(span > 0, (grades - grades.min(axis=0)) / np.where(span > 0, span, 1.0), 0.5)
+            label[rows] = low + (high - low) * share
+    return label
+
+
 def fitted_in_folds(
     responses: Responses, *, folds: int = 5, kinds: Sequence[str] = WEIGHT_KINDS, seed: int = 0
 ) -> dict[str, tuple[np.ndarray, ...]]:
     """By kind of weights, and for `surface`, what is fitted without the response's group says of it.
 
     One array (n,) of mid-ranks inside the folds, means over the rubrics, for every split into folds; NaN for responses
-    in no pair. Weights are fitted to labels, not to pairs, so the order within an instruction is turned into labels:
-    its best response gets the highest one, its worst the lowest, and the others lie between in proportion.
+    in no pair. Weights are fitted to labels, not to pairs, so the order within an instruction is turned into labels,
+    for each rubric by its own grades: its best response gets the highest one, its worst the lowest, and the others lie between in proportion.
     Raises FitError for fewer groups than folds, and as `fit` does.
     """
-    label = np.full(len(responses.items), np.nan)
-    low, high = responses.values[0], responses.values[-1]
-    for rows in members_of(responses.contest, np.isfinite(responses.grade)):
-        grade = responses.grade[rows]
-        if np.ptp(grade) > 0:
-            label[rows] = low + (high - low) * (grade - grade.min()) / np.ptp(grade)
-    used = np.flatnonzero(np.isfinite(label))
+    label = _labels(responses)
+    used = np.flatnonzero(np.isfinite(label[:, 0]))
     rubrics = responses.raw.shape[1]
     logits = {lens: x[used].reshape(-1, *x.shape[2:]) for lens, x in (("raw", responses.raw), ("norm", responses.norm))}
     surface = surface_of([responses.items[row] for row in used])
     found = cross_validate(
         logits,
-        np.repeat(label[used], rubrics),
+        label[used].reshape(-1),
         responses.values,
         kinds=[k for k in kinds if k != "uniform"],
         groups=np.repeat(responses.group[used], rubrics),
@@ -182,7 +191,7 @@ def fitted_in_folds(
     scores = {}
     for kind in ("surface", *kinds):
         if kind in found.methods and found.methods[kind].ranks:
-            scores[kind] = tuple(_spread(ranks, used, label.size, rubrics) for ranks in found.methods[kind].ranks)
+            scores[kind] = tuple(_spread(ranks, used, len(label), rubrics) for ranks in found.methods[kind].ranks)
     return scores
 
 

@@ -25,7 +25,8 @@ class Responses:
     items: in the order of the file.
     contest: number of the instruction that a response answers, int (n,).
     group: what folds never split, str (n,).
-    grade: what people think of the response, float64 (n,); NaN where nobody graded it.
+    grade: what people think of the response, float64 (n,): the mean over the rubrics; NaN where one has no grade.
+    grades: the same by rubric, float64 (n, R).
     scores: by method, float64 (n,); means over the rubrics, before calibration.
     raw, norm: layer logits under either lens, float32 (n, R, S, K).
     values: of the scale's labels, float64 (K,).
@@ -36,6 +37,7 @@ class Responses:
     contest: np.ndarray
     group: np.ndarray
     grade: np.ndarray
+    grades: np.ndarray
     scores: Mapping[str, np.ndarray]
     raw: np.ndarray
     norm: np.ndarray
@@ -120,11 +122,13 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
     if not rows:
         raise DataError(f"none of the {len(items)} responses could be judged: {failed[0][1] if failed else 'no items'}")
     kept = tuple(items[row] for row in rows)
+    grades = np.array([[_grade(item, rubric.name) for rubric in judge.rubrics] for item in kept])
     return Responses(
         items=kept,
         contest=numbers[rows],
         group=np.array([item.group or f"contest {numbers[row]}" for item, row in zip(kept, rows)]),
-        grade=np.array([_grade(item, judge.rubrics[0].name) for item in kept]),
+        grade=grades.mean(axis=1),
+        grades=grades,
         scores={name: np.array([s[name] for s in scores]) for name in scores[0]},
         raw=np.array([[r.raw for r in part] for part in readings]),
         norm=np.array([[r.norm for r in part] for part in readings]),

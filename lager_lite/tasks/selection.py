@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -130,11 +131,12 @@ def select(
 ) -> Selection:
     """Choose rows of a pool.
 
-    top: a number of rows (int), or a share of all rows of the pool (float, up to 1.0; at least one row).
+    top: a number of rows (int), or a share of all rows of the pool (float, up to 1.0; rounded up).
     min_score: on the scale of the rubrics. combine, shares: see `combined`.
     """
     score, raw = combined(scores.scores, combine, shares), combined(scores.raw, combine, shares)
-    count = max(1, round(top * len(pool))) if isinstance(top, float) else top
+    # A tenth of 30 rows is 3, although 0.1 * 30 lies a little above it.
+    count = max(1, math.ceil(round(top * len(pool), 9))) if isinstance(top, float) else top
     kept = chosen_rows(score, raw, top=count, min_score=min_score)
     judged = np.isfinite(score)
     order = _ranking(score, raw)

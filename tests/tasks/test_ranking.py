@@ -29,6 +29,7 @@ def responses(contest, grade, group=None, logits=None, **scores):
         contest=np.array(contest),
         group=np.array([str(g) for g in (group or contest)]),
         grade=np.array(grade, dtype=float),
+        grades=np.tile(np.array(grade, dtype=float)[:, None], (1, x.shape[1])),
         scores={name: np.array(values, dtype=float) for name, values in scores.items()},
         raw=x,
         norm=x,

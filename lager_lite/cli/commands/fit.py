@@ -15,6 +15,7 @@ from ...report import check_report, write_report
 from ...scoring import save_weights
 from ..grammar import command as cli_command
 from ..options import (
+    NAMES,
     Given,
     chosen_rubrics,
     folds_option,
@@ -34,7 +35,19 @@ from ..outputs import OutputFile
 from ..show.evaluations import fitted_facts, show_fitted
 from ..show.terminal import present, show_progress, warn
 
-_PLAN = ("kind", "lens", "like", "by_criterion", "max_state", "budget", "tolerance", "folds", "seed")
+_PLAN = (
+    "kind",
+    "lens",
+    "like",
+    "by_criterion",
+    "max_state",
+    "budget",
+    "tolerance",
+    "folds",
+    "seed",
+    "control",
+    "beside",
+)
 
 
 def _plan(given: Given) -> FitPlan:
@@ -49,6 +62,14 @@ def _plan(given: Given) -> FitPlan:
         raise click.UsageError("only weights of kind full read both lenses: give --kind full")
     if given["budget"] is not None and given["kind"] == STATES_KIND:
         raise click.UsageError("--budget is for weights of layer logits: give --max-state, or another --kind")
+    if given["control"] and given["beside"]:
+        raise click.UsageError("give --control or --beside, not both")
+    if (given["control"] or given["beside"]) and (
+        given["like"] or given["by_criterion"] or given["budget"] is not None
+    ):
+        raise click.UsageError(
+            "--control and --beside are for one set of weights: leave out --like, --by-criterion and --budget"
+        )
     if given["report"]:
         if given["max_state"] is not None:
             raise click.UsageError("--report needs every state: leave out --max-state (--budget draws the trade-off)")
@@ -92,6 +113,20 @@ def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, so
     default=TOLERANCE,
     show_default=True,
     help="Spearman correlation that --budget may lose.",
+)
+@click.option(
+    "--control",
+    type=NAMES,
+    default=(),
+    metavar="NAMES",
+    help="Score every response as if its length, its surface, or the number in a field of yours were average.",
+)
+@click.option(
+    "--beside",
+    type=NAMES,
+    default=(),
+    metavar="NAMES",
+    help="Let length, surface or a field's number add to the score. This rewards style.",
 )
 @limit_option()
 @items_options

@@ -41,10 +41,11 @@ from .shared import (
     threads_option,
     weights_options,
 )
-from .types import RUBRIC_NUMBER, TOP, WEIGHTS
+from .types import NAMES, RUBRIC_NUMBER, TOP, WEIGHTS
 
 __all__ = [
     "Given",
+    "NAMES",
     "RUBRIC_NUMBER",
     "TOP",
     "WEIGHTS",

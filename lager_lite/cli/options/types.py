@@ -93,3 +93,13 @@ TOP = Parsed("N|SHARE", _top)
 FIELD_KEY = Parsed("FIELD=KEY", _field_key)
 WEIGHTS = WeightsPath(dir_okay=False)
 RUBRIC_NUMBER = Parsed("RUBRIC=NUMBER", _rubric_number)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise ValueError("expected names with commas between them, for instance length,turns")
+    return names
+
+
+NAMES = Parsed("names", _names)

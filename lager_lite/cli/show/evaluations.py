@@ -180,6 +180,12 @@ def show_fitted(found: Fitted, output: str) -> None:
     if found.agreement is not None:
         note = "nested folds" if found.tried else "out of fold, with the strength that did best there, so a little high"
         click.echo(f"spearman  {found.agreement:.3f} ({note})")
+    if found.cost is not None:
+        names, left, before = ", ".join(found.cost.names), found.cost.left, found.cost.before
+        click.echo(
+            f"control   {names}: scores correlate with it at most {left:.3f}, without the control {before:.3f}; "
+            f"without it Spearman is {number(found.cost.agreement)}"
+        )
     if len(found.tried) > 1:
         click.echo("tried     " + ", ".join(f"{kind} {number(one)}" for kind, one in found.tried.items()))
     if found.trivial:
