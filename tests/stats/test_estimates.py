@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from lager_lite.stats import agreement, mean_figures, pairs_at_equal, partial_spearman, rank_figures
+from lager_lite.stats.estimates import widened
+
+
+def drawn(n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    length = rng.normal(size=n)
+    human = length + 0.5 * rng.normal(size=n)
+    return rng, length, human
+
+
+def test_nothing_is_left_at_equal_length_of_a_score_that_is_length():
+    rng, length, human = drawn(2000)
+    score = length + 0.3 * rng.normal(size=2000)
+    assert agreement(score, human).spearman > 0.8
+    assert abs(partial_spearman(score, human, length)) < 0.06  # one standard error is 0.022
+    # The residuals of ranks after a regression on ranks say the same.
+    a, b, c = (rankdata(x) for x in (score, human, length + rng.normal(size=2000)))
+    rest = [x - np.polyval(np.polyfit(c, x, 1), c) for x in (a, b)]
+    assert partial_spearman(a, b, c) == pytest.approx(np.corrcoef(*rest)[0, 1])
+
+
+def test_a_figure_is_the_mean_over_splits_and_its_interval_grows_with_their_spread():
+    rng, length, human = drawn()
+    one, other = length + rng.normal(size=200), length + rng.normal(size=200)
+
+    def of(columns):
+        rng = np.random.default_rng(0)
+        return rank_figures({"a": columns}, human, np.arange(200), rng=rng, resamples=300).estimate("a")
+
+    both, single = of([one, other]), of([one])
+    values = [agreement(x, human).spearman for x in (one, other)]
+    assert both.value == pytest.approx(np.mean(values)) and single.value == pytest.approx(values[0])
+    draws = np.random.default_rng(1).normal(0.5, 0.1, 100_000)
+    plain, wide = (widened(np.array(s), draws, 50).interval for s in ([0.5], [0.4, 0.6]))
+    assert plain.high - plain.low == pytest.approx(2 * 1.96 * 0.1 * np.sqrt(50 / 49), rel=0.02)
+    # The variance of 0.4 and 0.6 is 0.02, and it counts twice beside the 0.01 of the draws.
+    assert wide.high - wide.low == pytest.approx(2 * 1.96 * 0.1 * np.sqrt(50 / 49 + 4), rel=0.02)
+
+
+def test_the_gain_of_the_best_of_several_has_the_longer_interval():
+    rng, length, human = drawn()
+    scores = {name: [length + rng.normal(size=200)] for name in "abc"}
+    scores["base"] = [rng.normal(size=200)]
+    found = rank_figures(scores, human, np.arange(200), rng=rng, resamples=500)
+    alone, best = found.gain("a", "base"), found.best_gain("abc", "a", "base")
+    assert best.value == pytest.approx(alone.value)
+    assert 1.05 < (best.interval.high - best.interval.low) / (alone.interval.high - alone.interval.low) < 1.6
+    assert found.best_gain("a", "a", "base") == alone
+
+
+def test_undefined_figures_have_neither_value_nor_interval():
+    human = np.arange(20.0)
+    found = rank_figures({"a": [np.full(20, 3.0)]}, human, np.arange(20), rng=np.random.default_rng(0), resamples=20)
+    assert (found.estimate("a").value, found.estimate("a").interval) == (None, None)
+    even = mean_figures({"a": [np.ones(20)]}, np.arange(20), rng=np.random.default_rng(0), resamples=20).estimate("a")
+    assert (even.value, even.interval.low, even.interval.high) == (1.0, 1.0, 1.0)
+
+
+def test_pairs_of_equal_length_by_hand():
+    human, at = np.array([1.0, 2.0, 3.0, 3.0, 5.0]), np.array([0.0, 0.05, 0.08, 0.5, 0.55])
+    scores, blocks = np.array([1.0, 1.0, 0.0, 2.0, 3.0]), np.array(["x"] * 5)
+    # Near pairs: 0-1 tied, 0-2 wrong, 1-2 wrong, 3-4 right.
+    assert pairs_at_equal(scores, human, at, within=0.1, blocks=blocks) == (4, 1.5 / 4)
+    apart = np.array(["x", "y", "x", "x", "y"])
+    assert pairs_at_equal(scores, human, at, within=0.1, blocks=apart) == (1, 0.0)
+    assert pairs_at_equal(scores, human, at, within=0.0, blocks=apart) == (0, None)
