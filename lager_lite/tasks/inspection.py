@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..judging import Judge
-from ..records import Item, Judgment, LayerWeights
+from ..records import STATES_KIND, Item, Judgment, LayerWeights
 from ..scoring import aggregate
 
 _NODES, _SHARES = np.polynomial.legendre.leggauss(16)
@@ -105,7 +105,15 @@ def inspect_item(judge: Judge, item: Item) -> tuple[Inspection, ...]:
             weights = aggregate.uniform_weights(len(reading.raw), "raw")
         logits = reading.lens(weights.lens).astype(np.float64)
         found.append(
-            _inspection(rubric.name, rubric.scale.labels, np.asarray(rubric.scale.values), logits, weights, judgment)
+            _inspection(
+                rubric.name,
+                rubric.scale.labels,
+                np.asarray(rubric.scale.values),
+                logits,
+                weights,
+                judgment,
+                states=reading.states,
+            )
         )
     return tuple(found)
 
@@ -124,8 +132,24 @@ def contributions(logits: np.ndarray, values: np.ndarray, weights: LayerWeights)
         found[:used] = weights.weights * (aggregate.per_layer_scores(logits[:used], values) - middle)
         return found, 0.0
     slope = _mean_slope(aggregate.combine(logits, weights), values)
-    found[:used] = parts(logits, weights) @ slope
-    return found, 0.0 if weights.bias is None else float(weights.bias @ slope)
+    bias = 0.0 if weights.bias is None else float(weights.bias @ slope)
+    # Weights of kind full have no natural zero: what counts is how far a layer logit is from where it usually lies.
+    usual = weights.limits if weights.kind == "full" else None
+    common = 0.0 if usual is None else parts(usual.mean(axis=0), weights)
+    found[:used] = (parts(logits, weights) - common) @ slope
+    return found, bias if usual is None else bias + float(np.sum(common @ slope))
+
+
+def state_contributions(states: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    """What each state of (S, n_embd) adds to the raw score under weights of kind "states", in points, (S,).
+
+    Measured from the mean of the training items. State 0 adds nothing: it is the same token's, and its bias holds
+    the level of all scores.
+    """
+    found = np.zeros(len(states))
+    found[: len(weights.weights)] = aggregate.state_parts(states, weights)
+    found[0] = 0.0
+    return found
 
 
 def parts(logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
@@ -137,7 +161,8 @@ def parts(logits: np.ndarray, weights: LayerWeights) -> np.ndarray:
     used = np.asarray(logits, dtype=np.float64)[: len(weights.weights)]
     used = used if weights.limits is None else np.clip(used, *weights.limits)
     if weights.weights.ndim == 2:
-        return np.outer(np.sum(weights.weights * used, axis=1), aggregate.label_steps(used.shape[1]))
+        labels = used.shape[1] if weights.bias is None else len(weights.bias)
+        return np.outer(np.sum(weights.weights * used, axis=1), aggregate.label_steps(labels))
     return weights.weights[:, None] * used
 
 
@@ -161,14 +186,22 @@ def _inspection(
     logits: np.ndarray,
     weights: LayerWeights,
     judgment: Judgment,
+    states: np.ndarray | None = None,
 ) -> Inspection:
     final = np.array(list(judgment.probabilities.values()))  # type: ignore[union-attr]
-    each, bias = contributions(logits, values, weights)
-    alone = aggregate.softmax(logits)
+    if weights.kind == STATES_KIND and states is not None:
+        each, bias = state_contributions(states, weights), 0.0
+    else:
+        each, bias = contributions(logits, values, weights)
+    if weights.text is not None or weights.kind == STATES_KIND:
+        # The level, what the text's numbers add and what the scale's ends cut stand together.
+        bias = float(judgment.raw_score or 0.0) - float(np.mean(values)) - float(each.sum())
+    # Of both lenses, a state is shown alone through the raw one.
+    alone = aggregate.softmax(logits[:, : len(labels)])
     expected = aggregate.expected(alone, values)
     tops = alone.argmax(axis=1)
     top = int(final.argmax())
-    flat = weights.weights.ndim == 1
+    flat = weights.weights.ndim == 1 and weights.kind != STATES_KIND
     layers = tuple(
         Layer(
             state=state,

@@ -31,8 +31,8 @@ from ..fitting import (
     out_of_fold,
     word_sets,
 )
-from ..records import WEIGHT_KINDS, Item, LayerWeights
-from ..scoring import direct, e_score
+from ..records import STATES_KIND, WEIGHT_KINDS, Item, LayerWeights
+from ..scoring import direct, e_score, states_score
 from ..scoring import score as read_score
 from ..stats import interval_of, interval_text
 from .detection import Knower, best_threshold, knower, precision_recall
@@ -195,13 +195,19 @@ def _truth(data: Labelled) -> np.ndarray:
     return truth
 
 
+def _raw_scores(data: Labelled, values: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    if weights.kind == STATES_KIND:
+        return states_score(np.asarray(data.states), values, weights)[1]
+    return read_score(data.lens(weights.lens).astype(np.float64), values, weights)[1]
+
+
 def _fixed(data: Labelled, weights: LayerWeights | None) -> dict[str, np.ndarray]:
     last, values = data.raw[:, -1].astype(np.float64), data.values
     uniform = LayerWeights("uniform", "raw", np.full(data.raw.shape[1], 1.0 / data.raw.shape[1]))
     scores = {"direct": direct(last, values), "e_score": e_score(last, values)}
     for name, chosen in (("uniform", uniform), ("tuned", weights)):
         if chosen is not None:
-            scores[name] = read_score(data.lens(chosen.lens).astype(np.float64), values, chosen)[1]
+            scores[name] = _raw_scores(data, values, chosen)
     return scores
 
 
