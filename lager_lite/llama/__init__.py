@@ -15,11 +15,12 @@ from .generate import Generator, Request
 from .guard import check_loads, known_company
 from .library import load
 from .native_tap import available
-from .options import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, BackendOptions
+from .options import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS, BackendOptions
 from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
 from .sampling import Sampling
 from .schedule import cut_sorted, sort_prompts, unique_tokens
+from .ways import recall_ways
 
 __all__ = [
     "BackendOptions",
@@ -37,6 +38,7 @@ __all__ = [
     "Request",
     "SPLIT_MODES",
     "Sampling",
+    "WEIGHTS_AS",
     "about",
     "available",
     "build",
@@ -46,6 +48,7 @@ __all__ = [
     "known_company",
     "load",
     "parse_servers",
+    "recall_ways",
     "requantize",
     "say_company",
     "serve",

@@ -14,7 +14,8 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,16 @@ import numpy as np
 from ..backbones import ModelInfo, open_model
 from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
 from ..system import loaded_folder, offline, or_nowhere, write_beside
-from .backbone import Backbone
+from .backbone import Backbone, gpu_layers
 from .company import measure_company
 from .library import ENDING, load
 from .options import BackendOptions
+from .ways import Ways, has_ways, recall_ways, remember_ways
 
 TURN_OFF = "--no-guard"
 _FAILED = 3
 _SLOW_DISK = 20e6
+_TIMED_TOKENS, _TIMED_ROUNDS = 96, 3
 _HARMLESS = ("ctx_size", "threads", "verbose", "rpc")  # settings that decide neither a crash nor a bit
 _SHOWN = 1000  # characters: a CUDA error names the call, the file and the line behind its own words
 _PROBE = '<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {"a": 1}</s>'
@@ -102,13 +105,40 @@ def try_model(path: str | Path, options: BackendOptions = BackendOptions()) -> f
             return measure_company(context, prompts)
 
 
+def settle_ways(path: Path, options: BackendOptions) -> None:
+    """Measure how fast a file is read in each way, where that is open and was not measured for its kind yet."""
+    library = load()
+    if options.unpack != "auto" or not has_ways(library, path) or recall_ways(library, path):
+        return
+    if gpu_layers(library, options.gpu_layers, path):
+        return
+    unpacked, file = (_speed(path, replace(options, unpack=way)) for way in ("fastest", "off"))
+    steady = try_model(path, replace(options, unpack="off")) == 0
+    remember_ways(library, path, Ways(unpacked, file, steady))
+
+
+def _speed(path: Path, options: BackendOptions) -> float:
+    """Tokens per second of plain prefill, the best of a few short prompts."""
+    with Backbone(path, options) as backbone, backbone.context(_TIMED_TOKENS, tap=False) as context:
+        prompt = np.random.default_rng(0).integers(0, backbone.n_vocab, _TIMED_TOKENS).astype(np.int32)
+        times = []
+        for _ in range(_TIMED_ROUNDS):
+            start = time.perf_counter()
+            context.run_plain(prompt)
+            context.wait()
+            times.append(time.perf_counter() - start)
+        return _TIMED_TOKENS / min(times)
+
+
 def run_child(path: str, options: str) -> None:
     """Load a file as the child process and exit: with code 0 and the difference that company makes where it loads, else
     with code 3 and the error as JSON."""
     _leave_no_core()
     try:
         with offline.refusing():
-            difference = try_model(path, BackendOptions(**json.loads(options)))
+            chosen = BackendOptions(**json.loads(options))
+            difference = try_model(path, chosen)
+            settle_ways(Path(path), chosen)
     except LagerError as error:
         print(error_to_json(error), flush=True)
         os._exit(_FAILED)

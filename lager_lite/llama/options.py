@@ -8,6 +8,8 @@ from typing import Any
 
 CACHE_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+WEIGHTS_AS = {"auto": "auto", "unpacked": "fastest", "file": "off"}
+"""Values of `BackendOptions.unpack`, by the names that people give them."""
 SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 # llama.cpp has room for 256 sequences; more than 64 prompts in one step were not faster.
 MAX_LEAVES = 64
@@ -34,7 +36,8 @@ class BackendOptions:
     - `rpc`: servers ("host:port") whose devices are used like GPUs of this machine.
     - `unpack`: how the CPU multiplies by quantized matrices where the library has our patches: "fastest" to unpack them
       to the type that it multiplies fastest, "f32" to unpack them to float32, "off" for llama.cpp's own products, whose
-      bits depend on the number of rows.
+      bits depend on the number of rows, "auto" for "off" where that was measured to be clearly faster and as steady,
+      and else "fastest".
     - `steady`: whether every prompt is evaluated in pieces of `batch` tokens, each alone in its decode and filled up
       to that size, so that nothing that is computed for a prompt depends on other prompts.
 
@@ -57,7 +60,7 @@ class BackendOptions:
     main_gpu: int = 0
     verbose: bool = False
     rpc: tuple[str, ...] = ()
-    unpack: str = "fastest"
+    unpack: str = "auto"
     steady: bool = False
 
     @classmethod

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..backbones import open_model
 from ..errors import BackendError
 from .library import Library
+from .ways import has_ways, recall_ways
 
 UNPACK = {"off": 0, "fastest": 1, "f32": 2}
 """How matrices are unpacked, as in ggml's enum ggml_cpu_unpack."""
@@ -41,11 +42,14 @@ def choose_products(library: Library, wanted: str, path: Path) -> Products:
     """Return how the products of a model file are computed for a value of `BackendOptions.unpack`.
 
     A library without our patch has no other kernels than llama.cpp's own, whatever is wanted. Raises BackendError for a
-    value that is not in UNPACK, and what `open_model` raises.
+    value that is neither "auto" nor in UNPACK, and what `open_model` raises.
     """
-    if wanted not in UNPACK:
-        raise BackendError(f"unknown way to unpack {wanted!r}", f"use one of {', '.join(UNPACK)}")
+    if wanted not in ("auto", *UNPACK):
+        raise BackendError(f"unknown way to unpack {wanted!r}", f"use one of auto, {', '.join(UNPACK)}")
     version = library.unpack_version()
+    if wanted == "auto":
+        ways = recall_ways(library, path) if version is not None and has_ways(library, path) else None
+        wanted = ways.best if ways else "fastest"
     if version is not None and wanted != "off":
         kind = library.unpack_type() if wanted == "fastest" else "f32"
         return Products(UNPACK[wanted], False, f"unpacked to {kind}, version {version}")

@@ -17,6 +17,7 @@ from .paths import (
     or_nowhere,
     settings_base,
     shipped_folder,
+    speeds_folder,
     store_path,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "loaded_folder",
     "or_nowhere",
     "shipped_folder",
+    "speeds_folder",
     "store_path",
     "signals_deferred",
     "signals_held",

@@ -47,8 +47,13 @@ def builds_folder() -> Path:
 
 
 def loaded_folder() -> Path:
-    """Where the guard remembers the files that llama.cpp has loaded: one empty file for each."""
+    """Where the guard remembers the files that llama.cpp has loaded: one small file for each."""
     return cache_base() / "loaded"
+
+
+def speeds_folder() -> Path:
+    """Where it is kept which way of computing is the fastest on this machine: one small file for each kind of model."""
+    return cache_base() / "speeds"
 
 
 def or_nowhere(folder: Callable[[], Path]) -> Path:

@@ -38,7 +38,8 @@ def command(json_file: str | None, **given: Any) -> None:
             judge.use_weights(weights)
         with show_progress(len(dataset.items)) as progress:
             judgments, result = score_items(judge, dataset.items, progress)
-        on_cpu = judge.info.quantization if not judge.backbone.gpu_layers else None
+        llamas_own = not (judge.backbone.gpu_layers or judge.backbone.products.unpack)
+        on_cpu = judge.info.quantization if llamas_own else None
     found = ordering(
         dataset.items,
         judgments,

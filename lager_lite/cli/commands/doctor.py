@@ -12,7 +12,7 @@ from ... import __version__
 from ...backbones import ModelInfo, locate_model, open_model
 from ...errors import LagerError
 from ...judging import TRIAL_RUBRIC, Judge, Trial, try_out
-from ...llama import BackendOptions, about, check_loads, gpu_layers, known_company, load, say_company
+from ...llama import BackendOptions, about, check_loads, gpu_layers, known_company, load, recall_ways, say_company
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option
 from ..outputs import store_of
@@ -69,6 +69,15 @@ def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str
     )
 
 
+def _ways(model: str | None) -> list[tuple[str, str]]:
+    """A line that says how a CPU multiplies by the model's weights; none where nothing was measured."""
+    try:
+        ways = recall_ways(load(), locate_model(model).path)
+    except LagerError:
+        return []
+    return [("weights", ways.text())] if ways else []
+
+
 def _company(model: str | None, options: BackendOptions) -> list[tuple[str, str]]:
     """A line that says whether states depend on the prompts beside them; none where nobody tried."""
     try:
@@ -105,6 +114,7 @@ def command(json_file: str | None, trial: bool, **given: Any) -> None:
     options = backend_settings(given)
     rows, backend, problems = _examine(given["model"], options)
     tried = _tried(given["model"], options, problems, guard=given["guard"]) if trial and not problems else None
+    rows += _ways(given["model"])
     rows += _company(given["model"], options)
     if tried:
         rows.append(("trial", tried.text))

@@ -10,7 +10,7 @@ import click
 
 from ...backbones import open_model
 from ...judging import TEMPERATURE, Reasoning
-from ...llama import BackendOptions
+from ...llama import WEIGHTS_AS, BackendOptions
 from ...prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, with_scale
 from ...scaleout import Cluster
 from ...scoring import WeightsFile, load_weights
@@ -52,7 +52,9 @@ def backend_settings(given: Given) -> BackendOptions:
         return BackendOptions.exact(**chosen)
     if given["flash_attn"] == "off" and given["cache_type_v"] not in _UNQUANTIZED:
         raise click.UsageError("a quantized -ctv needs flash attention: leave out -fa off")
-    return BackendOptions(**chosen, **{name: given[name] for name in _ARITHMETIC})
+    return BackendOptions(
+        **chosen, **{name: given[name] for name in _ARITHMETIC}, unpack=WEIGHTS_AS[given["weights_as"]]
+    )
 
 
 def chat_settings(given: Given, model: str) -> ChatTemplate:

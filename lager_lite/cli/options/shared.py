@@ -8,7 +8,7 @@ import click
 
 from ...backbones import locate_model
 from ...judging import OVERFLOW, TEMPERATURE
-from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES
+from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS
 from ...system import refusing
 from ..grammar import JsonOption
 from ..outputs import NamedFile, OutputFile, store_of
@@ -229,6 +229,14 @@ backend_options = all_of(
         default="auto",
         show_default=True,
         help="Number format of the values in the KV cache.",
+    ),
+    option_under(
+        "Backend",
+        "--weights-as",
+        type=click.Choice(list(WEIGHTS_AS)),
+        default="auto",
+        show_default=True,
+        help="How a CPU multiplies by quantized weights with the patched library; auto takes what is faster here.",
     ),
     option_under(
         "Backend", "--exact", is_flag=True, help="The most exact arithmetic: short for -fa off -ctk f32 -ctv f32."

@@ -32,8 +32,8 @@ def show_demo(
 ) -> None:
     """Print how often each method was right, the first text's summaries, and what it took.
 
-    seconds: of the whole command, loading included. on_cpu: the quantization of a model that runs on the CPU alone,
-    None with a GPU.
+    seconds: of the whole command, loading included. on_cpu: the quantization of a model that runs on the CPU alone
+    and with llama.cpp's own products; None for any other.
     """
     click.echo(
         f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n"

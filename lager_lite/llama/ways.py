@@ -1,0 +1,78 @@
+"""Which way of multiplying by quantized matrices is the fastest here: measured once for a machine and a kind of file.
+
+A processor with kernels for bfloat16 multiplies unpacked matrices several times faster than 8-bit rows; another one
+may do better with the file as it is. What the guard's child measured is kept in a small file, and `choose_products`
+looks there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..backbones import open_model
+from ..errors import LagerError
+from ..system import or_nowhere, speeds_folder, write_beside
+from .library import Library
+
+_FLOATS = ("F32", "F16", "BF16")
+# Numbers should not change for a gain that may be noise.
+_MARGIN = 1.2
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How fast a kind of file is read in each way.
+
+    - `unpacked`: tokens per second with matrices that are unpacked.
+    - `file`: tokens per second with llama.cpp's own products, from the file as it is.
+    - `steady`: whether llama.cpp's own products gave the same bits alone and in company.
+    """
+
+    unpacked: float
+    file: float
+    steady: bool
+
+    @property
+    def best(self) -> str:
+        """The value of `BackendOptions.unpack` to use: "off" only where that is clearly faster and as steady."""
+        return "off" if self.steady and self.file > _MARGIN * self.unpacked else "fastest"
+
+    def text(self) -> str:
+        """The choice in words."""
+        chosen = "as they are in the file" if self.best == "off" else "unpacked"
+        return f"{chosen} ({self.unpacked:,.0f} tokens/s unpacked, {self.file:,.0f} from the file as it is)"
+
+
+def has_ways(library: Library, path: Path) -> bool:
+    """Return whether there is anything to choose: a library that unpacks, and a file with quantized matrices."""
+    kinds = {tensor.kind.name for tensor in open_model(path).tensors.values()}
+    return library.unpack_version() is not None and not kinds <= set(_FLOATS)
+
+
+def recall_ways(library: Library, path: Path) -> Ways | None:
+    """Return what was measured for files of this kind; None where nothing was. Raises what `open_model` raises."""
+    try:
+        found = json.loads(_place(library, path).read_text(encoding="utf-8"))
+        return Ways(float(found["unpacked"]), float(found["file"]), bool(found["steady"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember_ways(library: Library, path: Path, ways: Ways) -> None:
+    """Keep what was measured for files of this kind, where there is a place for it."""
+    place = _place(library, path)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_beside(place, lambda file: file.write(json.dumps(asdict(ways))), text=True)
+    except (LagerError, OSError):
+        pass  # It is measured again at the first load of the next file.
+
+
+def _place(library: Library, path: Path) -> Path:
+    processor = [device.description for device in library.devices() if device.kind == "CPU"]
+    facts = [library.numerics, library.unpack_version(), library.system_info(), processor]
+    facts.append(open_model(path).info.quantization)
+    return or_nowhere(speeds_folder) / hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
