@@ -3,18 +3,17 @@
     python -m tests.measure.agreement READINGS -o table.md
 
 takes what `tests.measure.readings` has kept (READINGS/<backbone>/<set>.npz) and writes one Markdown table per set and
-backbone. Whatever is fitted is fitted in grouped folds, and again for every split. The result of a table is kept
-beside its readings (<set>.json), so that a study that was interrupted goes on.
+backbone. Whatever is fitted is fitted in grouped folds, and again for every split. The methods' scores are kept beside
+the readings (<set>.scores), so that a study that was interrupted goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,7 @@ from lager_lite.fitting.splits import over_splits, split_folds
 from lager_lite.fitting.states import STATES, StatesMethod
 from lager_lite.records import Item
 from lager_lite.scoring import direct, e_score, uniform_score
-from lager_lite.stats import Estimate, RankFigures, rank_figures
+from lager_lite.stats import Estimate, Figures, rank_figures
 from tests.measure.backbones import REAL
 from tests.measure.readings import Kept, load_readings
 
@@ -72,6 +71,8 @@ class Table:
     - `backbone`, `set`: their names.
     - `judgments`, `groups`, `splits`: how many there are.
     - `base`: the baseline that agrees best.
+    - `best`: the method that agrees best.
+    - `gain`: its gain on `base`, with an interval that allows for its having been chosen; None where undefined.
     - `rows`: the methods.
     """
 
@@ -81,11 +82,9 @@ class Table:
     groups: int
     splits: int
     base: str
+    best: str
+    gain: tuple[float, float, float] | None
     rows: tuple[Row, ...]
-
-    def gains(self) -> list[Row]:
-        """The methods whose gain over the best baseline lies above 0 with its interval."""
-        return [row for row in self.rows if row.gain is not None and row.gain[1] > 0]
 
 
 def people_on_scale(kept: Kept) -> np.ndarray:
@@ -96,10 +95,12 @@ def people_on_scale(kept: Kept) -> np.ndarray:
     return kept.human
 
 
-def scores_of_all(kept: Kept, *, splits: int, hold_out: bool = False) -> dict[str, list[np.ndarray]]:
+def scores_of_all(
+    kept: Kept, *, splits: int, hold_out: bool = False, methods: Sequence[str] = ORDER
+) -> dict[str, list[np.ndarray]]:
     """By method, its scores (n,) of every split, ranked inside folds; one entry for methods without folds.
 
-    hold_out: whether folds hold out the systems that wrote the responses, too.
+    methods: of ORDER, which to try beside the baselines. hold_out: whether folds hold out the systems that wrote the responses, too.
     """
     human, values, words = people_on_scale(kept), kept.values, word_sets(_items(kept))
     systems = kept.system if hold_out else None
@@ -119,6 +120,8 @@ def scores_of_all(kept: Kept, *, splits: int, hold_out: bool = False) -> dict[st
         "uniform": [uniform_score(kept.raw, values)],
     }
     for name, (method, columns) in tried.items():
+        if name not in (*BASELINES, *methods):
+            continue
         try:
             ranks = over_splits(method, columns, human, kept.group, ways).ranks
         except FitError as error:
@@ -129,13 +132,18 @@ def scores_of_all(kept: Kept, *, splits: int, hold_out: bool = False) -> dict[st
 
 
 def table_of(
-    backbone: str, name: str, kept: Kept, *, splits: int = 3, resamples: int = 1000, hold_out: bool = False
+    backbone: str,
+    name: str,
+    kept: Kept,
+    scores: Mapping[str, Sequence[np.ndarray]],
+    *,
+    resamples: int = 1000,
 ) -> Table:
-    """Try every method on one set; hold_out as of `scores_of_all`."""
+    """The figures of one set with one backbone; scores from `scores_of_all`."""
     human = people_on_scale(kept)
-    scores = scores_of_all(kept, splits=splits, hold_out=hold_out)
+    splits = max(map(len, scores.values()))
 
-    def figures(given: Sequence[np.ndarray] | None = None) -> RankFigures:
+    def figures(given: Sequence[np.ndarray] | None = None) -> Figures:
         rng = np.random.default_rng(0)
         return rank_figures(scores, human, kept.group, rng=rng, resamples=resamples, given=given)
 
@@ -155,7 +163,10 @@ def table_of(
                 None if method in BASELINES else _triple(_gain(plain, method, base, values)),
             )
         )
-    return Table(backbone, name, len(human), len(set(kept.group)), splits, base, tuple(rows))
+    judges = [method for method in scores if method not in BASELINES and values[method] is not None]
+    best = max(judges, key=lambda method: values[method] or 0.0)
+    corrected = _triple(plain.best_gain(judges, best, base)) if (values[base] or 0.0) > 0 else None
+    return Table(backbone, name, len(human), len(set(kept.group)), splits, base, best, corrected, tuple(rows))
 
 
 def markdown(tables: Sequence[Table]) -> str:
@@ -163,26 +174,27 @@ def markdown(tables: Sequence[Table]) -> str:
     lines = [verdict(tables), ""]
     for name in dict.fromkeys(table.set for table in tables):
         for table in (one for one in tables if one.set == name):
-            head = f"{ABOUT.get(table.backbone, table.backbone)}: {table.judgments} judgments in {table.groups} groups"
+            head = f"{ABOUT.get(table.backbone, table.backbone)}: {table.judgments} judgments in {table.groups} groups, {table.splits} splits"
             lines += [f"### {name}, {head}", "", _HEAD, "| --- | --- | --- | --- | --- |"]
             lines += [_line(row) for row in table.rows]
-            lines.append("")
+            lines += ["", f"Gain of the best method (`{table.best}`) on *{table.base}*: {_text(table.gain)}.", ""]
     return "\n".join(lines)
 
 
 def verdict(tables: Sequence[Table]) -> str:
     """Whether any method agrees better with people than length, surface and words do, in one sentence or two."""
-    good = [(table, max(table.gains(), key=lambda row: row.gain or (0.0,))) for table in tables if table.gains()]
+    good = [table for table in tables if table.gain is not None and table.gain[1] > 0]
     tried = f"{len({t.backbone for t in tables})} backbones and {len({t.set for t in tables})} sets"
     if not good:
         return f"No method agrees with people better than the best of length, surface and words does, on {tried}."
     named = "; ".join(
-        f"{table.set} with {ABOUT.get(table.backbone, table.backbone)} ({row.method}, {_text(row.gain)})"
-        for table, row in good
+        f"{table.set} with {ABOUT.get(table.backbone, table.backbone)} (`{table.best}`, {_text(table.gain)})"
+        for table in good
     )
     return (
-        f"On {len(good)} of {len(tables)} combinations of {tried}, a method agrees with people better than the best of "
-        f"length, surface and words does, with its interval above 0: {named}."
+        f"On {len(good)} of {len(tables)} combinations of {tried}, the best method agrees with people better than the "
+        f"best of length, surface and words does, with an interval of the gain above 0 that allows for the choice among "
+        f"methods: {named}."
     )
 
 
@@ -205,7 +217,7 @@ def _triple(found: Estimate | None) -> tuple[float, float, float] | None:
     return found.value, found.interval.low, found.interval.high
 
 
-def _gain(figures: RankFigures, method: str, base: str, values: Mapping[str, float | None]) -> Estimate | None:
+def _gain(figures: Figures, method: str, base: str, values: Mapping[str, float | None]) -> Estimate | None:
     """The gain on a baseline; on nothing, where no baseline agrees at all."""
     if not values[base] or (values[base] or 0.0) <= 0:
         return figures.estimate(method)
@@ -220,21 +232,24 @@ def _items(kept: Kept) -> list[Item]:
     ]
 
 
-def _kept_tables(path: Path, splits: int) -> list[Table]:
-    """The tables of one set, from the file beside its readings where that is newer."""
-    beside = path.with_suffix(".json")
-    if beside.exists() and beside.stat().st_mtime >= path.stat().st_mtime:
-        data = json.loads(beside.read_text(encoding="utf-8"))
-        if data[0]["splits"] == splits:
-            return [Table(**{**table, "rows": tuple(Row(**row) for row in table["rows"])}) for table in data]
-    start = time.monotonic()
+def _kept_tables(path: Path, splits: int, held: bool) -> list[Table]:
+    """The tables of one set; its scores are read from the file beside its readings, where they were kept there."""
     kept = load_readings(path)
-    tables = [table_of(path.parent.name, path.stem, kept, splits=splits)]
-    if len(set(kept.system)) > 1:
-        held = f"{path.stem}, systems held out"
-        tables.append(table_of(path.parent.name, held, kept, splits=splits, hold_out=True))
-    beside.write_text(json.dumps([asdict(table) for table in tables], indent=1), encoding="utf-8")
-    print(f"{path}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    ways = [False] + [True] * (held and len(set(kept.system)) > 1)
+    tables = []
+    for hold_out in ways:
+        name = f"{path.stem}, systems held out" if hold_out else path.stem
+        beside = path.with_name(f"{name}.scores")
+        if beside.exists():
+            with np.load(beside) as file:
+                scores = {method: list(file[method]) for method in file.files}
+        else:
+            start = time.monotonic()
+            scores = scores_of_all(kept, splits=splits, hold_out=hold_out)
+            with beside.open("wb") as file:
+                np.savez(file, **{method: np.stack(columns) for method, columns in scores.items()})
+            print(f"{path.parent.name}, {name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+        tables.append(table_of(path.parent.name, name, kept, scores))
     return tables
 
 
@@ -243,10 +258,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("readings", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="Markdown file; the screen by default.")
     parser.add_argument("--splits", type=int, default=3, help="Splits into folds.  [default: 3]")
+    parser.add_argument("--hold-out", action="store_true", help="Also hold out the systems, where a set names them.")
     given = parser.parse_args(arguments)
     # Sets with a plus are second readings, for `tests.measure.label_free`.
     paths = [path for path in sorted(given.readings.glob("*/*.npz")) if "+" not in path.stem]
-    tables = [table for path in paths for table in _kept_tables(path, given.splits)]
+    tables = [table for path in paths for table in _kept_tables(path, given.splits, given.hold_out)]
     text = markdown(tables)
     if given.output is None:
         print(text)
