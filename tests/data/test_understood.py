@@ -110,3 +110,13 @@ def test_an_ignored_key_changes_what_a_row_is(tmp_path):
 def test_the_record_is_json(tmp_path):
     found = said(write(tmp_path / "in.jsonl", {"output": "O", "lang": "en"}))
     assert json.loads(json.dumps(found.to_dict()))["taken"] == {"response": {"output": 1}, "lang": {"lang": 1}}
+
+
+def test_counts_do_not_depend_on_how_many_forms_are_held(tmp_path, monkeypatch):
+    rows = [{f"k{n % 4}": 1, ("output", "answer")[n % 2]: "R", "summary": "S" if n % 3 else ""} for n in range(24)]
+    path = write(tmp_path / "in.jsonl", *rows)
+    found = said(path)
+    assert found.taken["response"] == {"output": 12, "answer": 12} and found.kept["k0"] == 6
+    assert found.beside == {"response": {"summary": 16}}
+    monkeypatch.setattr("lager_lite.data.observer._MOST_FORMS", 2)
+    assert said(path) == found
