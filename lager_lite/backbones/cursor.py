@@ -69,10 +69,13 @@ class Cursor:
         # The hot loop of a 250,000-token vocabulary: locals, and one bounds check per string.
         data, at, size, unpack = self.data, self.at, self.size, struct.Struct("<Q").unpack_from
         for _ in range(count):
-            if at + 8 > size or at + 8 + unpack(data, at)[0] > size:
-                self.at = min(at, size)
+            start = at
+            at += 8
+            if at <= size:
+                at += unpack(data, start)[0]
+            if at > size:
+                self.at = min(start, size)
                 raise self.damaged(f"a string of {key} runs past the end,")
-            at += 8 + unpack(data, at)[0]
         self.at = at
 
 

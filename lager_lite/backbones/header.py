@@ -6,6 +6,7 @@ padded to the alignment.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import struct
@@ -97,6 +98,15 @@ class Header:
         if entry.item == _STRING:
             return tuple(raw[a:b].decode("utf-8", "replace") for a, b in _strings(raw, entry.count))
         return struct.unpack(f"<{entry.count}{_SCALARS[entry.item]}", raw)
+
+    def string_of(self, key: str, index: int) -> str:
+        """One string of an array. Raises KeyError where there is no such array, and IndexError where it is shorter."""
+        entry = self.entries[key]
+        if entry.item != _STRING or not 0 <= index < entry.count:
+            raise IndexError(f"{key} has no string {index}")
+        raw = self._raw(entry)
+        a, b = next(itertools.islice(_strings(raw, entry.count), index, None))
+        return raw[a:b].decode("utf-8", "replace")
 
     def repeated(self, key: str) -> bytes | None:
         """The string of an array that comes a second time first; None where all differ. Empty ones are ignored."""

@@ -270,3 +270,19 @@ def test_the_published_vocabulary_files_are_refused(sdist_folder: Path) -> None:
     for path in files:
         with pytest.raises(UnsupportedModelError):
             open_model(path)
+
+
+def test_a_file_is_read_again_only_where_it_changed(tmp_path: Path, tiny_model: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(tiny_model.read_bytes())
+    assert open_model(path) is not open_model(path), (
+        "a file that was just written may change within one tick of the clock"
+    )
+    os.utime(path, (1e9, 1e9))
+    found = open_model(path)
+    assert open_model(path) is found and found.info.bos_text == open_model(tiny_model).info.bos_text
+    os.utime(path, (1e9, 1e9 + 1))
+    assert open_model(path) is not found
+    path.write_bytes(b"GGUF")
+    with pytest.raises(ModelFileError):
+        open_model(path)
