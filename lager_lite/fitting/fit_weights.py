@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from .crossval import KindMethod
 from .fit import GRID, FitResult, fit
 from .folds import group_folds, out_of_fold
 from .labelled import Labelled, ids_digest
+from .margins import conformal_margin
 from .objective import Loss
 from .recipes import fit_recipe, preset
 from .seen import seen_marks
@@ -265,28 +267,15 @@ def _packed(
     best = max(
         (name for name in trivial if trivial[name] is not None), key=lambda name: trivial[name] or 0.0, default=""
     )
-    if correlation is not None and correlation <= (trivial.get(best) or -1.0):
+    if not plan.control and correlation is not None and correlation <= (trivial.get(best) or -1.0):
         less = f"these weights agree with people no better than the {best} of the response does"
         warnings = [*warnings, f"{less}: {correlation:.3f} against {trivial[best]:.3f}; see lager-lite eval"]
-    facts = {
-        "items": found.items,
-        "groups": found.groups,
-        "strength": found.strength,
-        "loss": found.loss,
-        "spearman_cv": correlation,
-        "trivial_cv": trivial,
-        "ids": ids_digest(data.item),
-        "folds": plan.folds,
-        "seed": plan.seed,
-        "control": list(plan.control),
-        "beside": list(plan.beside),
-        "program": __version__,
-        "loss_of": asdict(Loss()),
-        "grid": list(STATES_GRID if found.weights.kind == STATES_KIND else GRID),
-        **seen_marks(data),
-    }
     date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    file = WeightsFile(found.weights, replace(judge.provenance(**facts), date=date), by_rubric)
+    margin = None
+    if found.out_of_fold is not None:
+        margin = conformal_margin(found.out_of_fold, data.human, data.group, data.values)
+    facts = {"spearman_cv": correlation, "trivial_cv": trivial, **_facts(data, plan, found)}
+    file = WeightsFile(replace(found.weights, margin=margin), replace(judge.provenance(**facts), date=date), by_rubric)
     return Fitted(
         file,
         found.items,
@@ -299,3 +288,22 @@ def _packed(
         trivial=trivial,
         cost=cost,
     )
+
+
+def _facts(data: Labelled, plan: FitPlan, found: FitResult) -> dict[str, Any]:
+    """How the weights were fitted and on what, for the file."""
+    return {
+        "items": found.items,
+        "groups": found.groups,
+        "strength": found.strength,
+        "loss": found.loss,
+        "ids": ids_digest(data.item),
+        "folds": plan.folds,
+        "seed": plan.seed,
+        "control": list(plan.control),
+        "beside": list(plan.beside),
+        "program": __version__,
+        "loss_of": asdict(Loss()),
+        "grid": list(STATES_GRID if found.weights.kind == STATES_KIND else GRID),
+        **seen_marks(data),
+    }

@@ -17,21 +17,19 @@ from ..errors import PromptError
 from ..llama import Backbone, BackendOptions
 from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_hash, with_feedback
 from ..records import STATES_KIND, Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
-from ..scoring import Provenance, WeightsFile, check_weights, shipped_name
+from ..scoring import Provenance, WeightsFile, check_weights
 from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task, flag_counts
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
 from .given import ItemLike, items_given
 from .judgments import judgment_of
-from .quality import doubts, watched
+from .quality import watched
 from .reader import Reader, highest_state
 from .store import Store, context_key
 from .tokens import ScoreTokens
 
 WINDOW = 2048
-# Memory for the states of one window.
-STATES_BYTES = 1 << 28
 
 Progress = Callable[[Counts], None]
 """Told what a run has done so far, after every decode."""
@@ -164,7 +162,9 @@ class Judge:
         """
         self._gate.check()
         source = items_given(items)
-        while window := list(itertools.islice(source, self._window())):
+        while window := list(
+            itertools.islice(source, self._reader.window(self.window, len(self.rubrics), states=self.states))
+        ):
             with self._gate.turn():
                 tasks, votes, readings = self._read_window(window, progress)
             for task, own in zip(tasks, votes):
@@ -247,18 +247,6 @@ class Judge:
             device=self.backbone.place,
             **self.settings(),
         )
-
-    def _window(self) -> int:
-        """How many items are read together: fewer where their states would fill the memory."""
-        if not self.states:
-            return self.window
-        each = self.n_states * self.info.n_embd * 2 * len(self.rubrics)
-        return max(1, min(self.window, STATES_BYTES // each))
-
-    def doubts(self) -> tuple[str, ...]:
-        """Return why the scores of this judge are likely to tell little, in words; see `quality.doubts`."""
-        facts = (self.chat, self.file.parameters, shipped_name(self.provenance()))
-        return doubts(*facts) if self.weights is None else ()
 
     def _read_window(
         self, window: Sequence[Item], progress: Progress | None

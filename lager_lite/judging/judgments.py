@@ -52,6 +52,7 @@ def judgment_of(
         id=item.id,
         rubric=rubric.name,
         score=float(calibrated),
+        interval=_interval(float(calibrated), weights.margin, values),
         raw_score=float(score),
         probabilities=by_label,
         direct=float(aggregate.direct(raw[-1], values)) if whole else None,
@@ -64,3 +65,10 @@ def judgment_of(
         flags=flags_of(item, by_label, reading.mass),
         where=item.where,
     )
+
+
+def _interval(score: float, margin: float | None, values: np.ndarray) -> tuple[float, float] | None:
+    """The score's interval, which ends where the scale ends."""
+    if margin is None:
+        return None
+    return max(float(values[0]), score - margin), min(float(values[-1]), score + margin)

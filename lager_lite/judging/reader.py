@@ -16,6 +16,8 @@ from .tokens import ScoreTokens
 
 # The smallest context that is opened, in tokens.
 _LEAST_CONTEXT = 1024
+# Memory for the states of the items that are read together.
+_STATES_BYTES = 1 << 28
 
 
 class Reader:
@@ -48,6 +50,11 @@ class Reader:
         context = self._context_for(max(map(len, prompts)))
         for group in context.evaluate(prompts, max_state=max_state):
             yield Part(self._readings(pending, group, states), group.logits is not None, group.evaluated)
+
+    def window(self, most: int, rubrics: int, *, states: bool) -> int:
+        """How many items to read together, at most `most`: fewer where their states would fill the memory."""
+        each = self.n_states * self._file.info.n_embd * 2 * rubrics
+        return max(1, min(most, _STATES_BYTES // each)) if states else most
 
     def self_check(self, labels: Iterable[ScoreTokens]) -> float:
         """Compare our logits with llama.cpp's, those of all these score tokens among them; see `headcheck.check_head`."""

@@ -19,7 +19,20 @@ from .quality import Quality
 Frame = TypeVar("Frame", bound=FrameLike)
 
 OWN_NAMES = frozenset(
-    ("id", "rubric", "score", "raw_score", "direct", "e_score", "uniform", "mass", "tokens", "probabilities")
+    (
+        "id",
+        "rubric",
+        "score",
+        "low",
+        "high",
+        "raw_score",
+        "direct",
+        "e_score",
+        "uniform",
+        "mass",
+        "tokens",
+        "probabilities",
+    )
     + ("per_layer", "feedback", "flags", "error")
 )
 """The keys that a row of a judgment may have."""
@@ -224,6 +237,8 @@ def judgment_row(judgment: Judgment, *, details: bool = False, more_flags: Seque
     Numbers are rounded to 6 decimals, which is finer than any setting reproduces across machines.
     """
     row: dict[str, object] = {"id": judgment.id, "rubric": judgment.rubric, "score": _round(judgment.score)}
+    if judgment.interval is not None:
+        row["low"], row["high"] = map(_round, judgment.interval)
     for name in ("raw_score", "direct", "e_score", "uniform", "mass"):
         row[name] = _round(getattr(judgment, name))
     row["tokens"] = judgment.tokens

@@ -208,6 +208,7 @@ def _numbers(weights: LayerWeights) -> dict[str, Any]:
         "weights": _packed(weights.weights) if weights.kind == STATES_KIND else _listed(weights.weights),
         "bias": None if weights.bias is None else _listed(weights.bias),
         "limits": None if weights.limits is None else _listed(weights.limits),
+        "margin": weights.margin,
         "text": weights.text
         and {
             **{name: getattr(weights.text, name) for name in ("mode", "scale", "shift")},
@@ -261,6 +262,7 @@ def _weights_of(data: dict[str, Any]) -> LayerWeights:
         over=data["over"],
         calibration=calibration,
         limits=None if data.get("limits") is None else np.array(data["limits"], dtype=float),
+        margin=None if data.get("margin") is None else float(data["margin"]),
         text=text
         and TextTerm(
             str(text["mode"]),
@@ -322,6 +324,8 @@ def _check_numbers(weights: LayerWeights, provenance: Provenance) -> None:
     numbers = [weights.weights.ravel()] + ([] if weights.bias is None else [weights.bias])
     if weights.limits is not None:
         numbers.append(weights.limits.ravel())
+    if weights.margin is not None:
+        numbers.append(np.array([weights.margin]))
     if (text := weights.text) is not None:
         if text.mode not in ("control", "beside") or text.mean.ndim != 1 or text.mean.shape != text.slope.shape:
             raise ValueError(f"text term {text.mode!r} with shapes {text.mean.shape} and {text.slope.shape}")

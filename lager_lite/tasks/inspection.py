@@ -186,6 +186,7 @@ def _inspection(
     logits: np.ndarray,
     weights: LayerWeights,
     judgment: Judgment,
+    *,
     states: np.ndarray | None = None,
 ) -> Inspection:
     final = np.array(list(judgment.probabilities.values()))  # type: ignore[union-attr]

@@ -104,6 +104,7 @@ def test_weights_of_states_are_fitted_scored_and_evaluated(tmp_path, labelled, t
     assert load_weights(weights).weights.weights.shape == (4, 64)
     row = json.loads(run("score", labelled, *common, "-w", weights, "-n", 1).stdout)
     assert 1 <= row["raw_score"] <= 5 and row["e_score"] is not None
+    assert 1 <= row["low"] <= row["score"] <= row["high"] <= 5
     table = run("eval", labelled, *common, "--kind", "states")
     assert "states" in table.stdout and "40 stored" in table.stderr
 

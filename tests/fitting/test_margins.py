@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite.fitting.margins import conformal_margin
+from tests.measure.coverage import SETTINGS, covered
+
+VALUES = np.arange(1.0, 6.0)
+
+
+def test_the_margin_is_the_quantile_of_errors_in_which_every_group_counts_as_one():
+    # A constant score: the calibration is flat at the mean of the other folds, whatever the groups.
+    human = np.concatenate([np.full(90, 3.0), np.tile([2.0, 4.0], 5)])
+    groups = np.concatenate([np.zeros(90), np.arange(1, 11)])
+    # One group of 90 exact items, ten groups of one item that is a point away: nine in ten groups reach a point.
+    assert conformal_margin(np.full(100, 3.0), human, groups, VALUES) == pytest.approx(1.0, abs=0.05)
+    # As 100 items of their own, nine in ten are exact; the hundredth and first may err, so it is not nine in ten.
+    assert conformal_margin(np.full(100, 3.0), human, np.arange(100), VALUES) == pytest.approx(1.0, abs=0.2)
+
+
+def test_too_few_groups_promise_nothing():
+    assert conformal_margin(np.arange(45.0), np.tile([1.0, 2, 3, 4, 5], 9), np.arange(45) // 5, VALUES) is None
+
+
+@pytest.mark.parametrize("name", ["100 items", "30 groups of 7"])
+def test_the_interval_holds_nine_times_in_ten(name):
+    found = np.mean([covered(*SETTINGS[name], seed)[0] for seed in range(40)])
+    assert found == pytest.approx(0.9, abs=0.03)  # two and a half standard errors of 40 runs, and a little
