@@ -17,14 +17,14 @@ from ..errors import PromptError
 from ..llama import Backbone, BackendOptions
 from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_hash, with_feedback
 from ..records import STATES_KIND, Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
-from ..scoring import Provenance, WeightsFile, check_weights
+from ..scoring import Provenance, WeightsFile, check_weights, shipped_name
 from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task, flag_counts
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
 from .given import ItemLike, items_given
 from .judgments import judgment_of
-from .quality import watched
+from .quality import doubts, watched
 from .reader import Reader, highest_state
 from .store import Store, context_key
 from .tokens import ScoreTokens
@@ -162,9 +162,8 @@ class Judge:
         """
         self._gate.check()
         source = items_given(items)
-        while window := list(
-            itertools.islice(source, self._reader.window(self.window, len(self.rubrics), states=self.states))
-        ):
+        most = self._reader.window(self.window, len(self.rubrics), states=self.states)
+        while window := list(itertools.islice(source, most)):
             with self._gate.turn():
                 tasks, votes, readings = self._read_window(window, progress)
             for task, own in zip(tasks, votes):
@@ -247,6 +246,11 @@ class Judge:
             device=self.backbone.place,
             **self.settings(),
         )
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return why the scores of this judge are likely to tell little, in words; see `quality.doubts`."""
+        facts = (self.chat, self.file.parameters, shipped_name(self.provenance()))
+        return doubts(*facts) if self.weights is None else ()
 
     def _read_window(
         self, window: Sequence[Item], progress: Progress | None
