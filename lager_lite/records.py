@@ -34,12 +34,34 @@ WEIGHT_KINDS = ("uniform", "simplex", "signed", "full")
 STATES_KIND = "states"
 """The kind of weights of whole hidden states: one number for each entry of each state."""
 
+ItemId = str | int | float
+"""An id as results have it: text, or a number where the row has a number."""
+
+
+class NumberId(str):
+    """An id that is a number in its row: text to compare with, and the number for results.
+
+    - `number`: the number.
+    """
+
+    number: int | float
+
+    def __new__(cls, number: int | float) -> NumberId:
+        made = super().__new__(cls, number)
+        made.number = number
+        return made
+
+
+def id_for_results(identity: str) -> ItemId:
+    """The id as its row has it."""
+    return identity.number if isinstance(identity, NumberId) else identity
+
 
 @dataclass(frozen=True)
 class Item:
     """One thing to judge.
 
-    - `id`: the name by which results refer to the item.
+    - `id`: the name by which results refer to the item; a NumberId where the row has a number.
     - `fields`: text by canonical name (instruction, response, reference, source and others).
     - `human`: the individual human scores by criterion; the key "" stands for the one unnamed score
       of a row. Empty where nobody scored the item.

@@ -9,7 +9,7 @@ from .catalog import CatalogEntry, read_catalog
 from .header import TensorInfo, read_header
 from .inventory import MEMORY_TOKENS, LocalModel, list_models
 from .locate import locate_model
-from .model_file import PRUNED_BLOCKS, PRUNED_FINGERPRINT, PRUNED_OWN, ModelFile, ModelInfo, open_model
+from .model_file import PRUNED_BLOCKS, PRUNED_FINGERPRINT, PRUNED_OWN, ModelFile, ModelInfo, open_model, parts_of_model
 from .tensors import fingerprint
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "list_models",
     "locate_model",
     "open_model",
+    "parts_of_model",
     "read_catalog",
     "read_header",
 ]

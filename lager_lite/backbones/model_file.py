@@ -242,6 +242,18 @@ def _open(path: str | os.PathLike[str]) -> ModelFile:
     return ModelFile(info, header, tensors)
 
 
+def parts_of_model(path: Path) -> tuple[Path, ...]:
+    """All files of the model that `path` is a part of, by their names; the path itself where it is not split."""
+    name = _SPLIT_NAME.match(path.name)
+    if not name:
+        return (path,)
+    return tuple(path.with_name(_part_name(name["prefix"], i, int(name["parts"]))) for i in range(int(name["parts"])))
+
+
+def _part_name(prefix: str, number: int, count: int) -> str:
+    return f"{prefix}-{number + 1:05d}-of-{count:05d}.gguf"
+
+
 def _all_parts(header: Header) -> list[Header]:
     count = integer(header, "split.count", 1)
     if count <= 1:
@@ -252,7 +264,7 @@ def _all_parts(header: Header) -> list[Header]:
             f"{header.path} is part {number + 1} of {count}, but its name does not say so",
             f"rename the parts to NAME-00001-of-{count:05d}.gguf and so on",
         )
-    paths = [header.path.with_name(f"{name['prefix']}-{i + 1:05d}-of-{count:05d}.gguf") for i in range(count)]
+    paths = [header.path.with_name(_part_name(name["prefix"], i, count)) for i in range(count)]
     missing = [p.name for p in paths if not p.is_file()]
     if missing:
         raise ModelFileError(

@@ -64,10 +64,10 @@ class OutputFile(click.Path):
 class NamedFile(click.types.StringParamType):
     """The type of an option that names a file, by its path or otherwise.
 
-    find: from the value, None without the option, to the path of the file; may raise LagerError.
+    find: from the value, None without the option, to the paths of the file's parts; may raise LagerError.
     """
 
-    def __init__(self, find: Callable[[str | None], Path]) -> None:
+    def __init__(self, find: Callable[[str | None], Sequence[Path]]) -> None:
         super().__init__()
         self.find = find
 
@@ -130,7 +130,7 @@ def _inputs(command: click.Command, params: Mapping[str, Any]) -> Iterator[tuple
             for text in value if isinstance(value, tuple) else (value,):
                 if isinstance(parameter.type, NamedFile):
                     with suppress(LagerError):  # what is missing is said where it is needed
-                        yield role, _identity(str(parameter.type.find(text)))
+                        yield from ((role, _identity(str(path))) for path in parameter.type.find(text))
                 elif text is not None:
                     yield role, _stdin() if text == STDOUT else _identity(str(text).removeprefix("@"))
     for variable in _ENVIRONMENT:

@@ -14,7 +14,7 @@ from .items import Dataset, ItemReader, convert, load_demo, open_reader, raise_p
 from .layouts import LAYOUTS, BenchmarkLayout
 from .marks import Maps
 from .reading import open_rows
-from .rowfile import RowFile, TableFile, copy_rows
+from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
 from .source import Source, open_items
 from .surface import SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
@@ -31,6 +31,7 @@ __all__ = [
     "Dataset",
     "ItemReader",
     "LAYOUTS",
+    "ListFile",
     "Maps",
     "ROWS",
     "Row",

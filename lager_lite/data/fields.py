@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import DataError
-from ..records import Item
+from ..records import Item, id_for_results
 from .rows import Row
-from .turns import is_conversation, is_parts, joined, last_answer, parts_of, told, turns_of
-from .values import group_of, is_blank, is_missing, scores_of, text_of
+from .turns import is_conversation, is_parts, joined, last_answer, outlined, parts_of, told, turns_of
+from .values import group_of, id_of, is_blank, is_missing, scores_of, text_of
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),
@@ -92,7 +92,7 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
         if free and isinstance(value, (str, int, float, Decimal)):
             fields[key], taken[key] = text_of(value, key, row.where), (key,)
     rendered = text_of(values[keys["rendered"]], keys["rendered"], row.where) if "rendered" in keys else None
-    identity = text_of(values[keys["id"]], keys["id"], row.where) if "id" in keys else str(number)
+    identity = id_of(values[keys["id"]], keys["id"], row.where) if "id" in keys else str(number)
     group = text_of(values[keys["group"]], keys["group"], row.where) if "group" in keys else None
     extra = next((name for name in fields if name.lower() == "input" and fields[name]), None)
     if extra and keys.get("instruction", "").lower() == "instruction" and "instruction" not in mapping:
@@ -131,7 +131,7 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
 
 
 def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
-    """The text fields of a row; conversations and lists of passages become text.
+    """The text fields of a row; conversations, lists of passages and a rubric of several parts become text.
 
     What a conversation under the key of the response says before its last turn belongs to the instruction.
     """
@@ -149,6 +149,8 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
             fields[field] = parts_of(value, key, row.where)
         elif isinstance(value, list) and field in ("source", "instruction", "reference"):
             fields[field] = joined(value, key, row.where)
+        elif isinstance(value, (list, Mapping)) and field == "rubric":
+            fields[field] = outlined(value, key, row.where)
         else:
             fields[field] = text_of(value, key, row.where)
     return fields
@@ -172,9 +174,9 @@ def score_keys(row: Row) -> dict[str, tuple[str, ...]]:
 
 
 def identity_of(row: Row, number: int) -> str:
-    """The id of a row, else its number."""
+    """The id of a row, else its number as text. Raises DataError for an id that is neither text nor a number."""
     found = row.values.get("id")
-    return str(number if found is None else found)
+    return str(number) if is_blank(found) else id_of(found, "id", row.where)
 
 
 def texts_of(row: Row, **keys: str) -> dict[str, str]:
@@ -222,7 +224,7 @@ def _object(text: str, key: str, where: str) -> Any:
 
 def item_row(item: Item) -> dict[str, Any]:
     """An item as a row that `read_items` reads back: id, fields, rendered, score or scores, group."""
-    row: dict[str, Any] = {"id": item.id, **item.fields}
+    row: dict[str, Any] = {"id": id_for_results(item.id), **item.fields}
     if item.rendered is not None:
         row["rendered"] = item.rendered
     if set(item.human) == {""}:

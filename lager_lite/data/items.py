@@ -16,6 +16,7 @@ from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers
 from .observer import Observer
 from .reading import open_rows
+from .repeats import has_id, numbers_taken, repeated, with_scores_of
 from .rowfile import TableFile
 from .rows import HeldRows, Row, RowSource, rows_of
 from .thoughts import without_thoughts
@@ -39,6 +40,8 @@ class ItemReader:
     labels: what each label of the scale of the human scores is worth.
     ignore: the keys that are read as if no row had them.
     keep_thoughts: whether responses keep the thoughts that they were given with (see `answer_of`).
+    taken: the numbers that are ids of rows, and so of no row without an id, see `numbers_taken`.
+    later: the number of a row -> those of the later rows whose human scores belong to its item (see `repeated`).
 
     Iterating gives the items in order, as often as wanted.
     """
@@ -53,6 +56,8 @@ class ItemReader:
     labels: Mapping[str, float] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     keep_thoughts: bool = False
+    taken: frozenset[int] = frozenset()
+    later: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,8 +66,12 @@ class ItemReader:
 
     def items_of(self, row: Row, number: int) -> Iterator[Item]:
         """The items of one row; its number, from 1, is the id where it has none. Raises DataError."""
-        items = self._read(without(row, self.ignore), number)
-        return items if self.keep_thoughts else map(without_thoughts, items)
+        row = without(row, self.ignore)
+        for item in self._read(row, number):
+            item = item if self.keep_thoughts else without_thoughts(item)
+            item = replace(item, id=f"row {item.id}") if number in self.taken and not has_id(item, row) else item
+            others = [next(self._read(without(self.rows[n - 1], self.ignore), n)) for n in self.later.get(number, ())]
+            yield with_scores_of(item, others) if others else item
 
     def _read(self, row: Row, number: int) -> Iterator[Item]:
         row = with_numbers(row, self.mapping, self.several, self.labels)
@@ -76,16 +85,21 @@ class ItemReader:
             raise _broken(row.where, layout, error) from error
 
     def __iter__(self) -> Iterator[Item]:
-        for number, row in enumerate(self.rows, 1):
+        for number, row in self._first_rows():
             yield from self.items_of(row, number)
 
     def with_rows(self) -> Iterator[Item]:
         """The items, each with the row that it was taken from: its values as JSON has them, an empty cell as None."""
         blank = dict.fromkeys(self.rows.columns) if isinstance(self.rows, TableFile) else {}
-        for number, row in enumerate(self.rows, 1):
+        for number, row in self._first_rows():
             values = {**blank, **plain(row.values)}
             for item in self.items_of(row, number):
                 yield replace(item, row=values)
+
+    def _first_rows(self) -> Iterator[tuple[int, Row]]:
+        """The rows with their numbers, without those whose scores belong to an earlier one."""
+        left_out = {number for numbers in self.later.values() for number in numbers}
+        return ((number, row) for number, row in enumerate(self.rows, 1) if number not in left_out)
 
     def missing(self, item: Item) -> list[str]:
         """The required fields that an item does not have; a prompt that was written elsewhere needs none."""
@@ -105,13 +119,13 @@ class ItemReader:
         count, ids = 0, set[int]()
         absent = {*self.mapping.values(), *(key for keys in self.several.values() for key in keys)}
         twice: Item | None = None
-        for number, row in enumerate(self.rows, 1):
+        for number, row in self._first_rows():
             absent.difference_update(row.values)
             try:
                 for item in self.items_of(row, number):
-                    if twice is None and hash(item.id) in ids:
+                    if twice is None and hash(str(item.id)) in ids:
                         twice = item
-                    ids.add(hash(item.id))
+                    ids.add(hash(str(item.id)))
                     count += 1
                     missing = self.missing(item)
                     if len(lacking) == count - 1 and missing:
@@ -142,7 +156,7 @@ class ItemReader:
             gpt = self.layout.name == "prometheus" and "human_score" not in lowered(self.rows[0]).values
             note = "the scores are GPT-4's, not people's" if gpt else self.layout.note
             about = self.layout.about + (f" ({note})" if note else "")
-        return observer.understood(about)
+        return replace(observer.understood(about), merged=sum(map(len, self.later.values())))
 
     def _unmapped(self, absent: set[str]) -> DataError:
         present = sorted({key for row in self.rows for key in row.values})
@@ -152,7 +166,7 @@ class ItemReader:
         return DataError(f"{self.rows.name}: no row has the key of {', '.join(named)}", f"the keys are: {shown}")
 
     def _check_twice(self, second: Item) -> None:
-        places = [item.where for item in self if item.id == second.id]
+        places = [item.where for item in self if str(item.id) == str(second.id)]
         if len(places) > 1:  # two ids may share a hash
             raise DataError(
                 f"{places[1]}: the id {second.id!r} was used before, at {places[0]}",
@@ -194,17 +208,23 @@ def open_reader(
         "keep_thoughts": keep_thoughts,
     }
     if mapping or layout == ROWS:
-        return ItemReader(unfolded, None, single, several=several, **how)
+        return _whole(ItemReader(unfolded, None, single, several=several, **how))
     remaining = Remaining(unfolded, left_out)
     found, mixed = (_named(layout, rows, remaining), False) if layout else detect(rows, remaining)
     if found is None:
-        return ItemReader(unfolded, mixed=mixed, **how)
+        return _whole(ItemReader(unfolded, mixed=mixed, **how))
     scale = judge_bench_scale(rows) if found.name == "judge-bench" else found.scale
     try:
         inside = found.inside(rows) if found.inside else unfolded
     except (KeyError, TypeError, AttributeError) as error:
         raise _broken(rows.name, found, error) from error
-    return ItemReader(inside, found, scale=scale, **how)
+    return _whole(ItemReader(inside, found, scale=scale, **how))
+
+
+def _whole(reader: ItemReader) -> ItemReader:
+    """The reader, with what is known only once all rows were seen."""
+    names = {reader.mapping["id"]} if "id" in reader.mapping else {"id"} if reader.layout else ALIASES["id"]
+    return replace(reader, taken=numbers_taken(reader.rows, names), later=repeated(reader))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from ..records import Item
 from .fields import ALIASES, identity_of, texts_of
 from .rows import HeldRows, Row, RowSource, rows_of
 from .training import alpaca, fits_alpaca, is_alpaca, is_messages, is_pair, messages, pairs
-from .values import group_of, is_blank, scores_of, text_of
+from .turns import outlined
+from .values import group_of, id_of, is_blank, scores_of, text_of
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def _biggen(row: Row, number: int) -> Iterator[Item]:
     for field, key in (("reference", "reference_answer"), ("system_prompt", "system_prompt")):
         if row.values.get(key):
             fields[field] = text_of(row.values[key], key, row.where)
-    fields["rubric"] = _score_rubric(row)
+    fields["rubric"] = outlined(row.values["score_rubric"], "score_rubric", row.where)
     scores = scores_of(row.values.get("human_score"), "human_score", row.where)
     name = identity_of(row, number)
     if row.values.get("model_name"):
@@ -181,18 +182,6 @@ def _biggen(row: Row, number: int) -> Iterator[Item]:
         _keys(reference="reference_answer", rubric="score_rubric", score="human_score"), id=("id", "model_name")
     )
     yield Item(name, fields, {"": scores} if scores else {}, group, where=row.where, keys=keys)
-
-
-def _score_rubric(row: Row) -> str:
-    rubric = row.values["score_rubric"]
-    if not isinstance(rubric, dict):
-        return text_of(rubric, "score_rubric", row.where)
-    lines = [text_of(rubric.get("criteria", ""), "criteria", row.where)]
-    for score in range(11):
-        key = f"score{score}_description"
-        if rubric.get(key):
-            lines.append(f"Score {score}: {text_of(rubric[key], key, row.where)}")
-    return "\n".join(lines)
 
 
 def _eq_bench(row: Row, number: int) -> Iterator[Item]:
@@ -236,7 +225,9 @@ def _self_aware(row: Row, number: int) -> Iterator[Item]:
     human = {"": (5.0 if row.values["answerable"] else 1.0,)}
     group = group_of(fields["instruction"])
     keys = _keys(instruction="question", score="answerable", group="question", id="question_id")
-    yield Item(str(row.values["question_id"]), fields, human, group, where=row.where, keys=keys)
+    yield Item(
+        id_of(row.values["question_id"], "question_id", row.where), fields, human, group, where=row.where, keys=keys
+    )
 
 
 def _examples(rows: RowSource) -> RowSource:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import DataError
 from .values import is_blank, is_missing, text_of
 
+_SCORE = re.compile(r"score(\d+)_description", re.IGNORECASE)
 Turn = tuple[str, str | None]
 """The role in small letters, and what was said; None for a turn without text."""
 
@@ -51,6 +53,29 @@ def joined(value: Sequence[Any], key: str, where: str) -> str:
     """A list of passages as one text, numbered where there are several; raises DataError for what is no text."""
     texts = [_passage(entry, key, where) for entry in value if not is_blank(entry)]
     return texts[0] if len(texts) == 1 else "\n\n".join(f"[{n}]\n{text}" for n, text in enumerate(texts, 1))
+
+
+def outlined(value: Any, key: str, where: str) -> str:
+    """A rubric that is an object or a list, as lines: a list's entries behind hyphens, an object's values behind their
+    keys. The criteria of a rubric with a description for every score come without one, as in BiGGen-Bench.
+
+    Raises DataError for what is no text, number, list or object.
+    """
+    if isinstance(value, Mapping):
+        lines = []
+        for name, part in sorted(value.items(), key=lambda entry: str(entry[0]).lower() != "criteria"):
+            if is_blank(part) or isinstance(part, (list, Mapping)) and not part:
+                continue
+            score = _SCORE.fullmatch(str(name))
+            text = str(part).lower() if isinstance(part, bool) else outlined(part, key, where)
+            head = "" if str(name).lower() == "criteria" else f"Score {score[1]}: " if score else f"{name}: "
+            lines.append(head.rstrip() + "\n" + text if head and "\n" in text else head + text)
+        return "\n".join(lines)
+    if isinstance(value, list):
+        return "\n".join(
+            "- " + outlined(part, key, where).replace("\n", "\n  ") for part in value if not is_blank(part)
+        )
+    return text_of(value, key, where)
 
 
 def parts_of(value: Sequence[Any], key: str, where: str) -> str:

@@ -33,6 +33,7 @@ class Understood:
     - `lacking`: the required fields that items do not have, with the number of items.
     - `blank`: the number of items whose response has no visible character.
     - `warnings`: what is probably not as it was meant.
+    - `merged`: the number of rows, besides `rows`, whose human scores were added to an earlier row's.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Understood:
     lacking: Mapping[str, int] = field(default_factory=dict)
     blank: int = 0
     warnings: tuple[str, ...] = ()
+    merged: int = 0
 
     @property
     def message(self) -> str:
@@ -65,6 +67,8 @@ class Understood:
         if self.scores:
             named = f" ({', '.join(self.criteria)})" if self.criteria else ""
             parts.append(counted(self.scores, "score") + named)
+        if self.merged:
+            parts.append(f"from {counted(self.rows + self.merged, 'row')}, those of several annotators merged")
         parts += [f"{count} without {name}" for name, count in self.lacking.items()]
         parts += [f"{self.blank} with a blank response"] if self.blank else []
         return ", ".join(parts) + (f"; layout detected: {self.layout}" if self.layout else "")

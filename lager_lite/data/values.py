@@ -11,6 +11,7 @@ from numbers import Number
 from typing import Any
 
 from ..errors import DataError
+from ..records import NumberId
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -40,6 +41,13 @@ def text_of(value: Any, key: str, where: str) -> str:
         return f"{value.normalize():f}"
     kind = {bool: "true or false", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
     raise DataError(f"{where}: key {key!r} holds {kind}, expected text", "name another key with --map")
+
+
+def id_of(value: Any, key: str, where: str) -> str:
+    """`value` as an id: a number is remembered; else as `text_of`."""
+    if type(value) in (int, float) and math.isfinite(value):
+        return NumberId(value)
+    return text_of(value, key, where)
 
 
 def scores_of(value: Any, key: str, where: str) -> tuple[float, ...]:

@@ -192,7 +192,7 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
 
 
 def _places(found: Evaluation) -> dict[tuple[str, str], int]:
-    return {key: row for row, key in enumerate(zip(found.items, found.criterion))}
+    return {key: row for row, key in enumerate(zip(map(str, found.items), found.criterion))}
 
 
 def _check_human(shared: Sequence[tuple[str, str]], a: np.ndarray, b: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..records import ItemId
 from ..stats import Agreement, AnnotatorGrades, Ceiling, Estimate, GradeAgreement, Interval
 
 TRIVIAL = ("e_score", "length", "surface")
@@ -166,7 +167,7 @@ class Evaluation:
     verdict: Verdict | None
     warnings: tuple[str, ...]
     values: tuple[float, ...]
-    items: tuple[str, ...]
+    items: tuple[ItemId, ...]
     criterion: tuple[str, ...]
     group: tuple[str, ...]
     human: tuple[float, ...]

@@ -92,7 +92,7 @@ def set_side_by_side(
         verdict=find_verdict(methods, sheet.plain, sheet.baseline),
         warnings=(),
         values=tuple(map(float, data.values)),
-        items=tuple(map(str, data.item)),
+        items=data.ids,
         criterion=tuple(map(str, data.criterion)),
         group=tuple(map(str, data.group)),
         human=tuple(map(float, data.human)),

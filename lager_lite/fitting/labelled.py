@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError, FitError
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale
-from ..records import BOTH_LENSES, Counts, Item, both_lenses
+from ..records import BOTH_LENSES, Counts, Item, ItemId, both_lenses, id_for_results
 from .folds import group_folds
 from .states import STATES
 
@@ -44,6 +44,11 @@ class Labelled:
     failed: tuple[tuple[str, str], ...]
     items: tuple[Item, ...] = ()
     states: np.ndarray | None = None
+
+    @property
+    def ids(self) -> tuple[ItemId, ...]:
+        """The ids as the rows have them, where numbers are numbers; as text where the items are not known."""
+        return tuple(id_for_results(item.id) for item in self.items) or tuple(map(str, self.item))
 
     def lens(self, name: str) -> np.ndarray:
         """The layer logits (n, S, K) under the lens `name`, or of both, (n, S, 2K). Raises KeyError for another."""
@@ -85,7 +90,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         if not scores:
             continue
         if isinstance(reading, str):
-            failed.append((item.id, reading))
+            failed.append((str(item.id), reading))
             continue
         rows.append((reading, scores, rubric.name, item.group or item.id, item))
     whole = [reading.states for reading, *_ in rows if reading.states is not None]
@@ -99,7 +104,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         individual=tuple(tuple(s) for _, s, *_ in rows),
         criterion=np.array([c for _, _, c, _, _ in rows]),
         group=np.array([g for *_, g, _ in rows]),
-        item=np.array([item.id for *_, item in rows]),
+        item=np.array([str(item.id) for *_, item in rows]),
         values=np.asarray(values, dtype=np.float64),
         failed=tuple(failed),
         items=tuple(item for *_, item in rows),
@@ -123,7 +128,7 @@ def check_human_scores(
     _check_present(items, rubrics)
     _check_scale(items, rubrics)
     labels = [
-        (float(np.mean(scores)), item.group or item.id)
+        (float(np.mean(scores)), item.group or str(item.id))
         for item in items
         for rubric in rubrics
         if (scores := item.human.get(rubric.name) or item.human.get(""))

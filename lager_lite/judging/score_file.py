@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ..data import write_rows
 from ..prompts import Rubric, signs
-from ..records import Counts, Item, Judgment
+from ..records import Counts, Item, Judgment, id_for_results
 from .given import FrameLike, items_of_frame
 from .judge import Judge
 from .quality import Quality
@@ -236,7 +236,11 @@ def judgment_row(judgment: Judgment, *, details: bool = False, more_flags: Seque
 
     Numbers are rounded to 6 decimals, which is finer than any setting reproduces across machines.
     """
-    row: dict[str, object] = {"id": judgment.id, "rubric": judgment.rubric, "score": _round(judgment.score)}
+    row: dict[str, object] = {
+        "id": id_for_results(judgment.id),
+        "rubric": judgment.rubric,
+        "score": _round(judgment.score),
+    }
     if judgment.interval is not None:
         row["low"], row["high"] = map(_round, judgment.interval)
     for name in ("raw_score", "direct", "e_score", "uniform", "mass"):

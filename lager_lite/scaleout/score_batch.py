@@ -139,4 +139,4 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: float("nan") if row[name] is None else float(row[name]) for name in _NUMBERS}
     probabilities = None if row["probabilities"] is None else json.dumps(row["probabilities"], ensure_ascii=False)
     texts = {"probabilities": probabilities, "flags": "; ".join(row["flags"]), "error": row["error"]}
-    return {"id": row["id"], "rubric": row["rubric"], **numbers, **texts}
+    return {"id": str(row["id"]), "rubric": row["rubric"], **numbers, **texts}

@@ -31,7 +31,7 @@ from ..fitting import (
     out_of_fold,
     word_sets,
 )
-from ..records import STATES_KIND, WEIGHT_KINDS, Item, LayerWeights
+from ..records import STATES_KIND, WEIGHT_KINDS, Item, ItemId, LayerWeights
 from ..scoring import direct, e_score, states_score
 from ..scoring import score as read_score
 from ..stats import interval_of, interval_text
@@ -65,7 +65,7 @@ class SelfKnowledge:
     everything: float
     baseline: str
     verdict: str
-    items: tuple[str, ...]
+    items: tuple[ItemId, ...]
     truth: tuple[bool, ...]
     methods: tuple[Knower, ...]
 
@@ -144,7 +144,7 @@ def self_knowledge(
         everything=2.0 * found / (len(truth) + found),
         baseline=baseline,
         verdict=verdict,
-        items=tuple(map(str, data.item)),
+        items=data.ids,
         truth=tuple(map(bool, truth)),
         methods=knowers,
     )

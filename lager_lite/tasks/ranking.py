@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import DataError
 from ..fitting import folds_inside, group_folds
 from ..judging import Judge
-from ..records import Counts, Item, Reading
+from ..records import Counts, Item, Reading, id_for_results
 
 RANK_METHODS = ("direct", "e_score", "uniform", "tuned")
 PREFERRED = "preferred"
@@ -114,7 +114,7 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
     for row, part in enumerate(parts):
         errors = [reading for *_, reading in part if isinstance(reading, str)]
         if errors:
-            failed.append((items[row].id, errors[0]))
+            failed.append((str(items[row].id), errors[0]))
             continue
         rows.append(row)
         readings.append([reading for *_, reading in part])
@@ -160,7 +160,7 @@ def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]
                 "contest": number + 1,
                 "rank": 1 + int(np.sum(score[rows] > score[row])),
                 "of": len(rows),
-                "id": responses.items[row].id,
+                "id": id_for_results(responses.items[row].id),
                 **{name: round(float(values[row]), 6) for name, values in responses.scores.items()},
             }
 

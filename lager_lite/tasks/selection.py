@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data import write_rows
+from ..data import ListFile, write_rows
 from ..errors import DataError
+from ..records import id_for_results
 from ..stats import agreement
 from .pool import Pool, Scores
 
@@ -168,15 +169,25 @@ def select(
     )
 
 
+# Whether a file of this suffix is one JSON list.
+_LISTED = {".json": True, ".jsonl": False, ".ndjson": False}
+
+
 def write_selection(pool: Pool, scores: Scores, found: Selection, output: str | Path, side: str | Path) -> int:
     """Copy the kept rows to `output`, in their order and layout, and write a row for every row of the pool to
     `side`: row (from 1), id, score, kept, why (below, duplicate of row N, or the error), and the score of
-    each rubric. Returns the number of rows copied. Raises OutputError where either cannot
-    be written, DataError where they are one file.
+    each rubric. The rows are copied byte by byte, unless the suffix of the output asks for the other kind of JSON: a
+    list (.json) or a row on each line. Returns the number of rows copied. Raises OutputError where either cannot be
+    written, DataError where they are one file.
     """
     if Path(output).resolve() == Path(side).resolve():
         raise DataError(f"{output}: named for the rows and for their scores", "name another file with --scores")
-    count = pool.file.copy(output, map(int, np.flatnonzero(found.kept)))
+    numbers = [int(number) for number in np.flatnonzero(found.kept)]
+    wanted = _LISTED.get(Path(output).suffix.lower(), isinstance(pool.file, ListFile))
+    if wanted == isinstance(pool.file, ListFile):
+        count = pool.file.copy(output, numbers)
+    else:
+        count = write_rows(output, (pool.file[number].values for number in numbers))
     write_rows(side, _side_rows(pool, scores, found))
     return count
 
@@ -191,7 +202,7 @@ def _side_rows(pool: Pool, scores: Scores, found: Selection) -> Iterator[dict[st
         values = dict(zip(scores.rubrics, map(_number, scores.scores[number])))
         yield {
             "row": number + 1,
-            "id": pool.read(row, number).id,
+            "id": id_for_results(pool.read(row, number).id),
             "score": _number(found.score[number]),
             "kept": bool(found.kept[number]),
             "why": why,
@@ -208,7 +219,7 @@ def _ranking(score: Floats, raw: Floats) -> npt.NDArray[np.intp]:
 def _example(pool: Pool, number: int, score: Floats) -> Example:
     item = pool.item(number)
     instruction, response = (_short(item.fields.get(name, "")) for name in ("instruction", "response"))
-    return Example(number + 1, item.id, float(score[number]), instruction, response)
+    return Example(number + 1, str(item.id), float(score[number]), instruction, response)
 
 
 def _short(text: str) -> str:

@@ -17,11 +17,11 @@ from ..records import Prompt, Segment
 from ..system import write_beside
 
 
-def prompts_of(text: str) -> list[str]:
+def prompts_of(text: str, encoding: str | None = None) -> list[str]:
     """The prompts meant by a command-line argument: a text, @FILE, or a .jsonl file of rows with
-    `prompt`. Raises DataError for files that cannot be read."""
+    `prompt`. encoding: of a .jsonl file, None for UTF-8. Raises DataError for files that cannot be read."""
     if text.endswith(".jsonl"):
-        return [_prompt(row) for row in open_rows(text)]
+        return [_prompt(row) for row in open_rows(text, encoding=encoding)]
     return [_read(Path(text[1:]))] if text.startswith("@") else [text]
 
 

@@ -171,3 +171,12 @@ def test_an_earlier_output_may_be_written_again(run, folder):
     for _ in range(2):
         assert run("data", "convert", "in.jsonl", "-o", "out.csv").exit_code == 0
     assert json.loads(TEXT)["response"] in (folder / "out.csv").read_text()
+
+
+def test_every_part_of_a_split_model_is_an_input(run, folder):
+    parts = [folder / f"big-0000{n}-of-00002.gguf" for n in (1, 2)]
+    for part in parts:
+        part.write_text("GGUF")
+    done = run("prune", "-m", parts[0].name, "-w", "other.json", "-o", parts[1].name)
+    assert done.exit_code == 2 and f"-o {parts[1].name} would overwrite what is given as -m" in done.stderr, done.output
+    assert parts[1].read_text() == "GGUF"

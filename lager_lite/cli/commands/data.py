@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ...backbones import locate_model
+from ...backbones import locate_model, parts_of_model
 from ...data import check_file, convert, read_items
 from ...prompts import resolve_chat
 from ..grammar import group
@@ -63,7 +63,7 @@ def convert_(source: str, output: str, **given: Any) -> None:
 @click.option(
     "-m",
     "--model",
-    type=NamedFile(lambda name: locate_model(name).path),
+    type=NamedFile(lambda name: parts_of_model(locate_model(name).path)),
     help="Show the prompt in the chat template of this model. By default it is shown as plain text.",
 )
 @json_option

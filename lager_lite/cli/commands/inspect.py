@@ -37,9 +37,9 @@ def _chosen(source: Source, data: str, identity: str | None, number: int | None)
             )
         return found
     for item in source.items:
-        if item.id == identity:
+        if str(item.id) == identity:
             return item
-    first = ", ".join(item.id for item in itertools.islice(source.items, 5))
+    first = ", ".join(str(item.id) for item in itertools.islice(source.items, 5))
     raise DataError(f"{data}: no item has the id {identity!r}", f"the ids begin with {first}")
 
 

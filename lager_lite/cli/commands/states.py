@@ -10,7 +10,7 @@ from ...backbones import locate_model, open_model
 from ...llama import Backbone
 from ...tasks import prompts_of, write_states
 from ..grammar import command as cli_command
-from ..options import backend_options, backend_settings, chat_options, chat_settings
+from ..options import backend_options, backend_settings, chat_options, chat_settings, encoding_option
 from ..outputs import OutputFile
 
 
@@ -18,6 +18,7 @@ from ..outputs import OutputFile
 @click.argument("prompt", metavar="PROMPT")
 @click.option("--chat", "as_chat", is_flag=True, help="Put the text into the chat template as the user's message.")
 @click.option("-o", "--output", required=True, type=OutputFile((".npz",)), help="Write to this .npz file.")
+@encoding_option
 @chat_options
 @backend_options
 def command(prompt: str, as_chat: bool, output: str, **given: Any) -> None:
@@ -32,5 +33,5 @@ def command(prompt: str, as_chat: bool, output: str, **given: Any) -> None:
     open_model(model)
     chat = chat_settings(given, model) if as_chat else None
     with Backbone(model, backend_settings(given)) as backbone:
-        written = write_states(output, backbone, prompts_of(prompt), chat)
+        written = write_states(output, backbone, prompts_of(prompt, given["encoding"]), chat)
     click.echo(f"{written} prompt(s) written to {output}", err=True)

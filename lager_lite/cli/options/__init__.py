@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .items import (
+    encoding_option,
     group_option,
     items_options,
     limit_option,
@@ -65,6 +66,7 @@ __all__ = [
     "json_option",
     "judge_options",
     "judge_options_with",
+    "encoding_option",
     "keep_states_option",
     "limit_option",
     "mapped_keys",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from ...backbones import locate_model
+from ...backbones import locate_model, parts_of_model
 from ...judging import OVERFLOW, TEMPERATURE
 from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS
 from ...system import refusing
@@ -116,7 +116,7 @@ model_option = option_under(
     "Backend",
     "-m",
     "--model",
-    type=NamedFile(lambda name: locate_model(name).path),
+    type=NamedFile(lambda name: parts_of_model(locate_model(name).path)),
     help="The backbone: a GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a "
     "name of `models catalog`. The default is LAGER_LITE_MODEL, else the packaged model.",
 )

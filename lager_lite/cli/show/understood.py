@@ -9,7 +9,7 @@ import click
 
 from ...data import CheckedFile, Understood
 from ...prompts import ChatTemplate, Rubric, render
-from ...records import Item
+from ...records import Item, id_for_results
 from .terminal import warn
 
 _LONGEST = 1_200
@@ -66,7 +66,9 @@ def checked_document(checked: CheckedFile, rubrics: Sequence[Rubric], chat: Chat
         "understood": checked.understood.to_dict(),
         "odd": list(checked.odd),
         "errors": list(checked.errors),
-        "first": None if first is None else {"id": first.id, "where": first.where, "fields": dict(first.fields)},
+        "first": None
+        if first is None
+        else {"id": id_for_results(first.id), "where": first.where, "fields": dict(first.fields)},
         "prompts": {} if first is None else {rubric.name: marked(first, rubric, chat) for rubric in rubrics},
     }
 

@@ -1,0 +1,88 @@
+"""One row per annotator is one item with several scores, and ids are what the rows say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lager_lite.data import convert, open_items, read_items
+from lager_lite.errors import DataError
+
+
+def write(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def row(identity=None, who=None, score=None, response="Oak.", **more):
+    named = {"id": identity, "annotator": who, "score": score}
+    given = {key: value for key, value in named.items() if value is not None}
+    return {**given, "instruction": "Name a tree.", "response": response, **more}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rows.jsonl"
+
+
+def test_rows_of_one_id_or_of_annotators_without_ids_are_merged(path):
+    write(path, row(7, "ann", 5, note="short"), row(8, "ann", 2, "Elm."), row(7, "bob", 3), row(None, "ann", 1, "Ash."))
+    path.write_text(path.read_text() + json.dumps(row(None, "bob", 4, "Ash.")) + "\n")
+    found = read_items(path)
+    assert [(item.id, item.human[""]) for item in found.items] == [("7", (5, 3)), ("8", (2,)), ("4", (1, 4))]
+    assert "note" not in found.items[0].fields and found.items[1].fields["annotator"] == "ann"
+    assert ": 3 items, " in found.message and "from 5 rows, those of several annotators merged" in found.message
+    assert [item.human for item in open_items(path).items] == [item.human for item in found.items]
+
+
+def test_rows_of_criteria_layouts_and_without_an_annotator_are_merged_too(path):
+    whole = {"prompt": "Q", "response": "R", "correctness": 1, "coherence": 2, "complexity": 3, "verbosity": 4}
+    write(path, {"id": 1, **whole, "helpfulness": 4}, {"id": 1, **whole, "helpfulness": 2})
+    (item,) = read_items(path).items
+    assert item.human["helpfulness"] == (4, 2) and item.human["verbosity"] == (4, 4)
+    write(path, row("a", score=1), row("a", score=1))
+    assert read_items(path).items[0].human[""] == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        row(7, "bob", 3, "Elm."),
+        row("7", "bob", 3, "Elm."),
+        row(7, "bob", 3, criterion="fluency"),
+        row(7, score=3, note="n"),
+    ],
+)
+def test_rows_of_one_id_that_do_not_belong_together_are_refused_with_both_lines(path, second):
+    write(path, row(7, "ann", 5), row(6), second)
+    with pytest.raises(DataError) as caught:
+        read_items(path)
+    assert caught.value.message == f"{path}:3: the id {str(second['id'])!r} was used before, at {path}:1"
+
+
+def test_an_annotator_scores_an_item_once(path):
+    write(path, row(7, "ann", 5), row(7, "bob", 5), row(7, "bob", 4))
+    with pytest.raises(DataError, match=":3: the annotator 'bob' scored this item before, at .*:2$"):
+        read_items(path)
+
+
+def test_ids_keep_their_type_and_numbered_rows_keep_off_them(path, tmp_path):
+    write(path, *({"id": identity, "response": "a"} for identity in (5, "3", None, 2.5, None, None)))
+    assert [item.id for item in read_items(path).items] == ["5", "3", "row 3", "2.5", "row 5", "6"]
+    convert(read_items(path), tmp_path / "out.jsonl")
+    again = [json.loads(line)["id"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [repr(one) for one in again] == ["5", "'3'", "'row 3'", "2.5", "'row 5'", "'6'"]
+    write(path, {"response": "a"}, {"response": "b"})
+    assert [item.id for item in read_items(path).items] == ["1", "2"]
+    write(path, {"id": 5, "response": "a"}, {"id": "5", "response": "b"})
+    with pytest.raises(DataError, match=":2: the id '5' was used before, at .*:1"):
+        read_items(path)
+
+
+def test_a_rubric_may_be_an_object_or_a_list(path):
+    made = {"score1_description": "long", "criteria": "Is it short?", "score5_description": "short"}
+    write(path, row(1, Rubric=made), row(2, rubric=["Names a tree.", {"criterion": "Is short.", "points": 2}]))
+    first, second = (item.fields["rubric"] for item in read_items(path).items)
+    assert first == "Is it short?\nScore 1: long\nScore 5: short"
+    assert second == "- Names a tree.\n- criterion: Is short.\n  points: 2"
