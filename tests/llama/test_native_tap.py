@@ -219,6 +219,31 @@ def test_a_buffer_that_is_too_small_is_not_written(patched, tiny_model, monkeypa
         assert tap._end(context._ctx) == -1
 
 
+def test_a_decode_that_ends_before_all_rows_are_written_gives_none(patched, tiny_model, monkeypatch):
+    """A computation that is aborted in its last micro-batch left unwritten memory behind, which was taken for rows."""
+    monkeypatch.setenv("LAGER_LITE_TAP", "native")
+    step = Step(np.arange(3, 9, dtype=np.int32), np.arange(6, dtype=np.int32), ((0,),) * 6, (), (), (0, 6))
+    flags = np.array([1, 0, 0, 0, 0, 1], np.int8)
+    options = BackendOptions(threads=1, ubatch_size=2, batch_size=6)
+    with Backbone(tiny_model, options) as backbone, backbone.context(8) as context:
+        asked, limit = [0], [10**9]
+
+        def abort(_):
+            asked[0] += 1
+            return asked[0] > limit[0]
+
+        callback = backbone.api.ggml_abort_callback(abort)
+        backbone.api.llama_set_abort_callback(context._ctx, callback, None)
+        for share, rows in ((None, 2), (0.9, -4)):
+            context._api.llama_memory_clear(context._memory, False)
+            if share:
+                limit[0], asked[0] = int(share * asked[0]), 0
+            context.tap.begin(np.array([0, 5]), max_state=3, want_final=False, flagged=True)
+            batch, alive = context._batch(step, flags)
+            assert context._api.llama_decode(context._ctx, batch) == (2 if share else 0)
+            assert len(alive) and context.tap._end(context._ctx) == rows
+
+
 @pytest.mark.parametrize("states", [[1, 1], [2, 1], [-1], [4], []], ids=str)
 def test_states_out_of_order_or_range_are_refused(patched, tiny_model, monkeypatch, states):
     monkeypatch.setenv("LAGER_LITE_TAP", "native")
