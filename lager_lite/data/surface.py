@@ -69,9 +69,12 @@ def words_of(text: str) -> list[str]:
 
 
 def judged_text(item: Item) -> str:
-    """The text of an item that is judged: its response, else its instruction, else its ready prompt, else ""."""
+    """The text of an item that is judged: its response, else its instruction, else its ready prompt, else all of its
+    fields but those that a judgment is made by (source, reference and rubric), else the source."""
     fields = item.fields
-    return fields.get("response") or fields.get("instruction") or item.rendered or ""
+    found = fields.get("response") or fields.get("instruction") or item.rendered
+    own = " ".join(text for name, text in fields.items() if name not in ("source", "reference", "rubric"))
+    return found or own or fields.get("source", "")
 
 
 def log_length(item: Item) -> float:

@@ -175,6 +175,11 @@ class Evaluation:
     layers: tuple[LayerResult, ...]
     fitted: tuple[FittedKind, ...]
 
+    @property
+    def splits_text(self) -> str:
+        """How often the items were split, for people."""
+        return "once" if self.splits == 1 else f"{self.splits} times"
+
     def method(self, name: str) -> MethodResult:
         """The result of one method. Raises StopIteration where there is no such method."""
         return next(m for m in self.methods if m.name == name)

@@ -30,7 +30,7 @@ def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = N
     best = figures.shown_method(evaluation)
     how = f"cross-validated in {evaluation.folds} folds" if evaluation.folds else "with given weights"
     counted = f"{evaluation.n} judgments in {evaluation.groups} groups, {how}, by {origin.model}."
-    folds = f"{evaluation.folds} folds by group, {evaluation.splits} times" if evaluation.folds else "none"
+    folds = f"{evaluation.folds} folds by group, split {evaluation.splits_text}" if evaluation.folds else "none"
     folds += f", {evaluation.held_out} held out too" if evaluation.held_out else ""
     sections: list[PageSection] = [
         ("Methods", [counted, *_methods(evaluation, best)]),

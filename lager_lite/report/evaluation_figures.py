@@ -73,7 +73,7 @@ def weights(name: str, fitted: FittedKind, values: Sequence[float]) -> Markup:
             axes.add_patch(Rectangle((state - 0.5, label - 0.5), 1, 1, **shade))
         axes.set_xlim(-0.5, len(numbers) - 0.5)
         axes.set_ylim(-0.5, numbers.shape[1] - 0.5)
-        axes.set_yticks(range(len(values)), [f"{v:g}" for v in values] * (numbers.shape[1] // len(values)))
+        axes.set_yticks(range(numbers.shape[1]), [f"{v:g}" for v in values] * (numbers.shape[1] // len(values)))
         axes.set_ylabel("label")
 
     state = np.unravel_index(int(np.abs(numbers).argmax()), numbers.shape)[0]

@@ -128,7 +128,8 @@ def rank_figures(
             ranks = weighted_ranks(np.round(columns[0], 9), weight)
             found = weighted_correlation(ranks, people, weight)
             if base is not None and pull is not None:
-                found = _partial(found, weighted_correlation(ranks, base, weight), pull)
+                left = _partial(found, weighted_correlation(ranks, base, weight), pull)
+                found = np.where(np.isfinite(pull), left, found)  # nothing can be explained by what is constant
             draws[name][rows] = found
     return Figures(splits, draws, int(np.unique(np.asarray(groups)).size))
 

@@ -46,15 +46,17 @@ def test_kinds_criteria_recipes_and_groups_are_chosen(run):
         "author",
         "--cv",
         3,
+        "--splits",
+        2,
         f"--json={path}",
     )
     done = run("eval", *more)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("30 judgments in 6 groups, 3 folds\n")
+    assert done.stdout.startswith("30 judgments in 6 groups, 3 folds, split 2 times\n")
     found = load_run(path)
-    names = ["direct", "e_score", "uniform", "signed", "signed by criterion", "like paper"]
+    names = ["direct", "e_score", "length", "surface", "uniform", "signed", "signed by criterion", "like paper"]
     assert [m.name for m in found.evaluation.methods] == names
-    assert [f"\n{name} " in done.stdout for name in names] == [True] * 6
+    assert [f"\n{name} " in done.stdout for name in names] == [True] * 8
     assert found.evaluation.group[:7] == ("A0", "A1", "A2", "A3", "A4", "A5", "A0")
     assert found.evaluation.verdict.text in done.stdout
     assert "Warning: 30 labels are few" in done.stderr and "Warning: 6 groups are few" in done.stderr
@@ -74,14 +76,20 @@ def test_given_weights_are_evaluated_beside_the_baselines(run):
     weights = run.folder / "w.json"
     fitted = run("fit", "--kind", "signed", "-o", weights)
     assert fitted.exit_code == 0, fitted.output
-    done = run("eval", "-w", weights, f"--json={run.folder / 'given.json'}")
+    done = run("eval", "-w", weights, "--include-seen", f"--json={run.folder / 'given.json'}")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("30 judgments in 30 groups, weights as given\n")
     found = load_run(run.folder / "given.json")
-    assert [m.name for m in found.evaluation.methods] == ["direct", "e_score", "uniform", "tuned"]
+    assert [m.name for m in found.evaluation.methods] == [
+        "direct",
+        "e_score",
+        "uniform",
+        "length",
+        "surface",
+        "tuned",
+    ]
     assert found.origin.weights["file"] == "w.json"
-    knows = "ids" in json.loads(weights.read_text())["fit"]
-    assert ("fitted on items of these very ids" in done.stderr) == knows
+    assert "30 of 30 judgments are of items or groups that the weights were fitted on" in done.stderr
 
 
 def test_a_report_is_written(run):
@@ -98,6 +106,7 @@ def test_a_report_is_written(run):
         (("-w", "w", "--by-criterion"), "-w uses weights as they are: leave out --by-criterion"),
         (("-w", "w", "--like", "paper"), "-w uses weights as they are: leave out --like"),
         (("-w", "w", "--kind", "full"), "-w uses weights as they are: leave out --kind"),
+        (("-w", "w", "--hold-out", "author"), "-w uses weights as they are: leave out --hold-out"),
         (("--force",), "--force is about the weights of -w: give some"),
     ],
 )

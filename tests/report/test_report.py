@@ -40,7 +40,7 @@ def found():
     pytest.importorskip("matplotlib", reason="the report extra is not installed")
     data = labelled()
     data = replace(data, criterion=np.where(data.criterion == "a", HOSTILE, "b"))
-    return evaluate(data, criteria=True, like=["authors-code"], resamples=60)
+    return evaluate(data, criteria=True, like=["authors-code"], splits=1, resamples=60)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_the_page_says_the_finding_the_warnings_and_where_it_comes_from(found, t
         "Q4_1",
         "flash_attn auto",
         "numpy 2",
-        "5 folds by group, seed 0",
+        "5 folds by group, split once, seed 0",
         "SHA-256 ff",
         "reading 1.0",
         "Shorter passes",
@@ -115,7 +115,7 @@ def test_few_points_are_points_and_many_are_boxes(found):
 
 
 def test_an_evaluation_without_a_fitted_method_has_a_page(found):
-    plain = evaluate(labelled(), kinds=["uniform"], resamples=60)
+    plain = evaluate(labelled(), kinds=["uniform"], splits=1, resamples=60)
     text = report(plain, ORIGIN)
     assert "No fitted method has a correlation with people here." in text and "Shorter passes" not in text
 

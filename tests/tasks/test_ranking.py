@@ -94,7 +94,7 @@ def test_pairwise_accuracy_by_hand():
     assert (length.accuracy, length.over_baseline, result.baseline) == (0.5, None, "e_score")
     assert uniform.near_accuracy == 0.75 and result.near_pairs == 4
     assert result.verdict.startswith(
-        "uniform puts the better of two responses first in 75.0% of the pairs, but no more often than"
+        "uniform puts the better of two responses first in 75.0% of the pairs, more often than e_score does (50.0%): "
     )
     assert preferences(responses([0, 0], [1, 1], uniform=[1, 2])) is None
 
@@ -188,13 +188,13 @@ def test_the_command_ranks_and_counts(run, tmp_path):
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     done = run("pairs.jsonl", "--cv", 3, "-o", "ranks.jsonl", "--json=a.json")
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith(
-        "12 pairs of 12 instructions, 12 groups; simplex, signed and full weights fitted in 3 folds\n"
-    )
-    assert [line.split()[0] for line in done.stdout.splitlines()[4:]] == [
+    assert done.stdout.startswith("12 pairs of 12 instructions, 12 groups; surface and weights fitted in 3 folds\n")
+    assert [line.split()[0] for line in done.stdout.splitlines()[4:12]] == [
         "direct",
         "e_score",
         "uniform",
+        "length",
+        "surface",
         "simplex",
         "signed",
         "full",

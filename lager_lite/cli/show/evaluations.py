@@ -69,7 +69,7 @@ def _show_grades(result: Evaluation) -> None:
 
 def show_evaluation(result: Evaluation) -> None:
     """Print how every method agrees with people."""
-    how = f"{result.folds} folds, split {result.splits} times" if result.folds else "weights as given"
+    how = f"{result.folds} folds, split {result.splits_text}" if result.folds else "weights as given"
     how = how if result.folds or result.fitted else "nothing fitted"
     how += f", {result.held_out} held out too" if result.held_out else ""
     click.echo(f"{result.n} judgments in {result.groups} groups, {how}\n")
