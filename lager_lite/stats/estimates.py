@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata
+from scipy.stats import t as student_t
 
 from .agreement import correlation, why_undefined
 from .bootstrap import (
@@ -25,9 +26,9 @@ from .bootstrap import (
     weighted_ranks,
 )
 
-# The variance between splits of one set of labels counts this many times: once for the split, and about once for the
-# fits, which another set of labels would make differently.
-_SPLIT_VARIANCES = 2.0
+# The variance between splits of one set of labels counts this many times: once for the split, and more than once for
+# the fits, which another set of labels would make differently. With 2 intervals of 30 groups covered 0.92 to 0.94.
+_SPLIT_VARIANCES = 2.5
 
 
 @dataclass(frozen=True)
@@ -194,12 +195,17 @@ def pairs_at_equal(
 
 
 def _widening(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
-    """How much longer the interval is than that of the bootstrap, whose variance is too small by 1 in `groups`."""
+    """How much longer the interval is than that of the bootstrap.
+
+    From few groups the bootstrap's variance is too small by 1 in `groups`, and its quantiles are those of a normal
+    distribution where Student's are wanted.
+    """
     between = float(np.nanvar(splits, ddof=1)) if np.isfinite(splits).sum() > 1 else 0.0
     drawn = float(np.nanvar(draws))
     if drawn <= 0 or groups < 2:
         return 1.0
-    return float(np.sqrt(groups / (groups - 1.0) + _SPLIT_VARIANCES * between / drawn))
+    student = float(student_t.ppf(0.975, groups - 1) / norm.ppf(0.975))
+    return student * float(np.sqrt(groups / (groups - 1.0) + _SPLIT_VARIANCES * between / drawn))
 
 
 def _repeated(columns: Sequence[np.ndarray], count: int) -> list[np.ndarray]:

@@ -32,7 +32,7 @@ PROBE = """<script>addEventListener("load", () => {
 # A window cannot be narrower than 500 pixels, a frame can.
 FRAME = """<!DOCTYPE html><body style="margin: 0"><script>addEventListener("message", (e) => {
   document.body.append(Object.assign(document.createElement("pre"), {id: "probe", textContent: e.data}));
-});</script><iframe src="r.html" style="border: 0; width: %dpx; height: 6000px"></iframe></body>"""
+});</script><iframe src="r.html" style="border: 0; width: %dpx; height: 9000px"></iframe></body>"""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_figure_is_the_same_bytes_twice(found):
 def test_full_weights_are_a_map_with_a_cell_per_state_and_label(found):
     full = next(f for f in found.fitted if f.kind == "full")
     svg = figures.weights("w", full, found.values)
-    assert svg.count("; opacity:") == 4 * 5 - 1, "all but the largest weight are paler"
+    assert svg.count("; opacity:") == 4 * 10 - 1, "full weights read both lenses; all but the largest weight are paler"
 
 
 def test_few_points_are_points_and_many_are_boxes(found):
@@ -179,7 +179,7 @@ def browse(folder, page, width, *more):
         "--hide-scrollbars",
         "--enable-logging=stderr",
         f"--user-data-dir={folder / 'profile'}",
-        f"--window-size={width},6000",
+        f"--window-size={width},9000",
         *more,
         (folder / page).as_uri(),
     ]
@@ -199,7 +199,7 @@ def test_the_page_in_a_browser_fits_loads_nothing_and_shows_every_figure(text, t
     assert probe["wide"] <= width, "the page scrolls sideways"
     assert probe["fetched"] == [] and "CONSOLE" not in done.stderr
     assert probe["text"] >= 8, "text of a figure is too small to read, in pixels"
-    assert probe["tall"] < 6000, "the screenshot below must hold the whole page"
+    assert probe["tall"] < 9000, "the screenshot below must hold the whole page"
     browse(tmp_path, "frame.html", width, f"--screenshot={tmp_path / 'shot.png'}")
     pixels = imread(tmp_path / "shot.png")[:, :, :3]
     assert len(probe["figures"]) == 10

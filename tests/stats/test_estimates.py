@@ -38,10 +38,10 @@ def test_a_figure_is_the_mean_over_splits_and_its_interval_grows_with_their_spre
     values = [agreement(x, human).spearman for x in (one, other)]
     assert both.value == pytest.approx(np.mean(values)) and single.value == pytest.approx(values[0])
     draws = np.random.default_rng(1).normal(0.5, 0.1, 100_000)
-    plain, wide = (widened(np.array(s), draws, 50).interval for s in ([0.5], [0.4, 0.6]))
-    assert plain.high - plain.low == pytest.approx(2 * 1.96 * 0.1 * np.sqrt(50 / 49), rel=0.02)
-    # The variance of 0.4 and 0.6 is 0.02, and it counts twice beside the 0.01 of the draws.
-    assert wide.high - wide.low == pytest.approx(2 * 1.96 * 0.1 * np.sqrt(50 / 49 + 4), rel=0.02)
+    plain, wide = (widened(np.array(s), draws, 50).interval for s in ([0.5], [0.4, 0.6]))  # t of 49: 2.01
+    assert plain.high - plain.low == pytest.approx(2 * 2.01 * 0.1 * np.sqrt(50 / 49), rel=0.02)
+    # The variance of 0.4 and 0.6 is 0.02, and it counts 2.5 times beside the 0.01 of the draws.
+    assert wide.high - wide.low == pytest.approx(2 * 2.01 * 0.1 * np.sqrt(50 / 49 + 5), rel=0.02)
 
 
 def test_the_gain_of_the_best_of_several_has_the_longer_interval():
