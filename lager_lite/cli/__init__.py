@@ -33,6 +33,8 @@ COMMANDS = {
     "rank": ("rank", "Order the responses to each instruction."),
     "select": ("select", "Keep the best rows of a training set."),
     "inspect": ("inspect", "Show one item layer by layer."),
+    "estimate": ("estimate", "Estimate the mean score of a file from few labels."),
+    "next": ("next", "Name the rows to label next."),
     "knowledge": ("knowledge", "Tell unanswerable questions from answerable ones."),
     "data": ("data", "Check files of items, and convert those of public layouts."),
     "rubrics": ("rubrics", "List and show the rubrics that ship, and begin a new one."),

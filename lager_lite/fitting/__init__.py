@@ -17,7 +17,7 @@ from .lenses import LENS_OF, best_lens, lenses_for
 from .recipes import PRESETS, fit_recipe, preset
 from .seen import SEEN_ITEMS, left_out
 from .splits import SPLITS, SplitScores, over_splits, split_folds
-from .states import STATES, StatesMethod, fit_states
+from .states import STATES, StatesMethod, fit_states, state_kernel
 
 __all__ = [
     "Columns",
@@ -61,6 +61,7 @@ __all__ = [
     "over_splits",
     "preset",
     "split_folds",
+    "state_kernel",
     "surface_features",
     "surface_of",
     "within_fold_ranks",

@@ -83,6 +83,12 @@ def moments_and_kernel(states: np.ndarray) -> tuple[Moments, np.ndarray]:
     return moments, total / moments.moving
 
 
+def state_kernel(states: np.ndarray) -> np.ndarray:
+    """Products of standardised states (n, S, n_embd), float64 (n, n), see `moments_and_kernel`."""
+    with single_thread():
+        return moments_and_kernel(states)[1]
+
+
 @dataclass(frozen=True)
 class Tried:
     """What leaving out each group shows of every strength.

@@ -5,8 +5,10 @@ looking inside one judgment.
 from __future__ import annotations
 
 from .detection import Knower
+from .estimation import Estimated, MeanScore, estimate_mean, prediction_powered
 from .inspection import Inspection, Layer, inspect_item
 from .knowledge import SelfKnowledge, self_knowledge, stratified
+from .labelling import NextRows, next_rows
 from .pairs import TRIVIAL_RANKERS, Accuracy, Preferences, preferences
 from .pool import Pool, Scores, open_pool, score_pool
 from .ranking import RANK_METHODS, check_pairs, first_contests, rank, read_responses
@@ -17,21 +19,27 @@ __all__ = [
     "Accuracy",
     "COMBINE",
     "CRITERIA",
+    "Estimated",
     "Example",
     "Inspection",
     "Knower",
     "Layer",
+    "MeanScore",
+    "NextRows",
     "Pool",
     "Preferences",
     "RANK_METHODS",
     "Scores",
     "Selection",
     "SelfKnowledge",
-    "check_pairs",
     "TRIVIAL_RANKERS",
+    "check_pairs",
+    "estimate_mean",
     "first_contests",
     "inspect_item",
+    "next_rows",
     "open_pool",
+    "prediction_powered",
     "preferences",
     "prompts_of",
     "rank",

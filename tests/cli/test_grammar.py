@@ -33,6 +33,7 @@ FIGURES = {
     "demo": (*QUICK, "-r", "good.toml"),
     "doctor": QUICK,
     "drift": (*JUDGED, "-n", "2"),
+    "estimate": ("in.jsonl", *JUDGED),
     "eval": (*JUDGED, "--kind", "uniform"),
     "fit": (*JUDGED, "--kind", "signed", "-o", "w.json"),
     "inspect": JUDGED,

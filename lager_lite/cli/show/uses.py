@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...stats import Estimate, Interval
-from ...tasks import Accuracy, Example, Inspection, Knower, Layer, Preferences, Selection, SelfKnowledge
+from ...tasks import Accuracy, Estimated, Example, Inspection, Knower, Layer, Preferences, Selection, SelfKnowledge
 from .terminal import number, span, text_table
 
 
@@ -159,3 +159,17 @@ def show_inspection(found: Inspection) -> None:
     click.echo(f"{found.middle:g} (middle) {added:+.3f} (states){bias} = {judgment.raw_score:.3f}{after}")
     strongest = sorted(found.layers, key=lambda layer: -abs(layer.contribution))[:5]
     click.echo("largest contributions: " + ", ".join(f"state {s.state} {s.contribution:+.3f}" for s in strongest))
+
+
+def show_estimated(found: Estimated) -> None:
+    """Print the estimated mean beside that of the labels alone and of the judgments alone."""
+    rows = [
+        ("corrected", number(found.corrected.value), f"[{found.corrected.low:.3f}, {found.corrected.high:.3f}]"),
+        ("labels alone", number(found.labels.value), f"[{found.labels.low:.3f}, {found.labels.high:.3f}]"),
+        ("judgments alone", number(found.judged), ""),
+    ]
+    click.echo(text_table(("mean score", "value", "95% interval"), rows))
+    click.echo(
+        f"\n{found.labelled} labels in {found.groups} groups, {found.unlabelled} judgments; "
+        f"the judgments count {found.weight:.2f}"
+    )

@@ -1,0 +1,41 @@
+"""lager-lite next"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ...tasks import next_rows
+from ..grammar import command as cli_command
+from ..options import (
+    items_options,
+    judge_options,
+    keep_states_option,
+    open_judge,
+    read_given,
+)
+from ..show.terminal import show_progress
+
+
+@cli_command("next", example="lager-lite next labelled.jsonl answers.jsonl -n 20")
+@click.argument("labelled", metavar="LABELLED")
+@click.argument("unlabelled", metavar="UNLABELLED")
+@click.option("-n", "--count", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Name N rows.")
+@items_options
+@keep_states_option
+@judge_options
+def command(labelled: str, unlabelled: str, count: int, **given: Any) -> None:
+    """Name the rows of UNLABELLED whose labels would say most of the others, beside the labels of LABELLED.
+
+    A row is chosen for how many others its hidden states are like, and how unlike those of the labelled rows. Each line
+    has the row's id, and `left`: the share of the variance of all predictions that is left once it and the rows above
+    it are labelled.
+    """
+    known, rest = (read_given(path, {**given, "limit": None}, limit=None) for path in (labelled, unlabelled))
+    with open_judge(given, states="keep" if given["keep_states"] else True) as judge:
+        with show_progress((len(known) + len(rest)) * len(judge.rubrics)) as progress:
+            found = next_rows(judge, known, rest, count, progress)
+    for item, left in zip(found.items, found.left):
+        click.echo(json.dumps({"id": item.id, "left": round(left, 4)}))

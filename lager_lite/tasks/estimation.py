@@ -1,0 +1,130 @@
+"""The mean score of a file that people would give, from few labels and many judgments.
+
+Judgments alone are biased and labels alone are few. Prediction-powered inference takes the mean of the judgments of all
+items and corrects it by how far the labels lie from the judgments of the same items; the judgments count as much as
+they help (Angelopoulos et al., Prediction-powered inference, Science 2023, and PPI++, 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+
+from ..errors import DataError
+from ..fitting import gather, left_out
+from ..judging import Judge
+from ..records import Counts, Item, Reading
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """A mean with its 95% interval, in points of the scale.
+
+    value, low, high: the mean and the ends of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """The mean score of the unlabelled items.
+
+    corrected: the judgments' mean, corrected by the labels.
+    labels: the mean of the labels alone.
+    judged: the mean of the judgments alone, of which nobody knows how wrong it is.
+    weight: how much the judgments count, 0 (not at all) to 1.
+    labelled, groups: how many labels there are, and in how many groups.
+    unlabelled: how many judgments without a label.
+    warnings: what the user should know, in sentences.
+    """
+
+    corrected: MeanScore
+    labels: MeanScore
+    judged: float
+    weight: float
+    labelled: int
+    groups: int
+    unlabelled: int
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary that `json.dumps` takes."""
+        return asdict(self)
+
+
+def estimate_mean(
+    judge: Judge,
+    labelled: Sequence[Item],
+    unlabelled: Sequence[Item],
+    *,
+    fit: Mapping[str, Any] | None = None,
+    progress: Callable[[Counts], None] | None = None,
+) -> Estimated:
+    """Judge both and estimate what people's mean score of the unlabelled items would be; labels must be of a like kind.
+
+    fit: the weights' record of their fit; labels that they were fitted on are left out, since their judgments are too
+    good. progress: called with the counts so far. Raises DataError where a part cannot be judged, and for fewer than
+    two groups of labels.
+    """
+    data = gather(judge, labelled, progress)
+    data, said = left_out(data, fit or {}, include=False)
+    rubrics = {rubric.name: rubric for rubric in judge.rubrics}
+    states = [None] * len(data.human) if data.states is None else data.states
+    scored = [
+        judge.judgment(item, rubrics[str(name)], Reading(raw, norm, None, 0, states=state)).score
+        for item, name, raw, norm, state in zip(data.items, data.criterion, data.raw, data.norm, states)
+    ]
+    pairs = [(j.score, item.group or item.id) for item, j in judge.judged(unlabelled, progress=progress)]
+    found = [(score, group) for score, group in pairs if score is not None]
+    if not found or None in scored:
+        raise DataError("none of the unlabelled items could be judged", "see lager-lite score for why")
+    values, groups = zip(*found)
+    result = prediction_powered(
+        data.human, np.array(scored, dtype=float), data.group, np.array(values), np.array(groups)
+    )
+    corrected, labels, weight = result
+    return Estimated(
+        corrected=corrected,
+        labels=labels,
+        judged=float(np.mean(values)),
+        weight=weight,
+        labelled=len(data.human),
+        groups=int(np.unique(data.group).size),
+        unlabelled=len(values),
+        warnings=said,
+    )
+
+
+def prediction_powered(
+    human: np.ndarray, judged: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray
+) -> tuple[MeanScore, MeanScore, float]:
+    """The corrected mean, that of the labels alone, and how much the judgments count.
+
+    human, judged, groups: scores by people and by the judge, and groups, of labelled items (n,). new, new_groups: the
+    judge's scores and groups of the others (m,). Errors are those of sums over groups. Raises DataError for one group.
+    """
+    count = np.unique(groups).size
+    if count < 2:
+        raise DataError("the labels are of one group: no interval follows from it", "label items of more groups")
+    spread = float(np.var(judged)) * (1.0 + human.size / new.size)
+    weight = float(np.clip(np.cov(human, judged, bias=True)[0, 1] / spread, 0.0, 1.0)) if spread > 0 else 0.0
+    wide = float(student.ppf(0.975, count - 1))
+    value = float(human.mean() + weight * (new.mean() - judged.mean()))
+    error = np.sqrt(_variance(human - weight * judged, groups) + weight**2 * _variance(new, new_groups))
+    alone, own = float(human.mean()), float(np.sqrt(_variance(human, groups)))
+    corrected = MeanScore(value, value - wide * float(error), value + wide * float(error))
+    return corrected, MeanScore(alone, alone - wide * own, alone + wide * own), weight
+
+
+def _variance(values: np.ndarray, groups: np.ndarray) -> float:
+    """The variance of the mean of values (n,) whose groups are independent."""
+    _, code = np.unique(groups, return_inverse=True)
+    sums = np.bincount(code.reshape(-1), values - values.mean())
+    return float(np.sum(sums**2)) / values.size**2 * sums.size / max(1, sums.size - 1)
