@@ -13,6 +13,7 @@ from ..options import (
     items_options,
     judge_options,
     keep_states_option,
+    limit_option,
     open_judge,
     read_given,
 )
@@ -22,11 +23,11 @@ from ..show.terminal import show_progress
 @cli_command("next", example="lager-lite next labelled.jsonl answers.jsonl -n 20")
 @click.argument("labelled", metavar="LABELLED")
 @click.argument("unlabelled", metavar="UNLABELLED")
-@click.option("-n", "--count", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Name N rows.")
+@limit_option("Name N rows.", default=20)
 @items_options
 @keep_states_option
 @judge_options
-def command(labelled: str, unlabelled: str, count: int, **given: Any) -> None:
+def command(labelled: str, unlabelled: str, **given: Any) -> None:
     """Name the rows of UNLABELLED whose labels would say most of the others, beside the labels of LABELLED.
 
     A row is chosen for how many others its hidden states are like, and how unlike those of the labelled rows. Each line
@@ -36,6 +37,6 @@ def command(labelled: str, unlabelled: str, count: int, **given: Any) -> None:
     known, rest = (read_given(path, {**given, "limit": None}, limit=None) for path in (labelled, unlabelled))
     with open_judge(given, states="keep" if given["keep_states"] else True) as judge:
         with show_progress((len(known) + len(rest)) * len(judge.rubrics)) as progress:
-            found = next_rows(judge, known, rest, count, progress)
+            found = next_rows(judge, known, rest, given["limit"], progress)
     for item, left in zip(found.items, found.left):
         click.echo(json.dumps({"id": item.id, "left": round(left, 4)}))
