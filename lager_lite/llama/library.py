@@ -177,10 +177,10 @@ class Library:
 
     @property
     def numerics(self) -> str:
-        """The version, and that of our attention where there is one: two libraries with the same name give the same
-        bits."""
-        ordered = self.ordered_attention_version()
-        return self.version if ordered is None else f"{self.version}, ordered attention {ordered}"
+        """The version, and those of our attention and our products where there are any: two libraries with the same
+        name give the same bits."""
+        own = {"ordered attention": self.ordered_attention_version(), "unpacking": self.unpack_version()}
+        return ", ".join([self.version, *(f"{name} {version}" for name, version in own.items() if version is not None)])
 
     def quick(self, name: str) -> Callable[..., Any]:
         """A function of llama.cpp that keeps Python's global lock while it runs.
