@@ -219,7 +219,7 @@ class Judgment:
     - `id`: the item's id.
     - `rubric`: the rubric's name.
     - `score`: the expected score under the fitted weights, calibrated where these carry a calibration;
-      without weights the same as `uniform`. None where `error` says why.
+      without weights the same as `e_score`. None where `error` says why.
     - `interval`: (low, high), between which people's score of the item lies nine times in ten; None where the
       weights do not know it.
     - `raw_score`: the score before calibration; None with `score`.

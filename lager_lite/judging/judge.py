@@ -42,7 +42,7 @@ class Judge:
       `backbones.locate_model`). None: the default model.
     - `rubric`: the name of a shipped rubric, the path of a TOML file, a Rubric, or a list of these; with a list every
       item gets a judgment under each of them.
-    - `weights`: fitted layer weights; without them the score is `uniform`, all layers weighted equally.
+    - `weights`: fitted layer weights; without them the score is `e_score`, the last layer's expected score.
     - `options`: the settings of llama.cpp.
     - `store`: an open store, which keeps readings; None evaluates every prompt anew.
     - `overflow`: what to do with a prompt that is longer than the context: "error" and "skip" give a judgment with that

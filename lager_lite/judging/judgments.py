@@ -18,7 +18,7 @@ def judgment_of(
     """Return the judgment of an item under a rubric.
 
     - `reading`: what was read; or why nothing was, which gives a judgment with that error.
-    - `fitted`: the layer weights. None: all layers have equal weights.
+    - `fitted`: the layer weights. None: the score is `e_score`.
     - `n_states`: L+1 of the model.
 
     The baselines `direct`, `e_score` and `uniform` (raw lens, as in `evaluate`) need a reading of all states and are
@@ -33,7 +33,7 @@ def judgment_of(
         return judgment_of(item, rubric, error, fitted, n_states)
     raw = reading.raw.astype(np.float64)
     logits = reading.lens(fitted.lens).astype(np.float64) if fitted else raw
-    weights = fitted or aggregate.uniform_weights(len(logits), "raw")
+    weights = fitted or aggregate.unlabelled_weights(len(logits))
     if weights.kind == STATES_KIND:
         if reading.states is None:
             raise MisuseError("weights of kind states need readings with states", "open the judge with states=True")

@@ -52,7 +52,7 @@ def _section(place: int, found: Inspection) -> PageSection:
         "What each state adds to the score, in points. Together with the bias they lead from the middle to it.",
     )
     return f"{found.rubric}: {found.judgment.score:.3f}", [
-        f"By {found.kind} weights, lens {found.lens}. The most likely label is {found.label}; {settled}. Middle of the "
+        f"By {found.by}. The most likely label is {found.label}; {settled}. Middle of the "
         f"scale {found.middle:g}, states {html_difference(added)}, bias {html_difference(found.bias)}: raw score {score:.3f}.",
         side_by_side(heat, contributions),
         _states(found),

@@ -115,6 +115,17 @@ def uniform_weights(n_states: int, lens: str) -> LayerWeights:
     return LayerWeights(kind="uniform", lens=lens, weights=np.full(n_states, 1.0 / n_states))
 
 
+def unlabelled_weights(n_states: int) -> LayerWeights:
+    """The weights that score where nobody has fitted any: all on the last state, so that the score is `e_score`.
+
+    No other reading that needs no label agreed clearly better with people over sets and backbones
+    (docs/evidence.md, `python -m tests.measure.label_free`), and this one is the model's own answer.
+    """
+    weights = np.zeros(n_states)
+    weights[-1] = 1.0
+    return LayerWeights(kind="simplex", lens="raw", weights=weights)
+
+
 def ablation(layer_logits: np.ndarray, values: np.ndarray, weights: LayerWeights) -> dict[str, np.ndarray]:
     """The ten rows of the paper's ablation (arXiv 2508.03550, section 4), each (...).
 

@@ -14,7 +14,7 @@ probabilities mix the layers' own scores, S = sum_s w_s S_s, so there contributi
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ class Inspection:
 
     rubric: its name.
     labels: of the scale, ascending.
-    kind, lens, over: of the weights, as in `LayerWeights`.
+    kind, lens, over: of the weights, as in `LayerWeights`; the kind is "e_score" where the judge has none.
     layers: one entry per state.
     middle: the score where no label is preferred, the mean of the scale's values.
     bias: what the bias of the weights adds to the raw score, in points of the scale; 0 without one.
@@ -81,6 +81,11 @@ class Inspection:
     spread: float
     judgment: Judgment
 
+    @property
+    def by(self) -> str:
+        """What scores, for people."""
+        return "the last layer alone" if self.kind == "e_score" else f"{self.kind} weights, lens {self.lens}"
+
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""
         return asdict(self)
@@ -89,8 +94,8 @@ class Inspection:
 def inspect_item(judge: Judge, item: Item) -> tuple[Inspection, ...]:
     """Judge one item under every rubric of `judge`, and take each judgment apart layer by layer.
 
-    Returns one inspection per rubric, in the order of `judge.rubrics`; for a judge without weights, of uniform
-    weights in the raw lens. Raises DataError where the item cannot be judged; the message names the item,
+    Returns one inspection per rubric, in the order of `judge.rubrics`; for a judge without weights, of the
+    last state alone. Raises DataError where the item cannot be judged; the message names the item,
     its place and the rubric.
     """
     found = []
@@ -100,21 +105,12 @@ def inspect_item(judge: Judge, item: Item) -> tuple[Inspection, ...]:
         judgment = judge.judgment(item, rubric, reading)
         if judgment.error:
             raise DataError(f"{item.where or 'the item'}: item {item.id} ({rubric.name}): {judgment.error}")
-        weights = judge.by_rubric.get(rubric.name, judge.weights)
-        if weights is None:
-            weights = aggregate.uniform_weights(len(reading.raw), "raw")
+        given = judge.by_rubric.get(rubric.name, judge.weights)
+        weights = given or aggregate.unlabelled_weights(len(reading.raw))
         logits = reading.lens(weights.lens).astype(np.float64)
-        found.append(
-            _inspection(
-                rubric.name,
-                rubric.scale.labels,
-                np.asarray(rubric.scale.values),
-                logits,
-                weights,
-                judgment,
-                states=reading.states,
-            )
-        )
+        values, labels = np.asarray(rubric.scale.values), rubric.scale.labels
+        one = _inspection(rubric.name, labels, values, logits, weights, judgment, states=reading.states)
+        found.append(one if given else replace(one, kind="e_score"))
     return tuple(found)
 
 

@@ -142,13 +142,13 @@ def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]
 
     responses: from `read_responses`.
     by: the method whose scores decide, one of RANK_METHODS; None: "tuned" where the judge has weights, else
-        "uniform".
+        "e_score".
 
     A row has the keys contest (number of the instruction, from 1), rank (from 1), of (how many responses the
     instruction has), id, and the score of every method. Equal scores share the better rank and stay in the
     order of the file. Raises DataError for a method without scores.
     """
-    by = by or ("tuned" if "tuned" in responses.scores else "uniform")
+    by = by or ("tuned" if "tuned" in responses.scores else "e_score")
     if by not in responses.scores:
         raise DataError(f"no scores of {by}", "give weights with -w, or rank by another method")
     score = responses.scores[by]

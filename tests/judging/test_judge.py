@@ -41,7 +41,7 @@ def test_a_score_is_what_the_states_say(tiny_model):
     expected = aggregate.expected(aggregate.softmax(logits.mean(axis=0)), values)
     # Float32 products of 64 entries.
     assert got.uniform == pytest.approx(float(expected), abs=1e-4)
-    assert got.score == got.uniform
+    assert got.score == got.e_score
     assert got.e_score == pytest.approx(float(aggregate.expected(aggregate.softmax(logits[-1]), values)), abs=1e-4)
     everything = np.exp(states.logits.astype(np.float64))
     assert got.mass == pytest.approx(everything[list(labels.ids)].sum() / everything.sum(), abs=1e-5)

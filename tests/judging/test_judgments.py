@@ -22,7 +22,7 @@ def test_uniform_is_the_raw_baseline_whatever_lens_the_weights_have():
     weights = LayerWeights("signed", "norm", np.array([0.5, 0.5]))
     found = judgment_of(ITEM, RUBRIC, READING, weights, 2)
     assert found.score == pytest.approx(2.0) and found.uniform == pytest.approx(1.5)
-    assert judgment_of(ITEM, RUBRIC, READING, None, 2).score == pytest.approx(found.uniform)
+    assert judgment_of(ITEM, RUBRIC, READING, None, 2).score == pytest.approx(found.e_score)
 
 
 def test_a_reading_of_some_states_has_no_baselines_and_without_weights_no_score():

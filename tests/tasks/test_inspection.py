@@ -83,7 +83,7 @@ def test_layers_are_those_of_the_reading_and_the_judgment_that_of_the_judge(tiny
         ((_, _, reading),) = judge.read([ITEM])
         (judgment,) = judge.score([ITEM])
         (found,) = inspect_item(judge, ITEM)
-        assert (found.judgment, found.kind, found.lens, found.bias) == (judgment, "uniform", "raw", 0.0)
+        assert (found.judgment, found.kind, found.lens, found.bias) == (judgment, "e_score", "raw", 0.0)
         assert [layer.state for layer in found.layers] == list(range(judge.n_states))
         assert found.middle + sum(layer.contribution for layer in found.layers) == pytest.approx(
             judgment.raw_score, abs=1e-9
@@ -91,7 +91,9 @@ def test_layers_are_those_of_the_reading_and_the_judgment_that_of_the_judge(tiny
         alone = aggregate.softmax(reading.raw.astype(float))
         for layer, p, expected in zip(found.layers, alone, judgment.per_layer):
             assert layer.probabilities == pytest.approx(p) and layer.expected == pytest.approx(expected)
-            assert layer.label == found.labels[int(p.argmax())] and layer.weight == pytest.approx(1 / judge.n_states)
+            assert layer.label == found.labels[int(p.argmax())] and layer.weight == float(
+                layer.state == judge.n_states - 1
+            )
             assert layer.apart == pytest.approx(0.5 * sum(abs(a - b) for a, b in zip(p, found.probabilities)))
 
         few = LayerWeights(

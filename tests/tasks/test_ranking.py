@@ -62,8 +62,8 @@ def test_rows_of_one_instruction_or_of_one_line_of_the_file_are_one_contest():
 
 
 def test_ranks_are_shared_by_equal_scores_and_stable():
-    found = list(rank(responses([0, 1, 0, 0, 1], [np.nan] * 5, uniform=[2, 1, 3, 2, 4], direct=[1, 1, 1, 1, 1])))
-    assert [(r["contest"], r["rank"], r["of"], r["id"], r["uniform"]) for r in found] == [
+    found = list(rank(responses([0, 1, 0, 0, 1], [np.nan] * 5, e_score=[2, 1, 3, 2, 4], direct=[1, 1, 1, 1, 1])))
+    assert [(r["contest"], r["rank"], r["of"], r["id"], r["e_score"]) for r in found] == [
         (1, 1, 3, "2", 3.0),
         (1, 2, 3, "0", 2.0),
         (1, 2, 3, "3", 2.0),
@@ -203,13 +203,13 @@ def test_the_command_ranks_and_counts(run, tmp_path):
     ranks = [json.loads(line) for line in (tmp_path / "ranks.jsonl").read_text().splitlines()]
     first = sum(1.0 for r in ranks if r["rank"] == 1 and r["id"].endswith("chosen"))
     tied = sum(1.0 for r in ranks if r["rank"] == 1 and r["id"].endswith("rejected")) - (12 - first)
-    uniform = next(m for m in figures["methods"] if m["method"] == "uniform")
-    assert uniform["accuracy"] == pytest.approx((first - tied / 2) / 12)
+    last = next(m for m in figures["methods"] if m["method"] == "e_score")
+    assert last["accuracy"] == pytest.approx((first - tied / 2) / 12)
     assert json.loads(run("pairs.jsonl", "-n", 2, "-o", "-").stdout.splitlines()[3])["contest"] == 2
     pytest.importorskip("matplotlib", reason="the report extra is not installed")
     assert run("pairs.jsonl", "--report", "r.html").exit_code == 0
     page = (tmp_path / "r.html").read_text()
-    assert page.count("<svg") == 1 and f"<td>{uniform['accuracy']:.3f}</td>" in page
+    assert page.count("<svg") == 1 and f"<td>{last['accuracy']:.3f}</td>" in page
 
 
 def test_ungraded_responses_are_ranked_to_stdout_and_cannot_be_fitted(run, tmp_path):

@@ -51,7 +51,7 @@ def _contests(data: str, given: Given) -> tuple[Item, ...]:
 @click.option(
     "--by",
     type=click.Choice(RANK_METHODS),
-    help="Method that orders the responses.  [default: tuned with -w, else uniform]",
+    help="Method that orders the responses.  [default: tuned with -w, else e_score]",
 )
 @click.option(
     "-o",

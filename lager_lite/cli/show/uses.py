@@ -128,7 +128,7 @@ def show_inspections(found: Sequence[Inspection]) -> None:
 def show_inspection(found: Inspection) -> None:
     """Print every state of one judgment, and how its contributions add up to the score."""
     judgment = found.judgment
-    click.echo(f"rubric {found.rubric}: score {judgment.score:.3f}, by {found.kind} weights, lens {found.lens}")
+    click.echo(f"rubric {found.rubric}: score {judgment.score:.3f}, by {found.by}")
     click.echo(
         f"direct {judgment.direct:g}, e_score {judgment.e_score:.3f}, uniform {judgment.uniform:.3f}; the labels hold "
         f"{judgment.mass:.1%} of the probability; {judgment.tokens} tokens\n"
