@@ -43,6 +43,9 @@ from .side_by_side import Setting, set_side_by_side
 LEAST_GROUPS = 3
 
 
+_LIKE = "like "
+
+
 @dataclass(frozen=True)
 class Plan:
     """What `run_evaluation` compares. Where weights are given, only the seed counts.
@@ -122,32 +125,26 @@ def evaluate(
 
     data: from `gather`. Where it has the items' texts, there are also the methods `length` and `surface`.
     kinds: of weights to fit, of WEIGHT_KINDS. Strength, lens and calibration are chosen inside each training part.
-    criteria: whether to try weights per criterion, too, as "<kind> by criterion".
-    like: names of published recipes to try, too, as "like <name>".
-    folds, seed, splits, hold_out, threshold: as of `Plan`.
-    resamples: of the groups, for 95% intervals.
+    criteria: whether to try weights per criterion, too, as "<kind> by criterion". like: names of published recipes.
+    folds, seed, splits, hold_out, threshold: as of `Plan`. resamples: of the groups, for 95% intervals.
 
     What cannot be fitted, for instance since one label is rare, is left out with a warning. With fewer groups than
     folds there are as many folds as groups, and with fewer than LEAST_GROUPS nothing is fitted; a warning says so.
     Raises FitError where all labels are alike, DataError where an item lacks the field to hold out.
     """
-    logits = data.columns
     names = None if hold_out is None else values_of(data.items, hold_out)
     scores: dict[str, OutOfFold] = {}
     fitted, missing = [], []
     groups = int(np.unique(data.group).size)
     if groups < LEAST_GROUPS:
-        setting = Setting(None, seed, 1, None, threshold, resamples)
-        result = set_side_by_side(data, _unfitted(data), [], setting)
-        short = f"nothing was fitted: weights that have not seen an item's group need {LEAST_GROUPS} groups, there are {groups}"
-        return replace(result, warnings=(short, *result.warnings))
+        return _nothing_fitted(data, groups, Setting(None, seed, 1, None, threshold, resamples))
     if groups < folds:
         missing.append(f"{groups} groups cannot be split into {folds} folds: there were {groups} folds")
         folds = groups
 
     def add(**tried: Any) -> np.ndarray:
         found = cross_validate(
-            logits,
+            data.columns,
             data.human,
             data.values,
             groups=data.group,
@@ -159,26 +156,31 @@ def evaluate(
             **tried,
         )
         scores.update(found.methods)
-        first: np.ndarray = np.atleast_2d(found.fold)[0]
-        return first
+        return np.asarray(np.atleast_2d(found.fold)[0])
 
     fold = add(kinds=(), features=baseline_features(data.items) if data.items else {})
-    for kind in kinds:
+    for name in (*kinds, *(f"{_LIKE}{one}" for one in like)):
         try:
-            add(kinds=[kind])
-            fitted += [] if kind == "uniform" else [_whole(kind, data, folds, seed)]
+            add(**_tried(name))
+            fitted += [] if name == "uniform" else [_whole(name, data, folds, seed)]
         except FitError as error:
-            missing.append(f"{kind}: not fitted, since in a part of the items {error.message}")
-    for name in like:
-        try:
-            add(kinds=(), recipes=[preset(name)])
-            weights = fit_recipe(preset(name), data.raw, data.human, data.values, calibrate=False).weights
-            fitted.append(_picture(f"like {name}", weights))
-        except FitError as error:
-            missing.append(f"like {name}: not fitted, since in a part of the items {error.message}")
-    setting = Setting(folds, seed, splits, hold_out, threshold, resamples)
-    result = set_side_by_side(data, scores, fitted, setting, fold=fold)
+            missing.append(f"{name}: not fitted, since in a part of the items {error.message}")
+    about = Setting(folds, seed, splits, hold_out, threshold, resamples)
+    result = set_side_by_side(data, scores, fitted, about, fold=fold)
     return replace(result, warnings=(*missing, *shared_names(data.items, hold_out), *result.warnings))
+
+
+def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation:
+    result = set_side_by_side(data, _unfitted(data), [], setting)
+    need = f"weights that have not seen an item's group need {LEAST_GROUPS} groups, there are {groups}"
+    return replace(result, warnings=(f"nothing was fitted: {need}", *result.warnings))
+
+
+def _tried(name: str) -> dict[str, Any]:
+    """What `cross_validate` has to try for a kind of weights, or for a recipe."""
+    if name.startswith(_LIKE):
+        return {"kinds": (), "recipes": [preset(name.removeprefix(_LIKE))]}
+    return {"kinds": [name]}
 
 
 def evaluate_weights(
@@ -256,6 +258,9 @@ def _tuned(judge: Judge, data: Labelled) -> OutOfFold:
 
 
 def _whole(kind: str, data: Labelled, folds: int, seed: int) -> FittedKind:
+    if kind.startswith(_LIKE):
+        recipe = preset(kind.removeprefix(_LIKE))
+        return _picture(kind, fit_recipe(recipe, data.raw, data.human, data.values, calibrate=False).weights)
     if kind == STATES_KIND:
         states = np.asarray(data.states)
         fitted = fit_states(states, data.human, data.values, groups=data.group, seed=seed, calibrate=False)

@@ -129,32 +129,35 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
             folds=plan.folds,
             seed=plan.seed,
         )
-    by_rubric: dict[str, LayerWeights] = {}
-    if plan.by_criterion:
-        x = data.lens(lens)[:, : None if max_state is None else max_state + 1]
-        shared = fit_by_criterion(
-            x,
-            data.human,
-            data.values,
-            data.criterion,
-            kind=plan.kind,
-            lens=lens,
-            groups=data.group,
-            folds=plan.folds,
-            seed=plan.seed,
-        )
-        by_rubric = {name: result.weights for name, result in shared.by_criterion.items()}
     return _packed(
         judge,
         data,
         plan,
         found,
-        by_rubric=by_rubric,
+        by_rubric=_by_rubric(data, plan, lens, max_state),
         tradeoff=tradeoff,
         warnings=warnings,
         tried=tried if plan.budget is None else {},
         cost=_cost(data, plan, unseen.get(plan.kind)),
     )
+
+
+def _by_rubric(data: Labelled, plan: FitPlan, lens: str, max_state: int | None) -> dict[str, LayerWeights]:
+    """Weights for every rubric, by its name, where the plan wants them."""
+    if not plan.by_criterion:
+        return {}
+    shared = fit_by_criterion(
+        data.lens(lens)[:, : None if max_state is None else max_state + 1],
+        data.human,
+        data.values,
+        data.criterion,
+        kind=plan.kind,
+        lens=lens,
+        groups=data.group,
+        folds=plan.folds,
+        seed=plan.seed,
+    )
+    return {name: result.weights for name, result in shared.by_criterion.items()}
 
 
 def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: float) -> tuple[Shorter, str]:

@@ -53,7 +53,9 @@ def test_the_lens_that_agrees_better_is_taken_and_a_wish_is_kept():
     x, human, values, groups = lenses(240, noise=0.3)
     x["norm"] = np.random.default_rng(0).normal(size=x["norm"].shape)
     options = {"kinds": ["full"], "groups": groups, "grid": SHORT, "folds": 3, "inner_folds": 3}
-    assert validation.cross_validate(x, human, values, **options).methods["full"].lenses == ("raw",) * 3
+    assert validation.cross_validate(x, human, values, **options).methods["full"].lenses == ("both",) * 3
+    chosen = validation.cross_validate(x, human, values, lenses={"full": None}, **options)
+    assert chosen.methods["full"].lenses == ("raw",) * 3
     forced = validation.cross_validate(x, human, values, lenses={"full": "norm"}, **options)
     assert forced.methods["full"].lenses == ("norm",) * 3
     with pytest.raises(FitError, match="kind 'full' wants the lens 'norm', given are raw"):

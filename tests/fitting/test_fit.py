@@ -117,7 +117,7 @@ def test_two_items_and_labels_nobody_gave_are_finite():
     ("change", "message"),
     [
         ({"kind": "best"}, "unknown kind of weights 'best'"),
-        ({"lens": "tuned"}, "unknown lens 'tuned'"),
+        ({"lens": "tuned"}, "unknown lens 'tuned' for kind 'signed'"),
         ({"max_states": 0}, "max_states must be at least 1, got 0"),
         ({"grid": ()}, "ridge strengths must be given and not negative, got []"),
         ({"folds": 1}, "cross-validation needs at least 2 folds, got 1"),
