@@ -21,7 +21,7 @@ _ASPECTS = frozenset(("criterion", "aspect", "dimension", "metric", "attribute")
 _TEXTS = frozenset(("source", "instruction", "reference", "response", "rubric", *_ASPECTS))
 
 
-class Reader(Protocol):
+class RowReader(Protocol):
     """What is used of an `ItemReader`."""
 
     @property
@@ -36,7 +36,7 @@ class Reader(Protocol):
     def items_of(self, row: Row, number: int) -> Any: ...
 
 
-def repeated(reader: Reader) -> dict[int, tuple[int, ...]]:
+def repeated(reader: RowReader) -> dict[int, tuple[int, ...]]:
     """The rows whose scores belong to an earlier row: by its number, the numbers of the later ones, from 1.
 
     They have its id, or no id and an annotator, and its texts; without an annotator they agree in everything but the
@@ -100,7 +100,7 @@ def numbers_taken(rows: RowSource, names: Collection[str]) -> frozenset[int]:
     return frozenset(taken) if lacking else frozenset()
 
 
-def _may_repeat(reader: Reader) -> bool:
+def _may_repeat(reader: RowReader) -> bool:
     """Whether the first row has human scores or an annotator; without either, rows are not looked at."""
     if not len(reader.rows):
         return False
@@ -109,7 +109,7 @@ def _may_repeat(reader: Reader) -> bool:
     return _annotator(first) is not None or item is not None and bool(item.human)
 
 
-def _only_item(reader: Reader, row: Row, number: int) -> Item | None:
+def _only_item(reader: RowReader, row: Row, number: int) -> Item | None:
     try:
         items = list(reader.items_of(row, number))
     except DataError:
@@ -133,7 +133,7 @@ def _annotator(row: Row) -> str | None:
     return next((str(value) for key, value in values if key.lower() in ANNOTATORS and not is_blank(value)), None)
 
 
-def _check_annotator(reader: Reader, who: str | None, row: Row, before: Sequence[int]) -> None:
+def _check_annotator(reader: RowReader, who: str | None, row: Row, before: Sequence[int]) -> None:
     for number in before:
         other = reader.rows[number - 1]
         if who is not None and _annotator(other) == who:

@@ -41,7 +41,7 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
     )
     curve = figure(
         _curves(found, best),
-        f"Precision and recall at every threshold. The level line is the share of unanswerable questions, {share:.3f}: "
+        f"Precision and recall at every threshold, from the lowest on. The level line is the share of unanswerable questions, {share:.3f}: "
         "the precision of calling every question unanswerable.",
     )
     scores = figure(_by_kind(found, best), f"Scores of {best.method}: answerable and unanswerable questions.")
@@ -54,7 +54,8 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
         "Intervals are 95% intervals over groups.",
     ]
     split = ("split", f"{found.folds} folds by group, seed {found.seed}")
-    write_page(path, page(f"Self-knowledge: {origin.data}", lead, [("Methods", parts), made(origin, [split])]))
+    sections = [("Methods", parts), made(origin, [split])]
+    write_page(path, page(f"Self-knowledge: {origin.data}", lead, sections, notes=found.warnings))
 
 
 def _curves(found: SelfKnowledge, best: Knower) -> Markup:
@@ -66,12 +67,9 @@ def _curves(found: SelfKnowledge, best: Knower) -> Markup:
                 if method is best
                 else {"color": colour, "linewidth": 1.0, "linestyle": (0, dash)}
             )
-            axes.plot(
-                [0.0, *method.curve.recall],
-                [method.curve.precision[0], *method.curve.precision],
-                label=method.method,
-                **style,
-            )
+            # A curve begins where its first threshold lies; with a single one it is a point.
+            point = "o" if len(method.curve.recall) == 1 else None
+            axes.plot(method.curve.recall, method.curve.precision, label=method.method, marker=point, **style)
         axes.axhline(found.unanswerable / found.n, color=MUTED, linewidth=0.8)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)

@@ -45,7 +45,9 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
         html_table(head, rows, label="Methods", strong=best.method),
     ]
     split = ("split", f"{found.folds} folds by group, seed {found.seed}" if found.folds else "none")
-    write_page(path, page(f"Ranking: {origin.data}", lead, [("Methods", parts), made(origin, [split])]))
+    write_page(
+        path, page(f"Ranking: {origin.data}", lead, [("Methods", parts), made(origin, [split])], notes=found.warnings)
+    )
 
 
 def _accuracies(found: Sequence[Accuracy]) -> Markup:

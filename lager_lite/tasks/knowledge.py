@@ -34,7 +34,7 @@ from ..fitting import (
 from ..records import STATES_KIND, WEIGHT_KINDS, Item, ItemId, LayerWeights
 from ..scoring import direct, e_score, states_score
 from ..scoring import score as read_score
-from ..stats import interval_of, interval_text
+from ..stats import interval_of, interval_text, warnings_of_few
 from .detection import Knower, best_threshold, knower, precision_recall
 
 TRIVIAL_KNOWERS = ("e_score", "length", "words")
@@ -69,9 +69,14 @@ class SelfKnowledge:
     truth: tuple[bool, ...]
     methods: tuple[Knower, ...]
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the figures may tell little, a sentence each."""
+        return warnings_of_few(self.n, self.groups, "questions")
+
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""
-        return asdict(self)
+        return {**asdict(self), "warnings": list(self.warnings)}
 
 
 def stratified(items: Sequence[Item], count: int | None, seed: int) -> tuple[Item, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..fitting import SPLITS, cross_validate, log_length, surface_of
 from ..records import WEIGHT_KINDS
-from ..stats import Estimate, Figures, Interval, mean_figures
+from ..stats import Estimate, Figures, Interval, mean_figures, warnings_of_few
 from .ranking import Responses, members_of
 
 TRIVIAL_RANKERS = ("e_score", "length", "surface")
@@ -70,9 +70,14 @@ class Preferences:
     verdict: str
     methods: tuple[Accuracy, ...]
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the figures may tell little, a sentence each."""
+        return warnings_of_few(self.pairs, self.groups, "pairs")
+
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""
-        return asdict(self)
+        return {**asdict(self), "warnings": list(self.warnings)}
 
 
 def pairs_of(responses: Responses) -> tuple[np.ndarray, np.ndarray]:

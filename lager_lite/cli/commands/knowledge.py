@@ -24,7 +24,7 @@ from ..options import (
     seed_option,
     weights_options,
 )
-from ..show.terminal import present, show_evaluated, show_progress
+from ..show.terminal import present, show_evaluated, show_progress, warn
 from ..show.uses import show_knowledge
 
 
@@ -61,5 +61,6 @@ def command(data: str, whole: bool, **given: Any) -> None:
         origin = origin_of(judge, data, weights=given["weights"])
     result = self_knowledge(read, weights, folds=given["folds"], seed=given["seed"])
     present(given["json_file"], result.to_dict, lambda: show_knowledge(result))
+    warn(result.warnings)
     if given["report"]:
         write_knowledge(given["report"], result, origin)

@@ -87,5 +87,6 @@ def command(data: str, **given: Any) -> None:
         warn(doubts)  # Grades would show what the scores are worth.
         return
     present(given["json_file"], result.to_dict, lambda: show_ranking(result, err=given["output"] == STDOUT))
+    warn(result.warnings)
     if given["report"]:
         write_ranking(given["report"], result, origin)

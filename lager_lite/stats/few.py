@@ -1,0 +1,19 @@
+"""When there is too little for an interval to be believed, and the words for it."""
+
+from __future__ import annotations
+
+_FEW = 100
+"""With fewer judged things than this every interval is wide."""
+
+_FEW_GROUPS = 10
+"""Resampling fewer groups than this draws the same few again and again."""
+
+
+def warnings_of_few(n: int, groups: int, what: str) -> tuple[str, ...]:
+    """What to say of figures from n things in so many groups, a sentence each; what: the name of the things."""
+    found = []
+    if n < _FEW:
+        found.append(f"{n} {what} are few: intervals are wide; use 200 or more")
+    if groups < _FEW_GROUPS:
+        found.append(f"{groups} groups are few: the intervals are resampled from them and cannot be trusted")
+    return tuple(found)

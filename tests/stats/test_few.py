@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from lager_lite.stats import warnings_of_few
+
+
+def test_few_things_and_few_groups_are_said_and_enough_of_both_are_not():
+    assert warnings_of_few(100, 10, "pairs") == ()
+    assert warnings_of_few(99, 9, "pairs") == (
+        "99 pairs are few: intervals are wide; use 200 or more",
+        "9 groups are few: the intervals are resampled from them and cannot be trusted",
+    )
