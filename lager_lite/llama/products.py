@@ -11,10 +11,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backbones import open_model
 from ..errors import BackendError
 from .library import Library
-from .ways import has_ways, recall_ways
+from .ways import has_ways, kinds_of, recall_ways
 
 UNPACK = {"off": 0, "fastest": 1, "f32": 2}
 """How matrices are unpacked, as in ggml's enum ggml_cpu_unpack."""
@@ -42,7 +41,7 @@ def choose_products(library: Library, wanted: str, path: Path) -> Products:
     """Return how the products of a model file are computed for a value of `BackendOptions.unpack`.
 
     A library without our patch has no other kernels than llama.cpp's own, whatever is wanted. Raises BackendError for a
-    value that is neither "auto" nor in UNPACK, and what `open_model` raises.
+    value that is neither "auto" nor in UNPACK.
     """
     if wanted not in ("auto", *UNPACK):
         raise BackendError(f"unknown way to unpack {wanted!r}", f"use one of auto, {', '.join(UNPACK)}")
@@ -60,5 +59,4 @@ def choose_products(library: Library, wanted: str, path: Path) -> Products:
 
 
 def _has_tiles(path: Path) -> bool:
-    kinds = {tensor.kind.name for tensor in open_model(path).tensors.values()}
-    return any(kind.endswith("_K") or kind.startswith("IQ") for kind in kinds)
+    return any(kind.endswith("_K") or kind.startswith("IQ") for kind in kinds_of(path))

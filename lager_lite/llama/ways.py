@@ -46,9 +46,17 @@ class Ways:
         return f"{chosen} ({self.unpacked:,.0f} tokens/s unpacked, {self.file:,.0f} from the file as it is)"
 
 
+def kinds_of(path: Path) -> set[str]:
+    """The types of a file's tensors; none for a file that llama.cpp will refuse, and say why."""
+    try:
+        return {tensor.kind.name for tensor in open_model(path).tensors.values()}
+    except LagerError:
+        return set()
+
+
 def has_ways(library: Library, path: Path) -> bool:
     """Return whether there is anything to choose: a library that unpacks, and a file with quantized matrices."""
-    kinds = {tensor.kind.name for tensor in open_model(path).tensors.values()}
+    kinds = kinds_of(path)
     return library.unpack_version() is not None and not kinds <= set(_FLOATS)
 
 

@@ -97,5 +97,5 @@ def test_the_default_model_fails_its_trial_and_is_said_to():
         pytest.skip(f"the default model is not installed: {error.hint}")
     with judge:
         found = try_out(judge)
-    assert found.questions == 5 and found.better <= 3 and "near chance" in found.warnings[0]
+    assert found.questions == 5 and found.better <= 4 and "near chance" in found.warnings[0]
     assert 1 < found.low < found.high < 5 and found.text.endswith("; the labels hold at least 72% of the probability")
