@@ -17,7 +17,7 @@ from .reading import open_rows
 from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
 from .source import Source, open_items
-from .surface import SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
+from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
 from .thoughts import THOUGHTS, without_thoughts
 from .understood import Understood
@@ -33,6 +33,7 @@ __all__ = [
     "LAYOUTS",
     "ListFile",
     "Maps",
+    "NEAR_LENGTHS",
     "ROWS",
     "Row",
     "RowFile",

@@ -56,6 +56,9 @@ SURFACE_FEATURES = (
 - `place`: mean place of the first occurrence in the source of the words that occur there, 0 to 1.
 """
 
+NEAR_LENGTHS = math.log(1.1)
+"""Two responses are nearly equally long where `log_length` differs by no more: by a tenth of the words."""
+
 _CHARACTER = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CHARACTER}]|[^\W_{_CHARACTER}]+(?:['’-][^\W_{_CHARACTER}]+|(?<=\d)[.,]\d+)*")
 _SENTENCE_END = re.compile(r"[.!?…]+(?=[\s\"'”’)\]]|$)|[。！？]+")

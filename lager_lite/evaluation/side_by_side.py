@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..data import NEAR_LENGTHS
 from ..fitting import Labelled, OutOfFold, log_length
 from ..scoring import per_layer_scores
 from ..stats import (
@@ -25,9 +26,6 @@ from .verdict import best_baseline, find_verdict
 
 WARN_BELOW_LABELS = 100
 WARN_BELOW_GROUPS = 10
-
-# Responses whose lengths differ by less than a tenth are nearly equally long.
-NEAR_LENGTHS = float(np.log(1.1))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import NEAR_LENGTHS
 from ..fitting import SPLITS, cross_validate, log_length, surface_of
 from ..records import WEIGHT_KINDS
 from ..stats import Estimate, Figures, Interval, mean_figures, warnings_of_few
@@ -15,9 +16,6 @@ from .ranking import Responses, members_of
 
 TRIVIAL_RANKERS = ("e_score", "length", "surface")
 """What anybody has without fitting weights; the best of them is what a method has to beat."""
-
-# Responses whose lengths differ by less than a tenth are nearly equally long.
-NEAR_LENGTHS = float(np.log(1.1))
 
 
 @dataclass(frozen=True)
