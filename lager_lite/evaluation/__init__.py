@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .compare import Comparison, MethodPair, Pair, compare, cost
 from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
-from .grouping import SYSTEM_FIELDS, regroup
+from .grouping import SYSTEM_FIELDS, regroup, values_of
 from .records import BASELINES, TRIVIAL, Evaluation, FittedKind, LayerResult, MethodResult, Verdict
 from .results import EvaluationRun, Origin, load_run, origin_of, run_json, save_run
 
@@ -36,4 +36,5 @@ __all__ = [
     "run_evaluation",
     "run_json",
     "save_run",
+    "values_of",
 ]

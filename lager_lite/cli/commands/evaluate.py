@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run
+from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run, values_of
 from ...fitting import PRESETS, SPLITS, check_human_scores
 from ...records import STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
@@ -151,6 +151,8 @@ def command(labelled: str, **given: Any) -> None:
     plan = _plan(given)
     weights = chosen_weights(given)
     items = read_labelled(labelled, given)
+    if plan.hold_out is not None:
+        values_of([item for item in items if item.human], plan.hold_out)  # raises before a model loads
     if given["shard"]:
         keep = "keep" if given["keep_states"] else False
         ways = dict.fromkeys((None, reasoning_settings(given)))
