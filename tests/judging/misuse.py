@@ -18,10 +18,11 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lager_lite.errors import MisuseError
+from lager_lite.errors import JudgeWarning, MisuseError
 from lager_lite.judging import Judge, Store
 from lager_lite.llama import BackendOptions
 from lager_lite.prompts import make_rubric
@@ -212,6 +213,7 @@ class Sequence:
 def main() -> None:
     """Run COUNT sequences from seed FIRST on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    warnings.simplefilter("ignore", JudgeWarning)
     model, folder, first, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
     with Judge(model, rubric=RUBRIC, options=OPTIONS) as judge:
         expected = {judgment.id: float(judgment.score or 0) for judgment in judge.score(ITEMS)}

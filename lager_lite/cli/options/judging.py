@@ -171,6 +171,10 @@ def _check_weights(
         n_states=info.whole_blocks + 1,
         scale=asked[0].scale,
         rubrics={rubric.name: rubric_hash(rubric) for rubric in asked},
+        settings={
+            **{name: text for name, text in then.settings.items() if name != "feedback"},
+            **(reasoning.settings() if reasoning else {}),
+        },
     )
     check_weights(weights, now, force=force)
 
