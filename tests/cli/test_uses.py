@@ -62,7 +62,7 @@ def test_readings_are_made_by_the_judge_alone():
         "judging/reader",
         "llama/proof",
         "llama/backbone",
-        "llama/guard",
+        "llama/company",
         "performance/bench",
         "performance/pruning",
         "performance/tuning",
