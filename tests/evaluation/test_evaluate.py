@@ -158,7 +158,7 @@ def tuned_judge(tiny_model):
 def test_given_weights_are_used_as_they_are(tuned_judge):
     judge, data = tuned_judge
     result = evaluate_weights(judge, data, fitted_ids="other", resamples=50)
-    assert [m.name for m in result.methods] == ["direct", "e_score", "length", "surface", "uniform", "tuned"]
+    assert [m.name for m in result.methods] == ["direct", "e_score", "uniform", "length", "surface", "tuned"]
     _, raw, calibrated = score(data.norm.astype(np.float64), data.values, judge.weights)
     assert result.method("tuned").raw == pytest.approx(raw) and result.method("tuned").calibrated == pytest.approx(
         calibrated
