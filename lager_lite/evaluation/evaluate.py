@@ -158,7 +158,11 @@ def evaluate(
         scores.update(found.methods)
         return np.asarray(np.atleast_2d(found.fold)[0])
 
-    fold = add(kinds=(), features=baseline_features(data.items) if data.items else {})
+    try:
+        fold = add(kinds=(), features=baseline_features(data.items) if data.items else {})
+    except FitError as error:
+        missing.append(_without_baselines(error))
+        fold = add(kinds=())
     for name in (*kinds, *(f"{_LIKE}{one}" for one in like)):
         try:
             add(**_tried(name))
@@ -174,6 +178,10 @@ def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation
     result = set_side_by_side(data, _unfitted(data), [], setting)
     need = f"weights that have not seen an item's group need {LEAST_GROUPS} groups, there are {groups}"
     return replace(result, warnings=(f"nothing was fitted: {need}", *result.warnings))
+
+
+def _without_baselines(error: FitError) -> str:
+    return f"length and surface: not fitted, since in a part of the items {error.message}"
 
 
 def _tried(name: str) -> dict[str, Any]:
@@ -204,9 +212,11 @@ def evaluate_weights(
     """
     if judge.weights is None:
         raise DataError("the judge has no weights to evaluate", "give a weights file")
-    scores = {**_unfitted(data), **_trivial(data, seed), "tuned": _tuned(judge, data)}
+    trivial, warnings = _trivial(data, seed)
+    scores = {**_unfitted(data), **trivial, "tuned": _tuned(judge, data)}
     setting = Setting(None, seed, SPLITS, None, threshold, resamples)
     result = set_side_by_side(data, scores, [_picture("tuned", judge.weights, states=data.states)], setting)
+    result = replace(result, warnings=(*warnings, *result.warnings))
     if fitted_ids != ids_digest(data.item):
         return result
     seen = (
@@ -215,10 +225,10 @@ def evaluate_weights(
     return replace(result, warnings=(seen, *result.warnings))
 
 
-def _trivial(data: Labelled, seed: int) -> dict[str, OutOfFold]:
-    """`length` and `surface`, cross-validated; neither where the texts are unknown or cannot be split."""
+def _trivial(data: Labelled, seed: int) -> tuple[dict[str, OutOfFold], list[str]]:
+    """`length` and `surface`, cross-validated, and warnings: neither where texts are unknown or cannot be split."""
     if not data.items:
-        return {}
+        return {}, []
     try:
         found = cross_validate(
             {"raw": data.raw},
@@ -231,9 +241,9 @@ def _trivial(data: Labelled, seed: int) -> dict[str, OutOfFold]:
             splits=SPLITS,
             features=baseline_features(data.items),
         )
-    except FitError:
-        return {}
-    return {name: found.methods[name] for name in ("length", "surface")}
+    except FitError as error:
+        return {}, [_without_baselines(error)]
+    return {name: found.methods[name] for name in ("length", "surface")}, []
 
 
 def _unfitted(data: Labelled) -> dict[str, OutOfFold]:

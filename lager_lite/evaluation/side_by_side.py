@@ -122,7 +122,7 @@ def _method(name: str, found: OutOfFold, sheet: _Sheet) -> MethodResult:
     grades, pairs, near, length = None, 0, None, None
     if calibrated is not None:
         threshold, fold = sheet.setting.threshold, sheet.fold
-        grades = grade_agreement(calibrated, data.human, data.values.tolist(), threshold=threshold, fold=fold)
+        grades = grade_agreement(calibrated, data.human, data.values.tolist(), threshold=threshold, part=fold)
     if sheet.length is not None:
         first = (found.ranks or (found.raw,))[0]
         pairs, near = pairs_at_equal(first, data.human, sheet.length, within=NEAR_LENGTHS, blocks=data.criterion)

@@ -75,12 +75,12 @@ def grade_agreement(
     labels: Sequence[float],
     *,
     threshold: float | None = None,
-    fold: np.ndarray | None = None,
+    part: np.ndarray | None = None,
 ) -> GradeAgreement:
     """Agreement of scores (n,) with human scores (n,) as grades out of `labels`, ascending.
 
     threshold: at or above which a human score is good; None: the middle where there are two labels.
-    fold: int (n,): the cut of a fold is chosen on the others; None: five folds by place.
+    part: int (n,), the number of each score's fold: its cut is chosen on the others; None: five parts by place.
     Raises ValueError as `agreement` does.
     """
     a, b = checked_pair(scores, human)
@@ -90,7 +90,7 @@ def grade_agreement(
     np.add.at(table, (rows, columns), 1)
     if threshold is None and values.size == 2:
         threshold = float(values.mean())
-    parts = np.arange(a.size) % 5 if fold is None else fold
+    parts = np.arange(a.size) % 5 if part is None else part
     return GradeAgreement(
         kappa=weighted_kappa(table, values),
         alpha=krippendorff_alpha(np.stack([a, b], axis=1)),
@@ -178,10 +178,10 @@ def best_cut(scores: np.ndarray, good: np.ndarray) -> float:
     return float(cuts[int(np.argmax(np.round(rates, 12)))])
 
 
-def _binary(scores: np.ndarray, good: np.ndarray, threshold: float, fold: np.ndarray) -> BinaryAgreement:
+def _binary(scores: np.ndarray, good: np.ndarray, threshold: float, part: np.ndarray) -> BinaryAgreement:
     called, cuts = np.zeros(scores.size, dtype=bool), []
-    for number in np.unique(fold):
-        mine = fold == number
+    for number in np.unique(part):
+        mine = part == number
         others = ~mine if not mine.all() else mine
         cuts.append(best_cut(scores[others], good[others]))
         called[mine] = scores[mine] >= cuts[-1]

@@ -41,7 +41,7 @@ def test_aliases_and_map_name_the_response(run, tiny_model, tmp_path):
     (tmp_path / "in.csv").write_text("id,text\n1,hello\n2,there\n")
     done = run("score", "in.csv", "--map", "response=text", "-m", tiny_model, "-r", "good.toml", "-o", "out.csv")
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "out.csv").read_text().splitlines()[0].startswith("id,rubric,score,")
+    assert (tmp_path / "out.csv").read_text().splitlines()[0].startswith("id,text,rubric,score,")
 
 
 def test_one_item_that_is_too_long_fails_alone_and_the_exit_code_says_so(run, tiny_model, tmp_path):

@@ -82,7 +82,7 @@ def folder(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_option_that_writes_a_file_says_so_by_its_type(name):
     """A new command cannot forget the check: what names a file either reads or has the type that is checked."""
     for parameter in LEAVES[name].params:
-        if isinstance(parameter, click.Option):
+        if isinstance(parameter, click.Option) and not parameter.is_flag:
             text = parameter.help or ""
             writes = "write" in text.lower().split() and "file" in text
             if parameter.opts[0] == "-o" or writes or (named(parameter) and not text.startswith(READING + NOT_FILES)):

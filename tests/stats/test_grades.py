@@ -36,7 +36,7 @@ def test_the_cut_is_chosen_on_the_other_folds():
     assert best_cut(np.array([1.0, 2.0, 3.0, 4.0]), np.array([False, False, True, True])) == 2.5
     scores = np.array([0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4])
     human = np.array([0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0])
-    found = grade_agreement(scores, human, [0.0, 1.0], fold=np.repeat([0, 1], 4)).binary
+    found = grade_agreement(scores, human, [0.0, 1.0], part=np.repeat([0, 1], 4)).binary
     # Fold 1 teaches a cut of 0.25, and so does fold 0: the last item is called good and is not.
     assert found.cut == pytest.approx(0.25)
     assert (found.threshold, found.tpr, found.tnr, found.f1) == (0.5, 1.0, 0.8, pytest.approx(6 / 7))
