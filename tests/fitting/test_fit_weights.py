@@ -106,7 +106,7 @@ def test_weights_of_states_are_fitted_scored_and_evaluated(tmp_path, labelled, t
     assert 1 <= row["raw_score"] <= 5 and row["e_score"] is not None
     assert 1 <= row["low"] <= row["score"] <= row["high"] <= 5
     table = run("eval", labelled, *common, "--kind", "states")
-    assert "states" in table.stdout and "40 stored" in table.stderr
+    assert "states" in table.stdout and "40 from the store" in table.stderr
 
 
 def test_by_default_the_kind_is_chosen_and_all_that_were_tried_are_shown(tmp_path, labelled, tiny_model):
