@@ -18,14 +18,12 @@ from typing import Any
 import click
 
 from ..errors import LagerError
-from ..system import check_writable, store_path
+from ..system import Identity, check_writable, file_identity, store_path
 
 STDOUT = "-"
 ROW_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 _READ = (click.types.StringParamType, click.Path)
 _ENVIRONMENT = ("LAGER_LITE_MODEL", "LAGER_LITE_CONFIG")
-# A file on disk: its device and its number there, which links share.
-Identity = tuple[int, int]
 
 
 class OutputFile(click.Path):
@@ -79,9 +77,9 @@ def check_outputs(command: click.Command, params: Mapping[str, Any]) -> None:
     folder of an output is missing or cannot be written.
     """
     outputs = list(_outputs(command, params))
-    read = list(_inputs(command, params)) if any(_identity(path) for _, path, _ in outputs) else []
+    read = list(_inputs(command, params)) if any(file_identity(path) for _, path, _ in outputs) else []
     for name, path, type_ in outputs:
-        mine = _identity(path)
+        mine = file_identity(path)
         for role, other in read:
             if mine is not None and mine == other:
                 raise click.UsageError(f"{name} {path} would overwrite what is given as {role}: name another file")
@@ -130,19 +128,11 @@ def _inputs(command: click.Command, params: Mapping[str, Any]) -> Iterator[tuple
             for text in value if isinstance(value, tuple) else (value,):
                 if isinstance(parameter.type, NamedFile):
                     with suppress(LagerError):  # what is missing is said where it is needed
-                        yield from ((role, _identity(str(path))) for path in parameter.type.find(text))
+                        yield from ((role, file_identity(str(path))) for path in parameter.type.find(text))
                 elif text is not None:
-                    yield role, _stdin() if text == STDOUT else _identity(str(text).removeprefix("@"))
+                    yield role, _stdin() if text == STDOUT else file_identity(str(text).removeprefix("@"))
     for variable in _ENVIRONMENT:
-        yield variable, _identity(os.environ.get(variable, ""))
-
-
-def _identity(path: str) -> Identity | None:
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):  # a text is no path where it is too long or holds a NUL
-        return None
-    return (found.st_dev, found.st_ino) if os.path.isfile(path) else None
+        yield variable, file_identity(os.environ.get(variable, ""))
 
 
 def _stdin() -> Identity | None:
@@ -160,5 +150,5 @@ def _is_special(path: str) -> bool:
 
 
 def _is_same(path: str, other: str) -> bool:
-    mine = _identity(path)
-    return os.path.realpath(path) == os.path.realpath(other) or (mine is not None and mine == _identity(other))
+    mine = file_identity(path)
+    return os.path.realpath(path) == os.path.realpath(other) or (mine is not None and mine == file_identity(other))

@@ -22,7 +22,7 @@ from .terms import SURFACE_TERMS, term_columns
 from .thoughts import THOUGHTS, without_thoughts
 from .understood import Understood
 from .values import is_missing
-from .writing import write_rows
+from .writing import apart_from, write_rows
 
 __all__ = [
     "ALIASES",
@@ -44,6 +44,7 @@ __all__ = [
     "THOUGHTS",
     "TableFile",
     "Understood",
+    "apart_from",
     "check_file",
     "convert",
     "copy_rows",

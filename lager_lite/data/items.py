@@ -21,7 +21,7 @@ from .rowfile import TableFile
 from .rows import HeldRows, Row, RowSource, rows_of
 from .thoughts import without_thoughts
 from .understood import Understood
-from .writing import plain, write_rows
+from .writing import apart_from, plain, write_rows
 
 _MAX_PROBLEMS = 5
 
@@ -188,10 +188,9 @@ def open_reader(
     """How the items of a file are read, or of stdin ("-"): JSONL, JSON, CSV, TSV or Parquet.
 
     mapping: field -> key of the file; "score:NAME" names the human score of one criterion; a score may have several
-    keys, one for each annotator. A mapping
-    means rows of ours. layout: None detects, "rows" or a name of LAYOUTS decides. require: fields that
-    items need. encoding: of the text, None for UTF-8. labels: what the labels of
-    the scale are worth, where human scores may be labels. ignore: keys, or fields with all their usual keys, that are
+    keys, one for each annotator. A mapping means rows of ours. layout: None detects, "rows" or a name of LAYOUTS
+    decides. require: fields that items need. encoding: of the text, None for UTF-8. labels: what the labels of the
+    scale are worth, where human scores may be labels. ignore: keys, or fields with all their usual keys, that are
     read as if no row had them. keep_thoughts: whether responses keep the thoughts that they were given with (see
     `answer_of`). Raises DataError where the file or the layout cannot be used.
     """
@@ -278,8 +277,9 @@ def read_items(
 
 
 def convert(dataset: Dataset, out: str | Path) -> int:
-    """Write `dataset` in our own keys (JSONL, or CSV by suffix) and return how many rows there are."""
-    return write_rows(out, (item_row(item) for item in dataset.items))
+    """Write `dataset` in our own keys (JSONL, or CSV by suffix) and return how many rows there are. Raises OutputError
+    where the file cannot be written, or is one that an item was read from."""
+    return write_rows(out, map(item_row, apart_from(out, dataset.items)))
 
 
 def load_demo() -> Dataset:

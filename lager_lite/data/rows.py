@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DataError
+
+_PLACE = re.compile(r"(.+?)(?::\d+|\[\d+\])", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,12 @@ class Row:
     values: Mapping[str, Any]
     where: str
     comma: bool = False
+
+
+def file_of(where: str) -> str:
+    """The path in the `where` of a row, "" where it names no place in a file."""
+    found = _PLACE.fullmatch(where)
+    return found[1] if found else ""
 
 
 class RowSource(ABC):

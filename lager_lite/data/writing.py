@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..system import write_beside
+from ..records import Item
+from ..system import check_not_read, write_beside
+from .rows import file_of
 from .spreadsheet import written_cell
 from .values import SURROGATES, is_missing
 
@@ -30,6 +33,27 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
         return _write_stdout(rows)
     writer = _WRITERS.get(Path(path).suffix.lower(), _write_jsonl)
     return write_beside(path, lambda file: writer(file, rows), text=True)
+
+
+def apart_from(output: str | Path, items: Iterable[Item]) -> Iterator[Item]:
+    """Return the items; raise OutputError where one was read from the file that is to be written.
+
+    All items of a list, and the first of anything else, are looked at before the function returns; the others when
+    they come.
+    """
+    checked = {""}
+
+    def same(item: Item) -> Item:
+        path = file_of(item.where) if isinstance(item, Item) else ""
+        if path not in checked:
+            checked.add(path)
+            check_not_read(output, [path])
+        return item
+
+    if isinstance(items, Sequence):
+        return iter([same(item) for item in items])
+    coming = map(same, items)
+    return itertools.chain(list(itertools.islice(coming, 1)), coming)
 
 
 def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:

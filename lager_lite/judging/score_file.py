@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..data import write_rows
+from ..data import apart_from, write_rows
 from ..prompts import Rubric, signs
 from ..records import Counts, Item, Judgment, id_for_results
+from ..system import check_not_read
 from .given import FrameLike, items_of_frame
 from .judge import Judge
 from .quality import Quality
@@ -121,12 +122,15 @@ def score_file(
     - `row`: makes the row of an item and its judgment. None: `judgment_row` does.
     - `progress`: called with the judge's counts after every decode.
 
-    Raises OutputError where the file cannot be written, and what `Judge.judged` raises.
+    Raises OutputError where the file cannot be written, or is one that is read: the model's, or one that an item came
+    from. Raises what `Judge.judged` raises, too.
     """
+    check_not_read(output, judge.info.paths)
+    apart = apart_from(output, items)
     tally = Tally(judge.rubrics, judge.doubts())
 
     def rows() -> Iterator[Mapping[str, Any]]:
-        for item, judgment in judge.judged(items, progress=progress):
+        for item, judgment in judge.judged(apart, progress=progress):
             tally.add(judgment)
             yield row(item, judgment) if row else judgment_row(judgment)
 

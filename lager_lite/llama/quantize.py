@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import BackendError
-from ..system import signals_deferred
+from ..system import check_not_read, signals_deferred
 from .library import load
 
 # The values of llama_ftype in llama.cpp's include/llama.h.
@@ -16,10 +16,12 @@ def requantize(source: str | Path, target: str | Path, kind: str, *, threads: in
     """Write a copy of a GGUF file with its matrices as `kind`, a key of FILE_TYPES; return its path.
 
     A file that is quantized already is decoded first, so a larger type makes it no more accurate. threads: 0 for
-    as many as there are cores. Raises BackendError for an unknown `kind`, and where llama.cpp cannot write the copy.
+    as many as there are cores. Raises BackendError for an unknown `kind`, and where llama.cpp cannot write the copy; OutputError
+    where the copy would overwrite the file.
     """
     if kind not in FILE_TYPES:
         raise BackendError(f"unknown quantization {kind!r}", f"use one of {', '.join(FILE_TYPES)}")
+    check_not_read(target, [source])
     library = load()
     params = library.api.llama_model_quantize_default_params()
     params.ftype = FILE_TYPES[kind]

@@ -32,7 +32,7 @@ from ..backbones import (
 from ..errors import BackendError, ModelFileError, UnsupportedModelError
 from ..llama import Backbone, BackendOptions
 from ..scoring import WeightsFile, check_weights
-from ..system import as_usual
+from ..system import as_usual, check_not_read
 
 _BLOCK = re.compile(r"^blk\.(\d+)\.")
 _LEFT_OUT = ("split.", "general.architecture", "lager_lite.pruned.")
@@ -44,10 +44,11 @@ def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
 
     Blocks 1 to max_state + 1, the embeddings, the output norm and the output matrix are kept. Raises
     ModelFileError where a file cannot be read or written, UnsupportedModelError where there is nothing to cut,
-    and ValueError for a negative state.
+    OutputError where `target` is the model itself, and ValueError for a negative state.
     """
     source, target = open_model(model), Path(target)
     info = source.info
+    check_not_read(target, info.paths)
     if max_state < 0:
         raise ValueError(f"max_state must be at least 0, got {max_state}")
     blocks = max_state + 1

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import Row, RowFile, TableFile, copy_rows, open_rows
+from ..data import Row, RowFile, TableFile, apart_from, copy_rows, open_rows
 from ..errors import DataError
 from ..judging import Judge
 from ..records import Counts, Item
+from ..system import check_not_read
 
 _TABLES = {".csv": "csv", ".tsv": "tsv"}
 _REFUSED = (".json", ".parquet")
@@ -98,8 +99,10 @@ def merge_outputs(items: Iterable[Item], parts: Sequence[str | Path], output: st
     items: may be iterated twice. parts, output: JSON Lines, or CSV, or TSV; all alike. Rows are copied
     byte by byte; memory is some 60 bytes a row. Raises DataError, and writes nothing, where a judgment
     is missing, is there twice, or belongs to no item, and names some of each; OutputError where the output
-    cannot be written.
+    cannot be written, or is a part or the file of the items.
     """
+    check_not_read(output, parts)
+    apart_from(output, items)
     _check_suffixes([*parts, output])
     indexes = [_Index(p) for p in parts]
     filled = _alike(indexes)

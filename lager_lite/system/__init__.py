@@ -6,7 +6,7 @@ back while a batch is stored. `offline` refuses sockets unless the user asks for
 
 from __future__ import annotations
 
-from .files import as_usual, check_writable, write_beside
+from .files import Identity, as_usual, check_not_read, check_writable, file_identity, write_beside
 from .interrupts import Interrupted, signals_deferred, signals_held, watching
 from .offline import is_refusing, refusing
 from .paths import (
@@ -22,12 +22,15 @@ from .paths import (
 )
 
 __all__ = [
+    "Identity",
     "Interrupted",
     "as_usual",
     "builds_folder",
     "cache_base",
+    "check_not_read",
     "check_writable",
     "copies_folder",
+    "file_identity",
     "loaded_folder",
     "or_nowhere",
     "shipped_folder",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -18,6 +18,8 @@ except ImportError:  # Windows, where a file that is open cannot be deleted
 
 _T = TypeVar("_T")
 _ELSEWHERE = "choose another place"
+# A file on disk: its device and its number there, which links share.
+Identity = tuple[int, int]
 
 
 def write_beside(path: str | os.PathLike[str], write: Callable[[Any], _T], *, text: bool = False) -> _T:
@@ -49,6 +51,23 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             tempfile.TemporaryFile(prefix=f".{target.name}.", dir=target.parent).close()
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}", _ELSEWHERE) from error
+
+
+def file_identity(path: str | os.PathLike[str]) -> Identity | None:
+    """The identity of a regular file, which all links to it share. None: there is no such file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # a text is no path where it is too long or holds a NUL
+        return None
+    return (found.st_dev, found.st_ino) if os.path.isfile(path) else None
+
+
+def check_not_read(output: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise OutputError where an output is one of the files that the same call reads, through a link or not."""
+    mine = file_identity(output)
+    for path in inputs if mine is not None else ():
+        if file_identity(path) == mine:
+            raise OutputError(f"{output}: would overwrite {path}, which is read", "name another file")
 
 
 def _replaced(target: Path, write: Callable[[Any], _T], text: bool) -> _T:

@@ -15,6 +15,7 @@ from ..data import ListFile, write_rows
 from ..errors import DataError
 from ..records import id_for_results
 from ..stats import agreement
+from ..system import check_not_read
 from .pool import Pool, Scores
 
 Floats = npt.NDArray[np.float64]
@@ -178,10 +179,12 @@ def write_selection(pool: Pool, scores: Scores, found: Selection, output: str | 
     `side`: row (from 1), id, score, kept, why (below, duplicate of row N, or the error), and the score of
     each rubric. The rows are copied byte by byte, unless the suffix of the output asks for the other kind of JSON: a
     list (.json) or a row on each line. Returns the number of rows copied. Raises OutputError where either cannot be
-    written, DataError where they are one file.
+    written or is the file of the pool, DataError where they are one file.
     """
     if Path(output).resolve() == Path(side).resolve():
         raise DataError(f"{output}: named for the rows and for their scores", "name another file with --scores")
+    for path in (output, side):
+        check_not_read(path, [pool.file.name])
     numbers = [int(number) for number in np.flatnonzero(found.kept)]
     wanted = _LISTED.get(Path(output).suffix.lower(), isinstance(pool.file, ListFile))
     if wanted == isinstance(pool.file, ListFile):

@@ -14,7 +14,7 @@ from ..judging import tokenize_prompt
 from ..llama import Backbone
 from ..prompts import ChatTemplate, Slot, lay_out
 from ..records import Prompt, Segment
-from ..system import write_beside
+from ..system import check_not_read, write_beside
 
 
 def prompts_of(text: str, encoding: str | None = None) -> list[str]:
@@ -29,8 +29,9 @@ def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], c
     """Write the states of `prompts` to a .npz, complete or not at all; return how many.
 
     chat: put every prompt into this template as the user's message (untrusted). Arrays as the
-    command's help says. Raises DataError where there is no prompt, OutputError where the file cannot be written.
+    command's help says. Raises DataError where there is no prompt, OutputError where the file cannot be written or is the model.
     """
+    check_not_read(path, [backbone.path])
     if not prompts:
         raise DataError("there is no prompt", "give a text, @FILE or a .jsonl file")
     tokens = [tokenize_prompt(backbone, Prompt(_segments(p, chat), ""), ()).tokens for p in prompts]
