@@ -107,7 +107,7 @@ reveal_type(lager_lite.Store)
         "Fitted",
         "Evaluation",
         "Rubric",
-        "def (path: str | pathlib.Path) -> Store",
+        "def (path: str | pathlib.Path, *, optional: bool =) -> Store",
     ]
 
 

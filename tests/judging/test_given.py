@@ -103,7 +103,8 @@ class TestFrames:
             expected = [(j.id, j.rubric, round(j.score, 6)) for j in judge.score(ROWS[:2])]
             found = score_frame(judge, frame)
         assert list(found.index) == ["x", "x", "y", "y"]
-        assert list(zip(found["id"], found["rubric"], found["score"])) == expected
+        assert list(zip(map(str, found["id"]), found["rubric"], found["score"])) == expected
+        assert found["id"].iloc[0] == ROWS[0]["id"], "an id keeps its type"
 
     def test_equal_ids_and_a_frame_in_the_place_of_items_are_refused(self):
         frame = self.pd.DataFrame([{"id": 1, "response": "a"}, {"id": 1, "response": "b"}])

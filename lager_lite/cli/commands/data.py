@@ -44,11 +44,16 @@ def command() -> None:
     show_default=True,
     help="Write to this JSONL or CSV file; - is stdout.",
 )
+@rubric_option
+@scale_option
 @table_options
 def convert_(source: str, output: str, **given: Any) -> None:
-    """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group."""
+    """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group.
+
+    Scores that are labels, such as PASS, become the numbers that the rubric (-r) or --scale gives them.
+    """
     how = {name: given[name] for name in ("layout", "encoding", "ignore")}
-    dataset = read_items(source, mapping=mapped_keys(given), keep_thoughts=True, **how)
+    dataset = read_items(source, mapping=mapped_keys(given), labels=scale_labels(given), keep_thoughts=True, **how)
     if dataset.understood:
         show_understood(dataset.understood)
     click.echo(f"{convert(dataset, output)} rows written", err=True)

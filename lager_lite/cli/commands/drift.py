@@ -18,6 +18,7 @@ from ..options import (
     limit_option,
     read_given,
     rubric_option,
+    scale_option,
     table_options,
 )
 from ..show.speed import show_drift
@@ -29,6 +30,7 @@ from ..show.terminal import present
 @limit_option(at_least=2, default=20)
 @table_options
 @rubric_option
+@scale_option
 @backend_options
 @json_option
 def command(items: str, json_file: str | None, **given: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from ...scaleout import merge_outputs
 from ..grammar import command as cli_command
-from ..options import limit_option, open_given, table_options
+from ..options import limit_option, open_given, rubric_option, scale_option, table_options
 from ..outputs import OutputFile
 
 
@@ -22,13 +22,15 @@ from ..outputs import OutputFile
     type=OutputFile((".jsonl", ".ndjson", ".csv", ".tsv")),
     help="Write to this file, of the same kind as the outputs.",
 )
+@rubric_option
+@scale_option
 @limit_option()
 @table_options
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:
     """Merge the outputs of all shards of ITEMS, in the order of ITEMS.
 
     The merged file is byte for byte what one run without --shard would have written; give the same -n as to the
-    shards. Nothing is written where a judgment is missing, occurs twice, or belongs to no item.
+    shards, and the same -r and --scale where ITEMS has labels for scores. Nothing is written where a judgment is missing, occurs twice, or belongs to no item.
     """
     source = open_given(items, given)
     merged = merge_outputs(source.items, outputs, output)
