@@ -115,6 +115,15 @@ def test_prompt_shows_untrusted_parts_and_score_tokens(run, tiny_model):
     assert "score tokens at ▮: '1'=" in done.stdout
 
 
+def test_prompt_names_an_item_without_response_and_shows_the_next(run, tiny_model):
+    given = '{"id": "a", "instruction": "x", "response": null}\n{"id": "b", "instruction": "x", "response": "fine"}\n'
+    done = run("prompt", "-", "-m", tiny_model, "-r", "good.toml", stdin=given)
+    assert (done.exit_code, done.stdout.count("=== item"), "=== item b" in done.stdout) == (1, 1, True), done.output
+    assert "Error: stdin:1: item 'a': rubric 'good' needs response" in done.stderr
+    done = run("prompt", "-", "-m", tiny_model, "-r", "good.toml", stdin=given.splitlines()[1])
+    assert done.exit_code == 0 and "Error" not in done.stderr
+
+
 def test_states_are_what_the_judge_uses(run, tiny_model, tmp_path):
     """For a file of prompts, against the states that the runtime gives to the judge."""
     from lager_lite.llama.backbone import Backbone

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
+from ...errors import LagerError
 from ...judging import SHOWN_FAILURES, Summary
 from ...records import Counts
 from ...stats import Interval
@@ -104,6 +105,16 @@ def show_summary(result: Summary) -> None:
         click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
     if result.failed > len(result.failures):
         click.echo(f"Error: and {result.failed - len(result.failures)} more; each row has its `error`", err=True)
+
+
+def show_unjudged(problems: Sequence[LagerError]) -> None:
+    """Say on stderr which items were passed over, and why."""
+    for error in problems[:SHOWN_FAILURES]:
+        click.echo(f"Error: {error.message}", err=True)
+    if len(problems) > SHOWN_FAILURES:
+        click.echo(f"Error: and {len(problems) - SHOWN_FAILURES} more items", err=True)
+    for hint in dict.fromkeys(error.hint for error in problems if error.hint):
+        click.echo(f"Try: {hint}", err=True)
 
 
 def show_flags(counts: Counts) -> None:
