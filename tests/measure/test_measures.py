@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.measure import decode_times, fit_times, store_size
+import numpy as np
+import pytest
+
+from tests.measure import decode_times, demo_surface, fit_times, store_size
 
 
 def test_fit_times_names_every_kind(capsys):
@@ -28,3 +31,12 @@ def test_decode_times_measures_every_length(tiny_model, capsys):
         "96 behind 30",
     ]
     assert all(float(line.split(": ")[1].split()[0]) > 0 for line in lines[1:])
+
+
+def test_the_surface_of_the_demo_is_measured_without_a_model(capsys):
+    assert demo_surface.share_right(
+        ["a", "a", "a", "b"], [1, 2, 3, 4], np.array([0.0, 1.0, 0.5, 9.0])
+    ) == pytest.approx(2 / 3)
+    demo_surface.main()
+    shown = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert set(shown) == {"length", "surface"} and shown["length"] == "58%"

@@ -40,7 +40,10 @@ def show_demo(
     )
     rows = [(name, _MEANING[name], f"{share:.0%}") for name, share in found.right.items()]
     click.echo(text_table(("method", "what it reads", "right"), rows))
-    click.echo("\nThe texts are 10, so a few points more than `length` do not show that a method judges.")
+    click.echo(
+        "\nThe texts are 10 and their style tells much: this shows how the program works, and not that the model judges.\n"
+        "`lager-lite docs evidence` shows what length and style alone reach."
+    )
     first = [(i, j) for i, j in zip(items, judgments) if i.group == items[0].group]
     click.echo("\nThe summaries of the first text, best first:\n")
     ranked = sorted(first, key=lambda pair: -pair[0].human[""][0])
