@@ -8,6 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ..evaluation import Evaluation, MethodResult, Origin
+from ..records import BOTH_LENSES
 from ..stats import Estimate, Interval
 from . import evaluation_figures as figures
 from .page import PageSection, figure, html_interval, html_number, html_table, made, page, side_by_side, write_page
@@ -116,8 +117,8 @@ def _beyond(found: Evaluation, best: MethodResult | None) -> list[str]:
     if found.length:
         shown = best or found.method("e_score")
         caption = (
-            f"Scores against the words of the response: {shown.name} on the left, people on the right; the line is the "
-            "mean of ten parts of equal size. Where both look alike, the score may be nothing but length."
+            f"Scores against the words of the response: {shown.name} on the left, people on the right, each dot "
+            f"shifted a little. {_line_of(len(found.length))}Where both look alike, the score may be nothing but length."
         )
         parts.append(side_by_side(figure(figures.against_length("length", found, shown), caption)))
     parts.append(html_table(head, rows, label="Beyond length and surface", strong=best.name if best else None))
@@ -191,6 +192,12 @@ def _criteria(found: Evaluation, best: MethodResult | None) -> list[PageSection]
     ]
 
 
+def _line_of(n: int) -> str:
+    """The words for the line of means over n scores, "" where there is none."""
+    parts = figures.parts_by_length(n)
+    return f"The line joins the means of {parts} parts of equal size. " if parts > 1 else ""
+
+
 def _layers(found: Evaluation, best: MethodResult | None) -> Markup:
     parts = [
         figure(
@@ -205,6 +212,10 @@ def _layers(found: Evaluation, best: MethodResult | None) -> Markup:
             text = f"The given weights, lens {fitted.lens}"
         if fitted.weights and isinstance(fitted.weights[0], tuple):
             text += ". Deeper colour, larger weight; blue: a higher logit raises the score, orange: it lowers it"
+            if fitted.lens == BOTH_LENSES:
+                text += "; the labels below the line are of the raw lens, those above of the norm lens"
+        elif fitted.weights:
+            text += ". A bar for each state" + ("; orange: below zero" if min(fitted.weights) < 0 else "")
         parts.append(figure(figures.weights(f"weights{place}", fitted, found.values), text + "."))
     return side_by_side(*parts)
 
@@ -213,7 +224,7 @@ def _scores(found: Evaluation, best: MethodResult | None) -> Markup:
     shown = best or found.method("uniform" if any(m.name == "uniform" for m in found.methods) else "e_score")
     columns = [("people", found.human), (f"{shown.name}, raw", shown.raw)]
     few = len(found.human) < figures.FEW_POINTS
-    box = "Dashed: perfect agreement." if few else BOXES
+    box = "A dot for each judgment, shifted a little sideways. Dashed: perfect agreement." if few else BOXES
     before = f"Method {shown.name}: raw expected scores"
     after = f"Method {shown.name}: calibrated onto the human scale"
     parts = [
@@ -226,6 +237,7 @@ def _scores(found: Evaluation, best: MethodResult | None) -> Markup:
                 figures.predicted("after", found.human, shown.calibrated, found.values, title=after), f"{after}. {box}"
             )
         )
+    after_too = " before and after calibration" if shown.calibrated is not None else ""
     spread = figures.distributions("spread", columns, found.values)
-    parts.append(figure(spread, "How often each score occurs: people, and the judge before and after calibration."))
+    parts.append(figure(spread, f"How often each score occurs, in per cent: people, and {shown.name}{after_too}."))
     return side_by_side(*parts)

@@ -13,6 +13,8 @@ from ..stats import Interval
 from .figures import FIRST, INK, MUTED, SECOND, band, draw_figure, histogram, interval_dots, state_axis
 
 FEW_POINTS = 60
+# A mean of fewer scores than this would be drawn as a trend.
+_LEAST_PART = 6
 MOST_BOXES = 15
 
 
@@ -73,6 +75,8 @@ def weights(name: str, fitted: FittedKind, values: Sequence[float]) -> Markup:
             axes.add_patch(Rectangle((state - 0.5, label - 0.5), 1, 1, **shade))
         axes.set_xlim(-0.5, len(numbers) - 0.5)
         axes.set_ylim(-0.5, numbers.shape[1] - 0.5)
+        if numbers.shape[1] > len(values):
+            axes.axhline(len(values) - 0.5, color=INK, linewidth=0.8)
         axes.set_yticks(range(numbers.shape[1]), [f"{v:g}" for v in values] * (numbers.shape[1] // len(values)))
         axes.set_ylabel("label")
 
@@ -113,7 +117,7 @@ def distributions(name: str, columns: Sequence[tuple[str, Sequence[float]]], val
     edges = np.linspace(low, high + 1e-9, 33)
 
     def paint(figure: Any) -> None:
-        panels = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
+        panels = figure.subplots(len(columns), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for number, (axes, (label, scores)) in enumerate(zip(panels, columns)):
             histogram(axes, scores, edges, MUTED if number == 0 else FIRST, percent=True)
             axes.set_title(
@@ -142,23 +146,31 @@ def tradeoff(name: str, points: Sequence[tuple[int, float | None, Interval | Non
     return draw_figure(name, paint, title="Agreement against the highest state", about=about)
 
 
+def parts_by_length(n: int) -> int:
+    """How many parts of equal size have a mean in `against_length`, of n scores."""
+    return max(1, min(10, n // _LEAST_PART))
+
+
 def against_length(name: str, found: Evaluation, shown: MethodResult) -> Markup:
-    """Scores of a method against the words of the response, and people's scores beside them, with running means."""
+    """Scores of a method against the words of the response, and people's scores beside them, with the means of `parts_by_length` parts."""
     words = np.expm1(np.array(found.length))
     panels = ((shown.name, np.array(shown.calibrated or shown.raw), FIRST), ("people", np.array(found.human), MUTED))
-    parts = np.array_split(np.argsort(words, kind="stable"), min(10, words.size))
+    parts = np.array_split(np.argsort(words, kind="stable"), parts_by_length(words.size))
     jitter = np.random.default_rng(0).uniform(-0.12, 0.12, words.size)
+
+    few = words.size < FEW_POINTS
+    dots = {"alpha": 0.7, "markersize": 3.5} if few else {"alpha": 0.35, "markersize": 2.2}
 
     def paint(figure: Any) -> None:
         for axes, (label, scores, colour) in zip(figure.subplots(1, 2, sharex=True, sharey=True), panels):
-            axes.plot(words, scores + jitter, "o", color=colour, alpha=0.35, markersize=2.2, markeredgewidth=0)
+            axes.plot(words, scores + jitter, "o", color=colour, markeredgewidth=0, **dots)
             axes.plot([words[p].mean() for p in parts], [scores[p].mean() for p in parts], color=INK, linewidth=1.4)
             axes.set_title(label, loc="left", pad=3)
             axes.set_xlabel("words of the response")
         figure.axes[0].set_ylabel("score")
 
     about = "; ".join(
-        f"{label}: {scores[parts[0]].mean():.2f} for the shortest tenth, {scores[parts[-1]].mean():.2f} for the longest"
+        f"{label}: {scores[parts[0]].mean():.2f} for the shortest part, {scores[parts[-1]].mean():.2f} for the longest"
         for label, scores, _ in panels
     )
     return draw_figure(name, paint, title="Score against length", about=about)

@@ -49,7 +49,7 @@ def _section(place: int, found: Inspection) -> PageSection:
     )
     contributions = figure(
         _contributions(f"added{place}", found),
-        "What each state adds to the score, in points. Together with the bias they lead from the middle to it.",
+        "What each state adds to the score, in points. The middle of the scale, these points and the bias add up to the raw score.",
     )
     return f"{found.rubric}: {found.judgment.score:.3f}", [
         f"By {found.by}. The most likely label is {found.label}; {settled}. Middle of the "

@@ -44,7 +44,11 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
         f"Precision and recall at every threshold, from the lowest on. The level line is the share of unanswerable questions, {share:.3f}: "
         "the precision of calling every question unanswerable.",
     )
-    scores = figure(_by_kind(found, best), f"Scores of {best.method}: answerable and unanswerable questions.")
+    scores = figure(
+        _by_kind(found, best),
+        f"Scores of {best.method}, in per cent of the answerable and of the unanswerable questions. Dashed: the threshold "
+        "of the rule.",
+    )
     parts = [
         f"{found.n} questions in {found.groups} groups, {found.unanswerable} of them unanswerable. A question is called "
         f"unanswerable where its score is at or below the threshold. Calling every question unanswerable has F1 {found.everything:.3f}.",
@@ -69,7 +73,14 @@ def _curves(found: SelfKnowledge, best: Knower) -> Markup:
             )
             # A curve begins where its first threshold lies; with a single one it is a point.
             point = "o" if len(method.curve.recall) == 1 else None
-            axes.plot(method.curve.recall, method.curve.precision, label=method.method, marker=point, **style)
+            axes.plot(
+                method.curve.recall,
+                method.curve.precision,
+                label=method.method,
+                marker=point,
+                clip_on=point is None,
+                **style,
+            )
         axes.axhline(found.unanswerable / found.n, color=MUTED, linewidth=0.8)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.02)
@@ -87,13 +98,13 @@ def _by_kind(found: SelfKnowledge, best: Knower) -> Markup:
     edges = np.linspace(scores.min(), scores.max() + 1e-9, 33)
 
     def paint(figure: Any) -> None:
-        panels = figure.subplots(2, 1, sharex=True)
+        panels = figure.subplots(2, 1, sharex=True, sharey=True)
         for axes, (label, values, colour) in zip(panels, parts):
             histogram(axes, values, edges, colour, percent=True)
             axes.axvline(best.rule.thresholds[0], color=INK, linewidth=0.9, linestyle=(0, (4, 2)))
             axes.set_title(f"{label}: {len(values)}, mean {values.mean():.2f}", loc="left", pad=3)
             axes.set_ylabel("%")
-        panels[-1].set_xlabel("score; dashed: the threshold of the rule")
+        panels[-1].set_xlabel("score")
 
     about = "; ".join(f"{label}: {len(values)} questions, mean score {values.mean():.2f}" for label, values, _ in parts)
     return draw_figure("kinds", paint, title=f"Scores of {best.method} by kind of question", about=about)

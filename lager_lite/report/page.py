@@ -18,6 +18,9 @@ from ..stats import Interval
 from ..system import write_beside
 from .figures import check_matplotlib
 
+# In pixels: a character and the padding of a cell of a table, and the room for it on a phone.
+_CHARACTER, _PADDING, _PHONE = 9, 22, 350
+
 PageSection = tuple[str, Sequence[str]]
 """A heading and the parts below it; a part that is not Markup becomes a paragraph."""
 
@@ -55,7 +58,13 @@ def html_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, label: str
 
     label: what the table is, for screen readers. strong: the name of the row to stress.
     """
-    return _part("table", head, rows, label, strong)
+    return _part("table", head, rows, label, strong, _is_wide(head, rows))
+
+
+def _is_wide(head: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table is likely to be wider than a phone. Heads break between words, cells do not."""
+    longest = [max(map(len, [*name.split(), *cells])) for name, *cells in zip(head, *rows)]
+    return sum(longest) * _CHARACTER + len(longest) * _PADDING > _PHONE
 
 
 def facts(rows: Sequence[tuple[str, str]], *, label: str) -> Markup:

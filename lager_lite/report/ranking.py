@@ -40,7 +40,10 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
         "length puts the longer response first; surface is fitted to marks of the text in the same folds as the weights. "
         f"At equal length: the {found.near_pairs} pairs whose lengths differ by less than a tenth.",
         side_by_side(
-            figure(_accuracies(found.methods), "Share of pairs ordered as people did, with 95% intervals over groups.")
+            figure(
+                _accuracies(found.methods),
+                "Share of pairs ordered as people did; bars are 95% intervals over groups. Fitted weights in colour.",
+            )
         ),
         html_table(head, rows, label="Methods", strong=best.method),
     ]

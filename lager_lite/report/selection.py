@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ..evaluation import Origin
+from ..stats import warnings_of_few_rows
 from ..tasks import Example, Scores, Selection
 from .figures import FIRST, MUTED, draw_figure, histogram
 from .page import (
@@ -49,7 +50,10 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
             "What was kept",
             [
                 side_by_side(
-                    figure(_combined(found), "Combined scores of all rows that were judged, and of those kept.")
+                    figure(
+                        _combined(found),
+                        "How many rows have each combined score: in grey all that were judged, in front of them the kept ones.",
+                    )
                 ),
                 html_table(("rows", "number"), counts, label="Rows"),
                 html_table(("mean", "all judged", "kept", "difference"), means, label="Means"),
@@ -74,7 +78,7 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
 
 def selection_notes(found: Selection) -> list[str]:
     """Warnings about a selection that a user should read before using it."""
-    notes = []
+    notes = list(warnings_of_few_rows(int(np.isfinite(found.score).sum()), "judged rows"))
     if not found.chosen:
         notes.append(f"no row was kept: the scores lie between {found.low:.3f} and {found.high:.3f}")
     if found.tied:
@@ -96,6 +100,7 @@ def _combined(found: Selection) -> Markup:
             histogram(axes, values, edges, colour, percent=False, label=label)
         axes.set_xlabel("combined score")
         axes.set_ylabel("rows")
+        axes.yaxis.get_major_locator().set_params(integer=True)
         figure.legend(loc="outside upper left", ncols=2)
 
     about = f"{len(judged)} rows judged, scores from {found.low:.3f} to {found.high:.3f}; {found.chosen} kept"

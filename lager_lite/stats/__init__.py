@@ -19,7 +19,7 @@ from .bootstrap import (
     paired_difference,
 )
 from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
-from .few import warnings_of_few
+from .few import warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 
 __all__ = [
@@ -51,4 +51,5 @@ __all__ = [
     "rank_figures",
     "widened",
     "warnings_of_few",
+    "warnings_of_few_rows",
 ]

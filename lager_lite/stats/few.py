@@ -17,3 +17,8 @@ def warnings_of_few(n: int, groups: int, what: str) -> tuple[str, ...]:
     if groups < _FEW_GROUPS:
         found.append(f"{groups} groups are few: the intervals are resampled from them and cannot be trusted")
     return tuple(found)
+
+
+def warnings_of_few_rows(n: int, what: str) -> tuple[str, ...]:
+    """What to say of means and correlations without an interval, from n things; what: the name of the things."""
+    return (f"{n} {what} are few: their means and correlations may be chance; use 200 or more",) if n < _FEW else ()

@@ -114,6 +114,13 @@ def test_few_points_are_points_and_many_are_boxes(found):
     assert few.count("<use ") > 40 + 8 > many.count("<use ")
 
 
+def test_the_line_of_means_never_joins_single_scores(found):
+    assert [figures.parts_by_length(n) for n in (3, 11, 12, 40, 1680)] == [1, 1, 2, 6, 10]
+    n = len(found.human)
+    text = report(replace(found, length=tuple(np.log1p(np.arange(n)))), ORIGIN)
+    assert n >= 60 and "The line joins the means of 10 parts of equal size." in text
+
+
 def test_an_evaluation_without_a_fitted_method_has_a_page(found):
     plain = evaluate(labelled(), kinds=["uniform"], splits=1, resamples=60)
     text = report(plain, ORIGIN)
@@ -163,10 +170,12 @@ def test_numbers_and_intervals_are_written_in_one_way():
     assert [page.html_interval(Interval(-0.1, 0.25, 0.95, 9)), page.html_interval(None)] == ["-0.100 to 0.250", "-"]
 
 
-def test_a_table_of_many_columns_says_that_it_scrolls():
-    row = ("name", "1", "2", "3", "4")
-    assert 'class="scroll wide"' in page.html_table(row, [row], label="wide")
-    assert 'class="scroll"' in page.html_table(row[:4], [row[:4]], label="narrow")
+def test_a_table_that_is_wider_than_a_phone_says_that_it_scrolls():
+    few_long, many_short = ("mean", "all judged", "kept", "difference"), ("full says", "1", "2", "3", "4", "5")
+    long = ("select-length-appropriateness", "4.462", "4.777", "+0.315")
+    assert 'class="scroll wide"' in page.html_table(few_long, [long], label="wide")
+    assert 'class="scroll"' in page.html_table(many_short, [("people: 1", *"00200")], label="narrow")
+    assert 'class="scroll"' in page.html_table(("a",), [], label="empty")
     assert 'content: "Scroll sideways' in page.page("t", "l", [])
 
 

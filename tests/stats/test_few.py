@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lager_lite.stats import warnings_of_few
+from lager_lite.stats import warnings_of_few, warnings_of_few_rows
 
 
 def test_few_things_and_few_groups_are_said_and_enough_of_both_are_not():
@@ -8,4 +8,11 @@ def test_few_things_and_few_groups_are_said_and_enough_of_both_are_not():
     assert warnings_of_few(99, 9, "pairs") == (
         "99 pairs are few: intervals are wide; use 200 or more",
         "9 groups are few: the intervals are resampled from them and cannot be trusted",
+    )
+
+
+def test_figures_without_an_interval_are_warned_about_too():
+    assert warnings_of_few_rows(100, "judged rows") == ()
+    assert warnings_of_few_rows(10, "judged rows") == (
+        "10 judged rows are few: their means and correlations may be chance; use 200 or more",
     )
