@@ -74,6 +74,10 @@ class StoreWarning(LagerWarning):
     """The store cannot be written any more, so the run goes on without it."""
 
 
+class KeyWarning(LagerWarning):
+    """Keys of items given from Python that nothing was taken from, or that gave way to others."""
+
+
 class JudgeWarning(LagerWarning):
     """Scores that mean little: of a model that was not made to judge, or all nearly the same."""
 

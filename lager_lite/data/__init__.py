@@ -13,6 +13,7 @@ from .fields import ALIASES, item_of_row
 from .items import Dataset, ItemReader, convert, load_demo, open_reader, raise_problems, read_items
 from .layouts import LAYOUTS, BenchmarkLayout
 from .marks import Maps
+from .observer import Observer
 from .reading import open_rows
 from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
@@ -34,6 +35,7 @@ __all__ = [
     "ListFile",
     "Maps",
     "NEAR_LENGTHS",
+    "Observer",
     "ROWS",
     "Row",
     "RowFile",

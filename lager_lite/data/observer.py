@@ -62,6 +62,11 @@ class Observer:
         self.tags.see(item)
 
     @property
+    def name(self) -> str:
+        """What the rows are called in messages."""
+        return self._name
+
+    @property
     def items(self) -> int:
         """The number of items so far."""
         return self._items

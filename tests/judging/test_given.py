@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 from lager_lite.data import read_items
-from lager_lite.errors import DataError
+from lager_lite.errors import DataError, KeyWarning
 from lager_lite.judging import Judge, score_frame
 from lager_lite.judging.given import items_given, items_of_frame
 from lager_lite.llama import BackendOptions
@@ -74,6 +75,18 @@ def test_what_is_no_item_is_refused(given, message, hint):
     with pytest.raises(DataError) as caught:
         list(items_given(given))
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_keys_that_are_ignored_are_said_with_what_was_understood():
+    with pytest.warns(KeyWarning) as caught:
+        list(items_given(ROWS))
+    assert [str(one.message) for one in caught] == [
+        "the items: instruction <- instruction (2 of 3), reference <- reference (2 of 3), response <- output, "
+        "score <- human_score (2 of 3); kept for rubrics that name them: stars; ignored: tags"
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(items_given([{"id": 7, "instruction": "Say it.", "output": "One."}, Item("a", {"response": "x"})]))
 
 
 def test_a_judge_takes_dicts(tiny_model, from_file):
