@@ -134,13 +134,12 @@ def evaluate(
     """
     names = None if hold_out is None else values_of(data.items, hold_out)
     scores: dict[str, OutOfFold] = {}
-    fitted, missing = [], []
+    fitted = []
     groups = int(np.unique(data.group).size)
     if groups < LEAST_GROUPS:
         return _nothing_fitted(data, groups, Setting(None, seed, 1, None, threshold, resamples))
-    if groups < folds:
-        missing.append(f"{groups} groups cannot be split into {folds} folds: there were {groups} folds")
-        folds = groups
+    folds, missing = _possible_folds(groups, folds)
+    split: dict[str, Any] = {"folds": folds, "seed": seed, "splits": splits, "held_out": names}
 
     def add(**tried: Any) -> np.ndarray:
         found = cross_validate(
@@ -149,10 +148,7 @@ def evaluate(
             data.values,
             groups=data.group,
             criterion=data.criterion if criteria else None,
-            folds=folds,
-            seed=seed,
-            splits=splits,
-            held_out=names,
+            **split,
             **tried,
         )
         scores.update(found.methods)
@@ -172,6 +168,13 @@ def evaluate(
     about = Setting(folds, seed, splits, hold_out, threshold, resamples)
     result = set_side_by_side(data, scores, fitted, about, fold=fold)
     return replace(result, warnings=(*missing, *shared_names(data.items, hold_out), *result.warnings))
+
+
+def _possible_folds(groups: int, folds: int) -> tuple[int, list[str]]:
+    """The number of folds that so many groups can be split into, and a warning where it is lower."""
+    if groups >= folds:
+        return folds, []
+    return groups, [f"{groups} groups cannot be split into {folds} folds: there were {groups} folds"]
 
 
 def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation:
