@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -77,7 +78,11 @@ def check_outputs(command: click.Command, params: Mapping[str, Any]) -> None:
     folder of an output is missing or cannot be written.
     """
     outputs = list(_outputs(command, params))
-    read = list(_inputs(command, params)) if any(file_identity(path) for _, path, _ in outputs) else []
+    printed = _stream(sys.stdout)
+    read = list(_inputs(command, params)) if printed or any(file_identity(path) for _, path, _ in outputs) else []
+    for role, other in read:
+        if printed is not None and printed == other:
+            raise click.UsageError(f"stdout is redirected into what is given as {role}: redirect it to another file")
     for name, path, type_ in outputs:
         mine = file_identity(path)
         for role, other in read:
@@ -130,18 +135,18 @@ def _inputs(command: click.Command, params: Mapping[str, Any]) -> Iterator[tuple
                     with suppress(LagerError):  # what is missing is said where it is needed
                         yield from ((role, file_identity(str(path))) for path in parameter.type.find(text))
                 elif text is not None:
-                    yield role, _stdin() if text == STDOUT else file_identity(str(text).removeprefix("@"))
+                    yield role, _stream(sys.stdin) if text == STDOUT else file_identity(str(text).removeprefix("@"))
     for variable in _ENVIRONMENT:
         yield variable, file_identity(os.environ.get(variable, ""))
 
 
-def _stdin() -> Identity | None:
-    """The file that stdin is redirected from, None where it is none."""
+def _stream(stream: Any) -> Identity | None:
+    """The file that stdin or stdout is redirected from or to, None where it is none."""
     try:
-        found = os.fstat(sys.stdin.fileno())
+        found = os.fstat(stream.fileno())
     except (OSError, ValueError, AttributeError):
         return None
-    return found.st_dev, found.st_ino
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 def _is_special(path: str) -> bool:

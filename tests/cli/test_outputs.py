@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -180,3 +182,14 @@ def test_every_part_of_a_split_model_is_an_input(run, folder):
     done = run("prune", "-m", parts[0].name, "-w", "other.json", "-o", parts[1].name)
     assert done.exit_code == 2 and f"-o {parts[1].name} would overwrite what is given as -m" in done.stderr, done.output
     assert parts[1].read_text() == "GGUF"
+
+
+def test_rows_are_not_appended_to_what_is_read(folder):
+    mine = folder / "mine.jsonl"
+    mine.write_text(TEXT)
+    with mine.open("a") as own, (folder / "other.jsonl").open("a") as other:
+        call = [sys.executable, "-m", "lager_lite", "data", "convert", "mine.jsonl"]
+        refused = subprocess.run(call, stdout=own, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(call, stdout=other, check=False)
+    assert refused.returncode == 2 and "stdout is redirected into what is given as FILE" in refused.stderr
+    assert mine.read_text() == TEXT and done.returncode == 0
