@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any
 
+from ..prompts import is_visible
 from ..records import Item
 from .forms import Form, FormReader, by_spelling, form_key
 from .rows import Row
 from .tags import TagWatch
 from .understood import TEXTS, Understood, listed
-from .values import group_of, is_blank
+from .values import group_of
 
 _MOST_FORMS = 1_000
 
@@ -51,7 +52,7 @@ class Observer:
         self._items += 1
         if missing:
             self._lacking.update(missing)
-        self._blank += is_blank(item.fields.get("response", "-"))
+        self._blank += not is_visible(item.fields.get("response", "-"))
         self._groups.add(hash(item.group or item.id))
         for name, scores in item.human.items():
             self._scores += len(scores)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import JudgeWarning
-from ..prompts import NO_TEMPLATE, ChatTemplate, Rubric
+from ..prompts import NO_TEMPLATE, ChatTemplate, Rubric, is_visible
 from ..records import Item, Judgment
 
 EMPTY, SATURATED, LOW_MASS = "empty response", "saturated", "low mass"
@@ -68,7 +68,7 @@ def flags_of(item: Item, probabilities: Mapping[str, float], mass: float | None)
     - `mass`: the share of the vocabulary's probability that the labels hold. None: it was not read.
     """
     found = list(item.flags)
-    if item.rendered is None and not item.fields.get("response", "-").strip():
+    if item.rendered is None and not is_visible(item.fields.get("response", "-")):
         found.append(EMPTY)
     if max(probabilities.values()) >= 1 - TINY:
         found.append(SATURATED)

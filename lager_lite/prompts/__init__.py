@@ -12,6 +12,7 @@ from .render import missing_fields, render
 from .rubric import FEEDBACK_END, Rubric, rubric_hash, with_feedback, with_scale
 from .rubric_file import list_rubrics, load_rubric, make_rubric, write_skeleton
 from .scale import LETTERS, describe_scale, parse_scale
+from .visible import is_visible
 
 __all__ = [
     "ChatTemplate",
@@ -21,6 +22,7 @@ __all__ = [
     "Rubric",
     "Slot",
     "describe_scale",
+    "is_visible",
     "lay_out",
     "list_rubrics",
     "load_rubric",

@@ -14,6 +14,7 @@ from ..records import Item, Prompt, Scale, Segment
 from .chat import ChatTemplate, Layout, Slot, lay_out
 from .rubric import FEEDBACK_LEAD, SLOT, Rubric
 from .scale import describe_scale
+from .visible import is_visible
 
 _RENDERED = "rendered"
 EMPTY_RESPONSE = "(empty response)"
@@ -25,7 +26,7 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
 
     The segments end before the lead, or, where the rubric asks for feedback, where the feedback begins.
     A field that the rubric requires must be there (it may be empty); the section of an optional field
-    is left out where the field is missing or blank, and a blank response is written as EMPTY_RESPONSE. An item
+    is left out where the field is missing or has nothing to see, and such a response is written as EMPTY_RESPONSE. An item
     that brings its own prompt (`item.rendered`) becomes one untrusted user message, and only scale and lead are the rubric's.
     Raises PromptError naming all missing fields of the item, and for a template that fails.
     """
@@ -37,7 +38,7 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
             segments.append(Segment(part, True))
             continue
         text = texts[part.field]
-        if part.field == "response" and not text.strip():
+        if part.field == "response" and not is_visible(text):
             segments.append(Segment(EMPTY_RESPONSE, True))
             continue
         if item.rendered is not None and plan.strips:
@@ -64,7 +65,7 @@ def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
             f"{where}item {item.id!r}: rubric {rubric.name!r} needs {', '.join(missing)}; the item has {has}",
             "name the keys with --map field=key, or choose another rubric",
         )
-    present = frozenset(s.field for s in rubric.sections if not s.optional or item.fields.get(s.field, "").strip())
+    present = frozenset(s.field for s in rubric.sections if not s.optional or is_visible(item.fields.get(s.field, "")))
     return _rubric_layout(rubric, chat, present)
 
 

@@ -17,12 +17,15 @@ def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
 
     - "1-5" and "0-10" are ranges of whole numbers, written as digits.
     - "A-E" is a range of letters, A the best: it is worth 5 here.
-    - A list such as ["poor", "fair", "good"] gives the labels, worst first; they are worth 1, 2, 3.
+    - A list such as ["poor", "fair", "good"] gives the labels, worst first; they are worth 1, 2, 3. So does the text
+      "poor,fair,good".
     - A dict maps labels to values.
 
     Raises PromptError for fewer than two labels, repeated labels, or values that are not finite
     and distinct.
     """
+    if isinstance(spec, str) and "," in spec:
+        spec = [label.strip() for label in spec.split(",")]
     if isinstance(spec, str):
         pairs = _range(spec)
     elif isinstance(spec, dict):
@@ -56,7 +59,10 @@ def _range(spec: str) -> list[tuple[str, float]]:
     if dash and low in LETTERS and high in LETTERS and low and high and low < high:
         letters = LETTERS[LETTERS.index(low) : LETTERS.index(high) + 1]
         return [(c, float(len(letters) - i)) for i, c in enumerate(letters)]
-    raise PromptError(f"cannot read the scale {spec!r}", 'use "1-5", "0-10", "A-E" or a list of labels')
+    raise PromptError(
+        f"cannot read the scale {spec!r}",
+        'use "1-5", "0-10", "A-E", or labels from the worst to the best: "poor,fair,good"',
+    )
 
 
 def _number(value: Any, label: object) -> float:

@@ -41,6 +41,7 @@ def test_a_judgment_says_what_is_odd_about_it():
     sure = np.log(np.array([[0.0005, 0.9995], [0.0005, 0.9995]], np.float32))
     assert flags(ITEM) == flags(Item("c", {"instruction": "Q"})) == flags(ITEM, mass=None) == []
     assert flags(Item("b", {"response": " \n"}, flags=("odd",))) == ["odd", "empty response"]
+    assert flags(Item("b", {"response": "\u200b\u3164"})) == ["empty response"]
     assert flags(ITEM, mass=0.49) == ["low mass"]
     assert flags(ITEM, raw=sure) == ["saturated"] and flags(ITEM, raw=sure / 2) == []
 

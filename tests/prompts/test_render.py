@@ -81,7 +81,9 @@ def test_an_items_own_prompt_is_trimmed_where_the_template_trims():
     assert prompt.text == "<bos><turn>user\nHi<end>\n<turn>model\nScore: "
 
 
-@pytest.mark.parametrize("response", ["", " ", "\n\t \u00a0"])
+@pytest.mark.parametrize(
+    "response", ["", " ", "\n\t \u00a0", "\u200b\u2060", "\ufeff", "\u3164\u2800\u115f\u1160\uffa0"]
+)
 def test_a_blank_optional_field_takes_its_section_along_and_a_blank_response_is_said(response):
     prompt = render(SHORT, Item("1", {"source": " \n", "response": response}), PLAIN)
     assert "### Source text" not in prompt.text

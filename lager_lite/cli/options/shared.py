@@ -65,7 +65,11 @@ chat_options = all_of(
         help='Values that the chat template uses, for instance {"enable_thinking": false}.',
     ),
 )
-scale_option = option_under("Prompt", "--scale", help="Put the rubrics on another scale, for instance 0-4 or A-E.")
+scale_option = option_under(
+    "Prompt",
+    "--scale",
+    help="Put the rubrics on another scale, for instance 0-4, A-E, or labels from the worst to the best: poor,fair,good.",
+)
 _prompt_options = all_of(
     scale_option,
     option_under(
