@@ -147,7 +147,7 @@ class ListFile(RowFile):
 
 
 class TableFile(RowFile):
-    """CSV or TSV with a header; empty cells are left out of a row, and blank lines are skipped.
+    """CSV or TSV with a header; empty cells are left out of a row, and rows of nothing but empty cells are skipped.
 
     Columns without a name at the end of the header are left out where their cells are empty.
 
@@ -177,7 +177,7 @@ class TableFile(RowFile):
                     end = self.source.begin + read
                     if line == 1:
                         self._begin([read_cell(cell.strip()) for cell in cells], end - start)
-                    elif cells:
+                    elif any(cell.strip() for cell in cells):
                         self._add(start, end - start, line)
                         self._check(cells, f"{self.name}:{line}")
                     start, line = end, reader.line_num + 1
@@ -198,7 +198,11 @@ class TableFile(RowFile):
 
     def _check(self, cells: Sequence[str], where: str) -> None:
         if len(cells) < len(self.columns) or any(cells[len(self.columns) :]):
-            raise DataError(f"{where}: {len(cells)} cells, the header has {len(self.columns)}", "quote the text")
+            few = len(cells) < len(self.columns)
+            raise DataError(
+                f"{where}: {len(cells)} cells, the header has {len(self.columns)}",
+                "give the row a cell for every column, empty or not" if few else "quote cells that hold the delimiter",
+            )
 
     def _parsed(self, text: str, where: str) -> Row:
         with _long_cells():

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from lager_lite.data import bytesource, jsonlist
+from lager_lite.data import bytesource, jsonlist, read_items
 from lager_lite.data.reading import open_rows
 from lager_lite.data.rowfile import ListFile
 from lager_lite.errors import DataError
@@ -115,3 +115,9 @@ def test_a_file_that_changes_or_goes_is_noticed_and_never_overwritten(tmp_path):
     with pytest.raises(DataError, match="cannot be read again: No such file"):
         file[0]
     assert os.listdir(tmp_path) == []
+
+
+def test_rows_that_a_spreadsheet_leaves_behind_are_skipped(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("question,response\nQ1,R1\n,\n , \nQ2,R2\n,\n")
+    assert [(i.id, i.fields["response"]) for i in read_items(path).items] == [("1", "R1"), ("2", "R2")]
