@@ -1,14 +1,18 @@
-"""Items as a Python program has them: Items, dicts, or rows of pandas, read as the rows of a file are."""
+"""What a Python program gives: rubrics, and items as Items, dicts or rows of pandas, read as the rows of a file are."""
 
 from __future__ import annotations
 
+import difflib
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
-from ..data import Observer, Row, item_of_row
-from ..errors import DataError, KeyWarning
-from ..records import Item
+from ..data import ALIASES, Observer, Row, Understood, is_missing, item_of_row
+from ..errors import DataError, KeyWarning, PromptError
+from ..prompts import Rubric, load_rubric
+from ..records import Item, NumberId
 
 
 class SeriesLike(Protocol):
@@ -27,24 +31,68 @@ class FrameLike(Protocol):
     def to_dict(self, orient: str) -> list[dict[Any, Any]]: ...
 
 
+_NEAR = 0.85
+"""How alike two keys are of which one is likely the other misspelt, as `difflib` measures it from 0 to 1."""
+
+_TEXTS = ("source", "instruction", "reference", "response", "rubric")
+
 ItemLike = Item | Mapping[str, Any] | SeriesLike
 
 
 def items_given(given: Iterable[ItemLike]) -> Iterator[Item]:
     """Yield every entry as an item; one without an id is named by its number, from 1.
 
-    Gives a KeyWarning at the end where keys were ignored. Raises DataError for an entry that cannot be used.
+    Gives a KeyWarning at the end where keys were ignored, or look like misspelt ones. Raises DataError for an entry
+    that cannot be used, and for the second of two dicts or rows with one id. Items may share ids: their names are
+    their maker's.
     """
-    if isinstance(given, (str, bytes, Mapping)) or hasattr(given, "iterrows"):
+    single = isinstance(given, (str, bytes, Mapping, Item)) or not isinstance(given, Iterable)
+    if single or hasattr(given, "iterrows"):
         frame = hasattr(given, "iterrows")
         raise DataError(
             f"the items are one {type(given).__name__}, expected several items",
             "use score_frame(judge, frame)" if frame else "put it in a list: [item]; read a file with read_items",
         )
     observer = Observer("the items")
+    places: dict[str, str] = {}
     for number, one in enumerate(given, 1):
-        yield one if isinstance(one, Item) else item_given(one, number, f"item {number}", observer)
+        if isinstance(one, Item):
+            yield _checked(one, f"item {number}")
+            continue
+        item = item_given(one, number, f"item {number}", observer)
+        if "id" in item.keys:
+            _check_new(item, places)
+        yield item
     _warn(observer)
+
+
+def _checked(item: Item, where: str) -> Item:
+    """Return an Item that a program made, without the fields that are None or NaN. Raises DataError for other kinds."""
+    identity: object = item.id
+    if isinstance(identity, (int, float)) and not isinstance(identity, bool):
+        item = replace(item, id=NumberId(identity))
+    if not isinstance(item.id, str):
+        raise DataError(f"{where}: the id is {_kind(item.id)}, expected text or a number")
+    if not isinstance(item.fields, Mapping):
+        raise DataError(f"item {item.id!r}: its fields are {_kind(item.fields)}, expected a dict of texts by name")
+    for name, text in [*item.fields.items(), ("rendered", item.rendered)]:
+        if not isinstance(text, str) and not is_missing(text):
+            raise DataError(f"item {item.id!r}: the field {name!r} is {_kind(text)}, expected text")
+    if all(isinstance(text, str) for text in item.fields.values()) and isinstance(item.rendered, (str, type(None))):
+        return item
+    fields = {name: text for name, text in item.fields.items() if not is_missing(text)}
+    return replace(item, fields=fields, rendered=None if is_missing(item.rendered) else item.rendered)
+
+
+def _kind(value: object) -> str:
+    return f"a value of type {type(value).__name__}"
+
+
+def _check_new(item: Item, places: dict[str, str]) -> None:
+    """Remember where an id is used. Raises DataError where it was used before."""
+    if item.id in places:
+        raise DataError(f"{item.where}: the id {item.id!r} was used before, at {places[item.id]}", "make ids unique")
+    places[item.id] = item.where
 
 
 def item_given(one: Mapping[str, Any] | SeriesLike, number: int, where: str, observer: Observer) -> Item:
@@ -71,22 +119,45 @@ def items_of_frame(frame: FrameLike) -> list[Item]:
     items = [item_given(row, number, f"row {label!r}", observer) for number, (row, label) in enumerate(rows, 1)]
     places: dict[str, str] = {}
     for item in items:
-        if item.id in places:
-            raise DataError(
-                f"{item.where}: the id {item.id!r} was used before, at {places[item.id]}", "make ids unique"
-            )
-        places[item.id] = item.where
+        _check_new(item, places)
     _warn(observer)
     return items
 
 
 def _warn(observer: Observer) -> None:
-    """Say which key each field was taken from, where other keys were ignored or gave way to it."""
+    """Say which key each field was taken from, where other keys were ignored or gave way to it, and near misses."""
     found = observer.understood()
     if found.ignored or found.beside:
         warnings.warn(f"{observer.name}: {found.mapping_line()}", KeyWarning, stacklevel=3)
+    for key, near in _misspelt(found):
+        text = f"{observer.name}: no item has the field {near}, but there is the key {key}: is it meant as {near}?"
+        warnings.warn(text, KeyWarning, stacklevel=3)
+
+
+def _misspelt(found: Understood) -> Iterator[tuple[str, str]]:
+    """Yield the keys that nothing usual was taken from, each with the usual key of a field that no item has."""
+    known = [key for field in _TEXTS if field not in found.taken for key in ALIASES[field]]
+    for key in found.kept:
+        near = difflib.get_close_matches(key.lower(), known, 1, _NEAR)
+        if near:
+            yield key, near[0]
 
 
 def _plain(value: Any) -> Any:
     """A number of NumPy as one of Python; anything else as it is."""
     return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
+
+
+def rubrics_given(rubric: str | Path | Rubric | Sequence[str | Path | Rubric]) -> list[Rubric]:
+    """Return the rubrics that a program named. Raises PromptError where they are none."""
+    rubrics = [rubric] if isinstance(rubric, (str, Path, Rubric)) else rubric
+    if not isinstance(rubrics, Sequence) or not all(isinstance(one, (str, Path, Rubric)) for one in rubrics):
+        kind = rubric if rubric is None else f"a {type(rubric).__name__}"
+        found = "a list with something else in it" if isinstance(rubrics, Sequence) else kind
+        raise PromptError(
+            f"the rubric is {found}, expected a name, a path, a Rubric, or a list of these",
+            'for instance rubric="default"',
+        )
+    if not rubrics:
+        raise PromptError("the list of rubrics is empty", 'name at least one, for instance rubric="default"')
+    return [one if isinstance(one, Rubric) else load_rubric(one) for one in rubrics]

@@ -15,14 +15,14 @@ from pathlib import Path
 from ..backbones import locate_model, open_model
 from ..errors import PromptError
 from ..llama import Backbone, BackendOptions
-from ..prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, rubric_hash, with_feedback
+from ..prompts import ChatTemplate, Rubric, resolve_chat, rubric_hash, with_feedback
 from ..records import STATES_KIND, Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
 from ..scoring import Provenance, WeightsFile, check_weights, shipped_name
 from ..system import signals_held
 from .encoding import OVERFLOW, Encoder, Task, flag_counts
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
-from .given import ItemLike, items_given
+from .given import ItemLike, items_given, rubrics_given
 from .judgments import judgment_of
 from .quality import doubts, watched
 from .reader import Reader, highest_state
@@ -83,10 +83,7 @@ class Judge:
     ) -> None:
         if overflow not in OVERFLOW:
             raise PromptError(f"overflow is {overflow!r}, expected one of {', '.join(OVERFLOW)}")
-        rubrics = [rubric] if isinstance(rubric, (str, Path, Rubric)) else rubric
-        if not rubrics:
-            raise PromptError("the list of rubrics is empty", 'name at least one, for instance rubric="default"')
-        loaded = [r if isinstance(r, Rubric) else load_rubric(r) for r in rubrics]
+        loaded = rubrics_given(rubric)
         self.rubrics = tuple(map(with_feedback, loaded) if reasoning else loaded)
         self.reasoning = reasoning
         self.states, self.keep_states = bool(states), states == "keep"

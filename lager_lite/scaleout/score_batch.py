@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,12 +107,14 @@ class ScoreBatch:
     def __call__(self, batch: Any) -> Any:
         """Score a batch: a dict of columns, or a pandas DataFrame. Returns the same kind with SCORE_COLUMNS, a row
         for every item and rubric; numbers are float64, NaN where there is none; flags are one text; a
-        row without a response has an error in place of a score. Raises DataError for rows without an id."""
+        row without a response has an error in place of a score. An id that is a number comes back as one in a dict,
+        and as text in a DataFrame, whose columns have one type each for Spark and Dask. Raises DataError for rows
+        without an id and for columns of different lengths."""
         frame = not isinstance(batch, Mapping)
         names = list(batch.columns if frame else batch)
         if not set(ALIASES["id"]).intersection(names):
             raise DataError(f"the rows have no id; their columns are {', '.join(map(str, names))}", "add a column id")
-        rows = zip(*(batch[name] for name in names), strict=True)
+        rows = zip(*_even({name: batch[name] for name in names}), strict=True)
         items = [
             item_of_row(Row(_present(dict(zip(names, row))), f"row {n} of a batch"), n, {})
             for n, row in enumerate(rows, 1)
@@ -124,6 +126,7 @@ class ScoreBatch:
             columns[name] = np.array(values, dtype=np.float64 if kind == "double" else object)
         if not frame:
             return columns
+        columns["id"] = np.array([str(one) for one in columns["id"]], dtype=object)
         import pandas
 
         return pandas.DataFrame(columns)
@@ -135,8 +138,21 @@ def _present(row: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in plain.items() if not is_missing(v)}
 
 
+def _even(columns: Mapping[str, Any]) -> list[list[Any]]:
+    """The columns as lists. Raises DataError where they are not of one length."""
+    lists = {}
+    for name, column in columns.items():
+        if isinstance(column, (str, bytes)) or not isinstance(column, Iterable):
+            raise DataError(f"the column {name} of the batch is one {type(column).__name__}, expected a list of values")
+        lists[name] = list(column)
+    if len(set(map(len, lists.values()))) > 1:
+        counts = ", ".join(f"{name} {len(values)}" for name, values in lists.items())
+        raise DataError(f"the columns of the batch have different lengths: {counts}", "give a value for every row")
+    return list(lists.values())
+
+
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     numbers = {name: float("nan") if row[name] is None else float(row[name]) for name in _NUMBERS}
     probabilities = None if row["probabilities"] is None else json.dumps(row["probabilities"], ensure_ascii=False)
     texts = {"probabilities": probabilities, "flags": "; ".join(row["flags"]), "error": row["error"]}
-    return {"id": str(row["id"]), "rubric": row["rubric"], **numbers, **texts}
+    return {"id": row["id"], "rubric": row["rubric"], **numbers, **texts}

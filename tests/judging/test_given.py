@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from lager_lite.data import read_items
-from lager_lite.errors import DataError, KeyWarning
-from lager_lite.judging import Judge, score_frame
+from lager_lite.errors import DataError, KeyWarning, PromptError
+from lager_lite.judging import Judge, judgment_row, score_frame
 from lager_lite.judging.given import items_given, items_of_frame
 from lager_lite.llama import BackendOptions
 from lager_lite.prompts import make_rubric
-from lager_lite.records import Item
+from lager_lite.records import Item, Judgment
 
 ROWS = [
     {"id": 7, "instruction": "Say it.", "output": "One.", "reference": None, "human_score": 4, "stars": 3},
@@ -93,6 +93,41 @@ def test_a_judge_takes_dicts(tiny_model, from_file):
     with Judge(tiny_model, rubric=SHORT, options=OPTIONS) as judge:
         expected = [(j.id, j.score, j.error) for j in judge.score(from_file)]
         assert [(j.id, j.score, j.error) for j in judge.score(ROWS)] == expected
+
+
+@pytest.mark.parametrize("given", [None, 3, Item("a", {"response": "x"})], ids=["none", "a number", "one item"])
+def test_what_is_not_several_items_is_refused(given):
+    with pytest.raises(DataError, match="^the items are one .*, expected several items$"):
+        list(items_given(given))
+
+
+def test_fields_of_an_item_are_texts_or_missing():
+    given = [Item("a", {"response": "x", "source": None, "reference": math.nan}), Item(7, {"response": "y"})]
+    found = list(items_given(given))
+    assert [(i.id, dict(i.fields)) for i in found] == [("a", {"response": "x"}), ("7", {"response": "y"})]
+    assert judgment_row(Judgment(found[1].id, "r", 1.0))["id"] == 7
+    for value in (3, ["x"]):
+        kind = type(value).__name__
+        with pytest.raises(
+            DataError, match=f"^item 'a': the field 'response' is a value of type {kind}, expected text$"
+        ):
+            list(items_given([Item("a", {"response": value})]))
+
+
+def test_two_dicts_of_one_id_are_refused_and_a_misspelt_key_is_said():
+    with pytest.raises(DataError, match="^item 2: the id '1' was used before, at item 1$"):
+        list(items_given([{"id": 1, "response": "a"}, {"id": 1, "response": "b"}]))
+    with pytest.warns(KeyWarning) as caught:
+        list(items_given([{"id": n, "instrction": "Q", "response": "a"} for n in range(3)]))
+    assert [str(one.message) for one in caught] == [
+        "the items: no item has the field instruction, but there is the key instrction: is it meant as instruction?"
+    ]
+
+
+@pytest.mark.parametrize("rubric", [3, None, [3], {"default": 1}])
+def test_a_rubric_of_another_kind_is_refused_in_words(rubric):
+    with pytest.raises(PromptError, match="expected a name, a path, a Rubric, or a list of these$"):
+        Judge("no-model-is-opened", rubric=rubric)
 
 
 class TestFrames:

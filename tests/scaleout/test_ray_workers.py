@@ -159,6 +159,9 @@ def test_a_row_of_a_batch_without_response_has_an_error_and_the_others_a_score(t
     assert got["error"][0] is None and all(e.startswith("row ") and "needs response" in e for e in got["error"][1:])
     with pytest.raises(DataError, match="the rows have no id; their columns are response"):
         scorer({"response": ["x"]})
+    with pytest.raises(DataError, match="^the columns of the batch have different lengths: id 2, response 1$"):
+        scorer({"id": ["a", "b"], "response": ["x"]})
+    assert scorer({"id": [7], "response": ["x"]})["id"].tolist() == [7]
     scorer.judge.close()
 
 
