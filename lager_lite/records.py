@@ -85,6 +85,12 @@ class Item:
     flags: tuple[str, ...] = field(default=(), kw_only=True)
     row: Mapping[str, object] | None = field(default=None, compare=False, repr=False, kw_only=True)
 
+    def scores_for(self, criterion: str) -> tuple[float, ...]:
+        """The human scores for a criterion, found in any capitals, else the unnamed ones; empty where there are none."""
+        exact = self.human.get(criterion)
+        alike = (scores for name, scores in self.human.items() if name.casefold() == criterion.casefold() and scores)
+        return exact or next(alike, None) or self.human.get("") or ()
+
 
 @dataclass(frozen=True)
 class Segment:

@@ -16,6 +16,8 @@ from .values import is_missing
 Maps = Mapping[str, str | Sequence[str]]
 _KEYS = frozenset((*ALIASES["score"], *ALIASES["scores"]))
 _SHARE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*/\s*(\d+)\s*")
+_TRUE = frozenset(("true", "yes", "y", "t"))
+_FALSE = frozenset(("false", "no", "n", "f"))
 _COMMA = re.compile(r"\s*-?\d+,\d+\s*")
 
 
@@ -43,7 +45,8 @@ def with_numbers(
 ) -> Row:
     """The row with its human scores as numbers, where they can be read so; the scores of several annotators as a list.
 
-    labels: what each label of the scale is worth. Of two labels, true is the better and false the worse one.
+    labels: what each label of the scale is worth. true is the label that means it, such as "yes", and false
+    the one that means no; of two other labels, true is the better and false the worse one.
     """
     values = dict(row.values)
     for keys in several.values():
@@ -70,7 +73,10 @@ def _numbers(value: Any, read: Callable[[Any], Any]) -> Any:
 
 def _reader(labels: Mapping[str, float], comma: bool) -> Callable[[Any], Any]:
     worth = {label.casefold(): value for label, value in labels.items()}
-    if len(worth) == 2:
+    said = [[value for label, value in worth.items() if label in words] for words in (_TRUE, _FALSE)]
+    if all(len(values) == 1 for values in said):
+        worth = {"true": said[0][0], "false": said[1][0], **worth}
+    elif len(worth) == 2:
         worth = {"true": max(worth.values()), "false": min(worth.values()), **worth}
 
     def read(mark: Any) -> Any:

@@ -13,6 +13,8 @@ from typing import Any
 from ..errors import DataError
 from ..records import NumberId
 
+MISSING_WORDS = frozenset(("nan", "#n/a", "n/a", "na", "<na>", "null", "none"))
+"""How tables write that there is no value, in small letters (those that pandas takes for one, but for bare marks)."""
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -26,6 +28,11 @@ def is_missing(value: Any) -> bool:
 def is_blank(value: Any) -> bool:
     """Whether a value is missing, or text without a visible character."""
     return is_missing(value) or isinstance(value, str) and not value.strip()
+
+
+def is_missing_word(value: Any) -> bool:
+    """Whether a value is text that says there is none, such as NaN, N/A or NULL."""
+    return isinstance(value, str) and value.strip().lower() in MISSING_WORDS
 
 
 def text_of(value: Any, key: str, where: str) -> str:
@@ -53,7 +60,7 @@ def id_of(value: Any, key: str, where: str) -> str:
 def scores_of(value: Any, key: str, where: str) -> tuple[float, ...]:
     """Human scores: a number, a list of numbers, or either one as text ("4", "[4, 5]").
 
-    What is missing is left out, and so is the text "nan", which no score is. Raises DataError for anything else and
+    What is missing is left out, and so is a word that says so (MISSING_WORDS), which no score is. Raises DataError for anything else and
     for what is not finite.
     """
     if isinstance(value, str) and value.strip().startswith("["):
@@ -72,7 +79,7 @@ def group_of(text: str) -> str | None:
 
 
 def _no_score(value: Any) -> bool:
-    return is_blank(value) or isinstance(value, str) and value.strip().lower() == "nan"
+    return is_blank(value) or is_missing_word(value)
 
 
 def _score(value: Any, key: str, where: str) -> float:

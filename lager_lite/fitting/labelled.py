@@ -68,15 +68,15 @@ def ids_digest(ids: Iterable[str]) -> str:
 
 
 def labelled_items(items: Iterable[Item], rubrics: Iterable[str]) -> list[Item]:
-    """The items with a human score for one of the rubrics, by name: the score of that name, or the unnamed one."""
-    names = (*rubrics, "")
-    return [item for item in items if any(item.human.get(name) for name in names)]
+    """The items with a human score for one of the rubrics, by name (see `Item.scores_for`)."""
+    names = tuple(rubrics) or ("",)
+    return [item for item in items if any(item.scores_for(name) for name in names)]
 
 
 def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Labelled:
     """Read every item under every rubric of `judge` for which it has a human score.
 
-    items: a rubric takes the score of its own name (`Item.human`), else the one unnamed score of an item.
+    items: a rubric takes the score of its own name in any capitals, else the one unnamed score of an item.
     progress: called with the counts so far after each batch; None: no reports.
 
     Raises DataError as `check_human_scores` does, before anything is evaluated, and where no judgment could be read.
@@ -86,7 +86,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     rows, failed = [], []
     items = labelled_items(items, (rubric.name for rubric in judge.rubrics))
     for item, rubric, reading in judge.read(items, progress=progress):
-        scores = item.human.get(rubric.name) or item.human.get("")
+        scores = item.scores_for(rubric.name)
         if not scores:
             continue
         if isinstance(reading, str):
@@ -131,7 +131,7 @@ def check_human_scores(
         (float(np.mean(scores)), item.group or str(item.id))
         for item in items
         for rubric in rubrics
-        if (scores := item.human.get(rubric.name) or item.human.get(""))
+        if (scores := item.scores_for(rubric.name))
     ]
     groups = np.array([group for _, group in labels])
     if folds is not None:
@@ -141,14 +141,21 @@ def check_human_scores(
 
 
 def _check_present(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
-    given = {name for item in items for name, scores in item.human.items() if scores}
-    missing = [rubric.name for rubric in rubrics if rubric.name not in given and "" not in given]
+    missing = [rubric.name for rubric in rubrics if not any(item.scores_for(rubric.name) for item in items)]
     if missing:
         named = sorted({name or "(unnamed)" for item in items for name in item.human})
         raise DataError(
             f"no item has a human score for the rubrics {', '.join(missing)}; scores found: {', '.join(named) or 'none'}",
-            "use -r with the names of the scores, or --map score=KEY",
+            _mapping_hint(items, missing) or "use -r with the names of the scores, or --map score=KEY",
         )
+
+
+def _mapping_hint(items: Sequence[Item], names: Sequence[str]) -> str:
+    """How to read the scores from keys that are named as the rubrics; empty where not every rubric has such a key."""
+    keys = {key.casefold(): key for item in items for key in item.fields}
+    if not all(name.casefold() in keys for name in names):
+        return ""
+    return "give " + " ".join(f"--map score:{name}={keys[name.casefold()]}" for name in names)
 
 
 def _check_spread(human: np.ndarray, groups: np.ndarray) -> None:
@@ -167,7 +174,7 @@ def _check_spread(human: np.ndarray, groups: np.ndarray) -> None:
 def _check_scale(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
     rubric = rubrics[0]
     low, high = rubric.scale.values[0], rubric.scale.values[-1]
-    found = [s for item in items for r in rubrics for s in item.human.get(r.name) or item.human.get("") or ()]
+    found = [s for item in items for r in rubrics for s in item.scores_for(r.name)]
     outside = [s for s in found if not low <= s <= high]
     if outside:
         span = f"{math.floor(min(found))}-{math.ceil(max(found))}"

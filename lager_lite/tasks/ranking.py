@@ -175,7 +175,7 @@ def _scores(judge: Judge, part: Sequence[tuple[Item, Any, Reading | str]]) -> di
 
 
 def _grade(item: Item, rubric: str) -> float:
-    scores = item.human.get(PREFERRED) or item.human.get(rubric) or item.human.get("")
+    scores = item.human.get(PREFERRED) or item.scores_for(rubric)
     return float(np.mean(scores)) if scores else float("nan")
 
 

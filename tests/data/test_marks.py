@@ -35,6 +35,8 @@ def marks(path, mapping=None, **options):
         (PASSED, True, 2),
         (PASSED, "false", 1),
         ({"no": 0.0, "maybe": 1.0, "true": 2.0}, True, 2),
+        ({"yes": 1.0, "no": 2.0}, True, 1),
+        ({"Yes": 1.0, "No": 2.0}, "false", 2),
         ({}, "4/5", 4),
         (dict(zip("12345", range(1, 6))), "3.5 / 5", 3.5),
     ],
@@ -63,6 +65,14 @@ def test_what_the_scale_does_not_have_is_an_error(tmp_path, labels, score):
     path = write(tmp_path / "in.jsonl", {"response": "R", "score": score})
     with pytest.raises(DataError, match="expected a number"):
         read_items(path, labels=labels)
+
+
+@pytest.mark.parametrize("word", ["NaN", "nan", "#N/A", "N/A", "NA", "<NA>", "NULL", "null", "None"])
+def test_words_of_tables_for_a_missing_value_are_no_scores(tmp_path, word):
+    path = tmp_path / "in.csv"
+    path.write_text(f"response,score\nR,{word}\nS,3\n")
+    assert marks(path, labels=GRADES) == [{}, {"": (3.0,)}]
+    assert marks(path, labels={**PASSED, word: 3.0})[0] == ({} if word.lower() == "nan" else {"": (3.0,)})
 
 
 def test_decimal_commas_are_read_beside_semicolons_only(tmp_path):
