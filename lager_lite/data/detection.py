@@ -21,14 +21,16 @@ def lowered(row: Row) -> Row:
     """The row without what is missing, and with its keys in small letters, where no other key is written so."""
     plain = without_missing(row)
     values = {key if key.lower() in row.values else key.lower(): value for key, value in plain.values.items()}
-    return replace(plain, values=values)
+    blank = frozenset(key if key.lower() in values else key.lower() for key in plain.blank)
+    return replace(plain, values=values, blank=blank)
 
 
 def without(row: Row, keys: Collection[str]) -> Row:
     """The row without some keys."""
-    if row.values.keys().isdisjoint(keys):
+    if row.values.keys().isdisjoint(keys) and row.blank.isdisjoint(keys):
         return row
-    return replace(row, values={key: value for key, value in row.values.items() if key not in keys})
+    values = {key: value for key, value in row.values.items() if key not in keys}
+    return replace(row, values=values, blank=row.blank.difference(keys))
 
 
 class Remaining(RowSource):
@@ -55,7 +57,7 @@ def ignored_keys(rows: RowSource, names: Sequence[str], mapped: Collection[str])
     """
     if not names:
         return ()
-    present = {key: None for row in rows for key in row.values}
+    present = {key: None for row in rows for key in (*row.values, *sorted(row.blank))}
     found: dict[str, None] = {}
     for name in names:
         keys = [key for key in present if key.lower() == name.lower()]

@@ -17,7 +17,18 @@ from .values import group_of, id_of, is_blank, is_missing, scores_of, text_of
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),
     "instruction": ("instruction", "prompt", "question", "input", "query", "user_input", "user_prompt"),
-    "response": ("response", "output", "actual_output", "prediction", "answer", "completion", "summary"),
+    "response": (
+        "response",
+        "output",
+        "actual_output",
+        "prediction",
+        "completion",
+        "model_output",
+        "generated_answer",
+        "generated",
+        "summary",
+        "answer",
+    ),
     "reference": ("reference", "reference_answer", "expected_output", "expected", "ground_truth"),
     "source": (
         "source",
@@ -42,8 +53,15 @@ _DESCRIPTIONS = tuple(f"score{score}_description" for score in range(11))
 
 
 def without_missing(row: Row) -> Row:
-    """The row without the keys whose value is missing."""
-    return replace(row, values={key: value for key, value in row.values.items() if not is_missing(value)})
+    """The row with the keys whose value is missing in `blank`; so is a response of no characters, as an empty cell."""
+    values = {key: value for key, value in row.values.items() if not _is_absent(key, value)}
+    if len(values) == len(row.values):
+        return row
+    return replace(row, values=values, blank=row.blank | (row.values.keys() - values.keys()))
+
+
+def _is_absent(key: str, value: Any) -> bool:
+    return is_missing(value) or isinstance(value, str) and not value and key.lower() in ALIASES["response"]
 
 
 def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[Item]:
@@ -108,23 +126,27 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
 def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
     """Field -> the key that holds it in this row: the mapped one, else the first alias that is there.
 
-    An alias is found in any capitals. Beside another response, an `answer` is the reference.
+    An alias is found in any capitals. The first alias of the response decides even without a value: the row then has
+    no response, since what stands under the next one is something else, such as the right answer. Beside another
+    response, an `answer` is the reference.
     """
     taken = set(mapping.values())
     written: dict[str, str] = {}
-    for name in row.values:
+    for name in (*row.values, *sorted(row.blank)):
         written.setdefault(name.lower(), name)
     keys: dict[str, str] = {}
+    responded: str | None = None
     for field, aliases in ALIASES.items():
         spelled = [a if a in row.values else written.get(a, a) for a in aliases]
         candidates = [mapping[field]] if field in mapping else [a for a in spelled if a not in taken]
-        key = next((k for k in candidates if not is_blank(row.values.get(k))), None)
-        if key is None and field == "response":
-            key = next((k for k in candidates if k in row.values), None)
-        if key is not None:
+        if field == "response":
+            key = responded = next((k for k in candidates if k in row.values or k in row.blank), None)
+        else:
+            key = next((k for k in candidates if not is_blank(row.values.get(k))), None)
+        if key is not None and key in row.values:
             keys[field] = key
     answer = "answer" if "answer" in row.values else written.get("answer", "")
-    beside = "response" in keys and keys["response"] != answer and answer not in taken
+    beside = responded not in (None, answer) and answer not in taken
     if beside and "reference" not in keys and isinstance(row.values.get(answer), str):
         keys["reference"] = answer
     return keys
@@ -142,7 +164,9 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
             before, said = last_answer(turns_of(value, key, row.where))
             earlier = "\n\n".join(filter(None, (fields.get("instruction"), told(before))))
             fields.update({"instruction": earlier} if earlier else {})
-            fields.update({"response": said} if said is not None else {})
+            fields.update({"response": said} if said else {})
+        elif field == "response" and value == "":
+            continue  # as an empty cell
         elif is_conversation(value):
             fields[field] = told(turns_of(value, key, row.where))
         elif is_parts(value) and field in ("instruction", "response"):
@@ -156,11 +180,12 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
     return fields
 
 
-def response_of(row: Row, keys: Sequence[str]) -> tuple[str, str] | None:
-    """The first of these keys that has a text, and the text; None where there is none."""
-    key = next((k for k in keys if not is_blank(row.values.get(k))), None)
-    text = None if key is None else _spoken(row, {"response": key}).get("response")
-    return None if key is None or text is None else (key, text)
+def response_of(row: Row, keys: Sequence[str]) -> tuple[str, str | None] | None:
+    """The first of these keys that the row has, and its text, None for no text; None where it has none of the keys."""
+    key = next((k for k in keys if k in row.values or k in row.blank), None)
+    if key is None:
+        return None
+    return key, _spoken(row, {"response": key}).get("response") if key in row.values else None
 
 
 def human_of(row: Row) -> dict[str, tuple[float, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import DataError
 from .bytesource import ByteSource
 from .rowfile import LineFile, ListFile, TableFile
-from .rows import HeldRows, Row, RowSource, kind_of
+from .rows import HeldRows, RepeatedKey, Row, RowSource, kind_of, unique
 
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
@@ -86,7 +86,7 @@ def _is_lines(source: ByteSource) -> bool:
 def _whole(source: ByteSource) -> RowSource:
     text, name = source.text(), source.name
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":  # several values, of which the first one takes several lines
             return LineFile(source)
@@ -94,6 +94,8 @@ def _whole(source: ByteSource) -> RowSource:
             f"{name}:{error.lineno}: not JSON: {error.msg} at column {error.colno}",
             "a .json file should hold one list or object",
         ) from None
+    except RepeatedKey as error:
+        raise DataError(f"{name}: {error}", "keep one of them") from None
     except (RecursionError, ValueError) as error:
         raise DataError(f"{name}: not JSON that can be read: {error}") from None
     if not isinstance(value, dict):
@@ -113,4 +115,5 @@ def _parquet(source: ByteSource) -> Iterator[Row]:
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{source.name}: not a Parquet file that can be read: {error}") from None
     for index, values in enumerate(table.to_pylist()):
-        yield Row({k: v for k, v in values.items() if v is not None}, f"{source.name}[{index}]")
+        blank = frozenset(k for k, v in values.items() if v is None)
+        yield Row({k: v for k, v in values.items() if v is not None}, f"{source.name}[{index}]", blank=blank)

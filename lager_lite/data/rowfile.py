@@ -18,7 +18,7 @@ from ..errors import DataError
 from ..system import write_beside
 from .bytesource import ByteSource
 from .jsonlist import objects_of
-from .rows import Row, RowSource, kind_of
+from .rows import RepeatedKey, Row, RowSource, kind_of, unique
 from .spreadsheet import read_cell
 
 _ONE_OBJECT = 'each line should be one object such as {"id": "a", "response": "..."}'
@@ -102,11 +102,13 @@ class LineFile(RowFile):
 
     def _parsed(self, text: str, where: str) -> Row:
         try:
-            values = json.loads(text)
+            values = json.loads(text, object_pairs_hook=unique)
         except json.JSONDecodeError as error:
             raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}", _ONE_OBJECT) from None
         except RecursionError:
             raise DataError(f"{where}: the JSON is nested too deeply", _ONE_OBJECT) from None
+        except RepeatedKey as error:
+            raise DataError(f"{where}: {error}", "keep one of them") from None
         except ValueError as error:  # an integer with more digits than Python reads
             raise DataError(f"{where}: not JSON: {error}", _ONE_OBJECT) from None
         if not isinstance(values, dict):
@@ -135,7 +137,10 @@ class ListFile(RowFile):
             self.head, self.tail = self._slice(self.source.begin, first), self._slice(end, past)
 
     def _parsed(self, text: str, where: str) -> Row:
-        return Row(json.loads(text), where)
+        try:
+            return Row(json.loads(text, object_pairs_hook=unique), where)
+        except RepeatedKey as error:
+            raise DataError(f"{where}: {error}", "keep one of them") from None
 
     def _where(self, number: int) -> str:
         return f"{self.name}[{number}]"
@@ -208,7 +213,8 @@ class TableFile(RowFile):
         with _long_cells():
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
         values = {key: read_cell(cell) for key, cell in zip(self.columns, cells) if cell != ""}
-        return Row(values, where, comma=self._delimiter == ";")
+        blank = frozenset(key for key, cell in zip(self.columns, cells) if cell == "")
+        return Row(values, where, comma=self._delimiter == ";", blank=blank)
 
 
 def copy_rows(output: str | Path, files: Sequence[RowFile], picks: Iterable[tuple[int, int]]) -> int:

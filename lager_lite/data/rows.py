@@ -20,11 +20,13 @@ class Row:
     values: the cells by key.
     where: "path:line" (from 1) in JSON Lines and tables, "path[index]" (from 0) in JSON and Parquet.
     comma: whether numbers are written with a decimal comma, as beside semicolons.
+    blank: keys that the row has without a value, and that are not in `values`, such as empty cells.
     """
 
     values: Mapping[str, Any]
     where: str
     comma: bool = False
+    blank: frozenset[str] = frozenset()
 
 
 def file_of(where: str) -> str:
@@ -83,6 +85,23 @@ def rows_of(values: Iterable[Any], name: str) -> Iterator[Row]:
         if not isinstance(entry, dict):
             raise DataError(f"{name}[{index}]: expected a JSON object, found {kind_of(entry)}")
         yield Row(entry, f"{name}[{index}]")
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs, for `object_pairs_hook`. Raises RepeatedKey for a key that has two values."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        for key, value in pairs:
+            if value != values[key]:
+                raise RepeatedKey(key)
+    return values
+
+
+class RepeatedKey(ValueError):
+    """A JSON object has a key twice, with different values."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"an object has the key {key!r} twice, with different values")
 
 
 def kind_of(value: Any) -> str:

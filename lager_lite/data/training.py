@@ -13,7 +13,16 @@ from .values import group_of, is_blank, text_of
 
 _TALKS = ("messages", "conversations", "conversation")
 # Beside a conversation that ends with the assistant, an `answer` is the right one and a `summary` is about it.
-_OWN = ("response", "output", "actual_output", "prediction", "completion")
+_OWN = (
+    "response",
+    "output",
+    "actual_output",
+    "prediction",
+    "completion",
+    "model_output",
+    "generated_answer",
+    "generated",
+)
 
 
 def is_messages(values: Mapping[str, Any]) -> bool:
@@ -28,7 +37,7 @@ def is_alpaca(values: Mapping[str, Any]) -> bool:
 
 def fits_alpaca(values: Mapping[str, Any]) -> bool:
     """Whether a row holds an instruction and an output, and no response besides."""
-    return {"instruction", "output"} <= values.keys() and is_blank(values.get("response"))
+    return {"instruction", "output"} <= values.keys() and "response" not in values
 
 
 def is_pair(values: Mapping[str, Any]) -> bool:
@@ -56,12 +65,12 @@ def messages(row: Row, number: int) -> Iterator[Item]:
         before, response = last_answer(turns)
     else:
         keys["response"], response = (own[0],), own[1]
-        before = _context(turns, row, response)
+        before = _context(turns, row, response or "")
         if len(before) > len(turns) or before and before[-1] not in turns:
             keys["instruction"] += ("instruction",)
     keys["group"] = keys["instruction"]
     fields = {"instruction": told(before)}
-    if response is not None:
+    if response:
         fields["response"] = response
     group = group_of(fields["instruction"])
     yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where, keys=keys)
@@ -70,6 +79,8 @@ def messages(row: Row, number: int) -> Iterator[Item]:
 def alpaca(row: Row, number: int) -> Iterator[Item]:
     """The input stands below the instruction."""
     fields = texts_of(row, instruction="instruction", response="output")
+    if "response" in row.blank:  # what else stands there is no answer of the model that was to respond
+        fields.pop("response", None)
     extra = row.values.get("input")
     asked: tuple[str, ...] = ("instruction",)
     if not is_blank(extra):
@@ -107,7 +118,7 @@ def _side(row: Row, key: str) -> tuple[dict[str, str], list[Turn]]:
         before, said = last_answer(turns_of(response, key, row.where))
         if said is not None:
             fields["response"] = said
-    elif response is not None:
+    elif response is not None and response != "":
         fields["response"] = text_of(response, key, row.where)
     return fields, before
 

@@ -49,7 +49,7 @@ from typing import Any
 import numpy as np
 
 from ..backbones import locate_model
-from ..data import ALIASES, Row, is_missing, item_of_row
+from ..data import ALIASES, Row, item_of_row
 from ..errors import DataError, ModelFileError
 from ..judging import Judge, judgment_row
 from ..llama import BackendOptions
@@ -116,7 +116,7 @@ class ScoreBatch:
             raise DataError(f"the rows have no id; their columns are {', '.join(map(str, names))}", "add a column id")
         rows = zip(*_even({name: batch[name] for name in names}), strict=True)
         items = [
-            item_of_row(Row(_present(dict(zip(names, row))), f"row {n} of a batch"), n, {})
+            item_of_row(Row(_plain(dict(zip(names, row))), f"row {n} of a batch"), n, {})
             for n, row in enumerate(rows, 1)
         ]
         found = [_flat(judgment_row(judgment)) for _, judgment in self.judge.judged(items, quiet=True)]
@@ -132,10 +132,9 @@ class ScoreBatch:
         return pandas.DataFrame(columns)
 
 
-def _present(row: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's cells as plain values; engines write NaN or None where a cell is empty."""
-    plain = {str(k): v.tolist() if isinstance(v, (np.generic, np.ndarray)) else v for k, v in row.items()}
-    return {k: v for k, v in plain.items() if not is_missing(v)}
+    return {str(k): v.tolist() if isinstance(v, (np.generic, np.ndarray)) else v for k, v in row.items()}
 
 
 def _even(columns: Mapping[str, Any]) -> list[list[Any]]:

@@ -21,14 +21,14 @@ def test_aliases_ids_and_scores_of_a_jsonl_file(tmp_path):
         tmp_path / "in.jsonl",
         {"question": "Q", "answer": "A", "expected": "E", "human_score": [4, 5.5], "note": "n"},
         {"id": "b", "prompt": "Q", "actual_output": 42, "score": "3", "flag": True},
-        {"input": "Q2", "output": "", "scores": {"fluency": 2, "depth": [1, None]}},
+        {"input": "Q2", "output": " ", "scores": {"fluency": 2, "depth": [1, None]}},
     )
     data = read_items(path)
     first, second, third = data.items
     assert first.fields == {"instruction": "Q", "response": "A", "reference": "E", "note": "n"}
     assert (first.id, dict(first.human), first.where) == ("1", {"": (4.0, 5.5)}, f"{path}:1")
     assert (second.id, second.fields["response"], dict(second.human)) == ("b", "42", {"": (3.0,)})
-    assert (third.id, third.fields["response"], dict(third.human)) == ("3", "", {"fluency": (2.0,), "depth": (1.0,)})
+    assert (third.id, third.fields["response"], dict(third.human)) == ("3", " ", {"fluency": (2.0,), "depth": (1.0,)})
     assert first.group == second.group != third.group
     assert data.layout == "rows" and data.criteria == ("", "fluency", "depth")
     assert (
@@ -163,14 +163,14 @@ def test_a_row_of_a_public_layout_may_lack_its_response(tmp_path, layout):
     assert ", 1 without response" in data.message
 
 
-def test_blank_responses_stay_and_lose_to_text_under_another_key(tmp_path):
-    rows = [{"response": " \n"}, {"response": ""}, {"response": "", "output": "O"}, {"response": None, "answer": "A"}]
-    assert [i.fields["response"] for i in read_items(write(tmp_path / "in.jsonl", *rows)).items] == [
-        " \n",
-        "",
-        "O",
-        "A",
-    ]
+def test_a_response_of_blanks_stays_and_an_empty_one_is_missing(tmp_path):
+    rows = [{"response": " \n"}, {"response": "R", "output": "O"}, {"response": ""}, {"response": None}]
+    path = write(tmp_path / "in.jsonl", *rows)
+    assert [i.fields.get("response") for i in read_items(path).items] == [" \n", "R", None, None]
+    path.write_text('{"instruction": "Q", "response": "FIRST", "response": "SECOND"}\n')
+    assert error(path).message == f"{path}:1: an object has the key 'response' twice, with different values"
+    path.write_text('{"instruction": "Q", "response": "R", "response": "R"}\n')
+    assert read_items(path).items[0].fields["response"] == "R"
 
 
 def test_parquet_decimals_and_nan_are_numbers_and_nothing(tmp_path):

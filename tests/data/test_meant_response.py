@@ -12,7 +12,7 @@ from lager_lite.prompts import load_rubric, render
 from lager_lite.prompts.chat import PLAIN
 
 EXTRAS = {"lang": "en", "turns": 3, "ok": True, "weight": float("nan"), "tags": ["x"], "meta": {"a": 1}, "note": None}
-RESPONSE_KEYS = ("response", "output", "actual_output", "prediction", "answer", "completion", "summary")
+RESPONSE_KEYS = ("response", "output", "actual_output", "prediction", "completion", "summary", "answer")
 QUESTION_KEYS = ("instruction", "prompt", "question", "query", "user_input")
 
 

@@ -113,10 +113,15 @@ def test_the_record_is_json(tmp_path):
 
 
 def test_counts_do_not_depend_on_how_many_forms_are_held(tmp_path, monkeypatch):
-    rows = [{f"k{n % 4}": 1, ("output", "answer")[n % 2]: "R", "summary": "S" if n % 3 else ""} for n in range(24)]
+    rows = [
+        {f"k{n % 4}": 1, ("output", "answer")[n % 2]: "R", "summary": "S"}
+        if n % 3
+        else {f"k{n % 4}": 1, ("output", "answer")[n % 2]: "R"}
+        for n in range(24)
+    ]
     path = write(tmp_path / "in.jsonl", *rows)
     found = said(path)
-    assert found.taken["response"] == {"output": 12, "answer": 12} and found.kept["k0"] == 6
-    assert found.beside == {"response": {"summary": 16}}
+    assert found.taken["response"] == {"output": 12, "summary": 8, "answer": 4} and found.kept["k0"] == 6
+    assert found.beside == {"response": {"summary": 8}}
     monkeypatch.setattr("lager_lite.data.observer._MOST_FORMS", 2)
     assert said(path) == found
