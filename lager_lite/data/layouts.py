@@ -157,6 +157,23 @@ def _lager(row: Row, number: int) -> Iterator[Item]:
     yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where, keys)
 
 
+def _feedback_collection(row: Row, number: int) -> Iterator[Item]:
+    """The parts of the grading prompt stand beside it; `output` is what a judge said of the response."""
+    named = {"instruction": "orig_instruction", "response": "orig_response"}
+    others = {"reference": "orig_reference_answer", "rubric": "orig_criteria"}
+    named.update({field: key for field, key in others.items() if not is_blank(row.values.get(key))})
+    fields = texts_of(row, **named)
+    keys = {**_keys(**named, score="orig_score", id="id"), "group": ("orig_instruction",)}
+    for score in range(1, 6) if "rubric" in fields else ():
+        key = f"orig_score{score}_description"
+        if not is_blank(row.values.get(key)):
+            fields["rubric"] += f"\nScore {score}: {text_of(row.values[key], key, row.where)}"
+            keys["rubric"] += (key,)
+    scores = scores_of(row.values.get("orig_score"), "orig_score", row.where)
+    group = group_of(fields["instruction"])
+    yield Item(identity_of(row, number), fields, {"": scores} if scores else {}, group, where=row.where, keys=keys)
+
+
 def _helpsteer(row: Row, number: int) -> Iterator[Item]:
     fields = texts_of(row, instruction="prompt", response="response")
     human = {key: scores_of(row.values.get(key), key, row.where) for key in HELPSTEER}
@@ -288,6 +305,15 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             _lager,
             "1-5",
             fits=lambda values: "user_prompt" in values and has_no_response(values),
+        ),
+        BenchmarkLayout(
+            "feedback-collection",
+            "the Feedback Collection of Prometheus",
+            _with_keys("orig_instruction", "orig_response"),
+            _feedback_collection,
+            "1-5",
+            "the scores are GPT-4's, not people's",
+            fits=_with_keys("orig_instruction"),
         ),
         BenchmarkLayout("prometheus", "Prometheus/FLASK (rendered prompts)", _is_prometheus, _prometheus, "1-5"),
         BenchmarkLayout(

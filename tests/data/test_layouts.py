@@ -143,3 +143,25 @@ def test_the_emotion_sets_agree_on_dialogue_person_and_score(data_folder):
     }
     twins = [(i, full.get((i.group, i.fields["emotion"], i.fields["source"].strip()))) for i in small]
     assert sum(t is not None and t.human == i.human for i, t in twins) >= 0.95 * len(small)
+
+
+def test_rows_of_the_feedback_collection_are_judged_by_their_own_parts(tmp_path):
+    """Not by what stands under `instruction` and `output`: a whole grading prompt, and what a judge said."""
+    row = {
+        "instruction": "###Task Description: ... ###Response to evaluate:\nR\n\n###Feedback:",
+        "output": "It is right. So the overall score is 5. [RESULT] 5",
+        "input": "",
+        "orig_instruction": "I",
+        "orig_response": "R",
+        "orig_reference_answer": "A",
+        "orig_criteria": "Is it so?",
+        "orig_score1_description": "no",
+        "orig_score5_description": "yes",
+        "orig_score": "4",
+    }
+    data = read_items(write(tmp_path / "f.jsonl", row, {**row, "orig_response": ""}))
+    first, second = data.items
+    assert (data.layout, data.scale, dict(first.human)) == ("feedback-collection", "1-5", {"": (4.0,)})
+    rubric = "Is it so?\nScore 1: no\nScore 5: yes"
+    assert first.fields == {"instruction": "I", "response": "R", "reference": "A", "rubric": rubric}
+    assert "response" not in second.fields and ", 1 without response" in data.message

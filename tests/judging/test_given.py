@@ -20,7 +20,7 @@ from lager_lite.records import Item, Judgment
 ROWS = [
     {"id": 7, "instruction": "Say it.", "output": "One.", "reference": None, "human_score": 4, "stars": 3},
     {"id": 8, "instruction": "Say it.", "output": "Two.", "reference": "A two.", "human_score": None, "stars": 1.5},
-    {"id": 9, "instruction": " ", "output": "", "reference": "Three.", "human_score": [2, 3], "tags": ["a"]},
+    {"id": 9, "instruction": " ", "output": " ", "reference": "Three.", "human_score": [2, 3], "tags": ["a"]},
 ]
 SHORT = make_rubric("short", "Is it good?", template="{sections} {criterion}")
 OTHER = make_rubric("other", "Is it bad?", template="{sections} {criterion}")
