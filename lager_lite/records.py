@@ -70,7 +70,8 @@ class Item:
     - `rendered`: a whole prompt that was written elsewhere. None: a rubric renders `fields`.
     - `where`: the item's place for messages, "path:line" or "path[index]"; "" where it has none.
     - `keys`: the keys of the row that each field was taken from, also for "id", "group", "rendered", "score" (the unnamed
-      one), "score:NAME" and "scores" (all that have names). Empty where nothing was read. Equality ignores it.
+      one), "score:NAME" and "scores" (all that have names); "judged" holds the key of a judge's own score, and "unread"
+      that of a score that could not be read. Empty where nothing was read. Equality ignores it.
     - `flags`: what is odd about the item and how it was read, in words; the row of its judgment names it.
     - `row`: the row that it was taken from, by its keys; None where nobody asked for it. Equality ignores it.
     """

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import DataError
 from .fields import ALIASES, without_missing
 from .layouts import LAYOUTS, BenchmarkLayout, has_no_response
-from .rows import Row, RowSource
+from .rows import HeldRows, Row, RowSource, rows_of
 
 ROWS = "rows"
 """The name of rows of ours, where a layout is named."""
@@ -104,3 +104,18 @@ def detect(rows: RowSource, unfolded: RowSource) -> tuple[BenchmarkLayout | None
         f"{second.where}: looks like {about[1]}, but {first.where} like {about[0]}",
         f"split the file, or name the keys with --map (layout {ROWS})",
     )
+
+
+def unfold(rows: RowSource) -> RowSource:
+    """A JSON object as rows: one row, the only list in it, or its entries by id."""
+    whole = rows.whole
+    if not isinstance(whole, dict):
+        return rows
+    lists = [v for v in whole.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    if whole and all(isinstance(v, dict) for v in whole.values()):
+        found = [Row({"id": k, **v}, f"{rows.name}[{k!r}]") for k, v in whole.items()]
+    elif len(lists) == 1 and not any(isinstance(whole.get(k), str) for k in ALIASES["response"]):
+        found = list(rows_of(lists[0], rows.name))
+    else:
+        found = [Row(whole, f"{rows.name}[0]")] if whole else []
+    return HeldRows(rows.name, tuple(found))

@@ -10,17 +10,19 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item
-from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, without
+from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, unfold, without
 from .fields import ALIASES, item_row, items_of_row, without_missing
+from .judged import UNREAD, noted, without_judgment
 from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
-from .marks import Maps, divided, with_numbers
+from .marks import Maps, divided, with_numbers, without_scores
 from .observer import Observer
 from .reading import open_rows
 from .repeats import has_id, numbers_taken, repeated, with_scores_of
 from .rowfile import TableFile
-from .rows import HeldRows, Row, RowSource, rows_of
+from .rows import Row, RowSource
 from .thoughts import without_thoughts
 from .understood import Understood
+from .values import ScoreError
 from .writing import apart_from, plain, write_rows
 
 _MAX_PROBLEMS = 5
@@ -40,6 +42,7 @@ class ItemReader:
     labels: what each label of the scale of the human scores is worth.
     ignore: the keys that are read as if no row had them.
     keep_thoughts: whether responses keep the thoughts that they were given with (see `answer_of`).
+    need_scores: whether a human score that cannot be read is an error; if not, the item has none.
     taken: the numbers that are ids of rows, and so of no row without an id, see `numbers_taken`.
     later: the number of a row -> those of the later rows whose human scores belong to its item (see `repeated`).
 
@@ -56,6 +59,7 @@ class ItemReader:
     labels: Mapping[str, float] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     keep_thoughts: bool = False
+    need_scores: bool = True
     taken: frozenset[int] = frozenset()
     later: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
@@ -74,13 +78,26 @@ class ItemReader:
             yield with_scores_of(item, others) if others else item
 
     def _read(self, row: Row, number: int) -> Iterator[Item]:
+        try:
+            items = list(self._parsed(row, number))
+        except ScoreError:
+            if self.need_scores:
+                raise
+            bare = self._parsed(without_scores(row, self.mapping, self.several), number)
+            items = [replace(item, keys={**item.keys, UNREAD: ("score",)}) for item in bare]
+        yield from items
+
+    def _parsed(self, whole: Row, number: int) -> Iterator[Item]:
+        row = without_judgment(whole, self.mapping.values())
         row = with_numbers(row, self.mapping, self.several, self.labels)
         layout = layout_of(lowered(row).values) if self.mixed else self.layout
         if layout is None:
-            yield from items_of_row(row, number, self.mapping)
+            for item in items_of_row(row, number, self.mapping):
+                yield noted(item, whole, row)
             return
         try:
-            yield from layout.read(lowered(row), number)
+            for item in layout.read(lowered(row), number):
+                yield noted(item, whole, row)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise _broken(row.where, layout, error) from error
 
@@ -184,6 +201,7 @@ def open_reader(
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
+    need_scores: bool = True,
 ) -> ItemReader:
     """How the items of a file are read, or of stdin ("-"): JSONL, JSON, CSV, TSV or Parquet.
 
@@ -192,20 +210,17 @@ def open_reader(
     decides. require: fields that items need. encoding: of the text, None for UTF-8. labels: what the labels of the
     scale are worth, where human scores may be labels. ignore: keys, or fields with all their usual keys, that are
     read as if no row had them. keep_thoughts: whether responses keep the thoughts that they were given with (see
-    `answer_of`). Raises DataError where the file or the layout cannot be used.
+    `answer_of`). need_scores: whether a human score that cannot be read is an error; otherwise it is left out. Raises
+    DataError where the file or the layout cannot be used.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
     rows = open_rows(path, encoding=encoding)
-    unfolded = _unfold(rows)
+    unfolded = unfold(rows)
     single, several = divided(mapping or {})
     left_out = ignored_keys(unfolded, ignore, (*single.values(), *(key for keys in several.values() for key in keys)))
-    how: dict[str, Any] = {
-        "require": require,
-        "labels": labels or {},
-        "ignore": left_out,
-        "keep_thoughts": keep_thoughts,
-    }
+    how: dict[str, Any] = {"require": require, "labels": labels or {}, "ignore": left_out}
+    how |= {"keep_thoughts": keep_thoughts, "need_scores": need_scores}
     if mapping or layout == ROWS:
         return _whole(ItemReader(unfolded, None, single, several=several, **how))
     remaining = Remaining(unfolded, left_out)
@@ -260,17 +275,17 @@ def read_items(
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
+    need_scores: bool = True,
 ) -> Dataset:
     """Read all items of a file into memory; arguments as `open_reader`.
 
     keep_rendered=False drops whole prompts where their parts were read too. Raises DataError with the
     place of what cannot be used, and for two items with one id.
     """
-    how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore, "keep_thoughts": keep_thoughts}
-    reader = open_reader(path, mapping, layout, require, **how)
+    how: dict[str, Any] = {"labels": labels, "keep_thoughts": keep_thoughts, "need_scores": need_scores}
+    reader = open_reader(path, mapping, layout, require, encoding=encoding, ignore=ignore, **how)
     observer = reader.observer()
-    items = list(reader.checked(observer.see))
-    understood = reader.understood(observer)
+    items, understood = list(reader.checked(observer.see)), reader.understood(observer)
     if not keep_rendered:
         items = [replace(item, rendered=None) if "response" in item.fields else item for item in items]
     return Dataset(tuple(items), reader.name, understood.message, reader.scale, understood)
@@ -319,21 +334,6 @@ def _named(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLayout:
         f"{rows.name}: not in the layout {name}; its first keys are {', '.join(list(first)[:12])}",
         f"leave the layout to detection, or name the keys with --map (layout {ROWS})",
     )
-
-
-def _unfold(rows: RowSource) -> RowSource:
-    """A JSON object as rows: one row, the only list in it, or its entries by id."""
-    whole = rows.whole
-    if not isinstance(whole, dict):
-        return rows
-    lists = [v for v in whole.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
-    if whole and all(isinstance(v, dict) for v in whole.values()):
-        found = [Row({"id": k, **v}, f"{rows.name}[{k!r}]") for k, v in whole.items()]
-    elif len(lists) == 1 and not any(isinstance(whole.get(k), str) for k in ALIASES["response"]):
-        found = list(rows_of(lists[0], rows.name))
-    else:
-        found = [Row(whole, f"{rows.name}[0]")] if whole else []
-    return HeldRows(rows.name, tuple(found))
 
 
 def _lacks(row: Row, missing: Sequence[str]) -> DataError:

@@ -60,6 +60,14 @@ def with_numbers(
     return replace(row, values=values)
 
 
+def without_scores(row: Row, mapping: Mapping[str, str], several: Mapping[str, Sequence[str]]) -> Row:
+    """The row without the keys of human scores."""
+    fields = [field for field in mapping if field in ("score", "scores") or field.startswith("score:")]
+    named = {key for field in fields for key in several.get(field, (mapping[field],))}
+    left = {key: value for key, value in row.values.items() if key not in named and key.lower() not in _KEYS}
+    return replace(row, values=left)
+
+
 def _numbers(value: Any, read: Callable[[Any], Any]) -> Any:
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..prompts import is_visible
 from ..records import Item
 from .forms import Form, FormReader, by_spelling, form_key
+from .judged import JUDGED, UNREAD
 from .rows import Row
 from .tags import TagWatch
-from .understood import TEXTS, Understood, listed
-from .values import group_of
+from .understood import TEXTS, Understood, counted, listed
+from .values import group_of, is_missing_word
 
 _MOST_FORMS = 1_000
 
@@ -38,6 +39,7 @@ class Observer:
         self._row: Row | None = None
         self._of_row: list[Item] = []
         self._rows = self._items = self._scores = self._blank = 0
+        self._judged = self._unread = self._words = 0
         self._groups: set[int] = set()
         self._criteria: dict[str, None] = {}
         self._ways: dict[tuple[Any, ...], str] = {}
@@ -53,6 +55,9 @@ class Observer:
         if missing:
             self._lacking.update(missing)
         self._blank += not is_visible(item.fields.get("response", "-"))
+        self._words += is_missing_word(item.fields.get("response"))
+        self._judged += JUDGED in item.keys and not item.human
+        self._unread += UNREAD in item.keys
         self._groups.add(hash(item.group or item.id))
         for name, scores in item.human.items():
             self._scores += len(scores)
@@ -92,8 +97,20 @@ class Observer:
             tuple(self._criteria),
             dict(self._lacking),
             self._blank,
-            self.tags.warnings({name: listed(list(keys)) for name, keys in self._taken.items()}),
+            (
+                *self.tags.warnings({name: listed(list(keys)) for name, keys in self._taken.items()}),
+                *self._about_values(),
+            ),
         )
+
+    def _about_values(self) -> Iterator[str]:
+        if self._words:
+            word = "a word for a missing value (such as NaN, NULL or None)"
+            yield f"{counted(self._words, 'response')} only {word}, judged as the text that it is"
+        if self._judged:
+            yield f"{counted(self._judged, 'item')} with a score of the judge's own, which is not read as a human score"
+        if self._unread:
+            yield f"{counted(self._unread, 'item')} with a human score that cannot be read, left out since none is needed"
 
     def _way(self, row: Row, item: Item) -> str:
         """What makes the item's group: a field, else a key."""

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from ..prompts import Rubric, list_rubrics, signs
 from ..records import Item
+from .judged import CLEAR
 from .thoughts import THOUGHTS, answer_of
 from .understood import Understood, counted
 
@@ -159,7 +160,7 @@ class OddityWatch:
                     f"scores go from {min(found):g} to {max(found):g}, and the scale of the rubric {rubric.name} from "
                     f"{low:g} to {high:g}: give --scale"
                 )
-        graded = [key for key in understood.kept if self._is_grade(key)]
+        graded = [key for key in understood.kept if self._is_grade(key) and key not in CLEAR]
         if graded and not self._scores:
             maps = [f"--map score:{key}={key}" if key in list_rubrics() else f"--map score={key}" for key in graded]
             yield f"no human score was found; if {' and '.join(graded)} hold one, give {' '.join(maps)}"

@@ -64,6 +64,7 @@ def open_items(
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
+    need_scores: bool = True,
     with_rows: bool = False,
 ) -> Source:
     """The items of a file, one by one; path, mapping, layout and the others as `open_reader`.
@@ -72,7 +73,8 @@ def open_items(
     with_rows: every item has the row that it was taken from. Raises DataError for
     anything wrong in the whole file, as `read_items`; iterating raises it where the file has changed since.
     """
-    how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore, "keep_thoughts": keep_thoughts}
+    how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore}
+    how |= {"keep_thoughts": keep_thoughts, "need_scores": need_scores}
     reader = open_reader(path, mapping, layout, **how)
     observer = reader.observer()
     total = kept = 0

@@ -18,6 +18,10 @@ MISSING_WORDS = frozenset(("nan", "#n/a", "n/a", "na", "<na>", "null", "none"))
 SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+class ScoreError(DataError):
+    """A human score that cannot be read."""
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value says that there is none: null, a number that is NaN, or pandas' NA and NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
@@ -94,9 +98,9 @@ def _score(value: Any, key: str, where: str) -> float:
     return number
 
 
-def _bad_score(value: Any, key: str, where: str) -> DataError:
+def _bad_score(value: Any, key: str, where: str) -> ScoreError:
     shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
-    return DataError(
+    return ScoreError(
         f"{where}: key {key!r} holds {shown}, expected a number or a list of numbers",
         "labels such as PASS or B are read where the rubric (-r) or --scale has them" if isinstance(value, str) else "",
     )

@@ -144,8 +144,9 @@ def _check_present(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
     missing = [rubric.name for rubric in rubrics if not any(item.scores_for(rubric.name) for item in items)]
     if missing:
         named = sorted({name or "(unnamed)" for item in items for name in item.human})
+        own = "; `score` in these rows is the judge's own" if any("judged" in item.keys for item in items) else ""
         raise DataError(
-            f"no item has a human score for the rubrics {', '.join(missing)}; scores found: {', '.join(named) or 'none'}",
+            f"no item has a human score for the rubrics {', '.join(missing)}; scores found: {', '.join(named) or 'none'}{own}",
             _mapping_hint(items, missing) or "use -r with the names of the scores, or --map score=KEY",
         )
 

@@ -100,16 +100,18 @@ def open_pool(
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
+    need_scores: bool = True,
 ) -> Pool:
     """Check every row of a file (Alpaca, messages or ShareGPT, prompt and response; JSON or JSON Lines).
 
-    mapping, layout, encoding, labels, ignore, keep_thoughts: as `open_reader`. limit: only the first rows. dedupe: rows
+    mapping, layout, encoding, labels, ignore, keep_thoughts, need_scores: as `open_reader`. limit: only the first rows. dedupe: rows
     whose instruction and response equal an earlier row's, up to case and spacing, are not judged. Raises DataError with
     the places of rows that cannot be used.
     """
     if layout not in (None, ROWS, *READABLE):
         raise DataError(f"select does not read the layout {layout!r}", f"one of: {ROWS}, {', '.join(READABLE)}")
-    how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore, "keep_thoughts": keep_thoughts}
+    how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore}
+    how |= {"keep_thoughts": keep_thoughts, "need_scores": need_scores}
     reader = _reader(path, mapping, layout, **how)
     file = reader.rows
     if isinstance(file, TableFile) or not isinstance(file, RowFile):

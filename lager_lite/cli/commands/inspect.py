@@ -64,7 +64,7 @@ def command(items: str, identity: str | None, number: int | None, **given: Any) 
         raise click.UsageError("give --id or --number, not both")
     if given["report"]:
         check_report()
-    item = _chosen(open_given(items, given), items, identity, number)
+    item = _chosen(open_given(items, given, need_scores=False), items, identity, number)
     with open_weighted(given, early=False) as judge:
         found = inspect_item(judge, item)
         origin = origin_of(judge, items, weights=given["weights"])

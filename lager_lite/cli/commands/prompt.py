@@ -25,7 +25,7 @@ def command(items: str, **given: Any) -> None:
     tokens, so that a response cannot end its turn and write its own score. An item that lacks what the rubric needs is
     named on stderr and passed over; the exit code is then 1.
     """
-    chosen = read_given(items, given)
+    chosen = read_given(items, given, need_scores=False)
     shown, problems = 0, list[PromptError]()
     with open_judge(given) as judge:
         for item in chosen:

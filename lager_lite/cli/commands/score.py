@@ -67,7 +67,7 @@ def command(items: str, output: str, **given: Any) -> None:
     """
     cluster = cluster_settings(given)
     keep = _both_tables(items, output) if given["keep"] is None else given["keep"]
-    source = open_given(items, given, with_rows=keep)
+    source = open_given(items, given, with_rows=keep, need_scores=False)
     rows = JudgmentRows(details=given["per_layer"], injection=given["flag_injection"])
     with open_judge(given, chosen_weights(given), cluster=cluster, force=given["force"]) as judge:
         with show_progress(source.count * len(judge.rubrics)) as progress:

@@ -113,7 +113,7 @@ def command(data: str, **given: Any) -> None:
     given["rubrics"] = given["rubrics"] or tuple(CRITERIA)
     shares = _checked(given)
     how = {name: given[name] for name in ("limit", "dedupe", "encoding", "ignore", "keep_thoughts")}
-    pool = open_pool(data, mapped_keys(given), given["layout"], labels=scale_labels(given), **how)
+    pool = open_pool(data, mapped_keys(given), given["layout"], labels=scale_labels(given), need_scores=False, **how)
     show_understood(pool.understood, shown_fields(chosen_rubrics(given)))
     if given["shard"]:
         return fill_shard(given, tuple(pool.items), [open_weighted(given)])

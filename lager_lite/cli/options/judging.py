@@ -37,11 +37,17 @@ from .parsed import (
 
 
 def read_given(
-    path: str, given: Given, *, limit: int | None = None, require: Sequence[str] = ("response",)
+    path: str,
+    given: Given,
+    *,
+    limit: int | None = None,
+    require: Sequence[str] = ("response",),
+    need_scores: bool = True,
 ) -> tuple[Item, ...]:
     """The first `limit` items of a file, as --map, --layout, --ignore and --group say.
 
     What was understood of the file is shown on stderr. require: fields that every row must have.
+    need_scores: as `open_reader`.
     """
     dataset = read_items(
         path,
@@ -52,6 +58,7 @@ def read_given(
         labels=scale_labels(given),
         ignore=given.get("ignore", ()),
         keep_thoughts=given.get("keep_thoughts", False),
+        need_scores=need_scores,
     )
     items = dataset.items[:limit]
     if given.get("group"):
@@ -76,10 +83,10 @@ def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
     return tuple(labelled) or items
 
 
-def open_given(path: str, given: Given, *, with_rows: bool = False) -> Source:
+def open_given(path: str, given: Given, *, with_rows: bool = False, need_scores: bool = True) -> Source:
     """The items of a file one by one, as --map, --layout, --ignore, -n and --shard say.
 
-    What was understood of the file is shown on stderr. with_rows: as `open_items`.
+    What was understood of the file is shown on stderr. with_rows, need_scores: as `open_items`.
     """
     shard = given.get("shard")
     keep = shard.holds if shard else None
@@ -93,6 +100,7 @@ def open_given(path: str, given: Given, *, with_rows: bool = False) -> Source:
         labels=scale_labels(given),
         ignore=given.get("ignore", ()),
         keep_thoughts=given.get("keep_thoughts", False),
+        need_scores=need_scores,
         with_rows=with_rows,
     )
     show_understood(source.understood, _shown(given), limit=given.get("limit"))
