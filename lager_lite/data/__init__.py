@@ -21,7 +21,7 @@ from .source import Source, open_items
 from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
 from .thoughts import THOUGHTS, without_thoughts
-from .understood import Understood
+from .understood import Understood, counted
 from .values import is_missing
 from .writing import apart_from, write_rows
 
@@ -50,6 +50,7 @@ __all__ = [
     "check_file",
     "convert",
     "copy_rows",
+    "counted",
     "is_missing",
     "item_of_row",
     "judged_text",

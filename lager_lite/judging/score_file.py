@@ -39,7 +39,7 @@ OWN_NAMES = frozenset(
 """The keys that a row of a judgment may have."""
 
 SHOWN_FAILURES = 10
-"""The number of failed judgments that a summary keeps."""
+"""The number of items whose failed judgments a summary keeps."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Summary:
     - `scored`: the number of judgments with a score.
     - `mean`, `low`, `high`: the mean, lowest and highest score. None: there is no score.
     - `failed`: the number of judgments without a score.
-    - `failures`: the first SHOWN_FAILURES of these.
+    - `failures`: those of the first SHOWN_FAILURES items that have one.
     - `warnings`: why the scores may tell little, a sentence each; every one was given as a JudgeWarning, too.
     """
 
@@ -79,18 +79,25 @@ class Tally:
         self._quality, self._doubts = Quality(rubrics), tuple(doubts)
         self._low, self._high = float("inf"), float("-inf")
         self._failures: list[Judgment] = []
+        self._failed_items = 0
 
     def add(self, judgment: Judgment) -> None:
         """Add one judgment."""
         if judgment.score is None:
             self._failed += 1
-            if len(self._failures) < SHOWN_FAILURES:
-                self._failures.append(judgment)
+            self._keep(judgment)
             return
         self._scored += 1
         self._sum += judgment.score
         self._low, self._high = min(self._low, judgment.score), max(self._high, judgment.score)
         self._quality.add(judgment)
+
+    def _keep(self, judgment: Judgment) -> None:
+        """Keep a failure if it is of one of the first items that have one."""
+        if not self._failures or (judgment.where, judgment.id) != (self._failures[-1].where, self._failures[-1].id):
+            self._failed_items += 1
+        if self._failed_items <= SHOWN_FAILURES:
+            self._failures.append(judgment)
 
     def summary(self, counts: Counts) -> Summary:
         """Return the summary of the judgments so far."""

@@ -28,7 +28,8 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
     A field that the rubric requires must be there (it may be empty); the section of an optional field
     is left out where the field is missing or has nothing to see, and such a response is written as EMPTY_RESPONSE. An item
     that brings its own prompt (`item.rendered`) becomes one untrusted user message, and only scale and lead are the rubric's.
-    Raises PromptError naming all missing fields of the item, and for a template that fails.
+    Raises PromptError naming all missing fields, but not the item, whose place and id the caller knows; and for a
+    template that fails.
     """
     plan = layout(rubric, item, chat)
     texts = item.fields if item.rendered is None else {_RENDERED: item.rendered}
@@ -59,10 +60,10 @@ def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
         return _rendered_layout(chat, rubric.feedback)
     missing = missing_fields(rubric, item)
     if missing:
-        where = f"{item.where}: " if item.where else ""
-        has = ", ".join(item.fields) or "none"
+        lacks = " and ".join(filter(None, [", ".join(f"no {f}" for f in missing[:-1]), f"no {missing[-1]}"]))
+        has = f"the item has only {', '.join(item.fields)}" if item.fields else "the item has no text"
         raise PromptError(
-            f"{where}item {item.id!r}: rubric {rubric.name!r} needs {', '.join(missing)}; the item has {has}",
+            f"{lacks}; {has}",
             "name the keys with --map field=key, or choose another rubric",
         )
     present = frozenset(s.field for s in rubric.sections if not s.optional or is_visible(item.fields.get(s.field, "")))

@@ -12,7 +12,7 @@ from ..data import NEAR_LENGTHS
 from ..fitting import SPLITS, cross_validate, log_length, surface_of
 from ..records import WEIGHT_KINDS
 from ..stats import Estimate, Figures, Interval, mean_figures, warnings_of_few
-from .ranking import Responses, members_of
+from .ranking import LeftOut, Responses, members_of
 
 TRIVIAL_RANKERS = ("e_score", "length", "surface")
 """What anybody has without fitting weights; the best of them is what a method has to beat."""
@@ -56,6 +56,7 @@ class Preferences:
     baseline: the best of e_score, length and surface.
     verdict: what the best of the other methods is worth against it, in a sentence; "" where there is no other method.
     methods: one entry per method.
+    failed: the responses that could not be judged.
     """
 
     pairs: int
@@ -67,6 +68,7 @@ class Preferences:
     baseline: str
     verdict: str
     methods: tuple[Accuracy, ...]
+    failed: tuple[LeftOut, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -148,6 +150,7 @@ def preferences(
         baseline=baseline,
         verdict=_verdict(methods, found, baseline),
         methods=tuple(methods),
+        failed=responses.failed,
     )
 
 

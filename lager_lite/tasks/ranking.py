@@ -12,10 +12,26 @@ import numpy as np
 from ..errors import DataError
 from ..fitting import folds_inside, group_folds
 from ..judging import Judge
-from ..records import Counts, Item, Reading, id_for_results
+from ..records import Counts, Item, ItemId, Reading, id_for_results
 
 RANK_METHODS = ("direct", "e_score", "uniform", "tuned")
 PREFERRED = "preferred"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A response that could not be judged.
+
+    id: of its item, as the row has it.
+    where: its place in the file, "" where it has none.
+    contest: number of the instruction that it answers, from 0.
+    error: why it could not be judged.
+    """
+
+    id: ItemId
+    where: str
+    contest: int
+    error: str
 
 
 @dataclass(frozen=True)
@@ -30,7 +46,7 @@ class Responses:
     scores: by method, float64 (n,); means over the rubrics, before calibration.
     raw, norm: layer logits under either lens, float32 (n, R, S, K).
     values: of the scale's labels, float64 (K,).
-    failed: (item id, reason) of responses that were left out.
+    failed: the responses that were left out.
     """
 
     items: tuple[Item, ...]
@@ -42,7 +58,7 @@ class Responses:
     raw: np.ndarray
     norm: np.ndarray
     values: np.ndarray
-    failed: tuple[tuple[str, str], ...]
+    failed: tuple[LeftOut, ...]
 
 
 def contests(items: Sequence[Item]) -> np.ndarray:
@@ -114,13 +130,16 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
     for row, part in enumerate(parts):
         errors = [reading for *_, reading in part if isinstance(reading, str)]
         if errors:
-            failed.append((str(items[row].id), errors[0]))
+            one = items[row]
+            failed.append(LeftOut(id_for_results(one.id), one.where, int(numbers[row]), errors[0]))
             continue
         rows.append(row)
         readings.append([reading for *_, reading in part])
         scores.append(_scores(judge, part))
     if not rows:
-        raise DataError(f"none of the {len(items)} responses could be judged: {failed[0][1] if failed else 'no items'}")
+        raise DataError(
+            f"none of the {len(items)} responses could be judged: {failed[0].error if failed else 'no items'}"
+        )
     kept = tuple(items[row] for row in rows)
     grades = np.array([[_grade(item, rubric.name) for rubric in judge.rubrics] for item in kept])
     return Responses(
@@ -146,13 +165,16 @@ def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]
 
     A row has the keys contest (number of the instruction, from 1), rank (from 1), of (how many responses the
     instruction has), id, and the score of every method. Equal scores share the better rank and stay in the
-    order of the file. Raises DataError for a method without scores.
+    order of the file. Where responses were left out, each of them has a row, too, after the others to its instruction;
+    its rank and scores are None, and every row has the key error. Raises DataError for a method without scores.
     """
     by = by or ("tuned" if "tuned" in responses.scores else "e_score")
     if by not in responses.scores:
         raise DataError(f"no scores of {by}", "give weights with -w, or rank by another method")
     score = responses.scores[by]
-    for number in dict.fromkeys(responses.contest.tolist()):
+    more = {"error": None} if responses.failed else {}
+    left_out = {one.contest for one in responses.failed}
+    for number in sorted({*responses.contest.tolist(), *left_out}):
         rows = np.flatnonzero(responses.contest == number)
         rows = rows[np.argsort(-score[rows], kind="stable")]
         for row in rows:
@@ -162,7 +184,12 @@ def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]
                 "of": len(rows),
                 "id": id_for_results(responses.items[row].id),
                 **{name: round(float(values[row]), 6) for name, values in responses.scores.items()},
+                **more,
             }
+        for one in responses.failed:
+            if one.contest == number:
+                place = {"contest": number + 1, "rank": None, "of": len(rows), "id": one.id}
+                yield {**place, **dict.fromkeys(responses.scores), "error": one.error}
 
 
 def _scores(judge: Judge, part: Sequence[tuple[Item, Any, Reading | str]]) -> dict[str, float]:

@@ -119,7 +119,7 @@ def test_prompt_names_an_item_without_response_and_shows_the_next(run, tiny_mode
     given = '{"id": "a", "instruction": "x", "response": null}\n{"id": "b", "instruction": "x", "response": "fine"}\n'
     done = run("prompt", "-", "-m", tiny_model, "-r", "good.toml", stdin=given)
     assert (done.exit_code, done.stdout.count("=== item"), "=== item b" in done.stdout) == (1, 1, True), done.output
-    assert "Error: stdin:1: item 'a': rubric 'good' needs response" in done.stderr
+    assert "Error: stdin:1: item a (good): no response; the item has only instruction" in done.stderr
     done = run("prompt", "-", "-m", tiny_model, "-r", "good.toml", stdin=given.splitlines()[1])
     assert done.exit_code == 0 and "Error" not in done.stderr
 

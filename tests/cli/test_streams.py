@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lager_lite.cli.show.terminal import show_progress
 from lager_lite.cli.streams import visible
+from lager_lite.records import Counts
 
 pty = pytest.importorskip("pty", reason="terminals of POSIX")
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,3 +71,14 @@ def test_a_terminal_is_shown_escapes_and_a_pipe_gets_the_text(call):
     )
     # Click leaves sequences such as "clear the screen" out of what is no terminal.
     assert piped.returncode == 0 and ODD.replace("\x1b[2J", "") + FINE.rstrip("\n") in piped.stdout.decode("utf-8")
+
+
+@pytest.mark.parametrize(("rows_to", "shown"), [("-", False), ("out.jsonl", True), (None, True)])
+def test_no_bar_shares_a_terminal_with_rows(monkeypatch, rows_to, shown):
+    terminals = {name: io.StringIO() for name in ("stdout", "stderr")}
+    for name, stream in terminals.items():
+        stream.isatty = lambda: True
+        monkeypatch.setattr(sys, name, stream)
+    with show_progress(3, rows_to=rows_to) as update:
+        update(Counts(done=3))
+    assert ("3/3" in terminals["stderr"].getvalue()) is shown

@@ -156,7 +156,7 @@ def test_a_row_of_a_batch_without_response_has_an_error_and_the_others_a_score(t
     scorer = ScoreBatch(str(tiny_model), rubric=RUBRIC, options=OPTIONS)
     got = scorer({"id": ["a", "b", "c"], "response": ["x", None, float("nan")]})
     assert np.isfinite(got["score"]).tolist() == [True, False, False]
-    assert got["error"][0] is None and all(e.startswith("row ") and "needs response" in e for e in got["error"][1:])
+    assert got["error"][0] is None and all(e.startswith("no response; ") for e in got["error"][1:])
     with pytest.raises(DataError, match="the rows have no id; their columns are response"):
         scorer({"response": ["x"]})
     with pytest.raises(DataError, match="^the columns of the batch have different lengths: id 2, response 1$"):

@@ -134,7 +134,7 @@ def test_responses_that_fail_under_one_rubric_are_left_out(tiny_model):
     with Judge(tiny_model, rubric=[RUBRIC, other], options=BackendOptions(ctx_size=200)) as judge:
         found = read_responses(judge, items)
         single = [j.uniform for j in judge.score([items[0]])]
-    assert [i.id for i in found.items] == ["a", "c"] and found.failed[0][0] == "b"
+    assert [i.id for i in found.items] == ["a", "c"] and found.failed[0].id == "b"
     assert found.raw.shape[:2] == (2, 2) and set(found.scores) == {"direct", "e_score", "uniform"}
     assert found.scores["uniform"][0] == pytest.approx(np.mean(single), rel=1e-6)
 
@@ -220,3 +220,14 @@ def test_ungraded_responses_are_ranked_to_stdout_and_cannot_be_fitted(run, tmp_p
     assert "parameters are near chance: fit weights on human scores" in done.stderr
     assert run("in.json", "--cv", 3).exit_code == run("in.json", "--report", "r.html").exit_code == 2
     assert run("in.json", "--by", "tuned").exit_code == 2
+
+
+def test_a_response_that_cannot_be_judged_is_named_and_ends_with_code_1(run, tmp_path):
+    rows = [{"id": n, "instruction": "Q", "response": text, "score": n} for n, text in enumerate(["a", None, "bb"])]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run("in.jsonl", "-o", "ranks.jsonl", "--json=a.json")
+    assert done.exit_code == 1, done.output
+    assert "\nError: in.jsonl:2: item 1: no response; the item has only instruction" in done.stderr
+    ranks = [json.loads(line) for line in (tmp_path / "ranks.jsonl").read_text().splitlines()]
+    assert [(r["id"], r["rank"], r["error"] is None) for r in ranks[2:]] == [(1, None, False)]
+    assert [one["id"] for one in json.loads((tmp_path / "a.json").read_text())["failed"]] == [1]

@@ -316,7 +316,16 @@ def test_rows_without_response_are_counted_and_the_others_chosen(run, tmp_path):
     assert [r["output"] for r in json.loads((tmp_path / "out.json").read_text())] == ["a", "b"]
     side = [json.loads(line) for line in (tmp_path / "out.json.scores.jsonl").read_text().splitlines()]
     assert [r["kept"] for r in side] == [True, False, False, True, False]
-    assert all("needs response" in side[n]["why"] for n in (1, 2, 4))
+    assert all(side[n]["why"].startswith("good: no response; ") for n in (1, 2, 4))
+
+
+def test_a_row_that_fails_under_all_rubrics_is_named_once(run, tmp_path):
+    write(tmp_path / "in.json", [{"instruction": "A", "output": o} for o in ("a", None)])
+    done = run("in.json", "--top", 1, "-r", "short.toml", "-o", "out.json")
+    assert [line for line in done.stderr.splitlines() if line.startswith("Error: ")] == [
+        "Error: in.json[1]: item 1 (2 rubrics): no response; the item has only instruction (name the keys with --map "
+        "field=key, or choose another rubric)"
+    ]
 
 
 def test_the_report_shows_the_cut_and_the_examples(run, tmp_path):

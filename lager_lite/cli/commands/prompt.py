@@ -36,6 +36,8 @@ def command(items: str, **given: Any) -> None:
                     show_prompt(judge, item, rubric)
                 shown += 1
             except PromptError as error:
-                problems.append(error)
+                problems.append(
+                    PromptError(f"{item.where}: item {item.id} ({rubric.name}): {error.message}", error.hint)
+                )
     show_unjudged(problems)
     click.get_current_context().exit(1 if problems else 0)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ...data import write_rows
+from ...errors import DataError
 from ...evaluation import origin_of
 from ...records import Item
 from ...report import check_report, write_ranking
@@ -27,7 +28,7 @@ from ..options import (
     weights_options,
 )
 from ..outputs import ROW_FILES, STDOUT, OutputFile
-from ..show.terminal import present, show_evaluated, show_progress, warn
+from ..show.terminal import present, show_evaluated, show_progress, show_unjudged, warn
 from ..show.uses import show_ranking
 
 
@@ -73,20 +74,23 @@ def command(data: str, **given: Any) -> None:
     The responses to compare are rows with the same instruction (and source and group), or a row's list `responses`,
     or its `chosen` and `rejected`. Where people graded them, the table says how often the better of two comes first;
     ties count as half. --cv fits weights to the pairs: the best response to an instruction counts as the top label,
-    the worst as the bottom one, and groups are never split.
+    the worst as the bottom one, and groups are never split. A response that cannot be judged is named and has no
+    rank; the exit code is then 1.
     """
     items = _contests(data, given)
     with open_weighted(given) as judge, show_progress(len(items) * len(judge.rubrics)) as progress:
         responses = read_responses(judge, items, progress)
-        show_evaluated(judge.counts, responses.failed)
+        show_evaluated(judge.counts)
+        show_unjudged([DataError(f"{one.where}: item {one.id}: {one.error}") for one in responses.failed])
         origin, doubts = origin_of(judge, data, weights=given["weights"]), judge.doubts()
     result = preferences(responses, folds=given["folds"], seed=given["seed"])
     if given["output"] or result is None:
         write_rows(given["output"] or STDOUT, rank(responses, given["by"]))
     if result is None:
         warn(doubts)  # Grades would show what the scores are worth.
-        return
+        click.get_current_context().exit(1 if responses.failed else 0)
     present(given["json_file"], result.to_dict, lambda: show_ranking(result, err=given["output"] == STDOUT))
     warn(result.warnings)
     if given["report"]:
         write_ranking(given["report"], result, origin)
+    click.get_current_context().exit(1 if responses.failed else 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ...data import counted
 from ...judging import JudgmentRows, score_file
 from ..grammar import command as cli_command
 from ..options import (
@@ -70,9 +71,10 @@ def command(items: str, output: str, **given: Any) -> None:
     source = open_given(items, given, with_rows=keep, need_scores=False)
     rows = JudgmentRows(details=given["per_layer"], injection=given["flag_injection"])
     with open_judge(given, chosen_weights(given), cluster=cluster, force=given["force"]) as judge:
-        with show_progress(source.count * len(judge.rubrics)) as progress:
+        with show_progress(source.count * len(judge.rubrics), rows_to=output) as progress:
             result = score_file(judge, source.items, output, row=rows, progress=progress)
-    show_summary(result)
+    show_summary(result, flagged=True)
     if given["flag_injection"]:
-        click.echo(f"{rows.injected} judgments are of responses with signs of injection (see `flags`)", err=True)
+        with_signs = f"{counted(rows.injected, 'judgment')} of responses with signs of injection (see `flags`)"
+        click.echo(with_signs, err=True)
     click.get_current_context().exit(1 if result.failed else 0)

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
+from ...data import counted
 from ...errors import LagerError
 from ...judging import SHOWN_FAILURES, Summary
 from ...records import Counts
@@ -54,9 +55,16 @@ def warn(lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def show_progress(total: int, unit: str = "judgment") -> Iterator[Callable[[Counts], None]]:
-    """A bar on stderr with rate and ETA; nothing where stderr is not a terminal."""
-    with tqdm(total=total, unit=unit, file=raw_stderr(), disable=not sys.stderr.isatty(), smoothing=0.1) as bar:
+def show_progress(
+    total: int, unit: str = "judgment", *, rows_to: str | None = None
+) -> Iterator[Callable[[Counts], None]]:
+    """A bar on stderr with rate and ETA; nothing where stderr is not a terminal.
+
+    rows_to: the file that rows are written to meanwhile. On stdout they show the progress themselves, and where that
+    is a terminal, a bar would share its lines with them.
+    """
+    hidden = not sys.stderr.isatty() or rows_to == STDOUT and sys.stdout.isatty()
+    with tqdm(total=total, unit=unit, file=raw_stderr(), disable=hidden, smoothing=0.1) as bar:
 
         def update(counts: Counts) -> None:
             bar.update(counts.done - bar.n)
@@ -89,22 +97,25 @@ def show_steps() -> Iterator[Callable[[int, int], None]]:
             bar.close()
 
 
-def show_summary(result: Summary) -> None:
-    """Say on stderr what a run did."""
+def show_summary(result: Summary, *, flagged: bool = False) -> None:
+    """Say on stderr what a run did; flagged: whether its rows have `flags`."""
     counts, rate = result.counts, result.scored / result.seconds if result.seconds > 0 else 0.0
     click.echo(
-        f"{result.scored} judgments in {result.seconds:.1f} s ({rate:.1f}/s), {counts.stored} from the store, "
+        f"{counted(result.scored, 'judgment')} in {result.seconds:.1f} s ({rate:.1f}/s), {counts.stored} from the store, "
         f"{result.failed} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
         err=True,
     )
     if result.mean is not None:
         click.echo(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}", err=True)
-    show_flags(counts)
+    show_flags(counts, flagged=flagged)
+    said: dict[tuple[str, str, str | None], list[str]] = {}
     for judgment in result.failures:
-        where = f"{judgment.where}: " if judgment.where else ""
-        click.echo(f"Error: {where}item {judgment.id} ({judgment.rubric}): {judgment.error}", err=True)
+        said.setdefault((judgment.where, judgment.id, judgment.error), []).append(judgment.rubric)
+    for (where, identity, error), rubrics in said.items():
+        under = rubrics[0] if len(rubrics) == 1 else f"{len(rubrics)} rubrics"
+        click.echo(f"Error: {where}{': ' * bool(where)}item {identity} ({under}): {error}", err=True)
     if result.failed > len(result.failures):
-        click.echo(f"Error: and {result.failed - len(result.failures)} more; each row has its `error`", err=True)
+        click.echo(f"Error: and {result.failed - len(result.failures)} more; each row says why", err=True)
 
 
 def show_unjudged(problems: Sequence[LagerError]) -> None:
@@ -112,22 +123,22 @@ def show_unjudged(problems: Sequence[LagerError]) -> None:
     for error in problems[:SHOWN_FAILURES]:
         click.echo(f"Error: {error.message}", err=True)
     if len(problems) > SHOWN_FAILURES:
-        click.echo(f"Error: and {len(problems) - SHOWN_FAILURES} more items", err=True)
+        click.echo(f"Error: and {counted(len(problems) - SHOWN_FAILURES, 'more item')}", err=True)
     for hint in dict.fromkeys(error.hint for error in problems if error.hint):
         click.echo(f"Try: {hint}", err=True)
 
 
-def show_flags(counts: Counts) -> None:
-    """Say on stderr what was left out of what was judged."""
+def show_flags(counts: Counts, *, flagged: bool = False) -> None:
+    """Say on stderr what was left out of what was judged; flagged: whether rows with `flags` were written."""
     if counts.thoughts:
         click.echo(
-            f"in {counts.thoughts} judgments the thoughts of the response were left out (--keep-thoughts keeps them)",
+            f"in {counted(counts.thoughts, 'judgment')} the thoughts of the response were left out (--keep-thoughts keeps them)",
             err=True,
         )
     if counts.cut:
-        click.echo(
-            f"Warning: in {counts.cut} judgments the prompt was cut to fit into the context (see `flags`)", err=True
-        )
+        see = " (see `flags`)" if flagged else ""
+        cut = counted(counts.cut, "judgment")
+        click.echo(f"Warning: in {cut} the prompt was cut to fit into the context{see}", err=True)
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -144,7 +155,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def show_evaluated(counts: Counts, failed: Sequence[tuple[str, str]] = ()) -> None:
     """Say on stderr what a run evaluated and which items it left out."""
     click.echo(
-        f"{counts.done} judgments, {counts.stored} from the store; "
+        f"{counted(counts.done, 'judgment')}, {counts.stored} from the store; "
         f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
         err=True,
     )
@@ -152,4 +163,4 @@ def show_evaluated(counts: Counts, failed: Sequence[tuple[str, str]] = ()) -> No
     for item, reason in failed[:SHOWN_FAILURES]:
         click.echo(f"Warning: item {item} left out: {reason}", err=True)
     if len(failed) > SHOWN_FAILURES:
-        click.echo(f"Warning: and {len(failed) - SHOWN_FAILURES} more items left out", err=True)
+        click.echo(f"Warning: and {counted(len(failed) - SHOWN_FAILURES, 'more item')} left out", err=True)
