@@ -8,6 +8,7 @@ from typing import Any
 
 from ..prompts import is_visible
 from ..records import Item
+from .choices import ChoiceWatch
 from .forms import Form, FormReader, by_spelling, form_key
 from .judged import JUDGED, UNREAD
 from .rows import Row
@@ -43,7 +44,7 @@ class Observer:
         self._groups: set[int] = set()
         self._criteria: dict[str, None] = {}
         self._ways: dict[tuple[Any, ...], str] = {}
-        self.tags = TagWatch()
+        self.tags, self._choices = TagWatch(), ChoiceWatch()
 
     def see(self, row: Row, item: Item, missing: Sequence[str] = ()) -> None:
         """Count one item of a row; the items of a row follow each other. missing: the required fields it lacks."""
@@ -100,6 +101,7 @@ class Observer:
             (
                 *self.tags.warnings({name: listed(list(keys)) for name, keys in self._taken.items()}),
                 *self._about_values(),
+                *self._choices.warnings(),
             ),
         )
 
@@ -135,6 +137,7 @@ class Observer:
                 self._add_up()
             known = self._forms[key] = (self._reader.read(self._row, self._of_row), [0])
         known[1][0] += 1
+        self._choices.see(self._row, self._of_row)
         self._row, self._of_row = None, []
 
     def _add_up(self) -> None:

@@ -125,3 +125,25 @@ def test_counts_do_not_depend_on_how_many_forms_are_held(tmp_path, monkeypatch):
     assert found.beside == {"response": {"summary": 8}}
     monkeypatch.setattr("lager_lite.data.observer._MOST_FORMS", 2)
     assert said(path) == found
+
+
+def test_a_turn_behind_the_judged_answer_is_said(tmp_path):
+    row = {"messages": [*TALK, {"role": "user", "content": "And then?"}]}
+    assert said(write(tmp_path / "in.jsonl", {"messages": TALK}, row, row)).warnings == (
+        "2 conversations end with a turn behind the last answer, first in item 2: the last answer is judged, and what "
+        "stands behind it is left out",
+    )
+    row["output"] = "O"
+    assert said(write(tmp_path / "in.jsonl", {"messages": TALK}, row)).warnings == ()
+
+
+def test_a_pair_beside_a_response_says_which_is_judged(tmp_path):
+    row = {"prompt": "P", "chosen": "C", "rejected": "R", "response": "O"}
+    assert said(write(tmp_path / "in.jsonl", row)).warnings == (
+        "1 row has chosen and rejected beside response: chosen and rejected are judged, each as an item, and not "
+        "response",
+    )
+    del row["prompt"]
+    assert said(write(tmp_path / "in.jsonl", row)).warnings == (
+        "1 row has chosen and rejected beside response: response is judged, and not chosen or rejected",
+    )
