@@ -12,6 +12,7 @@ from ..errors import DataError
 from ..records import Item
 from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, unfold, without
 from .fields import ALIASES, item_row, items_of_row, without_missing
+from .habits import file_labels
 from .judged import UNREAD, noted, without_judgment
 from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers, without_scores
@@ -238,7 +239,7 @@ def open_reader(
 def _whole(reader: ItemReader) -> ItemReader:
     """The reader, with what is known only once all rows were seen."""
     names = {reader.mapping["id"]} if "id" in reader.mapping else {"id"} if reader.layout else ALIASES["id"]
-    return replace(reader, taken=numbers_taken(reader.rows, names), later=repeated(reader))
+    return replace(reader, taken=numbers_taken(reader.rows, names), later=repeated(reader), labels=file_labels(reader))
 
 
 @dataclass(frozen=True)
@@ -279,8 +280,7 @@ def read_items(
 ) -> Dataset:
     """Read all items of a file into memory; arguments as `open_reader`.
 
-    keep_rendered=False drops whole prompts where their parts were read too. Raises DataError with the
-    place of what cannot be used, and for two items with one id.
+    keep_rendered=False drops whole prompts whose parts were read too. Raises DataError as `ItemReader.checked` does.
     """
     how: dict[str, Any] = {"labels": labels, "keep_thoughts": keep_thoughts, "need_scores": need_scores}
     reader = open_reader(path, mapping, layout, require, encoding=encoding, ignore=ignore, **how)

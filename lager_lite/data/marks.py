@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from ..errors import DataError
 from .fields import ALIASES
 from .rows import Row
-from .values import is_missing
+from .values import ScoreError, is_missing
 
 Maps = Mapping[str, str | Sequence[str]]
 _KEYS = frozenset((*ALIASES["score"], *ALIASES["scores"]))
-_SHARE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*/\s*(\d+)\s*")
+SHARE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*/\s*(\d+)\s*")
 _TRUE = frozenset(("true", "yes", "y", "t"))
 _FALSE = frozenset(("false", "no", "n", "f"))
 _COMMA = re.compile(r"\s*-?\d+,\d+\s*")
@@ -53,11 +55,31 @@ def with_numbers(
         found = [values.pop(key) for key in keys if key in values]
         values[keys[0]] = [mark for one in found for mark in (one if isinstance(one, list) else [one])]
     named = {key for field, key in mapping.items() if field in ("score", "scores") or field.startswith("score:")}
-    read = _reader(labels, row.comma)
+    read = _reader(labels, row)
     for key in values:
         if key in named or key.lower() in _KEYS:
             values[key] = _numbers(values[key], read)
     return replace(row, values=values)
+
+
+def marks_of(row: Row, mapping: Mapping[str, str], several: Mapping[str, Sequence[str]]) -> list[Any]:
+    """Everything that stands under the keys of human scores, one by one."""
+    found: list[Any] = []
+    bare = without_scores(row, mapping, several).values
+    for key in row.values.keys() - bare.keys():
+        _numbers(row.values[key], found.append)
+    return found
+
+
+def number_of(mark: Any) -> float | None:
+    """The number that a mark is, also as text; None for a truth value, a label and NaN."""
+    if isinstance(mark, bool) or not isinstance(mark, (int, float, str, Decimal)):
+        return None
+    try:
+        number = float(mark)
+    except (ValueError, OverflowError):
+        return None
+    return None if math.isnan(number) else number
 
 
 def without_scores(row: Row, mapping: Mapping[str, str], several: Mapping[str, Sequence[str]]) -> Row:
@@ -79,33 +101,36 @@ def _numbers(value: Any, read: Callable[[Any], Any]) -> Any:
     return [read(mark) for mark in value] if isinstance(value, (list, tuple)) else read(value)
 
 
-def _reader(labels: Mapping[str, float], comma: bool) -> Callable[[Any], Any]:
+def _reader(labels: Mapping[str, float], row: Row) -> Callable[[Any], Any]:
     worth = {label.casefold(): value for label, value in labels.items()}
     said = [[value for label, value in worth.items() if label in words] for words in (_TRUE, _FALSE)]
     if all(len(values) == 1 for values in said):
         worth = {"true": said[0][0], "false": said[1][0], **worth}
-    elif len(worth) == 2:
+    elif len(set(worth.values())) == 2:
         worth = {"true": max(worth.values()), "false": min(worth.values()), **worth}
 
+    # Of words alone, see `file_labels`: the labels of one scale differ in what they are worth.
+    binary = len(labels) == 4 and len(set(labels.values())) == 2 and {"0", "1"} <= labels.keys()
+
     def read(mark: Any) -> Any:
+        if binary and number_of(mark) in (0, 1):
+            return worth["1" if number_of(mark) else "0"]
         if is_missing(mark) or not isinstance(mark, (str, bool)):
             return mark
         text = str(mark).strip().casefold()
-        share = _SHARE.fullmatch(text)
-        if _is_number(text):
+        share = SHARE.fullmatch(text)
+        if number_of(text) is not None or text == "nan":
             return mark
         if text in worth:
             return worth[text]
-        if share and (not worth or float(share[2]) == max(worth.values())):
+        if share and worth and float(share[2]) != max(worth.values()):
+            raise ScoreError(
+                f"{row.where}: the score {str(mark).strip()!r} is out of {share[2]}, and the scale goes up to "
+                f"{max(worth.values()):g}",
+                f"give the scale of the scores, for instance --scale 1-{share[2]}",
+            )
+        if share:
             return float(share[1])
-        return text.replace(",", ".") if comma and _COMMA.fullmatch(text) else mark
+        return text.replace(",", ".") if row.comma and _COMMA.fullmatch(text) else mark
 
     return read
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -57,7 +57,6 @@ def test_scores_may_be_labels(tmp_path, labels, score, read, row):
         (GRADES, "F"),
         (GRADES, True),
         (PASSED, "maybe"),
-        (dict(zip("12345", range(1, 6))), "7/10"),
         ({}, "3,5"),
     ],
 )
@@ -73,6 +72,37 @@ def test_words_of_tables_for_a_missing_value_are_no_scores(tmp_path, word):
     path.write_text(f"response,score\nR,{word}\nS,3\n")
     assert marks(path, labels=GRADES) == [{}, {"": (3.0,)}]
     assert marks(path, labels={**PASSED, word: 3.0})[0] == ({} if word.lower() == "nan" else {"": (3.0,)})
+
+
+@pytest.mark.parametrize(("top", "score", "whole"), [(5, "7/10", 10), (10, "4/5", 5)])
+def test_a_share_of_another_whole_than_the_scale_is_named(tmp_path, top, score, whole):
+    path = write(tmp_path / "in.jsonl", {"response": "R", "score": score})
+    with pytest.raises(DataError, match=f"'{score}' is out of {whole}, and the scale goes up to {top}$") as caught:
+        read_items(path, labels={str(n): float(n) for n in range(1, top + 1)})
+    assert caught.value.hint == f"give the scale of the scores, for instance --scale 1-{whole}"
+
+
+def test_shares_of_different_wholes_are_refused_with_both_lines(tmp_path):
+    path = write(tmp_path / "in.jsonl", *({"response": "R", "score": one} for one in ("4/5", "3 / 5", "8/10")))
+    with pytest.raises(DataError) as caught:
+        read_items(path)
+    assert caught.value.message == f"{path}:3: the score '8/10' is out of 10, but '4/5' at {path}:1 out of 5"
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "read"),
+    [
+        (PASSED, (1, 0, "1", True), (2, 1, 2, 2)),
+        (PASSED, ("0.0", "1.0", [1, 0], "PASS"), (1, 2, (2, 1), 2)),
+        (PASSED, (1, 2, 1), (1, 2, 1)),
+        ({"no": 0.0, "yes": 1.0}, (1, 0, "yes"), (1, 0, 1)),
+        (GRADES, (1, 0), (1, 0)),
+    ],
+)
+def test_one_and_zero_are_the_better_and_the_worse_of_two_labels(tmp_path, labels, scores, read):
+    path = write(tmp_path / "in.jsonl", *({"response": "R", "score": s, "id": n} for n, s in enumerate(scores)))
+    expected = [one if isinstance(one, tuple) else (one,) for one in read]
+    assert [found[""] for found in marks(path, labels=labels)] == expected
 
 
 def test_decimal_commas_are_read_beside_semicolons_only(tmp_path):
