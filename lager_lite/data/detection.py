@@ -89,9 +89,11 @@ def detect(rows: RowSource, unfolded: RowSource) -> tuple[BenchmarkLayout | None
     firsts: dict[str, Row] = {}
     fitting = {name: layout.fits or layout.matches for name, layout in LAYOUTS.items() if not layout.inside}
     for row in unfolded:
-        values = lowered(row).values
+        plain = lowered(row)
+        values = plain.values
         found = layout_of(values)
-        if found or not has_no_response(values):
+        named = next((key for key in ALIASES["response"] if key in values or key in plain.blank), None)
+        if found or named not in plain.blank and not has_no_response(values):
             firsts.setdefault(found.name if found else "", row)
             fitting = {name: fits for name, fits in fitting.items() if fits(values)}
     if common := next((name for name in firsts if name in fitting), None):

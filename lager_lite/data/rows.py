@@ -92,7 +92,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         for key, value in pairs:
-            if value != values[key]:
+            if value is not values[key] and value != values[key]:  # NaN is itself
                 raise RepeatedKey(key)
     return values
 

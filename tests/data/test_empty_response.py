@@ -31,6 +31,12 @@ def test_no_other_text_is_judged_for_an_empty_response(tmp_path, row, empty):
     assert item.fields.get("reference") == row.get("answer")
 
 
+def test_a_row_with_an_empty_response_decides_no_layout(tmp_path):
+    row = {"input": "I", "response": "R", "output": "X", "score_rubric": {"criteria": "c"}}
+    data = read_items(write(tmp_path / "in.jsonl", {**row, "response": ""}, row))
+    assert (data.layout, [i.fields.get("response") for i in data.items]) == ("biggen", [None, "R"])
+
+
 def test_an_empty_cell_is_an_empty_response(tmp_path):
     path = tmp_path / "in.csv"
     path.write_text("id,question,response,output\na,Q,,O\nb,Q,R,O\n")
