@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import counted
 from ..errors import DataError, FitError
 from ..fitting import (
     SEEN_ITEMS,
@@ -174,7 +175,7 @@ def _possible_folds(groups: int, folds: int) -> tuple[int, list[str]]:
     """The number of folds that so many groups can be split into, and a warning where it is lower."""
     if groups >= folds:
         return folds, []
-    return groups, [f"{groups} groups cannot be split into {folds} folds: there were {groups} folds"]
+    return groups, [f"{counted(groups, 'group')} cannot be split into {folds} folds: there were {groups} folds"]
 
 
 def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation:

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from scipy.stats import rankdata
 
+from ..data import counted
 from ..errors import FitError
 
 # What a method reads of n items, by name: arrays whose first axis is the items (layer logits by lens, say).
@@ -106,7 +107,7 @@ def group_folds(
         raise FitError(f"cross-validation needs at least 2 folds, got {folds}")
     if size.size < folds:
         raise FitError(
-            f"{size.size} groups cannot be split into {folds} folds",
+            f"{counted(size.size, 'group')} cannot be split into {folds} folds",
             "label items of more groups"
             + (f", or ask for {size.size} folds (--cv {size.size})" if size.size > 1 else ""),
         )

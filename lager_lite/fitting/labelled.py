@@ -146,7 +146,7 @@ def _check_present(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
         named = sorted({name or "(unnamed)" for item in items for name in item.human})
         own = "; `score` in these rows is the judge's own" if any("judged" in item.keys for item in items) else ""
         raise DataError(
-            f"no item has a human score for the rubrics {', '.join(missing)}; scores found: {', '.join(named) or 'none'}{own}",
+            f"no item has a human score for the rubric{'s' * (len(missing) > 1)} {', '.join(missing)}; scores found: {', '.join(named) or 'none'}{own}",
             _mapping_hint(items, missing) or "use -r with the names of the scores, or --map score=KEY",
         )
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..data import counted
 from ..errors import JudgeWarning
 from ..prompts import NO_TEMPLATE, ChatTemplate, Rubric, is_visible
 from ..records import Item, Judgment
@@ -127,18 +128,20 @@ class Quality:
         low, saturated, empty = (self._flags[flag] for flag in (LOW_MASS, SATURATED, EMPTY))
         if low:
             found.append(
-                f"in {low} of {self._scored} judgments the labels hold less than {MASS:.0%} of the probability; "
+                f"in {low} of {counted(self._scored, 'judgment')} the labels hold less than {MASS:.0%} of the probability; "
                 "there the model wants to say something else (see `mass`)"
             )
         if 2 * saturated >= self._scored > 0:
             found.append(
-                f"in {saturated} of {self._scored} judgments one label holds more than {1 - TINY:.1%} of the "
+                f"in {saturated} of {counted(self._scored, 'judgment')} one label holds more than {1 - TINY:.1%} of the "
                 "probability: these scores do not tell good responses from slightly better ones; fit weights on human "
                 "scores (`lager-lite fit`), or use another model (-m)"
             )
         found += [self._constant(name) for name, scores in self._scores.items() if self._is_constant(name, scores)]
         if empty:
-            found.append(f"{empty} of {self._scored} judgments are of a response without a visible character")
+            found.append(
+                f"{empty} of {counted(self._scored, 'judgment')} {'is' if empty == 1 else 'are'} of a response without a visible character"
+            )
         return tuple(found)
 
     def _is_constant(self, name: str, scores: _Scores) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ..data import counted
 from ..errors import DataError
 from ..judging import Judge
 from ..llama import BackendOptions, gpu_layers, load
@@ -134,7 +135,7 @@ def _moved(
 ) -> Moved:
     if found.keys() != first.keys():
         raise DataError(
-            f"with {change}, {len(found.keys() ^ first.keys())} judgments failed that did not before, or the reverse"
+            f"with {change}, {counted(len(found.keys() ^ first.keys()), 'judgment')} failed that did not before, or the reverse"
         )
     gaps = {m: [abs(getattr(found[key], m) - getattr(first[key], m)) for key in first] for m in DRIFT_METHODS}
     identical = sum(all(gaps[m][i] == 0 for m in DRIFT_METHODS) for i in range(len(first)))

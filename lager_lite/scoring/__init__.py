@@ -24,7 +24,7 @@ from .aggregate import (
     with_text,
 )
 from .readout import label_mass, layer_logits, unit_states
-from .shipped import shipped_name, shipped_path, shipped_weights
+from .shipped import shipped_name, shipped_names, shipped_path, shipped_weights
 from .weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "score",
     "shared_by_neighbours",
     "shipped_name",
+    "shipped_names",
     "shipped_path",
     "shipped_weights",
     "softmax",

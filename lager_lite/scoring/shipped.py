@@ -28,6 +28,12 @@ def shipped_path(name: str) -> Path | None:
     return next((path for path in folder.glob("*.json") if path.stem == name), None) if folder else None
 
 
+def shipped_names() -> tuple[str, ...]:
+    """The names of all weights that ship, as `shipped_path` takes them."""
+    folder = shipped_folder()
+    return tuple(sorted(path.stem for path in folder.glob("*.json"))) if folder else ()
+
+
 def _fitting(now: Provenance) -> Iterator[tuple[Path, WeightsFile]]:
     folder = shipped_folder()
     for path in sorted(folder.glob("*.json")) if folder else []:

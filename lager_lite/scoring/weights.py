@@ -143,7 +143,9 @@ def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str
         )
     for name, digest in now.rubrics.items():
         if name not in then.rubrics:
-            bearable.append(f"fitted for the rubrics {sorted(then.rubrics)}, not for {name!r}")
+            bearable.append(
+                f"fitted for the rubric{'s' * (len(then.rubrics) > 1)} {', '.join(sorted(then.rubrics))}, not for {name!r}"
+            )
         elif then.rubrics[name] != digest:
             bearable.append(f"the rubric {name!r} has changed since the fit")
     for key in sorted(set(then.settings) | set(now.settings)):

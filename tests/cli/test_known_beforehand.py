@@ -33,13 +33,13 @@ def test_a_rubric_without_human_scores_is_named(refused, tmp_path, name):
     row = {"response": "text", "scores": {"helpfulness": 3}}
     (tmp_path / "in.jsonl").write_text("".join(json.dumps({"id": n, **row}) + "\n" for n in range(12)))
     said = refused(name, "in.jsonl", "-r", "helpfulness", "-r", "fluency", *COMMANDS[name])
-    assert "no item has a human score for the rubrics fluency; scores found: helpfulness" in said
+    assert "no item has a human score for the rubric fluency; scores found: helpfulness" in said
 
 
 @pytest.mark.parametrize("name", ["fit", "knowledge"])
 def test_fewer_groups_than_folds_are_said(refused, tmp_path, name):
     labelled(tmp_path, [1, 2, 3, 4, 5] * 4, group="one text", instruction="Name one.")
-    assert "1 groups cannot be split into 5 folds" in refused(name, "in.jsonl", "-r", "good.toml", *COMMANDS[name])
+    assert "1 group cannot be split into 5 folds" in refused(name, "in.jsonl", "-r", "good.toml", *COMMANDS[name])
 
 
 def test_pairs_of_too_few_groups_and_equal_grades_are_said(refused, tmp_path):
@@ -97,7 +97,7 @@ def test_weights_of_another_model_scale_or_rubric_are_refused_before_the_model_i
         (tmp_path / "bad.toml").write_text((tmp_path / "good.toml").read_text().replace("?", "??"))
         for options, said in {
             ("--scale", "1-6"): "fitted for the labels ['1', '2', '3', '4', '5'], this rubric has",
-            ("-r", "bad.toml"): "fitted for the rubrics ['good'], not for 'bad'",
+            ("-r", "bad.toml"): "fitted for the rubric good, not for 'bad'",
         }.items():
             done = run(name, *common, "-m", tiny_model, "-w", "w.json", *options)
             assert done.exit_code == 1 and said in done.stderr, done.output

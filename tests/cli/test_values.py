@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
 from lager_lite.cli.options import TOP, WEIGHTS
@@ -34,7 +35,6 @@ def test_weights_that_ship_are_found_by_name_and_a_file_comes_first(tmp_path, mo
     assert found == str(folder / f"{SHIPPED}.json") and load_weights(found).weights.kind
     (tmp_path / SHIPPED).write_text("{}")
     assert WEIGHTS.convert(SHIPPED, None, None) == SHIPPED
-    assert WEIGHTS.convert("no such weights", None, None) == "no such weights"
 
 
 def test_score_takes_the_name_of_weights(run, tmp_path, tiny_model):
@@ -42,3 +42,11 @@ def test_score_takes_the_name_of_weights(run, tmp_path, tiny_model):
     (tmp_path / "in.jsonl").write_text('{"id": "a", "response": "b"}\n')
     done = run("score", "in.jsonl", "-r", "good.toml", "-m", tiny_model, "-w", SHIPPED, "--no-guard")
     assert done.exit_code == 1 and "the weights cannot be used: " in done.stderr, done.output
+
+
+def test_weights_that_are_no_file_name_those_that_ship():
+    with pytest.raises(click.BadParameter) as caught:
+        WEIGHTS.convert("nosuch", None, None)
+    assert caught.value.message == (
+        "File 'nosuch' does not exist. Weights that ship: smollm2-135m-instruct-faithfulness."
+    )

@@ -152,5 +152,5 @@ def test_flag_injection_marks_rows_and_changes_no_score(
     ]
     assert [row.pop("flags") for row in plain] == [["low mass"]] * 3
     assert marked == plain
-    assert told_marked.splitlines()[-1] == "2 judgments are of responses with signs of injection (see `flags`)"
+    assert told_marked.splitlines()[-1] == "2 judgments of responses with signs of injection (see `flags`)"
     assert "injection" not in told

@@ -29,7 +29,7 @@ def test_the_largest_difference_counts_and_so_do_equal_bits():
     found = {(n, "r"): judgment(n, s) for n, s in (("a", 1.0), ("b", 2.25), ("c", 2.875))}
     moved = drift._moved("default", "other order", first, found)
     assert moved.points == {"direct": 0.0, "e_score": 0.25, "uniform": 0.5} and moved.identical == 1
-    with pytest.raises(LagerError, match="with one by one, 1 judgments failed"):
+    with pytest.raises(LagerError, match="with one by one, 1 judgment failed"):
         drift._moved("default", "one by one", first, {k: v for k, v in found.items() if k[0] != "a"})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ...backbones import locate_model, parts_of_model
-from ...data import check_file, convert, read_items
+from ...data import check_file, convert, counted, read_items
 from ...prompts import resolve_chat
 from ..grammar import group
 from ..options import (
@@ -56,7 +56,7 @@ def convert_(source: str, output: str, **given: Any) -> None:
     dataset = read_items(source, mapping=mapped_keys(given), labels=scale_labels(given), keep_thoughts=True, **how)
     if dataset.understood:
         show_understood(dataset.understood)
-    click.echo(f"{convert(dataset, output)} rows written", err=True)
+    click.echo(f"{counted(convert(dataset, output), 'row')} written", err=True)
 
 
 @command.command("check", example="lager-lite data check items.jsonl -r helpfulness")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ...data import counted
 from ...scaleout import merge_outputs
 from ..grammar import command as cli_command
 from ..options import limit_option, open_given, rubric_option, scale_option, table_options
@@ -35,4 +36,6 @@ def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> 
     source = open_given(items, given)
     merged = merge_outputs(source.items, outputs, output)
     sizes = " + ".join(map(str, merged.sizes))
-    click.echo(f"{merged.rows} rows ({sizes}) of {merged.items} items written to {output}", err=True)
+    click.echo(
+        f"{counted(merged.rows, 'row')} ({sizes}) of {counted(merged.items, 'item')} written to {output}", err=True
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ...backbones import locate_model, open_model
-from ...data import Source, open_items, read_items
+from ...data import Source, counted, open_items, read_items
 from ...errors import LagerError, StoreError
 from ...evaluation import regroup
 from ...fitting import labelled_items
@@ -79,7 +79,7 @@ def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
     items = read_given(path, given, limit=given["limit"])
     labelled = labelled_items(items, (rubric.name for rubric in chosen_rubrics(given)))
     if labelled and len(labelled) < len(items):
-        click.echo(f"{len(items) - len(labelled)} items without a human score are left out", err=True)
+        click.echo(f"left out: {counted(len(items) - len(labelled), 'item')} without a human score", err=True)
     return tuple(labelled) or items
 
 
@@ -105,7 +105,7 @@ def open_given(path: str, given: Given, *, with_rows: bool = False, need_scores:
     )
     show_understood(source.understood, _shown(given), limit=given.get("limit"))
     if shard:
-        click.echo(f"shard {shard}: {source.count} items", err=True)
+        click.echo(f"shard {shard}: {counted(source.count, 'item')}", err=True)
     return source
 
 
@@ -195,7 +195,7 @@ def open_weighted(given: Given, **more: Any) -> AbstractContextManager[Judge]:
 def fill_shard(given: Given, items: Sequence[Item], judges: Iterable[AbstractContextManager[Judge]]) -> None:
     """Read the items of --shard into the store with each of the judges, one after the other."""
     mine = [item for item in items if given["shard"].holds(item)]
-    click.echo(f"shard {given['shard']}: {len(mine)} items", err=True)
+    click.echo(f"shard {given['shard']}: {counted(len(mine), 'item')}", err=True)
     for opened in judges:
         with opened as judge:
             with show_progress(len(mine) * len(judge.rubrics)) as progress:

@@ -10,7 +10,7 @@ import click
 
 from ...llama import parse_servers
 from ...scaleout import parse_shard
-from ...scoring import shipped_path
+from ...scoring import shipped_names, shipped_path
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic to type checkers only, since click 8.5
@@ -34,11 +34,17 @@ class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # gener
 
 
 class WeightsPath(click.Path):
-    """A weights file by its path, or one that ships by its name; a file of that name comes first."""
+    """A weights file by its path, or one that ships by its name; a file of that name comes first.
+
+    A name without an ending that is neither is refused, with the names that ship.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path."""
         found = None if os.path.exists(value) else shipped_path(str(value))
+        if found is None and not os.path.exists(value) and not os.path.splitext(os.path.basename(value))[1]:
+            names = ", ".join(shipped_names()) or "none"
+            self.fail(f"File {str(value)!r} does not exist. Weights that ship: {names}.", param, ctx)
         return super().convert(value if found is None else str(found), param, ctx)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from ...data import counted
 from ...judging import Ordering, Summary
 from ...records import Item, Judgment
 from .terminal import text_table
@@ -36,7 +37,7 @@ def show_demo(
     and with llama.cpp's own products; None for any other.
     """
     click.echo(
-        f"\nHow often the better of two summaries of one text gets the higher score ({found.pairs} pairs; chance 50%):\n"
+        f"\nHow often the better of two summaries of one text gets the higher score ({counted(found.pairs, 'pair')}; chance 50%):\n"
     )
     rows = [(name, _MEANING[name], f"{share:.0%}") for name, share in found.right.items()]
     click.echo(text_table(("method", "what it reads", "right"), rows))
@@ -51,7 +52,7 @@ def show_demo(
     click.echo(text_table(("summary", "written as", "score"), rows))
     counts = result.counts
     click.echo(
-        f"\n{len(judgments)} judgments in {seconds:.1f} s, loading included; "
+        f"\n{counted(len(judgments), 'judgment')} in {seconds:.1f} s, loading included; "
         f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated, the rest was shared or stored."
     )
     if on_cpu in _SLOW:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from ...data import counted
 from ...evaluation import Comparison, Evaluation, EvaluationRun, MethodPair, MethodResult, Pair, cost
 from ...fitting import Fitted
 from ...stats import Estimate
@@ -35,7 +36,7 @@ def _show_beyond(result: Evaluation) -> None:
         click.echo("\nThe texts are not known: nothing is compared with length and surface.")
     pairs = result.methods[0].near_pairs
     click.echo(
-        f"\nBeyond what needs no judge; {pairs} pairs of responses of nearly equal length have different scores\n"
+        f"\nBeyond what needs no judge; {counted(pairs, 'pair')} of responses of nearly equal length {'has' if pairs == 1 else 'have'} different scores\n"
     )
     head = ("method", f"gain on {result.baseline}", "at equal surface", "right in those pairs", "with length")
     rows = [
@@ -69,10 +70,10 @@ def _show_grades(result: Evaluation) -> None:
 
 def show_evaluation(result: Evaluation) -> None:
     """Print how every method agrees with people."""
-    how = f"{result.folds} folds, split {result.splits_text}" if result.folds else "weights as given"
+    how = f"{counted(result.folds, 'fold')}, split {result.splits_text}" if result.folds else "weights as given"
     how = how if result.folds or result.fitted else "nothing fitted"
     how += f", {result.held_out} held out too" if result.held_out else ""
-    click.echo(f"{result.n} judgments in {result.groups} groups, {how}\n")
+    click.echo(f"{counted(result.n, 'judgment')} in {counted(result.groups, 'group')}, {how}\n")
     head = ("method", "Spearman", "95% interval", "criteria", "Pearson", "Kendall", "MAE", "calibrated")
     click.echo(text_table(head, [_method_row(m) for m in result.methods]))
     click.echo("(Spearman is of all judgments pooled; criteria is its mean within the criteria)")
@@ -93,7 +94,7 @@ def show_evaluation(result: Evaluation) -> None:
 def show_reasoning(direct: EvaluationRun, reasoning: EvaluationRun, found: Comparison) -> None:
     """Print judging with and without feedback side by side, and what each cost."""
     how = reasoning.origin.settings["feedback"]
-    click.echo(f"\nDirect against reasoning ({how}), {found.n} judgments in both, Spearman\n")
+    click.echo(f"\nDirect against reasoning ({how}), {counted(found.n, 'judgment')} in both, Spearman\n")
     rows = [
         (
             m.name,
@@ -136,7 +137,7 @@ def _warn_names(what: str, only: Sequence[str]) -> None:
 
 def show_comparison(found: Comparison) -> None:
     """Print two evaluations of the same judgments, method by method."""
-    click.echo(f"{found.n} judgments in {found.groups} groups, in both\n")
+    click.echo(f"{counted(found.n, 'judgment')} in {counted(found.groups, 'group')}, in both\n")
     if found.differences:
         click.echo(text_table(("differs", "A", "B"), [tuple(d) for d in found.differences]) + "\n")
     click.echo("Spearman with people; B - A with its 95% interval, and the share of resamples in which B is better\n")
@@ -167,7 +168,9 @@ def fitted_facts(found: Fitted, output: str) -> dict[str, object]:
 def show_fitted(found: Fitted, output: str) -> None:
     """Print what was fitted, the trade-off of --budget, and where it was written."""
     weights = found.file.weights
-    click.echo(f"kind      {weights.kind}, lens {weights.lens}\nlabels    {found.items} in {found.groups} groups")
+    click.echo(
+        f"kind      {weights.kind}, lens {weights.lens}\nlabels    {found.items} in {counted(found.groups, 'group')}"
+    )
     if found.tradeoff:
         head = ("pass ends after state", "Spearman", "95% interval")
         rows = [(str(p.state), number(p.spearman), span(p.interval)) for p in found.tradeoff]

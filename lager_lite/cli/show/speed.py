@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ...data import counted
 from ...performance import DRIFT_METHODS, Drift, PeerTimes, Pruned, TapCost, Tuning, Workload, WritingCost
 from .terminal import text_table, warn
 
@@ -33,7 +34,7 @@ def show_tap_cost(cost: TapCost) -> None:
 def show_workload(found: Workload) -> None:
     """Print how fast the items were judged, against plain prefill."""
     click.echo(
-        f"\n{found.judgments} judgments, {found.prompt_tokens} prompt tokens, {found.unique_tokens} unique; "
+        f"\n{counted(found.judgments, 'judgment')}, {found.prompt_tokens} prompt tokens, {found.unique_tokens} unique; "
         f"plain prefill of {found.median_tokens} tokens (the median) {found.plain:.0f} tokens/s in batches of {found.batch_size}\n"
     )
     runs = [found.whole] + ([found.early] if found.early else [])
@@ -58,7 +59,7 @@ def show_workload(found: Workload) -> None:
     if found.peak_mb is not None:
         click.echo(f"peak memory {found.peak_mb:.0f} MB")
     click.echo(
-        f"one by one against together, {found.alone} items: largest difference {found.largest_difference:.2g} points"
+        f"one by one against together, {counted(found.alone, 'item')}: largest difference {found.largest_difference:.2g} points"
     )
 
 
@@ -133,7 +134,7 @@ def show_tuning(found: Tuning) -> None:
 
 def show_drift(found: Drift) -> None:
     """Print how far each change moved the scores."""
-    click.echo(f"{found.model}, {found.judgments} judgments; largest difference of any score, in points\n")
+    click.echo(f"{found.model}, {counted(found.judgments, 'judgment')}; largest difference of any score, in points\n")
     rows = [
         (f"{r.settings}, {r.change}", *(f"{r.points[m]:.1e}" for m in DRIFT_METHODS), f"{r.identical}")
         for r in found.rows

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ...data import counted
 from ...stats import Estimate, Interval
 from ...tasks import Accuracy, Estimated, Example, Inspection, Knower, Layer, Preferences, Selection, SelfKnowledge
 from .terminal import number, span, text_table
@@ -31,12 +32,17 @@ def _signed(found: Estimate | None) -> tuple[str, str]:
 
 def show_ranking(result: Preferences, err: bool) -> None:
     """Print how often each method puts the better of two responses first; err: on stderr."""
-    fitted = f"; surface and weights fitted in {result.folds} folds" if result.folds else ""
-    click.echo(f"{result.pairs} pairs of {result.contests} instructions, {result.groups} groups{fitted}\n", err=err)
+    fitted = f"; surface and weights fitted in {counted(result.folds, 'fold')}" if result.folds else ""
+    click.echo(
+        f"{counted(result.pairs, 'pair')} of {counted(result.contests, 'instruction')}, {counted(result.groups, 'group')}{fitted}\n",
+        err=err,
+    )
     gain = f"gain on {result.baseline}"
     head = ("method", "accuracy", "95% interval", "ties", gain, "95% interval", "equal length")
     click.echo(text_table(head, [_accuracy_row(m) for m in result.methods]), err=err)
-    about = f"equal length: accuracy on the {result.near_pairs} pairs whose lengths differ by less than a tenth"
+    about = (
+        f"equal length: accuracy on the {counted(result.near_pairs, 'pair')} whose lengths differ by less than a tenth"
+    )
     click.echo(f"(length puts the longer response first; {about})", err=err)
     if result.verdict:
         click.echo(f"\n{result.verdict}", err=err)
@@ -59,7 +65,7 @@ def selection_rule(given: Mapping[str, Any]) -> str:
 def show_selection(found: Selection) -> None:
     """Print what was kept, what it is like, and the examples next to the cut."""
     click.echo(
-        f"{found.chosen} of {found.rows} rows kept; {found.below} below the cut, {found.duplicates} duplicates, "
+        f"{found.chosen} of {counted(found.rows, 'row')} kept; {found.below} below the cut, {counted(found.duplicates, 'duplicate')}, "
         f"{found.failed} not judged; scores from {found.low:.3f} to {found.high:.3f}"
         + ("" if found.cut is None else f", cut at {found.cut:.3f}")
         + "\n"
@@ -96,7 +102,7 @@ def _knower_row(knower: Knower) -> tuple[str, ...]:
 def show_knowledge(result: SelfKnowledge) -> None:
     """Print how well each method tells unanswerable questions from answerable ones."""
     click.echo(
-        f"{result.n} questions in {result.groups} groups, {result.unanswerable} of them unanswerable; {result.folds} folds\n"
+        f"{counted(result.n, 'question')} in {counted(result.groups, 'group')}, {result.unanswerable} of them unanswerable; {counted(result.folds, 'fold')}\n"
     )
     head = ("method", "F1, rule of 0.75", "called", "F1, best threshold", "called", "prec/recall", "average precision")
     click.echo(text_table(head, [_knower_row(m) for m in result.methods]))
@@ -170,6 +176,6 @@ def show_estimated(found: Estimated) -> None:
     ]
     click.echo(text_table(("mean score", "value", "95% interval"), rows))
     click.echo(
-        f"\n{found.labelled} labels in {found.groups} groups, {found.unlabelled} judgments; "
+        f"\n{counted(found.labelled, 'label')} in {counted(found.groups, 'group')}, {counted(found.unlabelled, 'judgment')}; "
         f"the judgments count {found.weight:.2f}"
     )
