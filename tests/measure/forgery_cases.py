@@ -26,7 +26,7 @@ from lager_lite.backbones.header import Header, read_header
 from lager_lite.judging.tokens import tokenize_prompt
 from lager_lite.llama.backbone import Backbone
 from lager_lite.llama.options import BackendOptions
-from lager_lite.prompts import load_rubric
+from lager_lite.prompts import is_visible, load_rubric
 from lager_lite.prompts.chat import ChatTemplate, resolve_chat
 from lager_lite.prompts.render import render
 from lager_lite.records import Item
@@ -253,7 +253,7 @@ class Attack:
             if not np.array_equal(cut.tokens[~cut.untrusted], mine.tokens[~mine.untrusted]):
                 return "cutting the middle changes the program's own tokens"
         # A blank optional field takes its heading along, which is meant; every other text leaves all the rest as it is.
-        plain = case.text.strip() and tokenize_prompt(
+        plain = is_visible(case.text) and tokenize_prompt(
             self.backbone, render(self.rubric, self.item(case, "x"), chat), ()
         )
         if plain and not np.array_equal(plain.tokens[~plain.untrusted], mine.tokens[~mine.untrusted]):
