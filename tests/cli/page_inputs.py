@@ -46,6 +46,10 @@ def write_inputs(folder: Path, model: Path, page: str = "") -> None:
     _whole(folder / "lager_emotion_430.json", [_emotion(n) for n in range(10)])
     questions = [{"question_id": n, "question": f"Who is {n}?", "answerable": n % 3 > 0} for n in range(20)]
     _whole(folder / "self_aware.json", {"example": questions})
+    taught = folder / "models" / "training" / "summaries.jsonl"
+    taught.parent.mkdir(parents=True)
+    rows_of = (ROOT / taught.relative_to(folder)).read_text(encoding="utf-8").splitlines(keepends=True)
+    taught.write_text("".join(rows_of[:30]), encoding="utf-8")
     if page == "data":
         write_files(folder, PAGE.read_text(encoding="utf-8"))
 

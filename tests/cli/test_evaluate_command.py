@@ -102,11 +102,11 @@ def test_a_report_is_written(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("-w", "w", "--cv", "3"), "-w uses weights as they are: leave out --cv"),
-        (("-w", "w", "--by-criterion"), "-w uses weights as they are: leave out --by-criterion"),
-        (("-w", "w", "--like", "paper"), "-w uses weights as they are: leave out --like"),
-        (("-w", "w", "--kind", "full"), "-w uses weights as they are: leave out --kind"),
-        (("-w", "w", "--hold-out", "author"), "-w uses weights as they are: leave out --hold-out"),
+        (("-w", "w.json", "--cv", "3"), "-w uses weights as they are: leave out --cv"),
+        (("-w", "w.json", "--by-criterion"), "-w uses weights as they are: leave out --by-criterion"),
+        (("-w", "w.json", "--like", "paper"), "-w uses weights as they are: leave out --like"),
+        (("-w", "w.json", "--kind", "full"), "-w uses weights as they are: leave out --kind"),
+        (("-w", "w.json", "--hold-out", "author"), "-w uses weights as they are: leave out --hold-out"),
         (("--force",), "--force is about the weights of -w: give some"),
     ],
 )
