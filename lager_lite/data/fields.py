@@ -76,13 +76,30 @@ def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[
         return
     base = row.values[names["id"]] if "id" in names else number
     shared = {k: v for k, v in row.values.items() if k not in (key, names.get("id"))}
+    scored = {names[field] for field in ("score", "scores") if field in names}
+    scored.update(k for field, k in mapping.items() if field.startswith("score:"))
     for place, entry in enumerate(several, 1):
         own = entry if isinstance(entry, dict) else {mapping.get("response", "response"): entry}
         name = f"{base}/{own.get('id', place)}"
-        spread = Row({**shared, **own, mapping.get("id", "id"): name}, row.where)
+        parted = {k: _part(shared[k], place, len(several), row.where) for k in shared if k in scored}
+        spread = Row({**shared, **parted, **own, mapping.get("id", "id"): name}, row.where)
         item = item_of_row(spread, number, mapping)
         inner = {field: tuple(key if k in own else k for k in taken) for field, taken in item.keys.items()}
         yield replace(item, keys={**inner, "id": (names.get("id", key), key)})
+
+
+def _part(scores: Any, place: int, count: int, where: str) -> Any:
+    """What of the human scores beside a list of `count` responses belongs to the one at `place`, from 1."""
+    if isinstance(scores, dict):
+        return {name: _part(value, place, count, where) for name, value in scores.items()}
+    if isinstance(scores, list) and len(scores) == count:
+        return scores[place - 1]
+    if count == 1:
+        return scores
+    raise DataError(
+        f"{where}: {len(scores) if isinstance(scores, list) else 1} scores beside {count} responses",
+        "give every response its own score, as objects in `responses` or in a list of the same length",
+    )
 
 
 def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
@@ -145,8 +162,8 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
             key = next((k for k in candidates if not is_blank(row.values.get(k))), None)
         if key is not None and key in row.values:
             keys[field] = key
-    answer = "answer" if "answer" in row.values else written.get("answer", "")
-    beside = responded not in (None, answer) and answer not in taken
+    answer = "answer" if "answer" in row.values else written.get("answer")
+    beside = answer is not None and responded not in (None, answer) and answer not in taken
     if beside and "reference" not in keys and isinstance(row.values.get(answer), str):
         keys["reference"] = answer
     return keys

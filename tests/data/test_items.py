@@ -13,6 +13,7 @@ from lager_lite.data.fields import item_row
 from lager_lite.data.items import load_demo, read_items
 from lager_lite.data.layouts import HELPSTEER
 from lager_lite.data.writing import write_rows
+from lager_lite.errors import DataError
 from tests.data.in_files import error, write
 
 
@@ -295,3 +296,27 @@ def test_length_alone_does_not_order_the_demo():
     for lengths in ([len(i.fields["response"].split()) for i in items], [len(i.fields["response"]) for i in items]):
         # 0.3 is the promise of the set; measured 0.17 in words and 0.19 in characters.
         assert abs(stats.spearmanr(lengths, rungs).statistic) < 0.3
+
+
+class TestSeveralResponses:
+    def read(self, tmp_path, **scores):
+        path = tmp_path / "in.jsonl"
+        path.write_text(json.dumps({"instruction": "Name a tree.", "responses": ["Oak.", "Brick."], **scores}) + "\n")
+        return [item.human for item in read_items(path).items]
+
+    def test_a_list_of_as_many_scores_is_dealt_out(self, tmp_path):
+        assert self.read(tmp_path, score=[5, 2]) == [{"": (5.0,)}, {"": (2.0,)}]
+        assert self.read(tmp_path, scores={"fluency": [5, 2]}) == [{"fluency": (5.0,)}, {"fluency": (2.0,)}]
+
+    @pytest.mark.parametrize("score", [4, [5, 4, 2], [5, None]])
+    def test_scores_that_belong_to_no_response_are_refused(self, tmp_path, score):
+        with pytest.raises(DataError, match="beside 2 responses"):
+            self.read(tmp_path, score=score)
+
+
+def test_the_index_of_a_frame_is_no_reference(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text(",prompt,completion,score\n0,Name a tree,Oak,5\n1,Name a bird,Wren,4\n")
+    (first, second) = read_items(path).items
+    assert first.fields["response"] == "Oak" and second.fields["response"] == "Wren"
+    assert "reference" not in first.fields
