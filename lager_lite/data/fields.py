@@ -163,8 +163,9 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
         if key is not None and key in row.values:
             keys[field] = key
     answer = "answer" if "answer" in row.values else written.get("answer")
-    beside = answer is not None and responded not in (None, answer) and answer not in taken
-    if beside and "reference" not in keys and isinstance(row.values.get(answer), str):
+    if answer is None or responded in (None, answer) or answer in taken:
+        return keys
+    if "reference" not in keys and isinstance(row.values.get(answer), str):
         keys["reference"] = answer
     return keys
 
