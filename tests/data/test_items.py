@@ -306,9 +306,10 @@ class TestSeveralResponses:
 
     def test_a_list_of_as_many_scores_is_dealt_out(self, tmp_path):
         assert self.read(tmp_path, score=[5, 2]) == [{"": (5.0,)}, {"": (2.0,)}]
+        assert self.read(tmp_path, score=[None, 2]) == [{}, {"": (2.0,)}]
         assert self.read(tmp_path, scores={"fluency": [5, 2]}) == [{"fluency": (5.0,)}, {"fluency": (2.0,)}]
 
-    @pytest.mark.parametrize("score", [4, [5, 4, 2], [5, None]])
+    @pytest.mark.parametrize("score", [4, [5, 4, 2]])
     def test_scores_that_belong_to_no_response_are_refused(self, tmp_path, score):
         with pytest.raises(DataError, match="beside 2 responses"):
             self.read(tmp_path, score=score)
