@@ -34,7 +34,7 @@ def judge():
 def test_the_default_model_finds_its_weights_and_no_other_does(judge):
     now = judge.provenance()
     found = shipped_weights(now)
-    assert found is not None and found.weights.weights.shape == (judge.n_states, 5)
+    assert found is not None and found.weights.weights.shape == (judge.n_states, judge.info.n_embd)
     assert now.fingerprint == open_model(locate_model(None).path).info.fingerprint
     assert shipped_weights(replace(now, fingerprint="sha256:00")) is None
     assert shipped_weights(replace(now, rubrics={"faithfulness": "changed"})) is None
