@@ -321,3 +321,11 @@ def test_the_index_of_a_frame_is_no_reference(tmp_path):
     (first, second) = read_items(path).items
     assert first.fields["response"] == "Oak" and second.fields["response"] == "Wren"
     assert "reference" not in first.fields
+
+
+@pytest.mark.parametrize("key", ["model_answer", "generation", "llm_answer", "predicted", "Generated_Text"])
+def test_what_a_model_wrote_is_judged_beside_the_right_answer(tmp_path, key):
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"question": "2+2?", "answer": "4", key: "5"}) + "\n")
+    (item,) = read_items(path).items
+    assert item.fields["response"] == "5" and item.fields["reference"] == "4"
