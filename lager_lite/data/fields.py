@@ -50,7 +50,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         "retrieval_context",
     ),
     "rubric": ("rubric", "score_rubric", "criteria", "input_rubric"),
-    "score": ("score", "human_score", "human_scores", "rating", "input_score"),
+    "score": ("human_score", "human_scores", "score", "rating", "input_score"),
     "scores": ("scores",),
     "group": ("group",),
     "rendered": ("rendered",),

@@ -329,3 +329,9 @@ def test_what_a_model_wrote_is_judged_beside_the_right_answer(tmp_path, key):
     path.write_text(json.dumps({"question": "2+2?", "answer": "4", key: "5"}) + "\n")
     (item,) = read_items(path).items
     assert item.fields["response"] == "5" and item.fields["reference"] == "4"
+
+
+def test_a_score_that_says_it_is_a_persons_comes_first(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"instruction": "2+2?", "response": "5", "score": 5, "human_score": 1}) + "\n")
+    assert read_items(path).items[0].human == {"": (1.0,)}
