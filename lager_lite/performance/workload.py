@@ -188,11 +188,12 @@ def _plain(judge: Judge, length: int) -> float:
 
 
 def _alone(judge: Judge, items: Sequence[Item], together: Sequence[Judgment]) -> float | None:
-    gaps = [0.0] if items else []
-    for item, expected in zip((i for i in items for _ in judge.rubrics), together):
-        single = next(j for _, j in judge.judged([item], quiet=True) if j.rubric == expected.rubric)
-        for name in ("score", "e_score", "uniform"):
-            a, b = getattr(single, name), getattr(expected, name)
-            gaps.append(abs(a - b) if a is not None and b is not None else 0.0)
-        gaps += np.abs(np.subtract(single.per_layer or (), expected.per_layer or ())).tolist()
+    gaps, per_item = [0.0] if items else [], len(judge.rubrics)
+    for n, item in enumerate(items):
+        expected_ones = together[n * per_item : (n + 1) * per_item]
+        for single, expected in zip((j for _, j in judge.judged([item], quiet=True)), expected_ones):
+            for name in ("score", "e_score", "uniform"):
+                a, b = getattr(single, name), getattr(expected, name)
+                gaps.append(abs(a - b) if a is not None and b is not None else 0.0)
+            gaps += np.abs(np.subtract(single.per_layer or (), expected.per_layer or ())).tolist()
     return max(gaps, default=None)
