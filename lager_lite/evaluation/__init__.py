@@ -6,6 +6,7 @@ Methods are cross-validated side by side, saved as runs, and compared in pairs.
 from __future__ import annotations
 
 from .compare import Comparison, MethodPair, Pair, compare, cost
+from .curve import CurvePoint, LearningCurve, learning_curve
 from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
 from .grouping import SYSTEM_FIELDS, regroup, values_of
 from .records import BASELINES, TRIVIAL, Evaluation, FittedKind, LayerResult, MethodResult, Verdict
@@ -14,10 +15,12 @@ from .results import EvaluationRun, Origin, load_run, origin_of, run_json, save_
 __all__ = [
     "BASELINES",
     "Comparison",
+    "CurvePoint",
     "Evaluation",
     "EvaluationRun",
     "FittedKind",
     "LayerResult",
+    "LearningCurve",
     "MethodPair",
     "MethodResult",
     "Origin",
@@ -30,6 +33,7 @@ __all__ = [
     "cost",
     "evaluate",
     "evaluate_weights",
+    "learning_curve",
     "load_run",
     "origin_of",
     "regroup",

@@ -35,6 +35,7 @@ from ..fitting import (
 from ..judging import Judge
 from ..records import STATES_KIND, WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
 from ..scoring import WeightsFile, direct, e_score, state_parts, uniform_score
+from .curve import learning_curve
 from .grouping import shared_names, values_of
 from .records import Evaluation, FittedKind
 from .results import EvaluationRun, origin_of
@@ -44,6 +45,7 @@ from .side_by_side import Setting, set_side_by_side
 LEAST_GROUPS = 3
 
 
+FITTED_KINDS = (*(kind for kind in WEIGHT_KINDS if kind != "uniform"), STATES_KIND)
 _LIKE = "like "
 
 
@@ -60,6 +62,7 @@ class Plan:
     splits: how often the items are split into folds.
     hold_out: name of a field, for instance "system", whose values no fit may have seen either; None: none.
     threshold: human score at or above which a response counts as good; None: see `grade_agreement`.
+    curve: whether to make the learning curve of the kind of weights that agrees best.
     """
 
     kinds: Sequence[str] = WEIGHT_KINDS
@@ -71,6 +74,7 @@ class Plan:
     splits: int = SPLITS
     hold_out: str | None = None
     threshold: float | None = None
+    curve: bool = False
 
 
 def run_evaluation(
@@ -121,13 +125,14 @@ def evaluate(
     hold_out: str | None = None,
     threshold: float | None = None,
     resamples: int = 1000,
+    curve: bool = False,
 ) -> Evaluation:
     """Cross-validate every kind of weights, folds split by group, and set all methods side by side.
 
     data: from `gather`. Where it has the items' texts, there are also the methods `length` and `surface`.
     kinds: of weights to fit, of WEIGHT_KINDS. Strength, lens and calibration are chosen inside each training part.
     criteria: whether to try weights per criterion, too, as "<kind> by criterion". like: names of published recipes.
-    folds, seed, splits, hold_out, threshold: as of `Plan`. resamples: of the groups, for 95% intervals.
+    folds, seed, splits, hold_out, threshold, curve: as of `Plan`. resamples: of the groups, for 95% intervals.
 
     What cannot be fitted, for instance since one label is rare, is left out with a warning. With fewer groups than
     folds there are as many folds as groups, and with fewer than LEAST_GROUPS nothing is fitted; a warning says so.
@@ -168,7 +173,23 @@ def evaluate(
             missing.append(f"{name}: not fitted, since in a part of the items {error.message}")
     about = Setting(folds, seed, splits, hold_out, threshold, resamples)
     result = set_side_by_side(data, scores, fitted, about, fold=fold)
+    if curve:
+        result, said = _with_curve(result, data, about)
+        missing += said
     return replace(result, warnings=(*missing, *shared_names(data.items, hold_out), *result.warnings))
+
+
+def _with_curve(result: Evaluation, data: Labelled, about: Setting) -> tuple[Evaluation, list[str]]:
+    """The evaluation with the learning curve of its best kind, or a warning why there is none."""
+    kinds = [m for m in result.methods if m.name in FITTED_KINDS and m.overall.spearman is not None]
+    if not kinds:
+        return result, ["no learning curve: no kind of weights was fitted"]
+    best = max(kinds, key=lambda m: m.overall.spearman or -1.0).name
+    try:
+        found = learning_curve(data, best, folds=about.folds or 5, seed=about.seed, resamples=about.resamples)
+    except FitError as error:
+        return result, [f"no learning curve of {best}: {error.message}"]
+    return replace(result, curve=found), []
 
 
 def _possible_folds(groups: int, folds: int) -> tuple[int, list[str]]:

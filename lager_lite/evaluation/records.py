@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..fitting import HeldShare
 from ..records import ItemId
 from ..stats import Agreement, AnnotatorGrades, Ceiling, Estimate, GradeAgreement, Interval
+from .curve import LearningCurve
 
 TRIVIAL = ("e_score", "length", "surface")
 """The methods that everybody has without judging or fitting; the best of them is what a method has to beat."""
@@ -44,6 +46,8 @@ class MethodResult:
         calibrated (the baselines beside given weights).
     ranks: for every split, mid-ranks of the scores inside the folds, 0 to 1; empty for methods that nothing was fitted
         for, whose `raw` may be pooled as it is.
+    held: how often prediction intervals hold people's score; None where nothing was calibrated, where there are too few
+        groups, and in runs that were saved by an older version.
     """
 
     name: str
@@ -63,6 +67,7 @@ class MethodResult:
     raw: tuple[float, ...]
     calibrated: tuple[float, ...] | None
     ranks: tuple[tuple[float, ...], ...] = ()
+    held: HeldShare | None = None
 
     @property
     def pooled(self) -> tuple[np.ndarray, ...]:
@@ -152,6 +157,7 @@ class Evaluation:
     length: natural logarithm of one plus the words of the response, one entry per judgment; empty where unknown.
     layers: every state alone, under either lens.
     fitted: weights of every kind for the pictures of a report; no figure is computed from them.
+    curve: the learning curve of the best fitted kind; None where it was not asked for.
     """
 
     n: int
@@ -174,6 +180,7 @@ class Evaluation:
     length: tuple[float, ...]
     layers: tuple[LayerResult, ...]
     fitted: tuple[FittedKind, ...]
+    curve: LearningCurve | None = None
 
     @property
     def splits_text(self) -> str:

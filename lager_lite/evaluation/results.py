@@ -17,9 +17,11 @@ from typing import Any
 
 from .. import __version__
 from ..errors import DataError
+from ..fitting import HeldShare
 from ..judging import Judge
 from ..stats import Agreement, AnnotatorGrades, BinaryAgreement, Ceiling, Estimate, GradeAgreement, Interval
 from ..system import write_beside
+from .curve import CurvePoint, LearningCurve
 from .records import Evaluation, FittedKind, LayerResult, MethodResult, Verdict
 
 RUN_SCHEMA = "lager-lite/evaluation"
@@ -177,8 +179,17 @@ def _evaluation(row: dict[str, Any]) -> Evaluation:
                 FittedKind(**{**one, "weights": tuple(tuple(w) if isinstance(w, list) else w for w in one["weights"])})
                 for one in row["fitted"]
             ),
+            "curve": _curve(row["curve"]) if row.get("curve") else None,
         }
     )
+
+
+def _curve(row: dict[str, Any]) -> LearningCurve:
+    points = tuple(
+        CurvePoint(p["labels"], p["groups"], Estimate(p["agreement"]["value"], _interval(p["agreement"]["interval"])))
+        for p in row["points"]
+    )
+    return LearningCurve(**{**row, "points": points, "brings": _estimate(row["brings"])})
 
 
 def _method(row: dict[str, Any]) -> MethodResult:
@@ -195,6 +206,7 @@ def _method(row: dict[str, Any]) -> MethodResult:
             "grades": row["grades"] and _grades(row["grades"]),
             "calibrated": None if calibrated is None else tuple(calibrated),
             "ranks": tuple(map(tuple, row["ranks"])),
+            "held": HeldShare(**row["held"]) if row.get("held") else None,
         }
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data import NEAR_LENGTHS
-from ..fitting import Labelled, OutOfFold, log_length
+from ..fitting import HeldShare, Labelled, OutOfFold, held_share, log_length
 from ..scoring import per_layer_scores
 from ..stats import (
     Agreement,
@@ -145,7 +145,16 @@ def _method(name: str, found: OutOfFold, sheet: _Sheet) -> MethodResult:
         raw=tuple(map(float, found.raw)),
         calibrated=None if calibrated is None else tuple(map(float, calibrated)),
         ranks=tuple(tuple(np.round(ranks, 6).tolist()) for ranks in found.ranks),
+        held=_held(found, sheet),
     )
+
+
+def _held(found: OutOfFold, sheet: _Sheet) -> HeldShare | None:
+    """How often intervals around scores of unseen items hold; None where nothing was calibrated in folds."""
+    if found.calibrated is None or sheet.fold is None:
+        return None
+    data = sheet.data
+    return held_share(found.raw, found.calibrated, data.human, data.group, sheet.fold, values=data.values)
 
 
 def _agreement(found: OutOfFold, human: np.ndarray, rows: np.ndarray) -> Agreement:

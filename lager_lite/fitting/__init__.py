@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from ..data import SURFACE_FEATURES, log_length, surface_features, surface_of
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
-from .choosing import TOLERANCE, FitPlan
+from .choosing import TOLERANCE, FitPlan, method_of
 from .crossval import KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
-from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
+from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, select_rows, within_fold_ranks
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
+from .margins import COVERAGE, HeldShare, held_share
 from .recipes import PRESETS, fit_recipe, preset
 from .seen import SEEN_ITEMS, left_out
 from .splits import SPLITS, SplitScores, over_splits, split_folds
 from .states import STATES, StatesMethod, fit_states, state_kernel
 
 __all__ = [
+    "COVERAGE",
     "Columns",
     "FEATURES",
     "FeatureMethod",
     "FitPlan",
     "Fitted",
+    "HeldShare",
     "KindMethod",
     "LENS_OF",
     "Labelled",
@@ -52,14 +55,17 @@ __all__ = [
     "folds_inside",
     "gather",
     "group_folds",
+    "held_share",
     "ids_digest",
     "labelled_items",
     "left_out",
     "lenses_for",
     "log_length",
+    "method_of",
     "out_of_fold",
     "over_splits",
     "preset",
+    "select_rows",
     "split_folds",
     "state_kernel",
     "surface_features",

@@ -9,6 +9,8 @@ often the interval holds the score of an item of a new group is simulated in `te
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..errors import FitError
@@ -20,6 +22,18 @@ COVERAGE = 0.9
 """How often the interval holds."""
 
 _FOLDS = 10
+
+
+@dataclass(frozen=True)
+class HeldShare:
+    """How often the intervals of scores that were cross-validated hold what people say.
+
+    share: of the items whose human score lies in the interval; it should be COVERAGE.
+    margin: half the length of an interval before it is cut at the ends of the scale, in points; mean over the folds.
+    """
+
+    share: float
+    margin: float
 
 
 class _Calibrating:
@@ -65,3 +79,30 @@ def conformal_margin(
     # Rounding must not push the quantile past the last error.
     place = int(np.searchsorted(reached, COVERAGE - 1e-9))
     return float(errors[order[min(place, errors.size - 1)]])
+
+
+def held_share(
+    raw: np.ndarray,
+    calibrated: np.ndarray,
+    human: np.ndarray,
+    groups: np.ndarray,
+    fold: np.ndarray,
+    *,
+    values: np.ndarray,
+) -> HeldShare | None:
+    """How often people's score lies in the interval of an item, the margin being that of the other folds.
+
+    raw, calibrated: scores (n,) by weights and calibrations that have not seen the item's fold, int (n,) from 0.
+    human, groups: (n,). values: of the labels, (K,). None where a margin needs more groups.
+    """
+    held, margins = np.zeros(len(human), dtype=bool), []
+    for number in np.unique(fold):
+        mine, rest = fold == number, fold != number
+        margin = conformal_margin(raw[rest], human[rest], groups[rest], values)
+        if margin is None:
+            return None
+        low, high = np.maximum(calibrated - margin, values[0]), np.minimum(calibrated + margin, values[-1])
+        # A score at an end of the scale lies on the interval's own end.
+        held[mine] = ((human >= low - 1e-9) & (human <= high + 1e-9))[mine]
+        margins.append(margin)
+    return HeldShare(float(held.mean()), float(np.mean(margins)))

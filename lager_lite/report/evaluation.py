@@ -7,7 +7,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from ..evaluation import Evaluation, MethodResult, Origin
+from ..evaluation import Evaluation, LearningCurve, MethodResult, Origin
+from ..fitting import COVERAGE
 from ..records import BOTH_LENSES
 from ..stats import Estimate, Interval
 from . import evaluation_figures as figures
@@ -38,6 +39,7 @@ def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = N
         ("Beyond what needs no judge", _beyond(evaluation, best)),
         *_criteria(evaluation, best),
         *_grades(evaluation, best),
+        *_curve(evaluation.curve),
         ("Layers", [_layers(evaluation, best)]),
         ("Scores", [_scores(evaluation, best)]),
     ]
@@ -148,12 +150,16 @@ def _grades(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
         "same grade",
         *(("TPR", "TNR", "F1", "cut") if binary else ()),
     )
+    sure = any(m.held for m, _ in graded)
+    head += (f"{COVERAGE:.0%} within", "held") if sure else ()
     rows = []
     for m, one in graded:
         two = one.binary
         cells = (
             (html_number(two.tpr), html_number(two.tnr), html_number(two.f1), html_number(two.cut, 2)) if two else ()
         )
+        if sure:
+            cells += (f"±{m.held.margin:.2f}", f"{m.held.share:.0%}") if m.held else ("", "")
         rows.append(
             (
                 m.name,
@@ -171,7 +177,8 @@ def _grades(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
     parts: list[str] = [
         html_table(head, rows, label="Grades", strong=best.name if best else None),
         "Calibrated scores as grades: kappa is Cohen's with quadratic weights, alpha is Krippendorff's for interval data."
-        + (f" Good is {binary.threshold:g} or more; the cut is chosen on the other folds." if binary else ""),
+        + (f" Good is {binary.threshold:g} or more; the cut is chosen on the other folds." if binary else "")
+        + (f" The last columns: margin of {COVERAGE:.0%} intervals, and how often they held." if sure else ""),
     ]
     shown = next((one for m, one in graded if best and m.name == best.name), None)
     if best and shown:
@@ -179,6 +186,22 @@ def _grades(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
         counts = [(f"people: {name}", *map(str, row)) for name, row in zip(names, shown.confusion)]
         parts.append(html_table((f"{best.name} says", *names), counts, label="Confusion"))
     return [("Grades", parts)]
+
+
+def _curve(curve: LearningCurve | None) -> list[PageSection]:
+    if curve is None:
+        return []
+    rows = [
+        (f"{p.labels:.0f}", f"{p.groups:.0f}", html_number(p.agreement.value), html_interval(p.agreement.interval))
+        for p in curve.points
+    ]
+    text = f"What {curve.kind} weights reach that are fitted to fewer labels."
+    if curve.brings is not None:
+        value, ends = _estimate(curve.brings)
+        text += f" {curve.more} more labels of new groups would add about {value} {ends}, if the curve goes on."
+    return [
+        ("Learning curve", [html_table(("labels", "groups", "Spearman", "95% interval"), rows, label="Curve"), text])
+    ]
 
 
 def _criteria(found: Evaluation, best: MethodResult | None) -> list[PageSection]:

@@ -125,3 +125,20 @@ def test_a_group_field_that_no_row_has_is_an_error_before_the_model_is_opened(ru
     done = run("eval", "--group", "writer", "-m", "none.gguf")
     assert done.exit_code == 1
     assert "Error: no item has the field 'writer' to group by\nTry: the fields are: author, response\n" in done.stderr
+
+
+def test_curve_shows_what_fewer_labels_reach_and_is_kept_with_the_run(run):
+    path = run.folder / "curve.json"
+    done = run("eval", "--kind", "signed", "--curve", "--splits", 1, f"--json={path}")
+    assert done.exit_code == 0, done.output
+    assert "\nLearning curve: what signed weights reach that are fitted to fewer labels\n" in done.stdout
+    assert "\n50 more labels of new groups would add about " in done.stdout
+    curve = load_run(path).evaluation.curve
+    assert [round(p.labels) for p in curve.points][-1] == 24 and len(curve.points) >= 2
+    held = [m.held for m in load_run(path).evaluation.methods if m.name == "signed"]
+    assert held[0] is not None and f"{held[0].share:.0%}" in done.stdout
+
+
+def test_a_curve_is_not_drawn_of_given_weights(run):
+    done = run("eval", "-w", "w.json", "--curve")
+    assert done.exit_code == 2 and "-w uses weights as they are: leave out --curve" in done.output

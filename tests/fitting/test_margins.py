@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lager_lite.fitting.margins import conformal_margin
+from lager_lite.fitting.margins import conformal_margin, held_share
 from tests.measure.coverage import SETTINGS, covered
 
 VALUES = np.arange(1.0, 6.0)
@@ -27,3 +27,21 @@ def test_too_few_groups_promise_nothing():
 def test_the_interval_holds_nine_times_in_ten(name):
     found = np.mean([covered(*SETTINGS[name], seed)[0] for seed in range(40)])
     assert found == pytest.approx(0.9, abs=0.03)  # two and a half standard errors of 40 runs, and a little
+
+
+def test_a_fold_whose_items_err_more_than_the_others_is_not_held():
+    # Folds 0 to 3 err by half a point, fold 4 by two points: margins come from other folds, so it is not held.
+    fold = np.repeat(np.arange(5), 20)
+    human = np.tile([2.0, 4.0], 50)
+    calibrated = human + np.where(fold == 4, 2.0, 0.5) * np.where(human > 3, -1, 1)
+    found = held_share(human, calibrated, human, np.arange(100), fold, values=VALUES)
+    # Raw scores that are exact have a margin of next to nothing; only the given errors count for what is held.
+    assert found.share == 0.0 and found.margin < 0.1
+    noisy = human + np.tile([0.5, -0.5, -0.5, 0.5], 25)
+    found = held_share(noisy, calibrated, human, np.arange(100), fold, values=VALUES)
+    assert found.share == pytest.approx(0.8) and 0.5 <= found.margin < 2.0
+
+
+def test_nothing_is_said_of_intervals_that_too_few_groups_cannot_promise():
+    human = np.tile([1.0, 2, 3, 4, 5], 10)
+    assert held_share(human, human, human, np.arange(50) // 5, np.arange(50) // 10, values=VALUES) is None

@@ -2,9 +2,9 @@
 
     python -m tests.measure.agreement READINGS -o table.md
 
-takes what `tests.measure.readings` has kept (READINGS/<backbone>/<set>.npz) and writes one Markdown table per set and
-backbone. Whatever is fitted is fitted in grouped folds, and again for every split. The methods' scores are kept beside
-the readings (<set>.scores), so that a study that was interrupted goes on.
+takes what `tests.measure.readings` has kept (READINGS/<backbone>/<set>.npz) and writes one Markdown table per set.
+Whatever is fitted is fitted in grouped folds, and again for every split. The methods' scores are kept beside the
+readings (<set>.scores), so that a study that was interrupted goes on; `--again` computes them anew.
 """
 
 from __future__ import annotations
@@ -36,55 +36,14 @@ from lager_lite.fitting.states import STATES, StatesMethod
 from lager_lite.records import Item
 from lager_lite.scoring import direct, e_score, uniform_score
 from lager_lite.stats import Estimate, Figures, rank_figures
-from tests.measure.backbones import REAL
+from lager_lite.system.files import write_beside
+from tests.measure.pages import put
 from tests.measure.readings import Kept, load_readings
+from tests.measure.tables import BARE, BASELINES, Row, Table, markdown
 
-BASELINES = ("length", "surface", "words")
 KINDS = ("simplex", "signed", "full")
-ORDER = (*BASELINES, "direct", "e_score", "uniform", *KINDS, "states")
+ORDER = (*BASELINES, "direct", "e_score", "uniform", *KINDS, "states", BARE)
 FOLDS = 5
-ABOUT = {name: real.about for name, real in REAL.items()} | {"default": "SmolLM2-135M-Instruct, Q4_1 (the default)"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method on one set with one backbone; (value, low, high) each, None where undefined.
-
-    - `method`: its name.
-    - `agreement`: Spearman correlation with people.
-    - `at_surface`: the same at equal surface (partial, given the surface baseline's out-of-fold score).
-    - `with_length`: Spearman correlation with the logarithm of the number of words.
-    - `gain`: its agreement minus that of the best of the baselines; None for these.
-    """
-
-    method: str
-    agreement: tuple[float, float, float] | None
-    at_surface: tuple[float, float, float] | None
-    with_length: float | None
-    gain: tuple[float, float, float] | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """All methods on one set with one backbone.
-
-    - `backbone`, `set`: their names.
-    - `judgments`, `groups`, `splits`: how many there are.
-    - `base`: the baseline that agrees best.
-    - `best`: the method that agrees best.
-    - `gain`: its gain on `base`, with an interval that allows for its having been chosen; None where undefined.
-    - `rows`: the methods.
-    """
-
-    backbone: str
-    set: str
-    judgments: int
-    groups: int
-    splits: int
-    base: str
-    best: str
-    gain: tuple[float, float, float] | None
-    rows: tuple[Row, ...]
 
 
 def people_on_scale(kept: Kept) -> np.ndarray:
@@ -96,16 +55,22 @@ def people_on_scale(kept: Kept) -> np.ndarray:
 
 
 def scores_of_all(
-    kept: Kept, *, splits: int, hold_out: bool = False, methods: Sequence[str] = ORDER
+    kept: Kept,
+    *,
+    splits: int,
+    hold_out: bool = False,
+    methods: Sequence[str] = ORDER,
+    bare: Kept | None = None,
 ) -> dict[str, list[np.ndarray]]:
     """By method, its scores (n,) of every split, ranked inside folds; one entry for methods without folds.
 
     methods: of ORDER, which to try beside the baselines. hold_out: whether folds hold out the systems that wrote the responses, too.
+    bare: the same judgments read without their source, for the method BARE.
     """
-    human, values, words = people_on_scale(kept), kept.values, word_sets(_items(kept))
+    human, values, words = people_on_scale(kept), kept.values, word_sets(items_of(kept))
     systems = kept.system if hold_out else None
     ways = split_folds(kept.group, human, folds=FOLDS, seed=0, splits=splits, held_out=systems)
-    features = baseline_features(_items(kept))
+    features = baseline_features(items_of(kept))
     logits = {"raw": kept.raw, "norm": kept.norm}
     tried: dict[str, tuple[Method, Columns]] = {
         "length": (FeatureMethod(values), {FEATURES: features["length"]}),
@@ -114,13 +79,16 @@ def scores_of_all(
         **{kind: (KindMethod(kind, values), lenses_for(kind, logits)) for kind in KINDS},
         "states": (StatesMethod(values), {STATES: kept.states}),
     }
+    if bare is not None:
+        assert list(bare.item) == list(kept.item)
+        tried[BARE] = StatesMethod(values), {STATES: bare.states}
     found = {
         "direct": [direct(kept.norm[:, -1], values)],
         "e_score": [e_score(kept.norm[:, -1], values)],
         "uniform": [uniform_score(kept.raw, values)],
     }
     for name, (method, columns) in tried.items():
-        if name not in (*BASELINES, *methods):
+        if name not in (*BASELINES, BARE, *methods):
             continue
         try:
             ranks = over_splits(method, columns, human, kept.group, ways).ranks
@@ -137,9 +105,13 @@ def table_of(
     kept: Kept,
     scores: Mapping[str, Sequence[np.ndarray]],
     *,
-    resamples: int = 1000,
+    resamples: int = 2000,
+    combinations: int = 1,
 ) -> Table:
-    """The figures of one set with one backbone; scores from `scores_of_all`."""
+    """The figures of one set with one backbone; scores from `scores_of_all`.
+
+    combinations: how many sets and backbones the study has, for `Table.strict`.
+    """
     human = people_on_scale(kept)
     splits = max(map(len, scores.values()))
 
@@ -163,52 +135,15 @@ def table_of(
                 None if method in BASELINES else _triple(_gain(plain, method, base, values)),
             )
         )
-    judges = [method for method in scores if method not in BASELINES and values[method] is not None]
+    judges = [method for method in scores if method not in (*BASELINES, BARE) and values[method] is not None]
     best = max(judges, key=lambda method: values[method] or 0.0)
-    corrected = _triple(plain.best_gain(judges, best, base)) if (values[base] or 0.0) > 0 else None
-    return Table(backbone, name, len(human), len(set(kept.group)), splits, base, best, corrected, tuple(rows))
-
-
-def markdown(tables: Sequence[Table]) -> str:
-    """The whole study as Markdown: what it shows in one paragraph, then one table per set and backbone."""
-    lines = [verdict(tables), ""]
-    for name in dict.fromkeys(table.set for table in tables):
-        for table in (one for one in tables if one.set == name):
-            head = f"{ABOUT.get(table.backbone, table.backbone)}: {table.judgments} judgments in {table.groups} groups, {table.splits} splits"
-            lines += [f"### {name}, {head}", "", _HEAD, "| --- | --- | --- | --- | --- |"]
-            lines += [_line(row) for row in table.rows]
-            lines += ["", f"Gain of the best method (`{table.best}`) on *{table.base}*: {_text(table.gain)}.", ""]
-    return "\n".join(lines)
-
-
-def verdict(tables: Sequence[Table]) -> str:
-    """Whether any method agrees better with people than length, surface and words do, in one sentence or two."""
-    good = [table for table in tables if table.gain is not None and table.gain[1] > 0]
-    tried = f"{len({t.backbone for t in tables})} backbones and {len({t.set for t in tables})} sets"
-    if not good:
-        return f"No method agrees with people better than the best of length, surface and words does, on {tried}."
-    named = "; ".join(
-        f"{table.set} with {ABOUT.get(table.backbone, table.backbone)} (`{table.best}`, {_text(table.gain)})"
-        for table in good
+    corrected, strict = (
+        _triple(plain.best_gain(judges, best, base, level=level)) if (values[base] or 0.0) > 0 else None
+        for level in (0.95, 1.0 - 0.05 / combinations)
     )
-    return (
-        f"On {len(good)} of {len(tables)} combinations of {tried}, the best method agrees with people better than the "
-        f"best of length, surface and words does, with an interval of the gain above 0 that allows for the choice among "
-        f"methods: {named}."
-    )
-
-
-_HEAD = "| method | Spearman | at equal surface | with length | gain on the best baseline |"
-
-
-def _line(row: Row) -> str:
-    name = f"*{row.method}*" if row.method in BASELINES else f"`{row.method}`"
-    length = "-" if row.with_length is None else f"{row.with_length:.2f}"
-    return f"| {name} | {_text(row.agreement)} | {_text(row.at_surface)} | {length} | {_text(row.gain)} |"
-
-
-def _text(figure: tuple[float, float, float] | None) -> str:
-    return "-" if figure is None else "{:.3f} [{:.3f}, {:.3f}]".format(*figure)
+    groups = len(set(kept.group))
+    over = _triple(plain.gain("states", BARE)) if BARE in scores else None
+    return Table(backbone, name, len(human), groups, splits, base, best, corrected, strict, tuple(rows), over)
 
 
 def _triple(found: Estimate | None) -> tuple[float, float, float] | None:
@@ -224,7 +159,7 @@ def _gain(figures: Figures, method: str, base: str, values: Mapping[str, float |
     return figures.gain(method, base)
 
 
-def _items(kept: Kept) -> list[Item]:
+def items_of(kept: Kept) -> list[Item]:
     """The texts as items, for the baselines that count in them."""
     return [
         Item(str(item), {"response": str(text)} | ({"source": str(source)} if source else {}))
@@ -232,42 +167,74 @@ def _items(kept: Kept) -> list[Item]:
     ]
 
 
-def _kept_tables(path: Path, splits: int, held: bool) -> list[Table]:
+@dataclass(frozen=True)
+class Run:
+    """How a study is made.
+
+    - `splits`: into folds.
+    - `held`: whether systems are also held out, where a set names them.
+    - `again`: whether scores that were kept are computed anew.
+    - `combinations`: how many sets and backbones there are.
+    """
+
+    splits: int
+    held: bool
+    again: bool
+    combinations: int
+
+
+def _kept_tables(path: Path, run: Run) -> list[Table]:
     """The tables of one set; its scores are read from the file beside its readings, where they were kept there."""
     kept = load_readings(path)
-    ways = [False] + [True] * (held and len(set(kept.system)) > 1)
     tables = []
-    for hold_out in ways:
+    for hold_out in (False, True)[: 1 + (run.held and len(set(kept.system)) > 1)]:
         name = f"{path.stem}, systems held out" if hold_out else path.stem
-        beside = path.with_name(f"{name}.scores")
-        if beside.exists():
-            with np.load(beside) as file:
-                scores = {method: list(file[method]) for method in file.files}
-        else:
-            start = time.monotonic()
-            scores = scores_of_all(kept, splits=splits, hold_out=hold_out)
-            with beside.open("wb") as file:
-                np.savez(file, **{method: np.stack(columns) for method, columns in scores.items()})
-            print(f"{path.parent.name}, {name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-        tables.append(table_of(path.parent.name, name, kept, scores))
+        scores = _kept_scores(path.with_name(f"{name}.scores"), kept, run, hold_out=hold_out)
+        tables.append(table_of(path.parent.name, name, kept, scores, combinations=run.combinations))
     return tables
+
+
+def _kept_scores(beside: Path, kept: Kept, run: Run, *, hold_out: bool) -> dict[str, list[np.ndarray]]:
+    """The scores of all methods, from the file `beside` where it holds those of as many splits."""
+    bare = beside.with_name(f"{beside.stem.partition(',')[0]}+bare.npz")
+    known = bare.exists()
+    if beside.exists() and not run.again:
+        with np.load(beside) as file:
+            scores = {method: list(file[method]) for method in file.files}
+        if max(map(len, scores.values())) == run.splits and known == (BARE in scores):
+            return scores
+    start = time.monotonic()
+    scores = scores_of_all(kept, splits=run.splits, hold_out=hold_out, bare=load_readings(bare) if known else None)
+    write_beside(beside, lambda file: np.savez(file, **{method: np.stack(c) for method, c in scores.items()}))
+    print(f"{beside}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    return scores
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("readings", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="Markdown file; the screen by default.")
+    parser.add_argument("--page", type=Path, help="Put the study in its place on this page (evidence.md), too.")
     parser.add_argument("--splits", type=int, default=3, help="Splits into folds.  [default: 3]")
     parser.add_argument("--hold-out", action="store_true", help="Also hold out the systems, where a set names them.")
+    parser.add_argument("--again", action="store_true", help="Compute scores anew that were kept by an earlier run.")
     given = parser.parse_args(arguments)
     # Sets with a plus are second readings, for `tests.measure.label_free`.
     paths = [path for path in sorted(given.readings.glob("*/*.npz")) if "+" not in path.stem]
-    tables = [table for path in paths for table in _kept_tables(path, given.splits, given.hold_out)]
+    run = Run(given.splits, given.hold_out, given.again, len(paths))
+    tables = [table for path in paths for table in _kept_tables(path, run)]
+    tables.sort(key=lambda table: (_SETS.index(table.set) if table.set in _SETS else len(_SETS), table.set))
     text = markdown(tables)
+    if given.page is not None:
+        put(given.page, "study", text)
     if given.output is None:
         print(text)
     else:
         given.output.write_text(text, encoding="utf-8")
+
+
+_SETS = ("newsroom", "newsroom-part", "helpsteer-part", "mt-bench-part", "faithfulness", "emotions", "eq-bench")
+"""The order of the sets; others follow."""
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ that each could be what `score` returns without fitted weights.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lager_lite.scoring import direct, e_score, expected, softmax
 from lager_lite.stats import agreement
+from tests.measure.pages import put
 from tests.measure.readings import Kept, load_readings
 
 Reading = Callable[[Kept], np.ndarray]
@@ -146,27 +147,47 @@ def chosen_elsewhere(table: Mapping[tuple[str, str], Mapping[str, float]]) -> di
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("readings", type=Path)
+    parser.add_argument("--page", type=Path, help="Put the result in its place on this page (evidence.md), too.")
     given = parser.parse_args(arguments)
     table = {}
     for path in sorted(given.readings.glob("*/*.npz")):
         if "+" not in path.stem:
             seconds = {p.stem.partition("+")[2]: load_readings(p) for p in path.parent.glob(f"{path.stem}+*.npz")}
             table[path.parent.name, path.stem] = compared(load_readings(path), seconds)
-    columns = list(table)
-    print("| reading | " + " | ".join(f"{b}, {s}" for b, s in columns) + " | mean |")
-    print("| --- |" + " ---: |" * (len(columns) + 1))
-    for name in (*READINGS, *TWOFOLD):
-        cells = [table[column].get(name) for column in columns]
-        shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
-        mean = "" if None in cells else f"{np.mean([cell for cell in cells if cell is not None]):.3f}"
-        print(f"| {name} | {shown} | {mean} |")
+    text = "\n".join([*_lines(table), *_choices(table)])
+    print(text)
+    if given.page is not None:
+        put(given.page, "labelfree", text)
+
+
+def _lines(table: Mapping[tuple[str, str], Mapping[str, float]]) -> Iterator[str]:
+    """Two tables: the mean of every reading by backbone and by set, and the readings that need a second one."""
+    backbones, sets = (list(dict.fromkeys(key[place] for key in table)) for place in (0, 1))
+    yield "| reading | " + " | ".join([*backbones, *sets]) + " | all |"
+    yield "| --- |" + " ---: |" * (len(backbones) + len(sets) + 1)
+    for name in READINGS:
+        parts = [[row[name] for key, row in table.items() if one in key] for one in (*backbones, *sets)]
+        parts.append([row[name] for row in table.values()])
+        yield f"| {name} | " + " | ".join(f"{np.mean(part):.3f}" for part in parts) + " |"
+    twice = [(key, row, name) for name in TWOFOLD for key, row in table.items() if name in row]
+    if twice:
+        yield ""
+        yield "| backbone, set | reading | it | e_score |"
+        yield "| --- | --- | ---: | ---: |"
+    for (backbone, one), row, name in twice:
+        yield f"| {backbone}, {one} | {name} | {row[name]:.3f} | {row['e_score']:.3f} |"
+
+
+def _choices(table: Mapping[tuple[str, str], Mapping[str, float]]) -> Iterator[str]:
+    """For every set, what the reading that was chosen on the other sets reaches on it, beside the usual ones."""
+    yield ""
     for held, name in chosen_elsewhere(table).items():
         mine = [row for (_, one), row in table.items() if one == held]
         shown = ", ".join(
             f"{reading} {np.mean([row[reading] for row in mine]):.3f}"
             for reading in dict.fromkeys((name, "direct", "e_score", "uniform (raw, all layers)"))
         )
-        print(f"\nheld out: {held}; chosen on the other sets: {shown}")
+        yield f"- held out {held}; chosen on the other sets: {shown}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from lager_lite.tasks.knowledge import stratified
 
 _NEWSROOM = Path(__file__).parents[1] / "newsroom"
 _SHORT = Path(__file__).parent / "rubrics"
+_TRAINING = Path(__file__).parents[2] / "models" / "training" / "summaries.jsonl"
 CRITERIA = ("coherence", "fluency", "informativeness", "relevance")
 # The order of the summaries of every article in the file.
 SYSTEMS = 7
@@ -120,6 +121,11 @@ def mt_bench_part(data: Path) -> StudySet:
     return replace(mt_bench(data), items=_shortest_groups(mt_bench(data).items, 100))
 
 
+def faithfulness(data: Path) -> StudySet:
+    """This project's own 300 summaries of 60 texts, each written to deserve its score: no person has graded them."""
+    return StudySet(read_items(_TRAINING).items, ["faithfulness"], {})
+
+
 def _under(whole: Callable[[Path], StudySet], rubric: Path, *, without: str = "") -> Callable[[Path], StudySet]:
     """The items of a set under another rubric, or without one of their texts; `label_free` reads them beside it."""
 
@@ -141,9 +147,12 @@ SETS: Mapping[str, Callable[[Path], StudySet]] = {
     "self-aware": self_aware,
     "mt-bench": mt_bench,
     "mt-bench-part": mt_bench_part,
+    "faithfulness": faithfulness,
     "self-aware+letters": _under(self_aware, _SHORT / "answerable-letters.toml"),
     "newsroom-part+letters": _under(newsroom_part, _SHORT / "relevance.toml"),
     "emotions+bare": _under(emotions, _SHORT / "emotion-bare.toml", without="source"),
+    "eq-bench+bare": _under(eq_bench, _SHORT / "emotion-bare.toml", without="source"),
+    "faithfulness+bare": _under(faithfulness, _SHORT / "faithful-bare.toml", without="source"),
     "newsroom-part+bare": _under(newsroom_part, _NEWSROOM / "relevance.toml", without="source"),
 }
 

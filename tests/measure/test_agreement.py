@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 
 from lager_lite.records import Head
 from lager_lite.scoring import layer_logits
-from tests.measure.agreement import markdown, scores_of_all, table_of
+from tests.measure import newsroom
+from tests.measure.agreement import main, scores_of_all, table_of
 from tests.measure.label_free import READINGS, chosen_elsewhere, compared
 from tests.measure.readings import Kept, unit_states
+from tests.measure.tables import markdown
 
 GROUPS, STATES, WIDTH, LABELS = 24, 3, 12, 5
 
@@ -62,7 +66,19 @@ def test_the_study_tells_judging_from_counting_words(by_length):
     assert (table.gain[1] > 0) != by_length
     text = markdown([table])
     assert text.startswith("No method agrees") == by_length
-    assert "| *length* |" in text and "| `states` |" in text
+    assert "| no model | *length* |" in text and "| tiny | `states` |" in text
+    assert text.count("### made") == 1
+
+
+def test_what_the_states_know_without_the_source_is_set_beside_them():
+    kept = _kept(by_length=False)
+    blind = replace(kept, states=np.random.default_rng(3).normal(size=kept.states.shape).astype(np.float16))
+    scores = scores_of_all(kept, splits=1, methods=("states",), bare=blind)
+    table = table_of("tiny", "made", kept, scores, resamples=200)
+    assert table.best == "states" and table.over_bare[1] > 0
+    same = scores_of_all(kept, splits=1, methods=("states",), bare=kept)
+    assert table_of("tiny", "made", kept, same, resamples=200).over_bare == (0.0, 0.0, 0.0)
+    assert "of `states` on `states, no source` " in markdown([table])
 
 
 def test_a_set_has_no_say_in_the_reading_that_is_chosen_for_it():
@@ -71,3 +87,37 @@ def test_a_set_has_no_say_in_the_reading_that_is_chosen_for_it():
     table = {("one", "here"): here, ("one", "there"): there}
     assert chosen_elsewhere(table) == {"here": "direct", "there": "e_score"}
     assert set(compared(_kept(by_length=False))) == set(READINGS)
+
+
+def test_a_study_that_was_interrupted_goes_on_from_the_scores_that_were_kept(tmp_path, capsys):
+    for backbone in ("tiny", "other"):
+        (tmp_path / backbone).mkdir()
+        np.savez(tmp_path / backbone / "made.npz", **asdict(_kept(by_length=False)))
+    main([str(tmp_path), "--splits", "1"])
+    first = capsys.readouterr()
+    assert "of 1 sets (2 combinations with 2 backbones)" in first.out and first.err.count("made.scores") == 2
+    main([str(tmp_path), "--splits", "1"])
+    second = capsys.readouterr()
+    assert second.out == first.out and second.err == ""
+    main([str(tmp_path), "--splits", "1", "--again"])
+    assert capsys.readouterr().err.count("made.scores") == 2
+
+
+def test_the_newsroom_tables_show_what_control_takes_away(tmp_path, capsys, monkeypatch):
+    made = _kept(by_length=True)
+    count = len(made.human)
+    kept = replace(
+        made,
+        system=np.array([f"system {n % 3}" for n in range(count)]),
+        criterion=np.array(["good", "clear", "clear"])[np.arange(count) % 3],
+        states=np.concatenate([made.states, np.log(made.length)[:, None, None] * np.ones((1, 1, 12))], axis=1),
+    )
+    np.savez(tmp_path / "made.npz", **asdict(kept))
+    monkeypatch.setattr(newsroom, "LABELS", ((12, 1), (20, 1)))
+    newsroom.main([str(tmp_path / "made.npz"), "--splits", "1", "--draws", "2"])
+    folds, terms, labels = capsys.readouterr().out.strip().split("\n\n")
+    assert folds.count("| by article |") == folds.count("| by article, systems held out |") == 5
+    figures = {line.split(" | ")[0].strip("| "): line.split(" | ")[1:] for line in terms.splitlines()[2:]}
+    assert float(figures["plain"][1]) > 0.6
+    assert abs(float(figures["--control length"][1])) < 0.2
+    assert [line.split(" | ")[0] for line in labels.splitlines()[2:]] == ["| 12", "| 20"]

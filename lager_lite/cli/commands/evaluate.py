@@ -44,9 +44,21 @@ def _plan(given: Given) -> Plan:
     """What to fit; what is wrong in the options is said before a model loads."""
     check_shard(
         given,
-        ("report", "folds", "kind", "by_criterion", "like", "splits", "hold_out", "threshold", "weights", "json_file"),
+        (
+            "report",
+            "folds",
+            "kind",
+            "by_criterion",
+            "like",
+            "splits",
+            "hold_out",
+            "threshold",
+            "curve",
+            "weights",
+            "json_file",
+        ),
     )
-    fitting = [name for name in ("folds", "kind", "by_criterion", "like", "splits", "hold_out") if given[name]]
+    fitting = [name for name in ("folds", "kind", "by_criterion", "like", "splits", "hold_out", "curve") if given[name]]
     if given["weights"] and fitting:
         raise click.UsageError(f"-w uses weights as they are: leave out {spelled(fitting[0])}")
     if given["force"] and not given["weights"]:
@@ -67,6 +79,7 @@ def _plan(given: Given) -> Plan:
         splits=given["splits"] or SPLITS,
         hold_out=given["hold_out"],
         threshold=given["threshold"],
+        curve=given["curve"],
     )
 
 
@@ -128,6 +141,11 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
     "--splits", type=click.IntRange(1, 100), help=f"How often the items are split into folds.  [default: {SPLITS}]"
 )
 @click.option("--threshold", type=float, help="Human score at or above which a response counts as good.")
+@click.option(
+    "--curve",
+    is_flag=True,
+    help="Also show the learning curve of the best kind of weights, and what more labels would bring.",
+)
 @seed_option
 @judge_options
 @json_option

@@ -7,8 +7,17 @@ from collections.abc import Sequence
 import click
 
 from ...data import counted
-from ...evaluation import Comparison, Evaluation, EvaluationRun, MethodPair, MethodResult, Pair, cost
-from ...fitting import Fitted
+from ...evaluation import (
+    Comparison,
+    Evaluation,
+    EvaluationRun,
+    LearningCurve,
+    MethodPair,
+    MethodResult,
+    Pair,
+    cost,
+)
+from ...fitting import COVERAGE, Fitted
 from ...stats import Estimate
 from .terminal import number, span, text_table, warn
 
@@ -48,16 +57,19 @@ def _show_beyond(result: Evaluation) -> None:
 
 def _show_grades(result: Evaluation) -> None:
     """Agreement in grades, and that of the annotators."""
-    graded = [(m.name, m.grades) for m in result.methods if m.grades]
+    graded = [(m.name, m.grades, m.held) for m in result.methods if m.grades]
     if not graded:
         return
-    binary = graded[0][1].binary
+    binary, sure = graded[0][1].binary, any(held for *_, held in graded)
     head = ("calibrated", "kappa", "alpha", "within 1", "same grade", *(("TPR", "TNR", "F1", "cut") if binary else ()))
+    head += (f"{COVERAGE:.0%} within", "held") if sure else ()
     rows = []
-    for name, found in graded:
+    for name, found, held in graded:
         two = found.binary
         cells = (number(two.tpr), number(two.tnr), number(two.f1), number(two.cut, 2)) if two else ()
         shares = (f"{found.within_one:.0%}", f"{found.exact:.0%}")
+        if sure:
+            cells += (f"+-{held.margin:.2f}", f"{held.share:.0%}") if held else ("-", "-")
         rows.append((name, number(found.kappa), number(found.alpha), *shares, *cells))
     if one := result.annotators:
         rows.append(
@@ -66,6 +78,26 @@ def _show_grades(result: Evaluation) -> None:
     good = f"; good is {binary.threshold:g} or more, the cut is chosen on the other folds" if binary else ""
     click.echo(f"\nIn grades: quadratic-weighted kappa, Krippendorff's alpha, share within one point{good}\n")
     click.echo(text_table(head, rows))
+    if sure:
+        click.echo(
+            f"(the margin of {COVERAGE:.0%} intervals, and how often they held people's score of an unseen item)"
+        )
+
+
+def _show_curve(curve: LearningCurve | None) -> None:
+    """What labels are worth."""
+    if curve is None:
+        return
+    click.echo(f"\nLearning curve: what {curve.kind} weights reach that are fitted to fewer labels\n")
+    rows = [
+        (f"{p.labels:.0f}", f"{p.groups:.0f}", number(p.agreement.value), span(p.agreement.interval))
+        for p in curve.points
+    ]
+    click.echo(text_table(("labels", "groups", "Spearman", "95% interval"), rows))
+    if curve.brings is not None:
+        click.echo(
+            f"{curve.more} more labels of new groups would add about {_estimate(curve.brings)}, if the curve goes on."
+        )
 
 
 def show_evaluation(result: Evaluation) -> None:
@@ -87,6 +119,7 @@ def show_evaluation(result: Evaluation) -> None:
     _show_grades(result)
     if result.ceiling and result.ceiling.leave_one_out is not None:
         click.echo(f"\nOne annotator against the mean of the others: Spearman {result.ceiling.leave_one_out:.3f}")
+    _show_curve(result.curve)
     if result.verdict:
         click.echo(f"\n{result.verdict.text}")
 

@@ -1,0 +1,66 @@
+"""The learning curve: fewer labels agree less, and what more would bring is about what they do bring."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from lager_lite.errors import FitError
+from lager_lite.evaluation import evaluate, learning_curve
+from lager_lite.evaluation.results import _curve
+from lager_lite.fitting import Labelled
+from lager_lite.stats import agreement
+from tests.measure.intervals import Case, drawn, labelled
+
+WIDE = 60
+
+
+def _data(groups: int, seed: int) -> Labelled:
+    """Groups of two items whose states hold the quality among much that does not matter."""
+    x, human, group = drawn(Case(groups, 2, 0.8, 0.25), np.random.default_rng(seed), groups)
+    noise = np.random.default_rng(seed + 1000).normal(size=(len(human), 1, WIDE))
+    states = np.concatenate([x.reshape(len(human), 1, -1), noise], axis=2)
+    return replace(labelled(x, human, group), states=states.astype(np.float16))
+
+
+def test_fewer_labels_agree_less_and_the_last_point_is_the_cross_validation():
+    data = _data(60, 0)
+    curve = learning_curve(data, "states", resamples=100)
+    reached = [point.agreement.value for point in curve.points]
+    assert [round(point.groups) for point in curve.points] == [10, 19, 34, 48]
+    assert reached[0] < reached[1] < reached[3]
+    whole = evaluate(data, kinds=["states"], splits=3, resamples=50)
+    assert reached[3] == pytest.approx(whole.method("states").overall.spearman, abs=0.02)
+
+
+def test_fifty_more_labels_bring_about_what_was_said():
+    said, brought = [], []
+    for seed in range(12):
+        curve = learning_curve(_data(40, seed), "states", splits=2, resamples=20)
+        said.append(curve.brings.value)
+        few, many = (learning_curve(_data(n, seed), "states", splits=2, resamples=20) for n in (50, 82))
+        # Folds leave four fifths of the labels: 80 and 131 of them.
+        brought.append(many.points[-1].agreement.value - few.points[-1].agreement.value)
+    # The standard error of what 12 data sets brought is 0.02.
+    assert np.mean(said) == pytest.approx(np.mean(brought), abs=0.05)
+    assert np.mean(said) > 0.02
+
+
+def test_a_curve_of_labels_that_nothing_explains_promises_little():
+    data = _data(60, 0)
+    human = np.random.default_rng(5).permutation(data.human)
+    curve = learning_curve(replace(data, human=human), "states", resamples=100)
+    assert 0.0 <= curve.brings.value < 0.03
+    assert abs(agreement(human, data.human).spearman) < 0.2
+
+
+def test_too_few_groups_have_no_curve():
+    with pytest.raises(FitError, match="3 groups cannot be split into 5 folds"):
+        learning_curve(_data(3, 0), "states")
+
+
+def test_a_saved_curve_is_read_as_it_was():
+    curve = learning_curve(_data(30, 0), "states", splits=1, resamples=20)
+    assert _curve(asdict(curve)) == curve
