@@ -104,6 +104,7 @@ def test_a_report_is_written(run):
     [
         (("-w", "w.json", "--cv", "3"), "-w uses weights as they are: leave out --cv"),
         (("-w", "w.json", "--by-criterion"), "-w uses weights as they are: leave out --by-criterion"),
+        (("-w", "w.json", "--curve"), "-w uses weights as they are: leave out --curve"),
         (("-w", "w.json", "--like", "paper"), "-w uses weights as they are: leave out --like"),
         (("-w", "w.json", "--kind", "full"), "-w uses weights as they are: leave out --kind"),
         (("-w", "w.json", "--hold-out", "author"), "-w uses weights as they are: leave out --hold-out"),
@@ -137,8 +138,3 @@ def test_curve_shows_what_fewer_labels_reach_and_is_kept_with_the_run(run):
     assert [round(p.labels) for p in curve.points][-1] == 24 and len(curve.points) >= 2
     held = [m.held for m in load_run(path).evaluation.methods if m.name == "signed"]
     assert held[0] is not None and f"{held[0].share:.0%}" in done.stdout
-
-
-def test_a_curve_is_not_drawn_of_given_weights(run):
-    done = run("eval", "-w", "w.json", "--curve")
-    assert done.exit_code == 2 and "-w uses weights as they are: leave out --curve" in done.output

@@ -37,14 +37,14 @@ def test_fewer_labels_agree_less_and_the_last_point_is_the_cross_validation():
 
 def test_fifty_more_labels_bring_about_what_was_said():
     said, brought = [], []
-    for seed in range(12):
+    for seed in range(6):
         curve = learning_curve(_data(40, seed), "states", splits=2, resamples=20)
         said.append(curve.brings.value)
         few, many = (learning_curve(_data(n, seed), "states", splits=2, resamples=20) for n in (50, 82))
         # Folds leave four fifths of the labels: 80 and 131 of them.
         brought.append(many.points[-1].agreement.value - few.points[-1].agreement.value)
-    # The standard error of what 12 data sets brought is 0.02.
-    assert np.mean(said) == pytest.approx(np.mean(brought), abs=0.05)
+    # The standard error of what 6 data sets brought is 0.03.
+    assert np.mean(said) == pytest.approx(np.mean(brought), abs=0.06)
     assert np.mean(said) > 0.02
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from lager_lite.records import Head
 from lager_lite.scoring import layer_logits
-from tests.measure import newsroom
-from tests.measure.agreement import main, scores_of_all, table_of
+from tests.measure import agreement, newsroom
+from tests.measure.agreement import scores_of_all, table_of
 from tests.measure.label_free import READINGS, chosen_elsewhere, compared
 from tests.measure.readings import Kept, unit_states
 from tests.measure.tables import markdown
@@ -89,17 +89,19 @@ def test_a_set_has_no_say_in_the_reading_that_is_chosen_for_it():
     assert set(compared(_kept(by_length=False))) == set(READINGS)
 
 
-def test_a_study_that_was_interrupted_goes_on_from_the_scores_that_were_kept(tmp_path, capsys):
+def test_a_study_that_was_interrupted_goes_on_from_the_scores_that_were_kept(tmp_path, capsys, monkeypatch):
+    made = scores_of_all(_kept(by_length=False), splits=1, methods=("states",))
+    monkeypatch.setattr(agreement, "scores_of_all", lambda *_, **__: made)
     for backbone in ("tiny", "other"):
         (tmp_path / backbone).mkdir()
         np.savez(tmp_path / backbone / "made.npz", **asdict(_kept(by_length=False)))
-    main([str(tmp_path), "--splits", "1"])
+    agreement.main([str(tmp_path), "--splits", "1"])
     first = capsys.readouterr()
     assert "of 1 sets (2 combinations with 2 backbones)" in first.out and first.err.count("made.scores") == 2
-    main([str(tmp_path), "--splits", "1"])
+    agreement.main([str(tmp_path), "--splits", "1"])
     second = capsys.readouterr()
     assert second.out == first.out and second.err == ""
-    main([str(tmp_path), "--splits", "1", "--again"])
+    agreement.main([str(tmp_path), "--splits", "1", "--again"])
     assert capsys.readouterr().err.count("made.scores") == 2
 
 
