@@ -155,7 +155,7 @@ def _grades(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
     rows = []
     for m, one in graded:
         two = one.binary
-        cells = (
+        cells: tuple[str, ...] = (
             (html_number(two.tpr), html_number(two.tnr), html_number(two.f1), html_number(two.cut, 2)) if two else ()
         )
         if sure:

@@ -66,7 +66,7 @@ def _show_grades(result: Evaluation) -> None:
     rows = []
     for name, found, held in graded:
         two = found.binary
-        cells = (number(two.tpr), number(two.tnr), number(two.f1), number(two.cut, 2)) if two else ()
+        cells: tuple[str, ...] = (number(two.tpr), number(two.tnr), number(two.f1), number(two.cut, 2)) if two else ()
         shares = (f"{found.within_one:.0%}", f"{found.exact:.0%}")
         if sure:
             cells += (f"+-{held.margin:.2f}", f"{held.share:.0%}") if held else ("-", "-")
