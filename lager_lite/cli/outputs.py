@@ -94,6 +94,14 @@ def check_outputs(command: click.Command, params: Mapping[str, Any]) -> None:
             raise click.UsageError(f"{name} and {other_name} both write to stdout: give one of them a file")
         if STDOUT not in (path, other_path) and not _is_special(path) and _is_same(path, other_path):
             raise click.UsageError(f"{name} and {other_name} both write to {path}: name two files")
+        if os.path.realpath(path).casefold() == os.path.realpath(other_path).casefold() and STDOUT not in (
+            path,
+            other_path,
+        ):
+            raise click.UsageError(
+                f"{name} {path} and {other_name} {other_path} differ only in capitals, which many disks do not tell "
+                "apart: name two files"
+            )
     for _, path, type_ in outputs:
         if type_.suffixes is not None and path != STDOUT:
             check_writable(path)

@@ -18,6 +18,7 @@ except ImportError:  # Windows, where a file that is open cannot be deleted
 
 _T = TypeVar("_T")
 _ELSEWHERE = "choose another place"
+_DATABASE = b"SQLite format 3\0"
 # A file on disk: its device and its number there, which links share.
 Identity = tuple[int, int]
 
@@ -26,7 +27,8 @@ def write_beside(path: str | os.PathLike[str], write: Callable[[Any], _T], *, te
     """Let `write` fill a file beside `path`, sync it, and rename it into place; return what `write` returns.
 
     A link keeps pointing to what is replaced, and the mode of a file that was there is kept. What a
-    killed process left beside is removed. A pipe or a device, such as /dev/null, is written to directly.
+    killed process left beside is removed. A pipe or a device, such as /dev/null, is written to directly. A file that is
+    a database or a model is not overwritten.
     text: UTF-8 without translation of line ends, else bytes. Raises OutputError; a file is then as it was.
     """
     target = Path(path).resolve()
@@ -36,6 +38,7 @@ def write_beside(path: str | os.PathLike[str], write: Callable[[Any], _T], *, te
         if target.exists() and not target.is_file():
             with _opened(target, text) as file:
                 return write(file)
+        _check_plain(path, target)
         return _replaced(target, write, text)
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}", _ELSEWHERE) from error
@@ -48,9 +51,22 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         if target.is_dir():
             raise OutputError(f"{path}: is a folder, expected a file to write", _ELSEWHERE)
         if not target.exists() or target.is_file():
+            _check_plain(path, target)
             tempfile.TemporaryFile(prefix=f".{target.name}.", dir=target.parent).close()
     except OSError as error:
         raise OutputError(f"{path}: cannot write: {error.strerror or error}", _ELSEWHERE) from error
+
+
+def _check_plain(path: str | os.PathLike[str], target: Path) -> None:
+    """Raise OutputError for a file that is a database, as the store, or a model: nothing that we write is one."""
+    if not target.exists():
+        return
+    with open(target, "rb") as file:
+        begin = file.read(len(_DATABASE))
+    if begin == _DATABASE or Path(f"{target}-wal").exists():
+        raise OutputError(f"{path}: is a database, as the store is, and is not overwritten", "name another file")
+    if begin.startswith(b"GGUF"):
+        raise OutputError(f"{path}: is a model file, and is not overwritten", "name another file")
 
 
 def file_identity(path: str | os.PathLike[str]) -> Identity | None:

@@ -119,6 +119,13 @@ def test_two_outputs_are_two_files(run, folder, name, one, other, existing):
     assert done.exit_code == 2 and "both write to same: name two files" in done.stderr, done.output
 
 
+@pytest.mark.parametrize(("name", "one", "other"), TWINS[:3], ids=ident)
+def test_two_outputs_differ_in_more_than_capitals(run, folder, name, one, other):
+    values = {str(one.name): "same", str(other.name): str(folder / "Same")}
+    done = run(*name.split(), *line(LEAVES[name], values))
+    assert done.exit_code == 2 and "differ only in capitals, which many disks do not tell apart" in done.stderr
+
+
 @pytest.mark.parametrize("suffix", [".parquet", ".xlsx", ".gz"])
 @pytest.mark.parametrize(("name", "out"), [(n, p) for n, p in OUTPUTS if p.type.suffixes], ids=ident)
 def test_a_format_that_is_not_written_is_refused(run, folder, name, out, suffix):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lager_lite.errors import OutputError
-from lager_lite.system.files import write_beside
+from lager_lite.system.files import check_writable, write_beside
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 300
@@ -70,3 +70,19 @@ def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_no
     assert living.returncode == 0 and target.read_bytes() == b"half" and list(tmp_path.iterdir()) == [target]
     for stream in (killed.stdin, killed.stdout):
         stream.close()
+
+
+@pytest.mark.parametrize("kind", ["a database", "a database in use", "a model"])
+def test_neither_a_database_nor_a_model_is_overwritten(tmp_path, kind):
+    path = tmp_path / "readings.sqlite"
+    path.write_bytes(
+        {"a database": b"SQLite format 3\0...", "a database in use": b"", "a model": b"GGUF\3\0\0\0"}[kind]
+    )
+    if kind == "a database in use":
+        (tmp_path / "readings.sqlite-wal").touch()
+    before = path.read_bytes()
+    said = "is a model file" if kind == "a model" else "is a database"
+    for write in (check_writable, lambda path: write_beside(path, lambda file: file.write("x"), text=True)):
+        with pytest.raises(OutputError, match=f"readings.sqlite: {said}"):
+            write(path)
+    assert path.read_bytes() == before
