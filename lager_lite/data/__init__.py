@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from .checking import CheckedFile, check_file
 from .detection import ROWS
-from .fields import ALIASES, item_of_row
-from .items import Dataset, ItemReader, convert, load_demo, open_reader, raise_problems, read_items
+from .items import Dataset, ItemReader, convert, load_demo, open_reader, read_items
 from .layouts import LAYOUTS, BenchmarkLayout
 from .marks import Maps
+from .names import ALIASES
 from .observer import Observer
+from .problems import raise_problems
 from .reading import open_rows
+from .rivals import item_of_row
 from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource
 from .source import Source, open_items

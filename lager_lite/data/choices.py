@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..records import Item
-from .fields import ALIASES
+from .names import ALIASES, by_spelling
 from .rows import Row
 from .turns import ASSISTANT, is_conversation, turns_of
 from .values import is_blank
@@ -23,9 +23,9 @@ class ChoiceWatch:
     def see(self, row: Row, items: Sequence[Item]) -> None:
         """Look at one row and its items."""
         taken = {item.keys["response"][-1] for item in items if "response" in item.fields and "response" in item.keys}
-        written = {key.lower(): key for key in row.values}
+        written = by_spelling(row.values)
         for key in taken:
-            value = row.values.get(written.get(key.lower(), key))
+            value = row.values.get(written.get(key, key))
             if (
                 isinstance(value, list)
                 and is_conversation(value)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import DataError
-from .fields import ALIASES, without_missing
+from .fields import without_missing
 from .layouts import LAYOUTS, BenchmarkLayout, has_no_response
+from .names import ALIASES, response_key, spelled
 from .rows import HeldRows, Row, RowSource, rows_of
 
 ROWS = "rows"
@@ -18,11 +19,16 @@ FREE = ("alpaca", "messages")
 
 
 def lowered(row: Row) -> Row:
-    """The row without what is missing, and with its keys in small letters, where no other key is written so."""
+    """The row without what is missing, and with its keys in their usual spelling, where no other key is spelled so."""
     plain = without_missing(row)
-    values = {key if key.lower() in row.values else key.lower(): value for key, value in plain.values.items()}
-    blank = frozenset(key if key.lower() in values else key.lower() for key in plain.blank)
-    return replace(plain, values=values, blank=blank)
+    names: dict[str, str] = {}
+    for key in (*plain.values, *sorted(plain.blank)):
+        usual = spelled(key)
+        taken = usual != key and (usual in row.values or usual in row.blank or usual in names)
+        names[key if taken else usual] = key
+    written = {key: name for name, key in names.items()}
+    values = {written[key]: value for key, value in plain.values.items()}
+    return replace(plain, values=values, blank=frozenset(written[key] for key in plain.blank))
 
 
 def without(row: Row, keys: Collection[str]) -> Row:
@@ -60,8 +66,8 @@ def ignored_keys(rows: RowSource, names: Sequence[str], mapped: Collection[str])
     present = {key: None for row in rows for key in (*row.values, *sorted(row.blank))}
     found: dict[str, None] = {}
     for name in names:
-        keys = [key for key in present if key.lower() == name.lower()]
-        keys = keys or [key for key in present if key.lower() in ALIASES.get(name.lower(), ()) and key not in mapped]
+        keys = [name] if name in present else [key for key in present if key.lower() == name.lower()]
+        keys = keys or [key for key in present if spelled(key) in ALIASES.get(name.lower(), ()) and key not in mapped]
         if not keys:
             shown = ", ".join(sorted(present)[:20])
             raise DataError(f"{rows.name}: no row has the key {name} to ignore", f"the keys are: {shown}")
@@ -92,8 +98,7 @@ def detect(rows: RowSource, unfolded: RowSource) -> tuple[BenchmarkLayout | None
         plain = lowered(row)
         values = plain.values
         found = layout_of(values)
-        named = next((key for key in ALIASES["response"] if key in values or key in plain.blank), None)
-        if found or named not in plain.blank and not has_no_response(values):
+        if found or response_key(values, plain.blank) not in plain.blank and not has_no_response(values):
             firsts.setdefault(found.name if found else "", row)
             fitting = {name: fits for name, fits in fitting.items() if fits(values)}
     if common := next((name for name in firsts if name in fitting), None):

@@ -3,58 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from ..errors import DataError
 from ..records import Item, id_for_results
+from .names import ALIASES, HISTORY_KEYS, HUMAN_KEYS, by_spelling, response_key, spelled
+from .people import check_whose, people_keys
 from .rows import Row
-from .turns import is_conversation, is_parts, joined, last_answer, outlined, parts_of, told, turns_of
+from .turns import (
+    earlier,
+    is_conversation,
+    is_parts,
+    joined,
+    last_answer,
+    outlined,
+    parts_of,
+    told,
+    turns_of,
+    unwrapped,
+)
 from .values import group_of, id_of, is_blank, is_missing, scores_of, text_of
 
-ALIASES: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "idx", "uid", "item_id"),
-    "instruction": ("instruction", "prompt", "question", "input", "query", "user_input", "user_prompt"),
-    "response": (
-        "response",
-        "output",
-        "actual_output",
-        "prediction",
-        "completion",
-        "model_output",
-        "generated_answer",
-        "generated",
-        "generation",
-        "generated_text",
-        "generated_summary",
-        "model_answer",
-        "model_response",
-        "llm_answer",
-        "llm_response",
-        "predicted",
-        "summary",
-        "answer",
-    ),
-    "reference": ("reference", "reference_answer", "expected_output", "expected", "ground_truth"),
-    "source": (
-        "source",
-        "article",
-        "document",
-        "context",
-        "source_text",
-        "passage",
-        "contexts",
-        "retrieved_contexts",
-        "retrieval_context",
-    ),
-    "rubric": ("rubric", "score_rubric", "criteria", "input_rubric"),
-    "score": ("human_score", "human_scores", "score", "rating", "input_score"),
-    "scores": ("scores",),
-    "group": ("group",),
-    "rendered": ("rendered",),
-}
 _OPTIONAL = ("source", "instruction", "reference", "rubric")
 _TEXT_FIELDS = ("source", "instruction", "reference", "response", "rubric")
 _DESCRIPTIONS = tuple(f"score{score}_description" for score in range(11))
@@ -69,31 +41,41 @@ def without_missing(row: Row) -> Row:
 
 
 def _is_absent(key: str, value: Any) -> bool:
-    return is_missing(value) or isinstance(value, str) and not value and key.lower() in ALIASES["response"]
+    return is_missing(value) or isinstance(value, str) and not value and spelled(key) in ALIASES["response"]
 
 
 def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[Item]:
     """The items of a row of ours: one, or one for each entry of a list `responses` of texts or of objects that
-    each have one. Arguments and errors as `item_of_row`."""
+    each have one. Arguments and errors as `own_item`."""
     row = without_missing(row)
     key = mapping.get("responses", "responses")
     names = _keys_of(row, mapping)
     several = row.values.get(key)
     if not isinstance(several, list) or "response" in names:
-        yield item_of_row(row, number, mapping)
+        yield own_item(row, number, mapping)
         return
     base = row.values[names["id"]] if "id" in names else number
     shared = {k: v for k, v in row.values.items() if k not in (key, names.get("id"))}
-    scored = {names[field] for field in ("score", "scores") if field in names}
+    scored = {key for keys in _score_keys(row, names, mapping).values() for key in keys}
     scored.update(k for field, k in mapping.items() if field.startswith("score:"))
     for place, entry in enumerate(several, 1):
-        own = entry if isinstance(entry, dict) else {mapping.get("response", "response"): entry}
+        own = _answer(entry, mapping.get("response", "response"))
         name = f"{base}/{own.get('id', place)}"
         parted = {k: _part(shared[k], place, len(several), row.where) for k in shared if k in scored}
         spread = Row({**shared, **parted, **own, mapping.get("id", "id"): name}, row.where)
-        item = item_of_row(spread, number, mapping)
+        item = own_item(spread, number, mapping)
         inner = {field: tuple(key if k in own else k for k in taken) for field, taken in item.keys.items()}
         yield replace(item, keys={**inner, "id": (names.get("id", key), key)})
+
+
+def _answer(entry: Any, key: str) -> dict[str, Any]:
+    """An entry of several responses as a row with its text under the key of the response."""
+    if not isinstance(entry, dict):
+        return {key: entry}
+    if key in entry or response_key(entry, ()) is not None or isinstance(unwrapped(entry), dict):
+        return entry
+    rest = {name: value for name, value in entry.items() if name in ("id", "model") or spelled(name) in ALIASES}
+    return {**rest, key: unwrapped(entry)}
 
 
 def _part(scores: Any, place: int, count: int, where: str) -> Any:
@@ -110,7 +92,7 @@ def _part(scores: Any, place: int, count: int, where: str) -> Any:
     )
 
 
-def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
+def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     """The item that a row of ours is; `number` is its id where it has none.
 
     null, NaN and no key at all mean the same: the item has no such field. So does blank text for every usual field
@@ -124,53 +106,70 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     if "rubric" in fields and "rubric" not in mapping:
         fields["rubric"] = _with_descriptions(fields["rubric"], row)
         taken["rubric"] += tuple(key for key in _DESCRIPTIONS if not is_blank(values.get(key)))
-    claimed = {*keys.values(), *mapping.values()}
+    scored = _score_keys(row, keys, mapping)
+    taken.update(scored)
+    claimed = {*keys.values(), *mapping.values(), *sum(scored.values(), ())}
     for field, key in mapping.items():
         if field not in ALIASES and not is_blank(values.get(key)):
             taken[field] = (key,)
             if not field.startswith("score:"):
                 fields[field] = text_of(values[key], key, row.where)
     for key, value in values.items():
-        free = key not in claimed and key not in fields and not isinstance(value, bool)
+        # A key with the name of a role is none of the item's own fields: what it says of the role is not what is read.
+        free = key not in claimed and key not in fields and key not in ALIASES and bool(key.strip())
+        free = free and not isinstance(value, bool)
         if free and isinstance(value, (str, int, float, Decimal)):
             fields[key], taken[key] = text_of(value, key, row.where), (key,)
     rendered = text_of(values[keys["rendered"]], keys["rendered"], row.where) if "rendered" in keys else None
     identity = id_of(values[keys["id"]], keys["id"], row.where) if "id" in keys else str(number)
     group = text_of(values[keys["group"]], keys["group"], row.where) if "group" in keys else None
-    extra = next((name for name in fields if name.lower() == "input" and fields[name]), None)
-    if extra and keys.get("instruction", "").lower() == "instruction" and "instruction" not in mapping:
+    extra = next((name for name in fields if spelled(name) == "input" and fields[name]), None)
+    if extra and spelled(keys.get("instruction", "")) == "instruction" and "instruction" not in mapping:
         fields["instruction"] += "\n\n" + fields[extra]  # as in Alpaca, whose responses stand under `output`
         taken["instruction"] += (extra,)
     fields = {name: text for name, text in fields.items() if name not in _OPTIONAL or not is_blank(text)}
+    _put_before(row, fields, taken, claimed)
     shared = fields.get("source") or fields.get("instruction")
     if group is None and shared:
         group, taken["group"] = group_of(shared), taken["source" if "source" in fields else "instruction"]
-    return Item(identity, fields, _human(row, keys, mapping), group, rendered, row.where, taken)
+    return Item(identity, fields, _human(row, scored, mapping), group, rendered, row.where, taken)
+
+
+def _put_before(row: Row, fields: dict[str, str], taken: dict[str, tuple[str, ...]], claimed: Collection[str]) -> None:
+    """Put what was said before the request in front of the instruction, where a key holds it."""
+    key = next((key for key in row.values if spelled(key) in HISTORY_KEYS and key not in claimed), None)
+    before = earlier(row.values[key], key, row.where) if key is not None else None
+    if key is None or not before:
+        return
+    asked = [("user", fields["instruction"])] if "instruction" in fields else []
+    fields["instruction"] = told([*before, *asked])
+    taken["instruction"] = (key, *taken.get("instruction", ()))
+    fields.pop(key, None)
+    taken.pop(key, None)
 
 
 def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
-    """Field -> the key that holds it in this row: the mapped one, else the first alias that is there.
+    """Field -> the key that holds it in this row: the mapped one, else the first alias that has a value.
 
-    An alias is found in any capitals. The first alias of the response decides even without a value: the row then has
-    no response, since what stands under the next one is something else, such as the right answer. Beside another
-    response, an `answer` is the reference.
+    An alias is found in any spelling (see `spelled`); the key of the response as `response_key` says. So is that of
+    the human score: where a column of people's scores is empty, another score is none. Beside another response, an
+    `answer` is the reference.
     """
     taken = set(mapping.values())
-    written: dict[str, str] = {}
-    for name in (*row.values, *sorted(row.blank)):
-        written.setdefault(name.lower(), name)
+    written = by_spelling([*row.values, *sorted(row.blank)])
     keys: dict[str, str] = {}
-    responded: str | None = None
+    responded = mapping.get("response") or response_key(row.values, row.blank, taken)
     for field, aliases in ALIASES.items():
-        spelled = [a if a in row.values else written.get(a, a) for a in aliases]
-        candidates = [mapping[field]] if field in mapping else [a for a in spelled if a not in taken]
+        usual = [key for alias in aliases if (key := written.get(alias)) is not None and key not in taken]
         if field == "response":
-            key = responded = next((k for k in candidates if k in row.values or k in row.blank), None)
+            key = responded
+        elif field in mapping:
+            key = mapping[field]
         else:
-            key = next((k for k in candidates if not is_blank(row.values.get(k))), None)
-        if key is not None and key in row.values:
+            key = next((k for k in usual if spelled(k) in HUMAN_KEYS or not is_blank(row.values.get(k))), None)
+        if key is not None and key in row.values and (field == "response" or not is_blank(row.values[key])):
             keys[field] = key
-    answer = "answer" if "answer" in row.values else written.get("answer")
+    answer = written.get("answer")
     if answer is None or responded in (None, answer) or answer in taken:
         return keys
     if "reference" not in keys and isinstance(row.values.get(answer), str):
@@ -185,9 +184,9 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
     """
     fields: dict[str, str] = {}
     for field, key in keys.items():
-        value = row.values[key]
+        value = unwrapped(row.values[key]) if field == "response" else row.values[key]
         if field == "response" and is_conversation(value):
-            before, said = last_answer(turns_of(value, key, row.where))
+            before, said = last_answer(turns_of(value, key, row.where, thoughts=True))
             earlier = "\n\n".join(filter(None, (fields.get("instruction"), told(before))))
             fields.update({"instruction": earlier} if earlier else {})
             fields.update({"response": said} if said else {})
@@ -206,22 +205,39 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
     return fields
 
 
-def response_of(row: Row, keys: Sequence[str]) -> tuple[str, str | None] | None:
-    """The first of these keys that the row has, and its text, None for no text; None where it has none of the keys."""
-    key = next((k for k in keys if k in row.values or k in row.blank), None)
-    if key is None:
-        return None
-    return key, _spoken(row, {"response": key}).get("response") if key in row.values else None
+def response_of(row: Row, key: str | None) -> str | None:
+    """The text under the key of a response, None where there is no such key or no text."""
+    return None if key is None or key not in row.values else _spoken(row, {"response": key}).get("response")
+
+
+def field_keys(**keys: str) -> dict[str, tuple[str, ...]]:
+    """The keys of fields, as an `Item` has them, for fields with one key each."""
+    return {field: (key,) for field, key in keys.items()}
 
 
 def human_of(row: Row) -> dict[str, tuple[float, ...]]:
     """The human scores of a row, by criterion, from the usual keys."""
-    return _human(row, _keys_of(row, {}), {})
+    return _human(row, _score_keys(row, _keys_of(row, {}), {}), {})
 
 
 def score_keys(row: Row) -> dict[str, tuple[str, ...]]:
     """The keys that `human_of` takes the scores from."""
-    return {field: (key,) for field, key in _keys_of(row, {}).items() if field in ("score", "scores")}
+    return _score_keys(row, _keys_of(row, {}), {})
+
+
+def _score_keys(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The keys of `score`, several where there is a column for each annotator, and of `scores`.
+
+    Raises ScoreError where a score does not say whose it is, and people's stand beside it.
+    """
+    found: dict[str, tuple[str, ...]] = {field: (keys[field],) for field in ("score", "scores") if field in keys}
+    if "score" in mapping or any(spelled(key) in HUMAN_KEYS for key in row.values):
+        return found
+    if people := people_keys(row.values):
+        return {**found, "score": people}
+    if spelled(found.get("score", ("",))[0]) == "score":
+        check_whose(row.values, found["score"][0], row.where)
+    return found
 
 
 def identity_of(row: Row, number: int) -> str:
@@ -249,12 +265,16 @@ def _with_descriptions(criteria: str, row: Row) -> str:
     return "\n".join(lines)
 
 
-def _human(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, tuple[float, ...]]:
+def _human(row: Row, keys: Mapping[str, tuple[str, ...]], mapping: Mapping[str, str]) -> dict[str, tuple[float, ...]]:
+    """The human scores by criterion; keys: those of `score` and `scores`."""
     named: dict[str, Any] = {}
-    for field in ("score", "scores"):
-        value = row.values.get(keys[field]) if field in keys else None
+    for several in keys.values():
+        value = row.values.get(several[0])
+        if len(several) > 1:
+            parts = (scores_of(row.values[key], key, row.where) for key in several)
+            value = [score for part in parts for score in part]
         if isinstance(value, str) and value.lstrip().startswith("{"):
-            value = _object(value, keys[field], row.where)
+            value = _object(value, several[0], row.where)
         if isinstance(value, dict):
             named.update(value)
         elif value is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..records import Item
-from .fields import ALIASES
+from .names import ALIASES, by_spelling, spelled
 from .rows import Row
 from .turns import is_conversation
 from .understood import TEXTS
@@ -72,7 +72,7 @@ class FormReader:
             tuple(taken),
             tuple(key for key in own if key not in used),
             tuple(key for key in unused if key not in own),
-            tuple((role, key) for key in unused for role in chosen if key.lower() in ALIASES[role]),
+            tuple((role, key) for key in unused for role in chosen if spelled(key) in ALIASES[role]),
         )
 
     def _keys(self, name: str, item: Item) -> Sequence[str]:
@@ -91,14 +91,6 @@ def form_key(row: Row, items: Sequence[Item]) -> Hashable:
         (*item.fields, None, *item.keys.items(), None, *item.human, item.rendered is not None) for item in items
     )
     return (*row.values, *map(_kind, row.values.values()), shapes)
-
-
-def by_spelling(keys: Iterable[str]) -> dict[str, str]:
-    """The keys as they are written, by that spelling and by the one in small letters."""
-    found = {key: key for key in keys}
-    for key in list(found):
-        found.setdefault(key.lower(), key)
-    return found
 
 
 def _spelled(keys: Sequence[str], written: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,22 +11,23 @@ from typing import Any
 from ..errors import DataError
 from ..records import Item
 from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, unfold, without
-from .fields import ALIASES, item_row, items_of_row, without_missing
+from .fields import item_row, items_of_row
 from .habits import file_labels
 from .judged import UNREAD, noted, without_judgment
-from .layouts import LAYOUTS, BenchmarkLayout, judge_bench_scale
+from .layouts import BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers, without_scores
+from .names import ALIASES
 from .observer import Observer
+from .problems import broken, lacks, named_layout, raise_problems
 from .reading import open_rows
-from .repeats import has_id, numbers_taken, repeated, with_scores_of
+from .repeats import aspect_of, for_aspect, has_id, numbers_taken, repeated, with_scores_of
+from .rivals import RivalWatch
 from .rowfile import TableFile
 from .rows import Row, RowSource
 from .thoughts import without_thoughts
 from .understood import Understood
 from .values import ScoreError
 from .writing import apart_from, plain, write_rows
-
-_MAX_PROBLEMS = 5
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class ItemReader:
     keep_thoughts: whether responses keep the thoughts that they were given with (see `answer_of`).
     need_scores: whether a human score that cannot be read is an error; if not, the item has none.
     taken: the numbers that are ids of rows, and so of no row without an id, see `numbers_taken`.
+    aspect: the key of what the score of a row is for, None where no key says so (see `aspect_of`).
     later: the number of a row -> those of the later rows whose human scores belong to its item (see `repeated`).
 
     Iterating gives the items in order, as often as wanted.
@@ -62,6 +64,7 @@ class ItemReader:
     keep_thoughts: bool = False
     need_scores: bool = True
     taken: frozenset[int] = frozenset()
+    aspect: str | None = None
     later: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
@@ -86,7 +89,7 @@ class ItemReader:
                 raise
             bare = self._parsed(without_scores(row, self.mapping, self.several), number)
             items = [replace(item, keys={**item.keys, UNREAD: ("score",)}) for item in bare]
-        yield from items
+        yield from (for_aspect(item, row, self.aspect) for item in items) if self.aspect else items
 
     def _parsed(self, whole: Row, number: int) -> Iterator[Item]:
         row = without_judgment(whole, self.mapping.values())
@@ -100,7 +103,7 @@ class ItemReader:
             for item in layout.read(lowered(row), number):
                 yield noted(item, whole, row)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-            raise _broken(row.where, layout, error) from error
+            raise broken(row.where, layout, error) from error
 
     def __iter__(self) -> Iterator[Item]:
         for number, row in self._first_rows():
@@ -137,17 +140,20 @@ class ItemReader:
         count, ids = 0, set[int]()
         absent = {*self.mapping.values(), *(key for keys in self.several.values() for key in keys)}
         twice: Item | None = None
+        rivals = RivalWatch((*self.mapping, *self.mapping.values()))
         for number, row in self._first_rows():
             absent.difference_update(row.values)
             try:
-                for item in self.items_of(row, number):
+                items = list(self.items_of(row, number))
+                rivals.see(without(row, self.ignore), items)
+                for item in items:
                     if twice is None and hash(str(item.id)) in ids:
                         twice = item
                     ids.add(hash(str(item.id)))
                     count += 1
                     missing = self.missing(item)
                     if len(lacking) == count - 1 and missing:
-                        lacking.append(_lacks(row, missing))
+                        lacking.append(lacks(row, missing))
                     if see:
                         see(row, item, missing)
                     yield item
@@ -156,6 +162,7 @@ class ItemReader:
         if absent and len(self.rows):
             raise self._unmapped(absent)
         raise_problems(problems)
+        rivals.check()
         if len(lacking) == count:
             raise_problems(lacking)
         if not ids:
@@ -225,21 +232,22 @@ def open_reader(
     if mapping or layout == ROWS:
         return _whole(ItemReader(unfolded, None, single, several=several, **how))
     remaining = Remaining(unfolded, left_out)
-    found, mixed = (_named(layout, rows, remaining), False) if layout else detect(rows, remaining)
+    found, mixed = (named_layout(layout, rows, remaining), False) if layout else detect(rows, remaining)
     if found is None:
         return _whole(ItemReader(unfolded, mixed=mixed, **how))
     scale = judge_bench_scale(rows) if found.name == "judge-bench" else found.scale
     try:
         inside = found.inside(rows) if found.inside else unfolded
     except (KeyError, TypeError, AttributeError) as error:
-        raise _broken(rows.name, found, error) from error
+        raise broken(rows.name, found, error) from error
     return _whole(ItemReader(inside, found, scale=scale, **how))
 
 
 def _whole(reader: ItemReader) -> ItemReader:
     """The reader, with what is known only once all rows were seen."""
     names = {reader.mapping["id"]} if "id" in reader.mapping else {"id"} if reader.layout else ALIASES["id"]
-    return replace(reader, taken=numbers_taken(reader.rows, names), later=repeated(reader), labels=file_labels(reader))
+    reader = replace(reader, taken=numbers_taken(reader.rows, names), aspect=aspect_of(reader))
+    return replace(reader, later=repeated(reader), labels=file_labels(reader))
 
 
 @dataclass(frozen=True)
@@ -309,42 +317,3 @@ def load_demo() -> Dataset:
     groups = len({item.group for item in items})
     message = f"demo set: {len(items)} summaries of {groups} texts, labelled by construction"
     return Dataset(items, ROWS, message, "1-5")
-
-
-def raise_problems(problems: Sequence[DataError]) -> None:
-    """Raise the first few errors of rows as one. Does nothing where there are none."""
-    if problems:
-        more = len(problems) - _MAX_PROBLEMS
-        text = "\n".join(problem.message for problem in problems[:_MAX_PROBLEMS])
-        raise DataError(text + (f"\nand {more} more rows" if more > 0 else ""), problems[0].hint)
-
-
-def _named(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLayout:
-    if name not in LAYOUTS:
-        raise DataError(f"there is no layout {name!r}", f"one of: {ROWS}, {', '.join(LAYOUTS)}")
-    layout = LAYOUTS[name]
-    fits = layout.fits or layout.matches
-    if layout.inside:
-        if isinstance(rows.whole, dict) and fits(rows.whole):
-            return layout
-    elif any(fits(lowered(row).values) for row in unfolded):
-        return layout
-    first = rows[0].values if len(rows) else rows.whole or {}
-    raise DataError(
-        f"{rows.name}: not in the layout {name}; its first keys are {', '.join(list(first)[:12])}",
-        f"leave the layout to detection, or name the keys with --map (layout {ROWS})",
-    )
-
-
-def _lacks(row: Row, missing: Sequence[str]) -> DataError:
-    found = ", ".join(without_missing(row).values) or "none"
-    hint = f"name the key with --map {missing[0]}=KEY"
-    return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
-
-
-def _broken(where: str, layout: BenchmarkLayout, error: Exception) -> DataError:
-    what = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
-    return DataError(
-        f"{where}: looks like {layout.about}, but breaks its layout: {what}",
-        f"name the keys with --map (layout {ROWS})",
-    )

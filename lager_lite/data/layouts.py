@@ -11,13 +11,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import DataError
 from ..records import Item
-from .fields import ALIASES, identity_of, texts_of
+from .fields import field_keys, identity_of, texts_of
+from .names import response_key
+from .nested import argilla, is_argilla, is_label_studio, is_nested, label_studio, nested
 from .rows import HeldRows, Row, RowSource, rows_of
-from .training import alpaca, fits_alpaca, is_alpaca, is_messages, is_pair, messages, pairs
+from .training import (
+    alpaca,
+    fits_alpaca,
+    is_alpaca,
+    is_labelled_completion,
+    is_messages,
+    is_pair,
+    labelled_completion,
+    messages,
+    pairs,
+)
 from .turns import outlined
-from .values import group_of, id_of, is_blank, scores_of, text_of
+from .unanswered import emotion, eq_bench, examples, is_eq_bench, is_self_aware, self_aware
+from .values import group_of, is_blank, scores_of, text_of
 
 
 @dataclass(frozen=True)
@@ -57,19 +69,11 @@ _PROMETHEUS = re.compile(
 )
 _RESPONSE_MARK = re.compile(r"###\s*Response to evaluate", re.I)
 _GRADING = re.compile(r"^#{2,3} *\S|\b(?:scor(?:e|ing)|rat(?:e|ing)|evaluat(?:e|ion)|judge)\b", re.I | re.M)
-_EQ_BENCH = re.compile(
-    r"dialogue:\s*\n(?P<dialogue>.*?)\n?\[End dialogue\]\s*At the end of this dialogue,? (?P<question>[^\n]*)", re.S
-)
-_PERSON = re.compile(r"(?:.*, )?(?P<person>.+?)(?: would feel|'s? emotional state)")
 _PARTS = dict.fromkeys(("instruction", "response", "reference", "rubric", "rendered", "group"), ("instruction",))
 
 
 def _with_keys(*keys: str) -> Callable[[Mapping[str, Any]], bool]:
     return lambda values: values.keys() >= set(keys)
-
-
-def _keys(**keys: str) -> dict[str, tuple[str, ...]]:
-    return {field: (key,) for field, key in keys.items()}
 
 
 def _is_judge_bench(whole: Mapping[str, Any]) -> bool:
@@ -107,7 +111,7 @@ def _judge_bench(row: Row, number: int) -> Iterator[Item]:
     shared = fields.get("source") or fields.get("response")
     group = group_of(shared) if shared else None
     human = {metric: scores for metric, scores in human.items() if scores}
-    keys = _keys(source="instance", response="instance", group="instance", scores="annotations", id="id")
+    keys = field_keys(source="instance", response="instance", group="instance", scores="annotations", id="id")
     yield Item(identity_of(row, number), fields, human, group, where=row.where, keys=keys)
 
 
@@ -138,7 +142,7 @@ def _prometheus(row: Row, number: int) -> Iterator[Item]:
     # A second turn quotes the judged model's own first answer; what stands before it is the task.
     group = group_of(fields.get("instruction", text).partition("\nAssistant:")[0])
     identity = identity_of(row, number)  # idx names the question, not the row
-    keys = {**_PARTS, **_keys(score=key, id="id")}
+    keys = {**_PARTS, **field_keys(score=key, id="id")}
     yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where, keys)
 
 
@@ -152,7 +156,7 @@ def _lager(row: Row, number: int) -> Iterator[Item]:
     scores = scores_of(row.values.get("score"), "score", row.where)
     group = group_of(fields["instruction"]) if "instruction" in fields else None
     identity = identity_of(row, number)
-    keys = {**dict.fromkeys(_PARTS, ("user_prompt",)), **_keys(score="score", id="id")}
+    keys = {**dict.fromkeys(_PARTS, ("user_prompt",)), **field_keys(score="score", id="id")}
     keys["rendered_feedback"] = ("user_prompt_feedback",)
     yield Item(identity, fields, {"": scores} if scores else {}, group, text, row.where, keys)
 
@@ -163,7 +167,7 @@ def _feedback_collection(row: Row, number: int) -> Iterator[Item]:
     others = {"reference": "orig_reference_answer", "rubric": "orig_criteria"}
     named.update({field: key for field, key in others.items() if not is_blank(row.values.get(key))})
     fields = texts_of(row, **named)
-    keys = {**_keys(**named, score="orig_score", id="id"), "group": ("orig_instruction",)}
+    keys = {**field_keys(**named, score="orig_score", id="id"), "group": ("orig_instruction",)}
     for score in range(1, 6) if "rubric" in fields else ():
         key = f"orig_score{score}_description"
         if not is_blank(row.values.get(key)):
@@ -179,7 +183,7 @@ def _helpsteer(row: Row, number: int) -> Iterator[Item]:
     human = {key: scores_of(row.values.get(key), key, row.where) for key in HELPSTEER}
     human = {key: scores for key, scores in human.items() if scores}
     identity = identity_of(row, number)
-    keys = {**_keys(instruction="prompt", response="response", group="prompt", id="id"), "scores": HELPSTEER}
+    keys = {**field_keys(instruction="prompt", response="response", group="prompt", id="id"), "scores": HELPSTEER}
     yield Item(identity, fields, human, group_of(fields["instruction"]), where=row.where, keys=keys)
 
 
@@ -194,61 +198,11 @@ def _biggen(row: Row, number: int) -> Iterator[Item]:
     if row.values.get("model_name"):
         name = f"{name}/{row.values['model_name']}"
     group = group_of(fields["instruction"])
-    keys = _keys(instruction="input", response="response", group="input", system_prompt="system_prompt")
+    keys = field_keys(instruction="input", response="response", group="input", system_prompt="system_prompt")
     keys.update(
-        _keys(reference="reference_answer", rubric="score_rubric", score="human_score"), id=("id", "model_name")
+        field_keys(reference="reference_answer", rubric="score_rubric", score="human_score"), id=("id", "model_name")
     )
     yield Item(name, fields, {"": scores} if scores else {}, group, where=row.where, keys=keys)
-
-
-def _eq_bench(row: Row, number: int) -> Iterator[Item]:
-    """One item per emotion, scored on the full 0-10 scale; dialogues of one story are one group."""
-    match = _EQ_BENCH.search(text_of(row.values["prompt"], "prompt", row.where))
-    person = _PERSON.match(match["question"]) if match else None
-    if not match or not person:
-        raise DataError(f"{row.where}: no dialogue and person found in the prompt of EQ-Bench")
-    full = "reference_answer_fullscale"
-    key = full if row.values.get(full) else "reference_answer"
-    answer = row.values[key]
-    keys = _keys(source="prompt", person="prompt", group="prompt", emotion=key, score=key, id="id")
-    for n in range(1, 1 + sum(re.fullmatch(r"emotion\d+", key) is not None for key in answer)):
-        fields = {"source": match["dialogue"], "person": person["person"]}
-        fields["emotion"] = text_of(answer[f"emotion{n}"], f"emotion{n}", row.where)
-        scores = scores_of(answer[f"emotion{n}_score"], f"emotion{n}_score", row.where)
-        group = _story(match["dialogue"])
-        yield Item(f"{row.values['id']}/{n}", fields, {"": scores}, group, where=row.where, keys=keys)
-
-
-def _emotion(row: Row, number: int) -> Iterator[Item]:
-    fields = texts_of(row, source="dialogue", person="human", emotion="emotion")
-    scores = scores_of(row.values["emotion_score"], "emotion_score", row.where)
-    identity = identity_of(row, number)
-    keys = _keys(source="dialogue", person="human", emotion="emotion", score="emotion_score", group="dialogue", id="id")
-    yield Item(identity, fields, {"": scores}, _story(fields["source"]), where=row.where, keys=keys)
-
-
-def _story(dialogue: str) -> str | None:
-    # Later dialogues of a story repeat the earlier ones and go on, so the opening names the story.
-    return group_of(dialogue.strip().partition("\n")[0])
-
-
-def _is_self_aware(whole: Mapping[str, Any]) -> bool:
-    entries = whole.get("example")
-    return isinstance(entries, list) and isinstance(next(iter(entries), None), dict) and "answerable" in entries[0]
-
-
-def _self_aware(row: Row, number: int) -> Iterator[Item]:
-    fields = texts_of(row, instruction="question")
-    human = {"": (5.0 if row.values["answerable"] else 1.0,)}
-    group = group_of(fields["instruction"])
-    keys = _keys(instruction="question", score="answerable", group="question", id="question_id")
-    yield Item(
-        id_of(row.values["question_id"], "question_id", row.where), fields, human, group, where=row.where, keys=keys
-    )
-
-
-def _examples(rows: RowSource) -> RowSource:
-    return HeldRows(rows.name, tuple(rows_of(rows.whole["example"], f"{rows.name}: example")))
 
 
 def _is_rendered(values: Mapping[str, Any]) -> bool:
@@ -265,11 +219,8 @@ def _is_prometheus(values: Mapping[str, Any]) -> bool:
 
 def has_no_response(values: Mapping[str, Any]) -> bool:
     """Whether a row of ours with these values would be an item without a response."""
-    return all(is_blank(values.get(key)) for key in ALIASES["response"])
-
-
-def _is_eq_bench(values: Mapping[str, Any]) -> bool:
-    return isinstance(values.get("reference_answer"), dict) and "prompt" in values
+    key = response_key({key: value for key, value in values.items() if not is_blank(value)}, ())
+    return key is None
 
 
 LAYOUTS: Mapping[str, BenchmarkLayout] = {
@@ -279,22 +230,22 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
         BenchmarkLayout(
             "self-aware",
             "SelfAware",
-            _is_self_aware,
-            _self_aware,
+            is_self_aware,
+            self_aware,
             "1-5",
             "answerable is 5, unanswerable 1",
-            inside=_examples,
+            inside=examples,
             responded=False,
         ),
         BenchmarkLayout(
-            "eq-bench", "EQ-Bench v2, one item per emotion", _is_eq_bench, _eq_bench, "0-10", responded=False
+            "eq-bench", "EQ-Bench v2, one item per emotion", is_eq_bench, eq_bench, "0-10", responded=False
         ),
         BenchmarkLayout("biggen", "BiGGen-Bench", _with_keys("input", "response", "score_rubric"), _biggen, "1-5"),
         BenchmarkLayout(
             "emotion",
             "the emotion set of LAGER",
             _with_keys("dialogue", "human", "emotion", "emotion_score"),
-            _emotion,
+            emotion,
             "1-9",
             responded=False,
         ),
@@ -332,6 +283,17 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             None,
             "chosen is 1, rejected 0",
         ),
+        BenchmarkLayout(
+            "kto",
+            "KTO (labelled completions)",
+            is_labelled_completion,
+            labelled_completion,
+            None,
+            "label true is 1, false 0",
+            fits=_with_keys("prompt", "completion"),
+        ),
+        BenchmarkLayout("argilla", "Argilla", is_argilla, argilla),
+        BenchmarkLayout("label-studio", "Label Studio", is_label_studio, label_studio),
         BenchmarkLayout("messages", "messages (ShareGPT, chat)", is_messages, messages),
         BenchmarkLayout(
             "alpaca",
@@ -340,5 +302,6 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             alpaca,
             fits=fits_alpaca,  # the input may be left out
         ),
+        BenchmarkLayout("nested", "rows with their texts in objects (traces)", is_nested, nested),
     )
 }

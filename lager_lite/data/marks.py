@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from ..errors import DataError
-from .fields import ALIASES
+from .names import ALIASES, spelled
+from .people import by_people
 from .rows import Row
 from .values import ScoreError, is_missing
 
@@ -57,7 +58,7 @@ def with_numbers(
     named = {key for field, key in mapping.items() if field in ("score", "scores") or field.startswith("score:")}
     read = _reader(labels, row)
     for key in values:
-        if key in named or key.lower() in _KEYS:
+        if key in named or _is_score(key):
             values[key] = _numbers(values[key], read)
     return replace(row, values=values)
 
@@ -86,8 +87,12 @@ def without_scores(row: Row, mapping: Mapping[str, str], several: Mapping[str, S
     """The row without the keys of human scores."""
     fields = [field for field in mapping if field in ("score", "scores") or field.startswith("score:")]
     named = {key for field in fields for key in several.get(field, (mapping[field],))}
-    left = {key: value for key, value in row.values.items() if key not in named and key.lower() not in _KEYS}
+    left = {key: value for key, value in row.values.items() if key not in named and not _is_score(key)}
     return replace(row, values=left)
+
+
+def _is_score(key: str) -> bool:
+    return spelled(key) in _KEYS or by_people(key)
 
 
 def _numbers(value: Any, read: Callable[[Any], Any]) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 from ..prompts import is_visible
 from ..records import Item
 from .choices import ChoiceWatch
-from .forms import Form, FormReader, by_spelling, form_key
+from .forms import Form, FormReader, form_key
 from .judged import JUDGED, UNREAD
+from .names import by_spelling
 from .rows import Row
 from .tags import TagWatch
 from .understood import TEXTS, Understood, counted, listed

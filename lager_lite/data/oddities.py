@@ -153,7 +153,8 @@ class OddityWatch:
         if self._scores and understood.groups < _FEW_GROUPS and self._items >= _FEW_ITEMS:
             yield f"{counted(understood.groups, 'group')} only: `fit` and `eval` split by group, and need some 20 or more"
         for rubric in rubrics:
-            found = self._scores.get(rubric.name) or self._scores.get("") or ()
+            alike = (values for name, values in self._scores.items() if name.casefold() == rubric.name.casefold())
+            found = next(alike, None) or self._scores.get("") or ()
             low, high = min(rubric.scale.values), max(rubric.scale.values)
             if found and (min(found) < low or max(found) > high):
                 yield (

@@ -1,4 +1,4 @@
-"""Rows about one item: the scores of several annotators, each in a row of its own."""
+"""Rows about one item: the scores of several annotators, or of several criteria, each in a row of its own."""
 
 from __future__ import annotations
 
@@ -9,16 +9,24 @@ from typing import Any, Protocol
 from ..errors import DataError
 from ..records import Item
 from .detection import without
+from .names import ANNOTATORS, ASPECTS, spelled, word_set, words_of_key
+from .people import by_people
 from .rowfile import TableFile
 from .rows import Row, RowSource
 from .values import is_blank
 
-_PEOPLE = ("annotator", "rater", "worker", "assessor", "evaluator", "labeler", "labeller", "coder")
-ANNOTATORS = frozenset(f"{person}{end}" for person in _PEOPLE for end in ("", "_id", "_name"))
-"""Keys, in small letters, of who gave the scores of a row."""
 # Rows that differ in one of these hold scores for different things.
-_ASPECTS = frozenset(("criterion", "aspect", "dimension", "metric", "attribute"))
-_TEXTS = frozenset(("source", "instruction", "reference", "response", "rubric", *_ASPECTS))
+_TEXTS = frozenset(("source", "instruction", "reference", "response", "rubric", *ASPECTS))
+_NUMBERED = word_set("id ids uid uuid idx no nr hash")
+_NAMED = word_set(
+    "model models system systems generator policy method checkpoint engine llm seed bot agent item example sample doc "
+    "document conversation dialogue dialog thread topic task segment seg turn sentence split dataset domain condition "
+    "variant version temperature step epoch run language lang"
+)
+_OF_THE_SCORE = word_set(
+    "assignment annotation judgment judgement rating score session submission user hit record row worker batch"
+)
+_LONGEST_ASPECT = 40
 
 
 class RowReader(Protocol):
@@ -33,14 +41,54 @@ class RowReader(Protocol):
     @property
     def ignore(self) -> tuple[str, ...]: ...
 
+    @property
+    def aspect(self) -> str | None: ...
+
     def items_of(self, row: Row, number: int) -> Any: ...
+
+
+def aspect_of(reader: RowReader) -> str | None:
+    """The key of what a row's score is for, where items have a row for each criterion; None where they have not.
+
+    Such a key alone may be a tag of the item. It says what the score is for where two rows differ in it, and agree in
+    the item's id or texts.
+    """
+    first = without(reader.rows[0], reader.ignore).values if len(reader.rows) else {}
+    key = next((k for k in first if spelled(k) in ASPECTS and k not in reader.mapping.values()), None)
+    if key is None or any(field.startswith("score:") for field in reader.mapping):
+        return None
+    seen: dict[int, Any] = {}
+    for number, whole in enumerate(reader.rows, 1):
+        row = without(whole, reader.ignore)
+        value = row.values.get(key)
+        if is_blank(value):
+            continue
+        if not isinstance(value, str) or len(value) > _LONGEST_ASPECT or "\n" in value:
+            return None
+        item = _only_item(reader, without(row, (key,)), number)
+        if item is not None and seen.setdefault(_name(reader, item, row), value) != value:
+            return key
+    return None
+
+
+def for_aspect(item: Item, row: Row, key: str) -> Item:
+    """The item with its unnamed score named by what stands under the key of the aspect."""
+    aspect = row.values.get(key)
+    if is_blank(aspect) or set(item.human) != {""}:
+        return item
+    name = str(aspect).strip().lower()
+    keys = {k: v for k, v in item.keys.items() if k not in (key, "score")}
+    keys[f"score:{name}"] = (*item.keys.get("score", ()), key)
+    fields = {k: v for k, v in item.fields.items() if k != key}
+    return replace(item, human={name: item.human[""]}, fields=fields, keys=keys)
 
 
 def repeated(reader: RowReader) -> dict[int, tuple[int, ...]]:
     """The rows whose scores belong to an earlier row: by its number, the numbers of the later ones, from 1.
 
-    They have its id, or no id and an annotator, and its texts; without an annotator they agree in everything but the
-    score. Only rows of one item count. Raises DataError where an annotator scored an item twice.
+    They have its id, or no id and an annotator or an aspect, and its texts, and agree in every key that names what is
+    scored, such as `model` or `turn_id`; without an annotator and an aspect they agree in everything but the score.
+    Only rows of one item count. Raises DataError where an annotator scored an item twice.
     """
     firsts: dict[int, int] = {}
     found: dict[int, list[int]] = {}
@@ -50,21 +98,33 @@ def repeated(reader: RowReader) -> dict[int, tuple[int, ...]]:
         row = without(whole, reader.ignore)
         item = _only_item(reader, row, number)
         who = _annotator(row)
-        if item is None or not (has_id(item, row) or who):
+        if item is None or not (has_id(item, row) or who or reader.aspect):
             continue
-        key = hash(
-            (True, str(item.id)) if has_id(item, row) else (False, *sorted(_texts(item, reader.mapping).items()))
-        )
-        first = firsts.setdefault(key, number)
+        first = firsts.setdefault(_name(reader, item, row), number)
         if first == number:
             continue
         before = reader.rows[first - 1]
         other = _only_item(reader, before, first)
-        if other is not None and _belong(item, other, who, reader.mapping):
+        if other is not None and _belong(reader, item, other, who):
             later = found.setdefault(first, [])
-            _check_annotator(reader, who, row, (first, *later))
+            _check_annotator(reader, row, (first, *later), has_id(item, row))
             later.append(number)
     return {first: tuple(later) for first, later in found.items()}
+
+
+def _name(reader: RowReader, item: Item, row: Row) -> int:
+    """What tells an item from the others, as a hash: its id, else its texts; and every key that names what is scored."""
+    own = (True, str(item.id)) if has_id(item, row) else (False, *sorted(_texts(item, reader.mapping).items()))
+    named = sorted((spelled(k), str(v)) for k, v in row.values.items() if _is_name(k) and not is_blank(v))
+    return hash((own, *named))
+
+
+def _is_name(key: str) -> bool:
+    """Whether a key names what is scored, such as `model` or `turn_id`, and not who scored or the score itself."""
+    words = words_of_key(key)
+    if not words or spelled(key) in ANNOTATORS or by_people(key) or words[0] in _OF_THE_SCORE:
+        return False
+    return len(words) > 1 and words[-1] in _NUMBERED or words[-1] in _NAMED or words[0] in _NAMED and len(words) < 3
 
 
 def with_scores_of(item: Item, others: Sequence[Item]) -> Item:
@@ -74,25 +134,26 @@ def with_scores_of(item: Item, others: Sequence[Item]) -> Item:
         for name, scores in other.human.items():
             human[name] = (*human.get(name, ()), *scores)
     fields = {k: v for k, v in item.fields.items() if all(other.fields.get(k) == v for other in others)}
-    return replace(item, human=human, fields=fields)
+    named = {k: keys for other in others for k, keys in other.keys.items() if k.startswith("score:")}
+    return replace(item, human=human, fields=fields, keys={**named, **item.keys})
 
 
 def has_id(item: Item, row: Row) -> bool:
     """Whether the item's id is the row's own, and not made of its number."""
     key = next(iter(item.keys.get("id", ())), None)
     own = (name for name, value in row.values.items() if not (is_blank(value) or isinstance(value, list)))
-    return any(key in (name, name.lower()) for name in own)
+    return any(key in (name, spelled(name)) for name in own)
 
 
 def numbers_taken(rows: RowSource, names: Collection[str]) -> frozenset[int]:
     """The numbers of rows, from 1, that are ids of others, where some rows have an id under one of these names and
     some do not; the names are in small letters and found in any capitals."""
-    if isinstance(rows, TableFile) and not any(column in names or column.lower() in names for column in rows.columns):
+    if isinstance(rows, TableFile) and not any(column in names or spelled(column) in names for column in rows.columns):
         return frozenset()
     taken: set[int] = set()
     lacking = False
     for row in rows:
-        own = (v for k, v in row.values.items() if (k in names or k.lower() in names) and not is_blank(v))
+        own = (v for k, v in row.values.items() if (k in names or spelled(k) in names) and not is_blank(v))
         text = str(next(own, ""))
         lacking = lacking or not text
         if text.isascii() and text.isdecimal() and text[0] != "0" and len(text) < 12:
@@ -106,7 +167,7 @@ def _may_repeat(reader: RowReader) -> bool:
         return False
     first = without(reader.rows[0], reader.ignore)
     item = _only_item(reader, first, 1)
-    return _annotator(first) is not None or item is not None and bool(item.human)
+    return bool(_annotator(first) or reader.aspect or item is not None and item.human)
 
 
 def _only_item(reader: RowReader, row: Row, number: int) -> Item | None:
@@ -118,26 +179,31 @@ def _only_item(reader: RowReader, row: Row, number: int) -> Item | None:
 
 
 def _texts(item: Item, mapping: Mapping[str, str]) -> dict[str, str]:
-    texts = {name: text for name, text in item.fields.items() if name.lower() in _TEXTS or name in mapping}
+    texts = {name: text for name, text in item.fields.items() if spelled(name) in _TEXTS or name in mapping}
     return texts if item.rendered is None else {**texts, "rendered": item.rendered}
 
 
-def _belong(item: Item, other: Item, who: str | None, mapping: Mapping[str, str]) -> bool:
-    if who is None and not (item.human and other.human and item.fields == other.fields):
+def _belong(reader: RowReader, item: Item, other: Item, who: str | None) -> bool:
+    if who is None and reader.aspect is None and not (item.human and other.human and item.fields == other.fields):
         return False
-    return _texts(item, mapping) == _texts(other, mapping)
+    return _texts(item, reader.mapping) == _texts(other, reader.mapping)
 
 
 def _annotator(row: Row) -> str | None:
     values = row.values.items()
-    return next((str(value) for key, value in values if key.lower() in ANNOTATORS and not is_blank(value)), None)
+    return next((str(value) for key, value in values if spelled(key) in ANNOTATORS and not is_blank(value)), None)
 
 
-def _check_annotator(reader: RowReader, who: str | None, row: Row, before: Sequence[int]) -> None:
+def _check_annotator(reader: RowReader, row: Row, before: Sequence[int], named: bool) -> None:
+    """Raise DataError where one of the rows before is by the same annotator, or by nobody and without an id."""
+    who, aspect = _annotator(row), row.values.get(reader.aspect or "")
     for number in before:
         other = reader.rows[number - 1]
-        if who is not None and _annotator(other) == who:
+        if other.values.get(reader.aspect or "") != aspect or _annotator(other) != who:
+            continue
+        if who is not None or reader.aspect is not None and not named:
+            by = "an annotator" if who is None else f"the annotator {who!r}"
             raise DataError(
-                f"{row.where}: the annotator {who!r} scored this item before, at {other.where}",
+                f"{row.where}: {by} scored this item before, at {other.where}",
                 "leave one of the rows out, or give the items different ids",
             )

@@ -154,7 +154,8 @@ class ListFile(RowFile):
 class TableFile(RowFile):
     """CSV or TSV with a header; empty cells are left out of a row, and rows of nothing but empty cells are skipped.
 
-    Columns without a name at the end of the header are left out where their cells are empty.
+    Columns without a name at the end of the header are left out where their cells are empty; others are named by their
+    place, as "column 1", which is where pandas writes its index.
 
     columns: the names in the header.
     """
@@ -194,7 +195,7 @@ class TableFile(RowFile):
     def _begin(self, columns: list[str], size: int) -> None:
         while columns and not columns[-1]:
             columns.pop()  # spreadsheets write them for cells that were once filled
-        self.columns = columns
+        self.columns = columns = [name or f"column {place}" for place, name in enumerate(columns, 1)]
         if len(set(columns)) < len(columns):
             raise DataError(f"{self.name}:1: a column name occurs twice: {', '.join(columns)}")
         with self.source.open() as file:

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+from ..errors import DataError
 from ..records import Item
-from .fields import ALIASES, human_of, identity_of, response_of, score_keys, texts_of
+from .fields import human_of, identity_of, items_of_row, own_item, response_of, score_keys, texts_of
+from .names import MODEL_KEYS, response_key
 from .rows import Row
-from .turns import ASSISTANT, Turn, is_conversation, last_answer, told, turns_of
+from .turns import ASSISTANT, Turn, earlier, is_conversation, last_answer, told, turns_of, unwrapped
 from .values import group_of, is_blank, text_of
 
-_TALKS = ("messages", "conversations", "conversation")
+_TALKS = ("messages", "conversations", "conversation", "contents")
 # Beside a conversation that ends with the assistant, an `answer` is the right one and a `summary` is about it.
-_OWN = (
-    "response",
-    "output",
-    "actual_output",
-    "prediction",
-    "completion",
-    "model_output",
-    "generated_answer",
-    "generated",
-)
+_ABOUT = ("answer", "summary")
+_SPOKEN = {"true": 1.0, "false": 0.0}
 
 
 def is_messages(values: Mapping[str, Any]) -> bool:
     """Whether a row holds a conversation."""
-    return any(isinstance(values.get(key), list) and values[key] for key in _TALKS)
+    return _talk_key(values) is not None
 
 
 def is_alpaca(values: Mapping[str, Any]) -> bool:
@@ -37,34 +32,44 @@ def is_alpaca(values: Mapping[str, Any]) -> bool:
 
 def fits_alpaca(values: Mapping[str, Any]) -> bool:
     """Whether a row holds an instruction and an output, and no response besides."""
-    return {"instruction", "output"} <= values.keys() and "response" not in values
+    return {"instruction", "output"} <= values.keys() and values.keys().isdisjoint(("response", *MODEL_KEYS))
 
 
 def is_pair(values: Mapping[str, Any]) -> bool:
     """Whether a row holds a chosen and a rejected response, and what they respond to."""
     both = [values.get(key) for key in ("chosen", "rejected")]
     return all(key in values for key in ("chosen", "rejected")) and (
-        "prompt" in values or all(is_conversation(value) for value in both)
+        "prompt" in values or is_messages(values) or all(is_conversation(value) for value in both)
     )
+
+
+def is_labelled_completion(values: Mapping[str, Any]) -> bool:
+    """Whether a row holds a prompt, a completion, and whether it is a good one, as for KTO."""
+    return {"prompt", "completion", "label"} <= values.keys() and str(values["label"]).lower() in _SPOKEN
 
 
 def messages(row: Row, number: int) -> Iterator[Item]:
     """The last turn of the assistant is the response, what was said before it the instruction.
 
-    A response under a key of its own is the one that is judged, and the whole conversation is the instruction.
+    A response under a key of its own is the one that is judged, and the whole conversation is the instruction; of
+    several `responses` each is an item.
     """
-    key = next((key for key in _TALKS if isinstance(row.values.get(key), list) and row.values[key]), _TALKS[0])
+    key = _talk_key(row.values) or _TALKS[0]
     turns = turns_of(row.values.get(key) or [], key, row.where)
     keys = {"instruction": (key,), "response": (key,), **score_keys(row), "id": ("id",)}
     if not is_blank(row.values.get("system")):
         keys["instruction"] = ("system", key)
         turns.insert(0, ("system", text_of(row.values["system"], "system", row.where)))
     ended = bool(turns) and turns[-1][0] in ASSISTANT
-    own = response_of(row, _OWN if ended else ALIASES["response"])
+    own = response_key(row.values, row.blank, _ABOUT if ended else ())
+    if own is None and isinstance(row.values.get("responses"), list) and row.values["responses"]:
+        yield from _answers(row, number, turns, keys["instruction"])
+        return
     if own is None:
-        before, response = last_answer(turns)
+        spoken = turns_of(row.values.get(key) or [], key, row.where, thoughts=True)
+        before, response = last_answer([*turns[: len(turns) - len(spoken)], *spoken])
     else:
-        keys["response"], response = (own[0],), own[1]
+        keys["response"], response = (own,), response_of(row, own)
         before = _context(turns, row, response or "")
         if len(before) > len(turns) or before and before[-1] not in turns:
             keys["instruction"] += ("instruction",)
@@ -76,8 +81,31 @@ def messages(row: Row, number: int) -> Iterator[Item]:
     yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where, keys=keys)
 
 
+def _talk_key(values: Mapping[str, Any]) -> str | None:
+    return next((key for key in _TALKS if isinstance(values.get(key), list) and values[key]), None)
+
+
+def _answers(row: Row, number: int, turns: list[Turn], asked: tuple[str, ...]) -> Iterator[Item]:
+    """The items of several `responses` beside a conversation, which is their instruction."""
+    values = {key: value for key, value in row.values.items() if key not in (*_TALKS, "system", "prompt", "question")}
+    talk = {"instruction": told(turns)}
+    for item in items_of_row(replace(row, values={**values, **talk}), number, {}):
+        yield replace(item, keys={**item.keys, "instruction": asked, "group": asked})
+
+
+def labelled_completion(row: Row, number: int) -> Iterator[Item]:
+    """One item; a label that is true says that people wanted the response."""
+    values = {key: value for key, value in row.values.items() if key != "label"}
+    item = own_item(replace(row, values=values), number, {})
+    if is_blank(row.values.get("label")):
+        yield item
+        return
+    human = {**item.human, "preferred": (_SPOKEN[str(row.values["label"]).lower()],)}
+    yield replace(item, human=human, keys={**item.keys, "score:preferred": ("label",)})
+
+
 def alpaca(row: Row, number: int) -> Iterator[Item]:
-    """The input stands below the instruction."""
+    """The input stands below the instruction, a system prompt and the turns of a `history` above it."""
     fields = texts_of(row, instruction="instruction", response="output")
     if "response" in row.blank:  # what else stands there is no answer of the model that was to respond
         fields.pop("response", None)
@@ -86,6 +114,20 @@ def alpaca(row: Row, number: int) -> Iterator[Item]:
     if not is_blank(extra):
         fields["instruction"] += "\n\n" + text_of(extra, "input", row.where)
         asked += ("input",)
+    if not is_blank(row.values.get("history")):
+        before = earlier(row.values["history"], "history", row.where)
+        if before is None:
+            raise DataError(
+                f"{row.where}: key 'history' holds no pairs of a request and an answer, and no turns",
+                "write the earlier turns so, or leave them out with --ignore history",
+            )
+        fields["instruction"] = told([*before, ("user", fields["instruction"])])
+        asked = ("history", *asked)
+    system = row.values.get("system")
+    if isinstance(system, str) and " " in system.strip():  # one word names the system that answered
+        first = "User: " if asked[0] != "history" else ""
+        fields["instruction"] = f"System: {system}\n\n{first}{fields['instruction']}"
+        asked = ("system", *asked)
     group = group_of(fields["instruction"])
     keys = {"instruction": asked, "response": ("output",), "group": asked, **score_keys(row), "id": ("id",)}
     yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where, keys=keys)
@@ -94,28 +136,47 @@ def alpaca(row: Row, number: int) -> Iterator[Item]:
 def pairs(row: Row, number: int) -> Iterator[Item]:
     """Two items; of a response that is a conversation, what was said before its last turn is the instruction."""
     base = identity_of(row, number)
+    row, talk = _with_prompt(row)
     for key, preferred in (("chosen", 1.0), ("rejected", 0.0)):
         fields, before = _side(row, key)
         instruction = fields.get("instruction") or told(before)
-        asked = ("prompt",) if fields.get("instruction") else (key,)
+        asked = talk if fields.get("instruction") else (key,)
         fields["instruction"] = told(before) if len(before) > 1 else instruction
         keys = {"instruction": (key,) if len(before) > 1 else asked, "response": (key,), "group": asked, "id": ("id",)}
         human, group = {"preferred": (preferred,)}, group_of(_asked(row, instruction))
         yield Item(f"{base}/{key}", fields, human, group, where=row.where, keys=keys)
 
 
+def _with_prompt(row: Row) -> tuple[Row, tuple[str, ...]]:
+    """The row with the conversation beside a pair as its prompt, and the keys of the prompt."""
+    key = _talk_key(row.values)
+    if key is None or not is_blank(row.values.get("prompt")):
+        return row, ("prompt",)
+    turns = list(row.values[key])
+    asked: tuple[str, ...] = (key,)
+    if turns_of(turns[-1:], key, row.where)[0][0] in ASSISTANT:
+        raise DataError(
+            f"{row.where}: {key!r} ends with an answer beside 'chosen' and 'rejected', which answer it again",
+            f"end it with the last request, or leave it out with --ignore {key}",
+        )
+    if not is_blank(row.values.get("system")):
+        turns, asked = [{"role": "system", "content": row.values["system"]}, *turns], ("system", key)
+    return replace(row, values={**row.values, "prompt": turns}), asked
+
+
 def _side(row: Row, key: str) -> tuple[dict[str, str], list[Turn]]:
+    """The fields of one side of a pair, and what was said before its response in a conversation."""
     fields: dict[str, str] = {}
+    before: list[Turn] = []
     if not is_blank(row.values.get("prompt")):
         prompt = row.values["prompt"]
         talk = is_conversation(prompt)
         fields["instruction"] = (
             told(turns_of(prompt, "prompt", row.where)) if talk else text_of(prompt, "prompt", row.where)
         )
-    before: list[Turn] = []
-    response = row.values.get(key)
+    response = unwrapped(row.values.get(key))
     if isinstance(response, list) and is_conversation(response):
-        before, said = last_answer(turns_of(response, key, row.where))
+        before, said = last_answer(turns_of(response, key, row.where, thoughts=True))
         if said is not None:
             fields["response"] = said
     elif response is not None and response != "":

@@ -14,10 +14,13 @@ _SCORE = re.compile(r"score(\d+)_description", re.IGNORECASE)
 Turn = tuple[str, str | None]
 """The role in small letters, and what was said; None for a turn without text."""
 
-ASSISTANT = ("assistant", "gpt", "chatgpt", "model", "ai")
+ASSISTANT = ("assistant", "gpt", "chatgpt", "model", "ai", "bot", "chatbot")
 _NAMES = {**dict.fromkeys(ASSISTANT, "Assistant"), "human": "User", "user": "User"}
 _ROLE_KEYS = ("role", "from", "type")
 _TEXT_KEYS = ("content", "value")
+_THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking", "thought")
+_THOUGHT_TYPES = ("thinking", "reasoning", "redacted_thinking", "thought")
+_ANSWER_KEYS = ("text", "output_text", "content", "generated_text", "answer", "response", "output", "completion")
 _PASSAGE_KEYS = ("text", "page_content", "content")
 
 
@@ -26,13 +29,56 @@ def is_conversation(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(t, Mapping) and _is_turn(t) for t in value)
 
 
-def turns_of(value: Sequence[Mapping[str, Any]], key: str, where: str) -> list[Turn]:
+def turns_of(value: Sequence[Mapping[str, Any]], key: str, where: str, *, thoughts: bool = False) -> list[Turn]:
     """The turns of a conversation.
 
-    A content of parts is joined where all are text; a turn without content that calls tools says which. Raises
-    DataError for a part that is no text, with its type.
+    A content of parts is joined where all are text; a turn without content that calls tools says which. Thoughts that
+    stand beside the content or in parts of their own are left out; with `thoughts`, the last answer has its own before
+    it, as `answer_of` knows them. Raises DataError for a part that is no text, with its type.
     """
-    return [(_role(turn), _said(turn, key, where)) for turn in value]
+    turns = [(_role(turn), _said(turn, key, where)) for turn in value]
+    last = max((i for i, (role, _) in enumerate(turns) if role in ASSISTANT), default=None)
+    if thoughts and last is not None and turns[last][1] and (thought := _thought(value[last])):
+        turns[last] = (turns[last][0], f"<think>{thought}</think>{turns[last][1]}")
+    return turns
+
+
+def unwrapped(value: Any) -> Any:
+    """What an answer as a program's interface gives it says: a text, or a conversation of one turn.
+
+    Known are a turn by itself, a list of one text or one choice, `message`, `choices`, `candidates`, `body` and
+    `response` around them, and an object with one text, such as {"text": ...}. Anything else is returned as it is.
+    """
+    if isinstance(value, list) and len(value) == 1 and not is_conversation(value) and not is_parts(value):
+        return unwrapped(value[0])
+    if isinstance(value, list):
+        messages = [one for one in value if isinstance(one, Mapping) and one.get("type") == "message"]
+        return messages if is_conversation(messages) else value
+    if not isinstance(value, Mapping):
+        return value
+    if _is_turn(value):
+        return [{**value, "role": _role(value)}]
+    for key in ("body", "choices", "candidates", "message", "response", "content", "output"):
+        if isinstance(value.get(key), (list, Mapping)):
+            return unwrapped(value[key])
+    found = [value[key] for key in _ANSWER_KEYS if isinstance(value.get(key), str) and value[key].strip()]
+    return found[0] if len(found) == 1 else value
+
+
+def earlier(value: Any, key: str, where: str) -> list[Turn] | None:
+    """What was said before a request: pairs of a request and an answer, turns, or texts; None for anything else."""
+    if isinstance(value, str):
+        return [("conversation", value)]
+    if not isinstance(value, list):
+        return None
+    if is_conversation(value):
+        return turns_of(value, key, where)
+    if all(isinstance(one, str) for one in value):
+        return [("conversation", "\n".join(value))] if value else []
+    if all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in value):
+        pairs = ((role, text) for pair in value for role, text in zip(("user", "assistant"), pair))
+        return [(role, text_of(text, key, where)) for role, text in pairs if not is_blank(text)]
+    return None
 
 
 def told(turns: Sequence[Turn]) -> str:
@@ -79,11 +125,13 @@ def outlined(value: Any, key: str, where: str) -> str:
 
 
 def parts_of(value: Sequence[Any], key: str, where: str) -> str:
-    """A content of parts as text. Raises DataError for a part that is no text, with its type."""
+    """A content of parts as text, without thoughts. Raises DataError for a part that is no text, with its type."""
     texts = []
     for part in value:
         text = part.get("text") if isinstance(part, Mapping) else part
         kind = part.get("type", "text") if isinstance(part, Mapping) else "text"
+        if kind in _THOUGHT_TYPES:
+            continue
         if kind not in ("text", "input_text", "output_text") or not isinstance(text, str):
             raise DataError(
                 f"{where}: key {key!r} holds a part of type {str(kind)!r}, expected text", "only text can be judged"
@@ -98,7 +146,9 @@ def is_parts(value: Any) -> bool:
 
 
 def _is_turn(turn: Mapping[str, Any]) -> bool:
-    return any(k in turn for k in _ROLE_KEYS) and ("tool_calls" in turn or any(k in turn for k in _TEXT_KEYS))
+    return any(k in turn for k in _ROLE_KEYS) and (
+        "tool_calls" in turn or any(k in turn for k in (*_TEXT_KEYS, "parts"))
+    )
 
 
 def _role(turn: Mapping[str, Any]) -> str:
@@ -106,13 +156,24 @@ def _role(turn: Mapping[str, Any]) -> str:
 
 
 def _said(turn: Mapping[str, Any], key: str, where: str) -> str | None:
-    content = next((turn[k] for k in _TEXT_KEYS if k in turn), None)
+    content = next((turn[k] for k in (*_TEXT_KEYS, "parts") if k in turn), None)
     calls = turn.get("tool_calls")
     if calls and (is_blank(content) or content == []):
         return "\n".join(f"[calls {_call(call)}]" for call in calls)
     if is_missing(content):
         return None
     return parts_of(content, key, where) if isinstance(content, list) else text_of(content, key, where)
+
+
+def _thought(turn: Mapping[str, Any]) -> str:
+    """What a turn says that it thought, beside its content or in parts of it; "" for nothing."""
+    beside = [turn[k] for k in _THOUGHT_KEYS if isinstance(turn.get(k), str)]
+    content = next((turn[k] for k in (*_TEXT_KEYS, "parts") if k in turn), None)
+    parts = [part for part in content if isinstance(part, Mapping)] if isinstance(content, list) else []
+    inside = [
+        str(part.get("thinking") or part.get("text") or "") for part in parts if part.get("type") in _THOUGHT_TYPES
+    ]
+    return "\n".join(filter(None, (*beside, *inside)))
 
 
 def _call(call: Mapping[str, Any]) -> str:

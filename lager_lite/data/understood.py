@@ -10,7 +10,7 @@ from ..records import Item
 
 TEXTS = ("source", "instruction", "reference", "response", "rubric")
 _ROLES = (*TEXTS, "rendered", "score", "scores", "id")
-_MOST_KEYS = 12
+_MOST_KEYS, _MOST_WAYS, _LONGEST_KEY = 12, 6, 60
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Understood:
         parts = [self._named(name) for name in named if not (scores and name.startswith("score:"))] + scores
         left = [key for key in self.left((*self.kept, *self.ignored)) if key not in own]
         if shown is None and self.kept:
-            kept, left = self.left(self.kept), self.left(self.ignored)
+            kept = self.left(self.kept)
+            left = [key for key in self.left(self.ignored) if key not in self.kept]
             tail = [f"kept for rubrics that name them: {listed(kept)}"] if kept else []
         else:
             tail = []
@@ -108,8 +109,10 @@ class Understood:
         return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
     def left(self, keys: Iterable[str]) -> list[str]:
-        """Those of the keys that did not give way to another one for the same field."""
-        return [key for key in keys if not any(key in others for others in self.beside.values())]
+        """Those of the keys that no row took a field from, and that did not give way to another one for a field."""
+        roles = (way for name, ways in self.taken.items() if name not in self.kept for way in ways)
+        used = {key.partition("[")[0] for way in roles for key in way.split(" + ")}
+        return [key for key in keys if key not in used and not any(key in rest for rest in self.beside.values())]
 
     def _scores_together(self) -> list[str]:
         """The named scores in one part, where each has its own key or all share one."""
@@ -127,15 +130,16 @@ class Understood:
     def origin(self, name: str) -> str:
         """Where a field was taken from, how often where that differs, and which keys gave way."""
         sources = self.taken[name]
-        if len(sources) == 1:
-            text = next(iter(sources))
-        else:
-            often = sorted(sources.items(), key=lambda pair: -pair[1])
-            text = " or ".join(f"{keys} ({count})" for keys, count in often)
+        often = sorted(sources.items(), key=lambda pair: -pair[1])
+        parts = [_together(keys) + (f" ({count})" if len(often) > 1 else "") for keys, count in often[:_MOST_WAYS]]
+        if len(often) > _MOST_WAYS:
+            parts.append(
+                f"{counted(len(often) - _MOST_WAYS, 'other key')} ({sum(count for _, count in often[_MOST_WAYS:])})"
+            )
         beside = self.beside.get(name, {})
         rows = f" in {counted(max(beside.values()), 'row')}" if beside and max(beside.values()) < self.rows else ""
         given_way = f" (not {listed(list(beside))}{rows})" if beside else ""
-        return f"{text}{given_way}"
+        return f"{' or '.join(parts)}{given_way}"
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -155,8 +159,21 @@ def _ordered(taken: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def listed(keys: Sequence[str]) -> str:
+    """The first keys, and how many more there are; of long ones the beginning, on one line."""
     more = len(keys) - _MOST_KEYS
-    return ", ".join(keys[:_MOST_KEYS]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(_shown, keys[:_MOST_KEYS])) + (f" and {more} more" if more > 0 else "")
+
+
+def _together(keys: str) -> str:
+    """Keys that one field was taken from, joined by " + "."""
+    parts = keys.split(" + ")
+    more = len(parts) - _MOST_KEYS
+    return " + ".join(map(_shown, parts[:_MOST_KEYS])) + (f" and {more} more" if more > 0 else "")
+
+
+def _shown(key: str) -> str:
+    words = " ".join(key.split())
+    return words if len(words) <= _LONGEST_KEY else words[: _LONGEST_KEY - 3] + "..."
 
 
 def _plain(value: Any) -> Any:

@@ -64,8 +64,8 @@ def test_nothing_is_odd_about_a_file_in_order(tmp_path):
         (plain(reference=lambda n: f"Tree {n}." if n else None), "1 item without reference, which the others have"),
         (plain(report=lambda n: "The wood is old. " * 20), "report holds long texts, and only a rubric that names it shows"),
         (
-            without(plain(rater_1=lambda n: 1 + n % 3, fluency=lambda n: 1 + n % 2), "score"),
-            "no human score was found; if rater_1 and fluency hold one, give --map score=rater_1 "
+            without(plain(quality=lambda n: 1 + n % 3, fluency=lambda n: 1 + n % 2), "score"),
+            "no human score was found; if quality and fluency hold one, give --map score=quality "
             "--map score:fluency=fluency",
         ),
         (

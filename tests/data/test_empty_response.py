@@ -48,7 +48,7 @@ def test_an_empty_cell_is_an_empty_response(tmp_path):
     assert read_items(path, ignore=("response",)).items[0].fields["response"] == "O"
 
 
-@pytest.mark.parametrize("key", [key for key in ALIASES["response"] if key != "answer"])
+@pytest.mark.parametrize("key", [key for key in ALIASES["response"] if key not in ("answer", "summary")])
 def test_an_answer_beside_any_other_response_is_the_reference(tmp_path, key):
     (item,) = read_items(write(tmp_path / "in.jsonl", {"question": "Q", "answer": "GOLD", key: "R"})).items
     assert (item.fields["response"], item.fields["reference"]) == ("R", "GOLD")

@@ -228,7 +228,7 @@ def test_duplicate_ids_name_both_places(tmp_path):
         ("a.csv", b"id,response\n", "{path}: no items in it"),
         ("a.csv", b'id,response\n1,"a', "{path}:2: not a table: unexpected end of data"),
         ("a.csv", b"id,response\n1,\n", "{path}:2: no response; the row has the keys id"),
-        ("a.jsonl", b'{"response": ["a"]}', "{path}:1: key 'response' holds a list, expected text"),
+        ("a.jsonl", b'{"response": ["a", "b"]}', "{path}:1: key 'response' holds a list, expected text"),
         ("a.jsonl", b'{"response": true}', "{path}:1: key 'response' holds true or false, expected text"),
         (
             "a.jsonl",

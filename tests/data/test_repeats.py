@@ -86,3 +86,43 @@ def test_a_rubric_may_be_an_object_or_a_list(path):
     first, second = (item.fields["rubric"] for item in read_items(path).items)
     assert first == "Is it short?\nScore 1: long\nScore 5: short"
     assert second == "- Names a tree.\n- criterion: Is short.\n  points: 2"
+
+
+@pytest.mark.parametrize("key", ["model", "System", "question_id", "ConversationId", "turn", "item"])
+def test_rows_of_annotators_that_score_different_things_are_not_merged(path, key):
+    write(path, *(row(None, who, score, **{key: what}) for who, score, what in (("a", 5, 1), ("b", 2, 2), ("c", 4, 1))))
+    assert [item.human[""] for item in read_items(path).items] == [(5, 4), (2,)]
+    write(path, row(1, "a", 5, **{key: 1}), row(1, "b", 2, **{key: 2}))
+    with pytest.raises(DataError, match=":2: the id '1' was used before"):
+        read_items(path)
+
+
+def test_what_tells_the_annotations_apart_does_not_keep_rows_apart(path):
+    own = ({"AssignmentId": n, "session_id": n, "note": f"n{n}", "seconds": n} for n in (1, 2))
+    write(path, *(row(None, who, 3, **more) for who, more in zip("ab", own)))
+    (item,) = read_items(path).items
+    assert item.human[""] == (3, 3)
+
+
+@pytest.mark.parametrize("named", [{}, {"id": 7}, {"annotator": "a"}])
+def test_a_row_for_each_criterion_is_one_item_with_named_scores(path, named):
+    aspects = [("Fluency", 5), ("Truth", 1)]
+    rows = [{**row(score=score), "criterion": aspect, **named} for aspect, score in aspects]
+    more = [{**one, "annotator": "b", "score": one["score"] - 1} for one in rows] if "annotator" in named else []
+    write(path, *rows, *more, {**row(score=2, response="Elm."), "criterion": "Truth", **named, "id": 8})
+    data = read_items(path)
+    first, second = data.items
+    assert first.human == ({"fluency": (5, 4), "truth": (1, 0)} if more else {"fluency": (5,), "truth": (1,)})
+    assert second.human == {"truth": (2,)} and "criterion" not in first.fields
+    assert "scores <- score + criterion" in data.understood.mapping_line()
+
+
+def test_a_criterion_that_no_item_repeats_is_a_tag(path):
+    write(path, {**row(1, score=5), "dimension": "safety"}, {**row(2, score=4, response="Elm."), "dimension": "style"})
+    assert [item.human for item in read_items(path).items] == [{"": (5,)}, {"": (4,)}]
+
+
+def test_one_criterion_scored_twice_by_nobody_is_refused(path):
+    write(path, *({**row(score=n), "aspect": what} for n, what in ((5, "a"), (3, "b"), (4, "a"))))
+    with pytest.raises(DataError, match=":3: an annotator scored this item before, at .*:1$"):
+        read_items(path)

@@ -79,7 +79,7 @@ def test_a_public_layout_is_detected_and_streamed(tmp_path):
         (b'{"id": "a"}\n{"id": "b"}\n{"id": "c"}\n', None),
         (b'{"id": "a", "response": "\xff"}\n', None),
         (b'{"id": "a", "response": "x"}\n', {"source": "nowhere"}),
-        (b'{"id": "a", "response": ["x"]}\n', None),
+        (b'{"id": "a", "response": ["x", "y"]}\n', None),
         (b" \n\n", None),
         (b"", None),
     ],

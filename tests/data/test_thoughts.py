@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lager_lite.data import THOUGHTS, read_items, without_thoughts
@@ -22,10 +24,21 @@ ANSWERS = {
     "Oak.\n<think>Is it? ": "Oak.",
     "<think></think>": "",
     " \n<think>a</think>\n": "",
+    "<|think|>a<|/think|>Oak.": "Oak.",
+    "◁think▷a◁/think▷Oak.": "Oak.",
+    "<|begin_of_thought|>a<|end_of_thought|>\nOak.": "Oak.",
+    "<|START_THINKING|>a<|END_THINKING|>Oak.": "Oak.",
+    "<reasoning>a</reasoning>\n\nOak.": "Oak.",
+    "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>Oak.<|return|>": "Oak.",
+    "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>commentary<|message|>b<|call|>": "",
+    "analysisA tree is asked for.assistantfinalOak.": "Oak.",
+    "<|channel|>analysis<|message|>cut off": "",
     # Of these nothing is a thought, and not a blank is changed.
     " Oak.\n": " Oak.\n",
     "": "",
     "Write `<think>` before and `</think>` after it. ": "Write `<think>` before and `</think>` after it. ",
+    "Analysis: the mark <|channel|>final<|message|> ends it.": "Analysis: the mark <|channel|>final<|message|> ends it.",
+    "<answer>Oak.</answer><reasoning>a</reasoning>": "<answer>Oak.</answer><reasoning>a</reasoning>",
     "The mark <think> begins it.": "The mark <think> begins it.",
     "<thinker>Rodin</thinker>": "<thinker>Rodin</thinker>",
 }
@@ -58,3 +71,23 @@ def test_every_layout_leaves_thoughts_out_unless_they_are_kept(tmp_path):
         assert {item.fields["response"] for item in read_items(path).items} == {"Oak."}, name
         kept = read_items(path, keep_thoughts=True).items
         assert {item.fields["response"] for item in kept} == {"<think>a</think>Oak."}, name
+
+
+def test_thoughts_beside_the_content_or_in_parts_are_left_out_and_said(tmp_path):
+    ask = {"role": "user", "content": "Q"}
+    parts = [{"type": "thinking", "thinking": "a"}, {"type": "text", "text": "Oak."}]
+    said = [
+        {"role": "assistant", "content": "Oak.", "reasoning_content": "a"},
+        {"role": "assistant", "content": parts},
+    ]
+    rows = [{"messages": [ask, one, ask, one]} for one in said]
+    rows += [{"prompt": "Q", "completion": [one]} for one in said]
+    rows += [{"prompt": "Q", "response": said[1]}, {"messages": [ask], "choices": [{"index": 0, "message": said[0]}]}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    items = read_items(path).items
+    assert [item.fields["response"] for item in items] == ["Oak."] * 6
+    assert all(item.flags == (THOUGHTS,) and "think" not in item.fields["instruction"] for item in items)
+    kept = read_items(path, keep_thoughts=True).items
+    assert {item.fields["response"] for item in kept} == {"<think>a</think>Oak."}
+    assert all("think" not in item.fields["instruction"] for item in kept)

@@ -57,13 +57,13 @@ def test_every_field_names_the_key_it_was_taken_from(tmp_path, row, line):
 def test_rows_that_lack_a_field_and_keys_that_differ_are_counted(tmp_path):
     rows = [
         {"question": "Q", "output": "A", "answer": "x"},
-        {"question": "Q", "answer": "B"},
+        {"question": "Q", "response": "B"},
         {"prompt": "P", "output": " "},
     ]
     found = said(write(tmp_path / "in.jsonl", *rows))
     assert found.message.endswith(": 3 items, 2 groups by instruction, 1 with a blank response")
     assert found.mapping_line() == (
-        "instruction <- question (2) or prompt (1), reference <- answer (1 of 3), response <- output (2) or answer (1)"
+        "instruction <- question (2) or prompt (1), reference <- answer (1 of 3), response <- output (2) or response (1)"
     )
 
 
@@ -114,15 +114,15 @@ def test_the_record_is_json(tmp_path):
 
 def test_counts_do_not_depend_on_how_many_forms_are_held(tmp_path, monkeypatch):
     rows = [
-        {f"k{n % 4}": 1, ("output", "answer")[n % 2]: "R", "summary": "S"}
+        {f"k{n % 4}": 1, ("output", "prediction")[n % 2]: "R", "summary": "S"}
         if n % 3
-        else {f"k{n % 4}": 1, ("output", "answer")[n % 2]: "R"}
+        else {f"k{n % 4}": 1, ("output", "prediction")[n % 2]: "R"}
         for n in range(24)
     ]
     path = write(tmp_path / "in.jsonl", *rows)
     found = said(path)
-    assert found.taken["response"] == {"output": 12, "summary": 8, "answer": 4} and found.kept["k0"] == 6
-    assert found.beside == {"response": {"summary": 8}}
+    assert found.taken["response"] == {"output": 12, "prediction": 12} and found.kept["k0"] == 6
+    assert found.beside == {"response": {"summary": 16}}
     monkeypatch.setattr("lager_lite.data.observer._MOST_FORMS", 2)
     assert said(path) == found
 

@@ -67,7 +67,11 @@ def test_items_stay_as_they_are_and_rows_without_id_are_numbered():
             "put it in a list: [item]; read a file with read_items",
         ),
         (["x"], "item 1 is a str, expected an Item, a dict or a row of pandas", ""),
-        ([{"response": ["x"]}], "item 1: key 'response' holds a list, expected text", "name another key with --map"),
+        (
+            [{"response": ["x", "y"]}],
+            "item 1: key 'response' holds a list, expected text",
+            "name another key with --map",
+        ),
     ],
     ids=["a path", "one dict", "texts", "a list as response"],
 )

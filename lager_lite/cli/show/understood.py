@@ -45,7 +45,7 @@ def show_checked(checked: CheckedFile, rubrics: Sequence[Rubric], chat: ChatTemp
     click.echo("\n".join(["", *(f"{name:<{wide[0]}}  {count:>{wide[1]}}  {keys}" for name, count, keys in rows)]))
     for title, keys in (
         ("shown only by rubrics that name them", understood.left(understood.kept)),
-        ("ignored", understood.left(understood.ignored)),
+        ("ignored", [key for key in understood.left(understood.ignored) if key not in understood.kept]),
         ("left out as asked", understood.left_out),
     ):
         if keys:

@@ -1,0 +1,67 @@
+"""Columns of people's scores, which come before a score that does not say whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import DataError
+from .names import HUMAN_KEYS, spelled, word_set, words_of_key
+from .values import ScoreError, is_blank, scores_of
+
+_PEOPLE = word_set(
+    "human humans annotator annotators rater raters worker workers assessor evaluator labeler labeller coder expert "
+    "experts reviewer crowd crowdworker turker participant ann"
+)
+_MARKS = word_set("score scores rating ratings grade grades mark marks label judgment judgement")
+_TOGETHER = word_set("mean avg average median overall")
+_ABOUT = word_set(
+    "id ids name names age gender email count number n time times seconds date comment comments note notes reason "
+    "explanation written answer answers response responses summary summaries text reference agreement"
+)
+
+
+def by_people(key: str) -> bool:
+    """Whether a key holds people's scores, by its words: `human_rating`, `annotator_2`, `rater_b_score`, `rating_1`."""
+    words = words_of_key(key)
+    numbers = [word for word in words if word.isdigit() or len(word) == 1]
+    kinds = {word for word in words if word not in numbers}
+    if len(words) == 2 and numbers == [words[1]] and words[0] in _PEOPLE - {"human", "humans"}:
+        return True
+    if kinds in ({"rating"}, {"grade"}):
+        return len(words) == 2 and words[1].isdigit()
+    return not (kinds.isdisjoint(_PEOPLE) or kinds.isdisjoint(_MARKS)) and kinds <= _PEOPLE | _MARKS | _TOGETHER
+
+
+def people_keys(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of a row that hold people's scores as numbers, as the row writes them, one for each annotator.
+
+    A mean beside the scores that it is of is left out. A key of the usual ones (HUMAN_KEYS) is taken before them.
+    """
+    if any(spelled(key) in HUMAN_KEYS for key in values):
+        return ()
+    found = [key for key, value in values.items() if by_people(key) and _is_score(value)]
+    single = [key for key in found if _TOGETHER.isdisjoint(words_of_key(key))]
+    return tuple(single or found)
+
+
+def check_whose(values: Mapping[str, Any], key: str, where: str) -> None:
+    """Raise ScoreError where a row has people's marks, and the score under `key` does not say whose it is.
+
+    For instance beside `human_fluency`, or beside a `human_label` in words.
+    """
+    for other, value in values.items():
+        words = words_of_key(other)
+        meant = by_people(other) and not words[-1].isdigit() or words[:1] in (("human",), ("expert",), ("crowd",))
+        if other != key and meant and words[-1] not in _ABOUT and not is_blank(value) and len(words) > 1:
+            raise ScoreError(
+                f"{where}: {key!r} does not say whose score it is, and {other!r} holds a person's",
+                f"name the key of the human scores with --map score=KEY or --map score:CRITERION=KEY, or --ignore {key}",
+            )
+
+
+def _is_score(value: Any) -> bool:
+    try:
+        return bool(scores_of(value, "", ""))
+    except DataError:
+        return False

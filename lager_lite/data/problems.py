@@ -1,0 +1,55 @@
+"""What is wrong with a file, in words: rows that cannot be used, and layouts that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import DataError
+from .detection import ROWS, lowered
+from .fields import without_missing
+from .layouts import LAYOUTS, BenchmarkLayout
+from .rows import Row, RowSource
+
+_MAX_PROBLEMS = 5
+
+
+def raise_problems(problems: Sequence[DataError]) -> None:
+    """Raise the first few errors of rows as one. Does nothing where there are none."""
+    if problems:
+        more = len(problems) - _MAX_PROBLEMS
+        text = "\n".join(problem.message for problem in problems[:_MAX_PROBLEMS])
+        raise DataError(text + (f"\nand {more} more rows" if more > 0 else ""), problems[0].hint)
+
+
+def named_layout(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLayout:
+    """The layout of this name. Raises DataError where there is none, and where no row is written in it."""
+    if name not in LAYOUTS:
+        raise DataError(f"there is no layout {name!r}", f"one of: {ROWS}, {', '.join(LAYOUTS)}")
+    layout = LAYOUTS[name]
+    fits = layout.fits or layout.matches
+    if layout.inside:
+        if isinstance(rows.whole, dict) and fits(rows.whole):
+            return layout
+    elif any(fits(lowered(row).values) for row in unfolded):
+        return layout
+    first = rows[0].values if len(rows) else rows.whole or {}
+    raise DataError(
+        f"{rows.name}: not in the layout {name}; its first keys are {', '.join(list(first)[:12])}",
+        f"leave the layout to detection, or name the keys with --map (layout {ROWS})",
+    )
+
+
+def lacks(row: Row, missing: Sequence[str]) -> DataError:
+    """The error of a row without required fields."""
+    found = ", ".join(without_missing(row).values) or "none"
+    hint = f"name the key with --map {missing[0]}=KEY"
+    return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
+
+
+def broken(where: str, layout: BenchmarkLayout, error: Exception) -> DataError:
+    """The error of a row that is not written as its layout says."""
+    what = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
+    return DataError(
+        f"{where}: looks like {layout.about}, but breaks its layout: {what}",
+        f"name the keys with --map (layout {ROWS})",
+    )

@@ -1,0 +1,142 @@
+"""Rows with several texts that may be the response: which of them is meant is not guessed, it is asked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..errors import DataError
+from ..records import Item
+from .fields import own_item
+from .names import ALIASES, MODEL_KEYS, WEAK_KEYS, said_by_model, spelled, suggests_response
+from .rows import Row
+from .values import is_blank
+
+# A weak name whose text is not asked about beside another weak one, which stands for more.
+_SETTLED = {"output": ("summary", "answer"), "completion": ("summary", "answer"), "summary": (), "answer": ()}
+_VERDICT = re.compile(
+    r"\[RESULT\]\s*\d|\[\[(?:\d+(?:\.\d+)?|[A-C])\]\]|\b(?:score|rating|grade|verdict)\b\W{0,4}(?:is\W{0,3})?\d", re.I
+)
+_TAG = 24
+
+
+@dataclass
+class _Pair:
+    """What is known of a judged key and another one: in how many rows both have texts, and what these are like.
+
+    rows: rows in which both have different texts.
+    inside: those in which the judged text is a part of the other.
+    verdicts: those in which the judged text is a verdict of a judge, and the other is none.
+    spaced, judged_spaced: whether one of the texts has several words.
+    where: the first of the rows.
+    """
+
+    rows: int = 0
+    inside: int = 0
+    verdicts: int = 0
+    spaced: bool = False
+    judged_spaced: bool = False
+    where: str = ""
+
+
+class RivalWatch:
+    """Looks at the rows and their items one by one, and refuses a file whose response is not clear.
+
+    mapped: the fields and keys of --map; what is mapped is meant.
+    """
+
+    def __init__(self, mapped: Collection[str] = ()) -> None:
+        self._mapped = frozenset(mapped)
+        self._pairs: dict[tuple[str, str], _Pair] = {}
+        self._judged: dict[str, str] = {}
+        self._gave_way: dict[str, tuple[str, str]] = {}
+
+    def see(self, row: Row, items: Sequence[Item]) -> None:
+        """Look at one row and its items."""
+        if "response" in self._mapped or not items or items[0].rendered is not None:
+            return
+        taken = items[0].keys.get("response", ())
+        key = next((k for k in row.values if taken and taken[-1] in (k, spelled(k))), None)
+        text = items[0].fields.get("response")
+        if key is None or text is None:
+            return
+        self._judged.setdefault(key, row.where)
+        read = {k for item in items for name, keys in item.keys.items() if name in ALIASES for k in keys}
+        for other, value in row.values.items():
+            if other == key or other in self._mapped or is_blank(value):
+                continue
+            if spelled(other) in ALIASES["response"]:
+                self._gave_way.setdefault(other, (key, row.where))
+            if isinstance(value, str) and value.strip() != text.strip():
+                self._compare(row, key, text, other, read)
+
+    def _compare(self, row: Row, key: str, text: str, other: str, read: Collection[str]) -> None:
+        value = str(row.values[other])
+        unread = other not in read and spelled(other) not in read
+        weak = spelled(other) in WEAK_KEYS
+        if _is_number(value) or not (unread and suggests_response(other) or weak):
+            return
+        pair = self._pairs.setdefault((key, other), _Pair(where=row.where))
+        pair.rows += 1
+        pair.inside += text.strip() in value
+        pair.verdicts += bool(_VERDICT.search(text)) and not _VERDICT.search(value)
+        pair.spaced = pair.spaced or " " in value.strip() or len(value) > _TAG
+        pair.judged_spaced = pair.judged_spaced or " " in text.strip()
+
+    def errors(self) -> Iterator[DataError]:
+        """What is not clear, each once."""
+        for (key, other), pair in self._pairs.items():
+            if self._is_open(key, other, pair):
+                yield DataError(
+                    f"{pair.where}: {other!r} may be the response as well as {key!r}, in {pair.rows} "
+                    f"row{'s' * (pair.rows != 1)}",
+                    f"{_option(other)} judges the one, {_option(key)} the other",
+                )
+        for key, where in self._judged.items():
+            if key in self._gave_way:
+                better, there = self._gave_way[key]
+                yield DataError(
+                    f"{where}: only {key!r} is there to be judged, which at {there} stands beside the response {better!r}",
+                    f"{_option(better)} judges that alone; rows without it are errors",
+                )
+
+    def check(self) -> None:
+        """Raise the first of the errors, where there is one."""
+        for error in self.errors():
+            raise error
+
+    def _is_open(self, key: str, other: str, pair: _Pair) -> bool:
+        mine, yours = spelled(key), spelled(other)
+        if 2 * pair.verdicts > pair.rows:
+            return True
+        if mine in WEAK_KEYS:
+            settled = yours in _SETTLED[mine]
+            return not settled and (pair.spaced or not pair.judged_spaced)
+        if mine in MODEL_KEYS:
+            return yours in WEAK_KEYS and yours != "answer" and 2 * pair.inside > pair.rows
+        return mine == "response" and said_by_model(other) and "respon" in yours and pair.spaced
+
+
+def _option(key: str) -> str:
+    return f"--map {shlex.quote(f'response={key}')}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
+    """The item that a row of ours is, by `own_item`; raises DataError, also where another text of the row may be the
+    response."""
+    item = own_item(row, number, mapping)
+    watch = RivalWatch((*mapping, *mapping.values()))
+    watch.see(row, [item])
+    for error in watch.errors():
+        raise DataError(error.message, "rename the key that is meant to `response`, or leave the other one out")
+    return item

@@ -1,0 +1,65 @@
+"""People's scores come before a score that does not say whose it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from lager_lite.data import open_items, read_items
+from lager_lite.data.people import by_people
+from tests.data.in_files import error, write
+
+ROW = {"prompt": "Name a tree.", "response": "Oak.", "score": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("more", "human", "said"),
+    [
+        ({"human_rating": 4}, (4,), "score <- human_rating (not score)"),
+        ({"annotator_1": 5, "annotator_2": "3"}, (5, 3), "score <- annotator_1 + annotator_2 (not score)"),
+        ({"rating_1": 2, "rating_2": 4}, (2, 4), "score <- rating_1 + rating_2 (not score)"),
+        ({"Rater A score": 1, "Rater B score": 2}, (1, 2), "score <- Rater A score + Rater B score (not score)"),
+        ({"expert_score": [3, 4]}, (3, 4), "score <- expert_score (not score)"),
+        (
+            {"rater1_score": 3, "human_mean_score": 3.5, "rater2_score": 4},
+            (3, 4),
+            "score <- rater1_score + rater2_score",
+        ),
+        ({"annotator_id": 7, "rater": "ann", "score_2": 3}, (0.9,), "score <- score"),
+        ({"human_score": 2, "annotator_1": 5}, (2,), "score <- human_score (not score)"),
+    ],
+)
+def test_columns_of_people_are_the_human_scores(tmp_path, more, human, said):
+    data = read_items(write(tmp_path / "in.jsonl", {**ROW, **more}))
+    assert data.items[0].human == {"": human} and said in data.understood.mapping_line()
+    messages = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "R"}]
+    assert (
+        read_items(write(tmp_path / "m.jsonl", {"messages": messages, "score": 0.9, **more})).items[0].human[""]
+        == human
+    )
+
+
+def test_an_empty_cell_of_people_is_no_score(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("prompt,response,human_score,score\nQ,R,4,0.9\nQ,S,,0.8\n")
+    assert [item.human for item in read_items(path).items] == [{"": (4.0,)}, {}]
+
+
+@pytest.mark.parametrize("more", [{"human_fluency": 4}, {"human_label": "good"}, {"crowd relevance": 2}])
+def test_a_score_is_not_taken_beside_people_s_that_cannot_be(tmp_path, more):
+    path = write(tmp_path / "in.jsonl", {**ROW, **more})
+    found = error(path)
+    assert f"'score' does not say whose score it is, and {next(iter(more))!r} holds a person's" in found.message
+    assert "--ignore score" in found.hint
+    assert read_items(path, ignore=("score",)).items[0].human == {}
+    assert next(iter(open_items(path, need_scores=False).items)).human == {}
+
+
+def test_labels_of_the_scale_are_read_in_the_columns_of_people(tmp_path):
+    path = write(tmp_path / "in.jsonl", {**ROW, "rater_1": "PASS", "rater_2": "FAIL"})
+    assert read_items(path, labels={"PASS": 1.0, "FAIL": 0.0}).items[0].human == {"": (1, 0)}
+
+
+def test_who_scored_is_no_score():
+    assert [
+        k for k in ("annotator", "annotator_id", "human_answer", "rating", "worker_name", "label_1") if by_people(k)
+    ] == []
