@@ -18,7 +18,7 @@ from .problems import raise_problems
 from .reading import open_rows
 from .rivals import item_of_row
 from .rowfile import ListFile, RowFile, TableFile, copy_rows
-from .rows import Row, RowSource
+from .rows import Row, RowSource, kind_of
 from .source import Source, open_items
 from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
@@ -56,6 +56,7 @@ __all__ = [
     "is_missing",
     "item_of_row",
     "judged_text",
+    "kind_of",
     "load_demo",
     "log_length",
     "open_items",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
+from .given import items_of_dicts
 from .judge import Judge
 from .score_file import (
     SHOWN_FAILURES,
@@ -24,6 +25,7 @@ from .score_file import (
 from .store import Store, StoreInfo
 from .tokens import tokenize_prompt
 from .trial import TRIAL_RUBRIC, Trial, try_out
+from .under import under
 
 __all__ = [
     "Judge",
@@ -39,6 +41,7 @@ __all__ = [
     "TRIAL_RUBRIC",
     "Tally",
     "Trial",
+    "items_of_dicts",
     "judgment_row",
     "ordering",
     "score_file",
@@ -46,4 +49,5 @@ __all__ = [
     "score_items",
     "tokenize_prompt",
     "try_out",
+    "under",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -67,13 +68,22 @@ class Encoder:
     ) -> None:
         self.chat = chat
         self.limit = limit
-        self.labels: Mapping[str, ScoreTokens] = {r.name: score_tokens(backbone, r.lead, r.scale) for r in rubrics}
         self._backbone = backbone
+        self.labels: Mapping[str, ScoreTokens] = self._labels_of(rubrics)
         self._texts = KnownTexts(backbone)
         self._context = context
         self._overflow = overflow
         self._reasoning = reasoning
         self._keep_thoughts = keep_thoughts
+
+    def under(self, rubrics: Sequence[Rubric]) -> Encoder:
+        """Return an encoder of other rubrics that remembers the same texts. Raises PromptError as the class does."""
+        other = copy.copy(self)
+        other.labels = self._labels_of(rubrics)
+        return other
+
+    def _labels_of(self, rubrics: Sequence[Rubric]) -> Mapping[str, ScoreTokens]:
+        return {r.name: score_tokens(self._backbone, r.lead, r.scale) for r in rubrics}
 
     def rendered(self, item: Item, rubric: Rubric) -> Prompt:
         """Return the prompt as text, with trusted and untrusted parts apart. Raises PromptError or DataError."""

@@ -124,14 +124,32 @@ def items_of_frame(frame: FrameLike) -> list[Item]:
     return items
 
 
+def items_of_dicts(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[Item], list[str]]:
+    """Return dicts as items, and what a KeyWarning would say of their keys; for many callers in threads.
+
+    name: what the rows are called in messages. Raises DataError as `items_given` does.
+    """
+    observer = Observer(name)
+    places: dict[str, str] = {}
+    items = [item_given(row, number, f"item {number}", observer) for number, row in enumerate(rows, 1)]
+    for item in items:
+        if "id" in item.keys:
+            _check_new(item, places)
+    return items, list(_remarks(observer))
+
+
 def _warn(observer: Observer) -> None:
+    for text in _remarks(observer):
+        warnings.warn(text, KeyWarning, stacklevel=3)
+
+
+def _remarks(observer: Observer) -> Iterator[str]:
     """Say which key each field was taken from, where other keys were ignored or gave way to it, and near misses."""
     found = observer.understood()
     if found.ignored or found.beside:
-        warnings.warn(f"{observer.name}: {found.mapping_line()}", KeyWarning, stacklevel=3)
+        yield f"{observer.name}: {found.mapping_line()}"
     for key, near in _misspelt(found):
-        text = f"{observer.name}: no item has the field {near}, but there is the key {key}: is it meant as {near}?"
-        warnings.warn(text, KeyWarning, stacklevel=3)
+        yield f"{observer.name}: no item has the field {near}, but there is the key {key}: is it meant as {near}?"
 
 
 def _misspelt(found: Understood) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,7 @@ class Reader:
         self._ctx_size = ctx_size
         self._context: Context | None = None
         self._heads: dict[tuple[int, ...], Head] = {}
+        self._checked: set[tuple[int, ...]] = set()
 
     def close(self) -> None:
         """Free the context."""
@@ -58,7 +59,15 @@ class Reader:
 
     def self_check(self, labels: Iterable[ScoreTokens]) -> float:
         """Compare our logits with llama.cpp's, those of all these score tokens among them; see `headcheck.check_head`."""
-        return check_head(self._backbone, self._file, {one.ids: self._head(one.ids) for one in labels})
+        heads = {one.ids: self._head(one.ids) for one in labels}
+        error = check_head(self._backbone, self._file, heads)
+        self._checked.update(heads)
+        return error
+
+    def check_new(self, labels: Iterable[ScoreTokens]) -> None:
+        """Do as `self_check` for the score tokens that were not checked yet."""
+        if new := [one for one in labels if one.ids not in self._checked]:
+            self.self_check(new)
 
     def _readings(self, pending: Sequence[Pending], group: Group, states: bool) -> dict[bytes, Reading]:
         found = {}

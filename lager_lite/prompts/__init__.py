@@ -10,7 +10,7 @@ from .chat import NO_TEMPLATE, ChatTemplate, Slot, lay_out, resolve_chat
 from .injection import signs
 from .render import missing_fields, render
 from .rubric import FEEDBACK_END, Rubric, rubric_hash, with_feedback, with_scale
-from .rubric_file import list_rubrics, load_rubric, make_rubric, write_skeleton
+from .rubric_file import list_rubrics, load_rubric, make_rubric, rubric_from_table, write_skeleton
 from .scale import LETTERS, describe_scale, parse_scale
 from .visible import is_visible
 
@@ -31,6 +31,7 @@ __all__ = [
     "missing_fields",
     "render",
     "resolve_chat",
+    "rubric_from_table",
     "rubric_hash",
     "signs",
     "with_feedback",

@@ -7,8 +7,8 @@ back while a batch is stored. `offline` refuses sockets unless the user asks for
 from __future__ import annotations
 
 from .files import Identity, as_usual, check_not_read, check_writable, file_identity, write_beside
-from .interrupts import Interrupted, signals_deferred, signals_held, watching
-from .offline import is_refusing, refusing
+from .interrupts import Interrupted, signal_waits, signals_deferred, signals_held, watching
+from .offline import is_refusing, only_listening, refusing
 from .paths import (
     builds_folder,
     cache_base,
@@ -19,6 +19,7 @@ from .paths import (
     shipped_folder,
     speeds_folder,
     store_path,
+    token_path,
 )
 
 __all__ = [
@@ -36,11 +37,14 @@ __all__ = [
     "shipped_folder",
     "speeds_folder",
     "store_path",
+    "signal_waits",
     "signals_deferred",
     "signals_held",
     "is_refusing",
+    "only_listening",
     "refusing",
     "settings_base",
+    "token_path",
     "watching",
     "write_beside",
 ]

@@ -75,6 +75,11 @@ class _Watch:
         os.close(self._read)
         os.close(self._write)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a signal came that was not raised yet."""
+        return self._deferred and not self._raised
+
     def raise_pending(self) -> None:
         """Raise Interrupted where a signal waits and no block is left to wait for."""
         if self._deferred and not (self.holds or self.inside or self._raised):
@@ -168,6 +173,11 @@ def signals_deferred() -> Iterator[None]:
         finally:
             watch.inside -= 1
             watch.raise_pending()
+
+
+def signal_waits() -> bool:
+    """Whether a signal waits for the end of a block of `watching`; for a loop that stops by itself."""
+    return _watch is not None and _watch.waits
 
 
 _noting = False

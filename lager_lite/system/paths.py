@@ -36,6 +36,11 @@ def store_path() -> Path:
     return Path(named) if named else cache_base() / "readings.sqlite"
 
 
+def token_path() -> Path:
+    """Where the token of `serve` is kept, for its user alone."""
+    return settings_base() / "serve.token"
+
+
 def copies_folder() -> Path:
     """Where re-quantized copies of models are kept."""
     return cache_base() / "models"

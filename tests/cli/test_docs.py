@@ -35,6 +35,7 @@ WRITTEN = [name for name in TEXTS if name != "commands"]
 NOT_RUN = {
     "backend build": "downloads and compiles llama.cpp",
     "backend serve": "serves until it is interrupted",
+    "serve --online": "serves until it is interrupted",
     "--rpc": "needs a server",
     "--ray": "needs a cluster",
     "--peer": "needs torch and transformers",

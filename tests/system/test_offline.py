@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import COMMANDS, main
-from lager_lite.system.offline import OfflineError, is_refusing, refusing
+from lager_lite.system.offline import OfflineError, is_refusing, only_listening, refusing
 
 ROOT = Path(__file__).resolve().parents[2]
 ROW = '{"id": "a", "response": "R"}\n'
@@ -174,3 +174,22 @@ def test_sockets_are_refused_no_longer_than_a_command_line_that_cannot_be_parsed
     with pytest.raises((click.UsageError, click.exceptions.Exit)) as kept:
         command.make_context("score", ["--offline", *words])
     assert kept and not is_refusing()
+
+
+def test_a_server_may_listen_and_connects_to_nobody():
+    with only_listening():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            with socket.socket() as client:
+                with pytest.raises(OfflineError, match="use a network socket \\(connect"):
+                    client.connect(("127.0.0.1", port))
+            with socket.socket(type=socket.SOCK_DGRAM) as client:
+                with pytest.raises(OfflineError, match="sendto"):
+                    client.sendto(b"x", ("127.0.0.1", port))
+        with pytest.raises(OfflineError, match="look up 'example.org'"):
+            socket.getaddrinfo("example.org", 80)
+        assert not is_refusing()
+        with refusing(), pytest.raises(OfflineError, match="open a network socket"):
+            socket.socket()
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        pass

@@ -1,0 +1,26 @@
+"""The judge inside other programs: an HTTP endpoint on this machine, MCP, and adapters for frameworks of evaluation.
+
+One Worker owns the judge and judges together what waits. Each adapter stands in a module that is named like the
+package it is for, and imports that package when the module is imported.
+"""
+
+from __future__ import annotations
+
+from .connection import Limits
+from .endpoint import PORT, Endpoint
+from .mcp import serve_mcp
+from .promptfoo import grade
+from .secret import TOKEN_VARIABLE, Token, find_token
+from .worker import Worker
+
+__all__ = [
+    "Endpoint",
+    "Limits",
+    "PORT",
+    "TOKEN_VARIABLE",
+    "Token",
+    "Worker",
+    "find_token",
+    "grade",
+    "serve_mcp",
+]
