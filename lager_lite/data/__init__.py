@@ -23,7 +23,7 @@ from .source import Source, open_items
 from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
 from .thoughts import THOUGHTS, without_thoughts
-from .understood import Understood, counted
+from .understood import Understood, counted, listed
 from .values import is_missing
 from .writing import apart_from, write_rows
 
@@ -57,6 +57,7 @@ __all__ = [
     "item_of_row",
     "judged_text",
     "kind_of",
+    "listed",
     "load_demo",
     "log_length",
     "open_items",

@@ -140,7 +140,7 @@ class ItemReader:
         count, ids = 0, set[int]()
         absent = {*self.mapping.values(), *(key for keys in self.several.values() for key in keys)}
         twice: Item | None = None
-        rivals = RivalWatch((*self.mapping, *self.mapping.values()))
+        rivals = RivalWatch((*self.mapping, *self.mapping.values()), need_scores=self.need_scores)
         for number, row in self._first_rows():
             absent.difference_update(row.values)
             try:

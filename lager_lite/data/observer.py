@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from ..prompts import is_visible
@@ -101,10 +102,18 @@ class Observer:
             self._blank,
             (
                 *self.tags.warnings({name: listed(list(keys)) for name, keys in self._taken.items()}),
+                *(self._about_ways() if layout is None else ()),
                 *self._about_values(),
                 *self._choices.warnings(),
             ),
         )
+
+    def _about_ways(self) -> Iterator[str]:
+        for name in (*TEXTS, "score", "id", "group"):
+            ways: Mapping[str, int] = self._taken.get(name, {})
+            if any(set(a.split(" + ")).isdisjoint(b.split(" + ")) for a, b in combinations(ways, 2)):
+                said = [f"{key} ({count})" for key, count in ways.items()]
+                yield f"{name} is taken from different keys: {listed(said)}"
 
     def _about_values(self) -> Iterator[str]:
         if self._words:

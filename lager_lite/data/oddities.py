@@ -123,14 +123,9 @@ class OddityWatch:
             yield f"the responses are {_some(response)} again and again: are they labels?"
 
     def _about_fields(self, understood: Understood) -> Iterator[str]:
-        for name in (*_TEXTS, "score"):
-            sources = understood.taken.get(name, {})
-            count = sum(sources.values())
-            apart = any(set(a.split(" + ")).isdisjoint(b.split(" + ")) for a, b in combinations(sources, 2))
-            if apart and understood.layout is None:
-                ways = ", ".join(f"{key} ({number})" for key, number in sources.items())
-                yield f"{name} is taken from different keys: {ways}"
-            if name in ("source", "instruction", "reference") and understood.items / 2 < count < understood.items:
+        for name in ("source", "instruction", "reference"):
+            count = sum(understood.taken.get(name, {}).values())
+            if understood.items / 2 < count < understood.items:
                 yield f"{counted(understood.items - count, 'item')} without {name}, which the others have"
         for (one, other), count in self._same.items():
             if count:

@@ -44,36 +44,52 @@ class _Pair:
 class RivalWatch:
     """Looks at the rows and their items one by one, and refuses a file whose response is not clear.
 
-    mapped: the fields and keys of --map; what is mapped is meant.
+    mapped: the fields and keys of --map; what is mapped is meant. need_scores: whether human scores are needed, so that
+    these must be of one kind, too.
     """
 
-    def __init__(self, mapped: Collection[str] = ()) -> None:
-        self._mapped = frozenset(mapped)
+    def __init__(self, mapped: Collection[str] = (), *, need_scores: bool = False) -> None:
+        self._mapped, self._need_scores = frozenset(mapped), need_scores
         self._pairs: dict[tuple[str, str], _Pair] = {}
-        self._judged: dict[str, str] = {}
-        self._gave_way: dict[str, tuple[str, str]] = {}
+        self._used: dict[tuple[str, str], str] = {}
+        self._gave_way: dict[tuple[str, str], tuple[str, str]] = {}
 
     def see(self, row: Row, items: Sequence[Item]) -> None:
         """Look at one row and its items."""
-        if "response" in self._mapped or not items or items[0].rendered is not None:
+        if not items or items[0].rendered is not None:
             return
-        taken = items[0].keys.get("response", ())
-        key = next((k for k in row.values if taken and taken[-1] in (k, spelled(k))), None)
+        if self._need_scores and items[0].human:
+            self._see_ways(row, items[0], "score")
         text = items[0].fields.get("response")
+        key = self._see_ways(row, items[0], "response") if text is not None else None
         if key is None or text is None:
             return
-        self._judged.setdefault(key, row.where)
         read = {k for item in items for name, keys in item.keys.items() if name in ALIASES for k in keys}
         for other, value in row.values.items():
-            if other == key or other in self._mapped or is_blank(value):
-                continue
-            if spelled(other) in ALIASES["response"]:
-                self._gave_way.setdefault(other, (key, row.where))
-            if isinstance(value, str) and value.strip() != text.strip():
+            if other != key and other not in self._mapped and isinstance(value, str) and not is_blank(value):
                 self._compare(row, key, text, other, read)
+
+    def _see_ways(self, row: Row, item: Item, role: str) -> str | None:
+        """Remember the key that a field was taken from in a row, and those that gave way to it; return that key."""
+        taken = item.keys.get(role, ())
+        key = next((k for k in row.values if taken and taken[-1] in (k, spelled(k))), None)
+        if key is None or role in self._mapped:
+            return None
+        self._used.setdefault((role, key), row.where)
+        for other, value in row.values.items():
+            if (
+                other not in taken
+                and spelled(other) not in taken
+                and spelled(other) in ALIASES[role]
+                and not is_blank(value)
+            ):
+                self._gave_way.setdefault((role, other), (key, row.where))
+        return key
 
     def _compare(self, row: Row, key: str, text: str, other: str, read: Collection[str]) -> None:
         value = str(row.values[other])
+        if value.strip() == text.strip():
+            return
         unread = other not in read and spelled(other) not in read
         weak = spelled(other) in WEAK_KEYS
         if _is_number(value) or not (unread and suggests_response(other) or weak):
@@ -94,12 +110,13 @@ class RivalWatch:
                     f"row{'s' * (pair.rows != 1)}",
                     f"{_option(other)} judges the one, {_option(key)} the other",
                 )
-        for key, where in self._judged.items():
-            if key in self._gave_way:
-                better, there = self._gave_way[key]
+        for (role, key), where in self._used.items():
+            if (role, key) in self._gave_way:
+                better, there = self._gave_way[role, key]
+                what = "judged" if role == "response" else "read as the human score"
                 yield DataError(
-                    f"{where}: only {key!r} is there to be judged, which at {there} stands beside the response {better!r}",
-                    f"{_option(better)} judges that alone; rows without it are errors",
+                    f"{where}: only {key!r} is there to be {what}, which at {there} stands beside {better!r}",
+                    f"{_option(better, role)} takes that alone",
                 )
 
     def check(self) -> None:
@@ -119,8 +136,8 @@ class RivalWatch:
         return mine == "response" and said_by_model(other) and "respon" in yours and pair.spaced
 
 
-def _option(key: str) -> str:
-    return f"--map {shlex.quote(f'response={key}')}"
+def _option(key: str, role: str = "response") -> str:
+    return f"--map {shlex.quote(f'{role}={key}')}"
 
 
 def _is_number(text: str) -> bool:

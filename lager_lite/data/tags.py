@@ -38,5 +38,5 @@ class TagWatch:
         return (
             f"source <- {key} holds {len(values)} different short text{'s' * (len(values) != 1)} in {self._count} items "
             f"({shown}), which look like tags: the judge reads them as the source, and items are grouped by them; "
-            f"--ignore {key} leaves them out",
+            f"--ignore {key.replace(', ', ' --ignore ')} leaves them out",
         )

@@ -158,10 +158,10 @@ def _ordered(taken: Mapping[str, Mapping[str, int]]) -> list[str]:
     return sorted(names, key=lambda name: _ROLES.index(name) if name in _ROLES else len(_ROLES))
 
 
-def listed(keys: Sequence[str]) -> str:
+def listed(keys: Sequence[str], most: int = _MOST_KEYS) -> str:
     """The first keys, and how many more there are; of long ones the beginning, on one line."""
-    more = len(keys) - _MOST_KEYS
-    return ", ".join(map(_shown, keys[:_MOST_KEYS])) + (f" and {more} more" if more > 0 else "")
+    more = len(keys) - most
+    return ", ".join(map(_shown, keys[:most])) + (f" and {more} more" if more > 0 else "")
 
 
 def _together(keys: str) -> str:

@@ -63,3 +63,13 @@ def test_who_scored_is_no_score():
     assert [
         k for k in ("annotator", "annotator_id", "human_answer", "rating", "worker_name", "label_1") if by_people(k)
     ] == []
+
+
+def test_one_file_has_human_scores_of_one_kind(tmp_path):
+    path = write(tmp_path / "in.jsonl", {**ROW, "human_score": 4}, {**ROW, "response": "Ash."})
+    found = error(path)
+    assert found.message == (
+        f"{path}:2: only 'score' is there to be read as the human score, which at {path}:1 stands beside 'human_score'"
+    )
+    assert [item.human for item in read_items(path, {"score": "human_score"}).items] == [{"": (4,)}, {}]
+    assert open_items(path, need_scores=False).count == 2

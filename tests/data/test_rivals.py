@@ -120,7 +120,7 @@ def test_a_key_is_not_judged_where_another_row_has_it_beside_the_response(tmp_pa
     )
     found = error(path)
     assert found.message == (
-        f"{path}:2: only 'output' is there to be judged, which at {path}:1 stands beside the response 'prediction'"
+        f"{path}:2: only 'output' is there to be judged, which at {path}:1 stands beside 'prediction'"
     )
     data = read_items(path, {"response": "prediction"})
     assert [item.fields.get("response") for item in data.items] == ["R", None]

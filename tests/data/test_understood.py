@@ -147,3 +147,23 @@ def test_a_pair_beside_a_response_says_which_is_judged(tmp_path):
     assert said(write(tmp_path / "in.jsonl", row)).warnings == (
         "1 row has chosen and rejected beside response: response is judged, and not chosen or rejected",
     )
+
+
+def test_fields_that_fall_through_from_key_to_key_are_counted(tmp_path):
+    rows = [
+        {
+            "context": "One is the number of the mills that burnt on the river.",
+            "article": "Two is the number of the mills that burnt on the river.",
+            "answer": "A",
+        },
+        {"article": "Three is the number of the mills that burnt on the river.", "answer": "B"},
+    ]
+    rows += [
+        {"id": "c", "context": "Four is the number of the mills that burnt on the river.", "answer": "C"},
+        {"uid": "d", "context": "Five is the number of the mills that burnt on the river.", "answer": "D"},
+    ]
+    found = said(write(tmp_path / "in.jsonl", *rows))
+    assert found.warnings == (
+        "source is taken from different keys: article (2), context (2)",
+        "id is taken from different keys: id (1), uid (1)",
+    )

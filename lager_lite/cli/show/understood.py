@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from ...data import CheckedFile, Understood
+from ...data import CheckedFile, Understood, listed
 from ...prompts import ChatTemplate, Rubric, render
 from ...records import Item, id_for_results
 from .terminal import warn
 
-_LONGEST = 1_200
+_LONGEST, _MOST = 1_200, 60
 
 
 def shown_fields(rubrics: Iterable[Rubric]) -> frozenset[str]:
@@ -49,7 +49,7 @@ def show_checked(checked: CheckedFile, rubrics: Sequence[Rubric], chat: ChatTemp
         ("left out as asked", understood.left_out),
     ):
         if keys:
-            click.echo(f"{title}: {', '.join(keys)}")
+            click.echo(f"{title}: {listed(keys, _MOST)}")
     for title, lines in (("Odd", checked.odd), ("Wrong", checked.errors)):
         if lines:
             click.echo("\n".join(["", f"{title}:", *(f"- {line}" for line in lines)]))
