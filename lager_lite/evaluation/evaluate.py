@@ -140,9 +140,8 @@ def evaluate(
     """
     names = None if hold_out is None else values_of(data.items, hold_out)
     scores: dict[str, OutOfFold] = {}
-    fitted = []
-    groups = int(np.unique(data.group).size)
-    if groups < LEAST_GROUPS:
+    fitted: list[FittedKind] = []
+    if (groups := int(np.unique(data.group).size)) < LEAST_GROUPS:
         return _nothing_fitted(data, groups, Setting(None, seed, 1, None, threshold, resamples))
     folds, missing = _possible_folds(groups, folds)
     split: dict[str, Any] = {"folds": folds, "seed": seed, "splits": splits, "held_out": names}
@@ -172,24 +171,25 @@ def evaluate(
         except FitError as error:
             missing.append(f"{name}: not fitted, since in a part of the items {error.message}")
     about = Setting(folds, seed, splits, hold_out, threshold, resamples)
-    result = set_side_by_side(data, scores, fitted, about, fold=fold)
-    if curve:
-        result, said = _with_curve(result, data, about)
-        missing += said
+    result = _with_curve(set_side_by_side(data, scores, fitted, about, fold=fold), data, about, missing, wanted=curve)
     return replace(result, warnings=(*missing, *shared_names(data.items, hold_out), *result.warnings))
 
 
-def _with_curve(result: Evaluation, data: Labelled, about: Setting) -> tuple[Evaluation, list[str]]:
-    """The evaluation with the learning curve of its best kind, or a warning why there is none."""
+def _with_curve(result: Evaluation, data: Labelled, about: Setting, missing: list[str], *, wanted: bool) -> Evaluation:
+    """The evaluation, with the learning curve of its best kind where it is wanted; why there is none goes to `missing`."""
+    if not wanted:
+        return result
     kinds = [m for m in result.methods if m.name in FITTED_KINDS and m.overall.spearman is not None]
     if not kinds:
-        return result, ["no learning curve: no kind of weights was fitted"]
+        missing.append("no learning curve: no kind of weights was fitted")
+        return result
     best = max(kinds, key=lambda m: m.overall.spearman or -1.0).name
     try:
         found = learning_curve(data, best, folds=about.folds or 5, seed=about.seed, resamples=about.resamples)
     except FitError as error:
-        return result, [f"no learning curve of {best}: {error.message}"]
-    return replace(result, curve=found), []
+        missing.append(f"no learning curve of {best}: {error.message}")
+        return result
+    return replace(result, curve=found)
 
 
 def _possible_folds(groups: int, folds: int) -> tuple[int, list[str]]:

@@ -15,6 +15,7 @@ from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, sele
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
 from .margins import COVERAGE, HeldShare, held_share
+from .prior import PriorUse
 from .recipes import PRESETS, fit_recipe, preset
 from .seen import SEEN_ITEMS, left_out
 from .splits import SPLITS, SplitScores, over_splits, split_folds
@@ -34,6 +35,7 @@ __all__ = [
     "Method",
     "OutOfFold",
     "PRESETS",
+    "PriorUse",
     "SPLITS",
     "SURFACE_FEATURES",
     "Scorer",

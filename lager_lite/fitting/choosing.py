@@ -11,6 +11,7 @@ import numpy as np
 from ..data import term_columns
 from ..errors import FitError
 from ..records import STATES_KIND
+from ..scoring import WeightsFile
 from .beside import TERMS, TextMethod
 from .crossval import KindMethod
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
@@ -38,6 +39,7 @@ class FitPlan:
     seed: of the order in which groups are dealt into folds, and of resampling.
     control: names of numbers of the text (see `term_columns`) that may not move a score; empty: none.
     beside: names of numbers of the text that move the score beside the weights; empty: none.
+    prior: weights of kind "states" toward which new ones of that kind are drawn; None: toward zero.
     """
 
     kind: str = "auto"
@@ -51,6 +53,7 @@ class FitPlan:
     seed: int = 0
     control: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    prior: WeightsFile | None = None
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -61,7 +64,7 @@ class FitPlan:
     def reads_states(self) -> bool:
         """Whether weights of kind "states" are asked for, or may be chosen."""
         free = self.lens == "auto" and self.budget is None and not self.by_criterion and self.like is None
-        return self.kind == STATES_KIND or (self.kind == "auto" and free)
+        return self.kind == STATES_KIND or self.prior is not None or (self.kind == "auto" and free)
 
 
 def candidates(data: Labelled, plan: FitPlan) -> tuple[str, ...]:
@@ -69,6 +72,8 @@ def candidates(data: Labelled, plan: FitPlan) -> tuple[str, ...]:
 
     Kind "full" is among them from as many judgments on as one lens has layer logits: with fewer it follows noise.
     """
+    if plan.prior is not None:
+        return (STATES_KIND,)
     if plan.kind != "auto":
         return (plan.kind,)
     kinds = ["signed"] if plan.by_criterion else ["uniform", "signed"]
@@ -114,7 +119,8 @@ def method_of(data: Labelled, plan: FitPlan, folds: int) -> tuple[Method[Any], C
     """
     states = None if plan.max_state is None else plan.max_state + 1
     if plan.kind == STATES_KIND:
-        method: Method[Any] = StatesMethod(data.values, plan.seed, states)
+        prior = None if plan.prior is None else plan.prior.weights
+        method: Method[Any] = StatesMethod(data.values, plan.seed, states, prior=prior)
         columns = states_column(data.columns)
     else:
         method = KindMethod(plan.kind, data.values, folds, plan.seed, max_states=states)

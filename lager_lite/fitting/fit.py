@@ -42,6 +42,7 @@ class FitResult:
     out_of_fold: raw scores float64 (n,), each by weights that have not seen the item's group, NaN for items
         on which nothing was tried; None where there was no cross-validation.
     converged: whether the solver ended before its limit of steps.
+    prior: how much of a prior the weights hold, 0 to 1.
     """
 
     weights: LayerWeights
@@ -52,6 +53,7 @@ class FitResult:
     trials: tuple[tuple[float, float | None], ...] = ()
     out_of_fold: np.ndarray | None = None
     converged: bool = True
+    prior: float = 0.0
 
 
 @dataclass(frozen=True)

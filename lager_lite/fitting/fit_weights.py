@@ -26,6 +26,7 @@ from .folds import group_folds, out_of_fold
 from .labelled import Labelled, ids_digest
 from .margins import conformal_margin
 from .objective import Loss
+from .prior import PriorUse, check_prior, prior_use, prior_warnings, seen_by_both
 from .recipes import fit_recipe, preset
 from .seen import seen_marks
 from .states import STATES_GRID
@@ -78,6 +79,7 @@ class Fitted:
     cost: what a control costs; None where nothing is controlled for.
     warnings: what the user should know, in sentences.
     trivial: the same of `length` and `surface`, which read no model; empty where the texts are not known.
+    prior: what the plan's prior brought; None without one.
     """
 
     file: WeightsFile
@@ -90,6 +92,7 @@ class Fitted:
     tried: Mapping[str, float | None] = field(default_factory=dict)
     trivial: Mapping[str, float | None] = field(default_factory=dict)
     cost: ControlCost | None = None
+    prior: PriorUse | None = None
 
 
 def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitted:
@@ -100,8 +103,10 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     plan: what to fit; by default the kind that agrees best under nested folds.
 
     Raises FitError where nothing can be fitted, where there are fewer groups than folds, where no state within
-    the budget has an agreement, and where the plan names a recipe together with choices that it makes itself.
+    the budget has an agreement, where the plan names a recipe together with choices that it makes itself, and for a
+    prior that cannot be one; WeightsError for a prior of another scale.
     """
+    check_prior(judge, plan)
     if plan.like:
         return _like(judge, data, plan)
     unseen = nested(data, plan)
@@ -129,7 +134,8 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
             folds=plan.folds,
             seed=plan.seed,
         )
-    return _packed(
+    warnings += prior_warnings(data, plan.prior)
+    packed = _packed(
         judge,
         data,
         plan,
@@ -140,6 +146,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
         tried=tried if plan.budget is None else {},
         cost=_cost(data, plan, unseen.get(plan.kind)),
     )
+    return replace(packed, prior=prior_use(data, plan, found))
 
 
 def _by_rubric(data: Labelled, plan: FitPlan, lens: str, max_state: int | None) -> dict[str, LayerWeights]:
@@ -308,5 +315,6 @@ def _facts(data: Labelled, plan: FitPlan, found: FitResult) -> dict[str, Any]:
         "program": __version__,
         "loss_of": asdict(Loss()),
         "grid": list(STATES_GRID if found.weights.kind == STATES_KIND else GRID),
-        **seen_marks(data),
+        "prior": found.prior,
+        **seen_by_both(seen_marks(data), plan.prior),
     }

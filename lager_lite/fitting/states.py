@@ -23,7 +23,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 
 from ..errors import FitError
 from ..records import STATES_KIND, LayerWeights
-from ..scoring import states_score
+from ..scoring import state_parts, states_score
 from .calibration import fit_calibration
 from .fit import FitResult, checked_strengths, rank_agreement, selection_rows
 from .folds import Columns
@@ -35,6 +35,10 @@ STATES = "states"
 
 # Ridge strengths that are tried; in units of the mean square of an item's standardised states.
 STATES_GRID = (100.0, 30.0, 10.0, 3.0, 1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
+# How much of a prior may be taken: from none, where it misleads, to all.
+PRIOR_SHARES = (0.0, 0.5, 1.0)
+# Where a prior is known, so few labels may be there that nothing should be added to it.
+_PRIOR_STRENGTHS = (1e4, 1e3)
 # The strength is chosen on about this many items at most: the decomposition takes their number cubed.
 STATES_ITEMS = 3000
 # The level of the scores is a kernel of its own, so large that the ridge hardly draws it to the labels' mean.
@@ -138,6 +142,8 @@ def fit_states(
     *,
     groups: np.ndarray | Sequence[Any] | None = None,
     strength: float | None = None,
+    prior: LayerWeights | None = None,
+    prior_shares: Sequence[float] = PRIOR_SHARES,
     seed: int = 0,
     max_states: int | None = None,
     grid: Sequence[float] = STATES_GRID,
@@ -148,6 +154,8 @@ def fit_states(
     values: of the labels, (K,) ascending; human scores may lie between them.
     strength: of the ridge. None: the one from `grid` with the smallest mean squared error on items whose group was
         left out.
+    prior: weights of kind "states" toward which the ridge draws; None: toward zero.
+    prior_shares: how much of the prior may be taken, 0 (nothing) to 1; chosen together with the strength.
     groups: (n,), what is left out together; None: every item by itself.
     seed: of the part of very many items on which the strength is chosen.
     max_states: how many states to use, counted from state 0; None: all.
@@ -161,24 +169,61 @@ def fit_states(
     if len(states) != len(human) or not np.isfinite(states).all():
         raise FitError(f"{len(states)} items with finite states are needed for {len(human)} labels, some are missing")
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
+    grid = grid if prior is None else (*_PRIOR_STRENGTHS, *grid)
     strengths = checked_strengths(grid if strength is None else (strength,))
     count = int(np.unique(groups).size)
     rows = selection_rows(groups, STATES_ITEMS, seed)
+    known = _prior_scores(states, prior)
+    shares = (0.0,) if prior is None else tuple(prior_shares)
     with single_thread():
         moments, products = moments_and_kernel(states)
-        if strength is not None and not calibrate:
-            weights = _solved(products, states, human, moments, strength)
-            return FitResult(weights, strength, _loss(states, human, values, weights), human.size, count)
-        tried = leave_groups_out(products[np.ix_(rows, rows)], human[rows], groups[rows], strengths)
+        if strength is not None and not calibrate and len(shares) == 1:
+            weights = _added(_solved(products, states, human - shares[0] * known, moments, strength), prior, shares[0])
+            return FitResult(
+                weights, strength, _loss(states, human, values, weights), human.size, count, prior=shares[0]
+            )
+        part = products[np.ix_(rows, rows)]
+        found = [leave_groups_out(part, (human - s * known)[rows], groups[rows], strengths) for s in shares]
+        tried, share = min(zip(found, shares), key=lambda pair: pair[0].errors[pair[0].best])
         chosen = strengths[tried.best]
-        weights = _solved(products, states, human, moments, chosen)
-    scores = np.clip(tried.unseen[tried.best], values[0], values[-1])
+        weights = _added(_solved(products, states, human - share * known, moments, chosen), prior, share)
+    scores = np.clip(tried.unseen[tried.best] + share * known[rows], values[0], values[-1])
     if calibrate:
         weights = replace(weights, calibration=fit_calibration(scores, human[rows], values))
     raw = np.full(human.size, np.nan)
     raw[rows] = scores
-    trials = tuple((s, rank_agreement(p, human[rows])) for s, p in zip(strengths, tried.unseen))
-    return FitResult(weights, chosen, _loss(states, human, values, weights), human.size, count, trials, raw)
+    trials = tuple((s, rank_agreement(p + share * known[rows], human[rows])) for s, p in zip(strengths, tried.unseen))
+    loss = _loss(states, human, values, weights)
+    return FitResult(weights, chosen, loss, human.size, count, trials, raw, prior=share)
+
+
+def _prior_scores(states: np.ndarray, prior: LayerWeights | None) -> np.ndarray:
+    """What the prior says of states (n, S, n_embd), float64 (n,), not clipped; zeros where there is none."""
+    if prior is None:
+        return np.zeros(len(states))
+    if prior.kind != STATES_KIND or prior.text is not None:
+        raise FitError("only plain weights of kind states can be a prior", "fit them with --kind states")
+    if len(prior.weights) > states.shape[1] or prior.weights.shape[1] != states.shape[2]:
+        raise FitError(
+            f"the prior reads {len(prior.weights)} states of {prior.weights.shape[1]} numbers, "
+            f"the items have {states.shape[1]} of {states.shape[2]}",
+            "give a prior that was fitted with this model",
+        )
+    found: np.ndarray = state_parts(states, prior).sum(axis=-1)
+    return found
+
+
+def _added(weights: LayerWeights, prior: LayerWeights | None, share: float) -> LayerWeights:
+    """The weights plus a share of the prior, which may read fewer states."""
+    if prior is None or share == 0:
+        return weights
+    assert weights.bias is not None
+    both, bias = weights.weights.copy(), weights.bias.copy()
+    both[: len(prior.weights)] += share * prior.weights
+    if prior.bias is not None:
+        bias[: len(prior.weights)] += share * prior.bias
+    # Float32, as the file keeps them.
+    return replace(weights, weights=both.astype(np.float32).astype(np.float64), bias=bias)
 
 
 def _loss(states: np.ndarray, human: np.ndarray, values: np.ndarray, weights: LayerWeights) -> float:
@@ -223,7 +268,7 @@ class StatesScorer:
 class StatesMethod:
     """Weights of kind "states"; a method for `out_of_fold` whose x holds the column STATES.
 
-    values: of the labels, float64 (K,). seed, max_states, strength, calibrate: as of `fit_states`.
+    values: of the labels, float64 (K,). seed, max_states, strength, calibrate, prior, prior_shares: as of `fit_states`.
     """
 
     values: np.ndarray
@@ -231,11 +276,15 @@ class StatesMethod:
     max_states: int | None = None
     strength: float | None = None
     calibrate: bool = True
+    prior: LayerWeights | None = None
+    prior_shares: Sequence[float] = PRIOR_SHARES
 
     def settled(self, fits: Sequence[StatesScorer]) -> StatesMethod:
-        """The method with the middle one of the strengths that these fits chose, and without a calibration."""
+        """The method with the middle one of what these fits chose, and without a calibration."""
         chosen = sorted(one.found.strength or 0.0 for one in fits)
-        return replace(self, strength=chosen[len(chosen) // 2], calibrate=False)
+        shares = sorted(one.found.prior for one in fits)
+        middle = len(chosen) // 2
+        return replace(self, strength=chosen[middle], calibrate=False, prior_shares=(shares[middle],))
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> StatesScorer:
         found = fit_states(
@@ -247,6 +296,8 @@ class StatesMethod:
             seed=self.seed,
             max_states=self.max_states,
             calibrate=self.calibrate,
+            prior=self.prior,
+            prior_shares=self.prior_shares,
         )
         return StatesScorer(found, self.values)
 

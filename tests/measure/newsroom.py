@@ -21,17 +21,21 @@ from lager_lite.fitting import FEATURES, FeatureMethod, baseline_features
 from lager_lite.fitting.beside import TERMS, TextMethod
 from lager_lite.fitting.folds import out_of_fold, within_fold_ranks
 from lager_lite.fitting.splits import split_folds
-from lager_lite.fitting.states import STATES, StatesMethod
+from lager_lite.fitting.states import STATES, StatesMethod, fit_states
+from lager_lite.records import LayerWeights
+from lager_lite.scoring import load_weights, shipped_path, states_score
 from lager_lite.stats import agreement, partial_spearman
 from tests.measure.agreement import FOLDS, items_of, scores_of_all, table_of
 from tests.measure.pages import put
 from tests.measure.readings import Kept, load_readings
+from tests.measure.sets import SYSTEMS
 from tests.measure.tables import Row, text_of
 
 SHOWN = ("full", "states")
 DRAWS = 10
 # Articles and summaries of each, all of one criterion: 98 labels twice, 196 labels twice.
 LABELS = ((14, 7), (49, 2), (28, 7), (49, 4))
+PRIOR_ARTICLES = (3, 5, 10, 20)
 
 
 def by_folds(kept: Kept, splits: int) -> list[str]:
@@ -104,6 +108,46 @@ def of_few_labels(kept: Kept, draws: int = DRAWS) -> list[str]:
     return lines
 
 
+def with_prior(kept: Kept, draws: int = DRAWS) -> list[str]:
+    """Lines of a table: few labels of one criterion, with and without a prior that labels of the other criteria made.
+
+    The prior's labels are of 20 articles, those of the criterion of others, and the figures of the rest. Weights of
+    another task, which ship, show what a prior costs that knows little.
+    """
+    lines = [
+        "| labels of one criterion | articles | without a prior | with the prior | the prior alone | with weights that ship |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    found: dict[int, list[list[float]]] = {count: [] for count in PRIOR_ARTICLES}
+    ships = load_weights(str(shipped_path("smollm2-135m-instruct-faithfulness"))).weights
+    for criterion in _criteria(kept):
+        rng = np.random.default_rng(0)
+        for _ in range(draws):
+            names = rng.permutation(np.unique(kept.group))
+            mine = kept.criterion == criterion
+            taught = np.flatnonzero(~mine & np.isin(kept.group, names[:20]))
+            prior = fit_states(kept.states[taught], kept.human[taught], kept.values, groups=kept.group[taught]).weights
+            others = np.flatnonzero(mine & np.isin(kept.group, names[20 + max(PRIOR_ARTICLES) :]))
+            for count in PRIOR_ARTICLES:
+                rows = np.flatnonzero(mine & np.isin(kept.group, names[20 : 20 + count]))
+                drawn = [_fitted(kept, rows, toward) for toward in (None, prior)]
+                ways = [*drawn, prior, _fitted(kept, rows, ships)]
+                found[count].append([_agrees(kept, others, weights) for weights in ways])
+    for count, rows_of in found.items():
+        means = " | ".join(f"{mean:.3f}" for mean in np.mean(rows_of, axis=0))
+        lines.append(f"| {count * SYSTEMS} | {count} | {means} |")
+    return lines
+
+
+def _fitted(kept: Kept, rows: np.ndarray, prior: LayerWeights | None) -> LayerWeights:
+    states, human, groups = kept.states[rows], kept.human[rows], kept.group[rows]
+    return fit_states(states, human, kept.values, groups=groups, prior=prior, calibrate=False).weights
+
+
+def _agrees(kept: Kept, rows: np.ndarray, weights: LayerWeights) -> float:
+    return agreement(states_score(kept.states[rows], kept.values, weights)[1], kept.human[rows]).spearman or 0.0
+
+
 def _criteria(kept: Kept) -> list[str]:
     return sorted(set(map(str, kept.criterion)))
 
@@ -133,13 +177,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", type=int, default=3, help="Splits into folds.  [default: 3]")
     parser.add_argument("--draws", type=int, default=DRAWS, help=f"Draws of few labels.  [default: {DRAWS}]")
     parser.add_argument("--page", type=Path, help="Put the tables in their place on this page (evidence.md), too.")
-    parser.add_argument("--only", choices=("folds", "terms", "labels"), help="One of the three tables.")
+    parser.add_argument("--only", choices=("folds", "terms", "labels", "prior"), help="One of the tables.")
     given = parser.parse_args(arguments)
     kept = load_readings(given.readings)
     parts = {
         "folds": lambda: by_folds(kept, given.splits),
         "terms": lambda: with_terms(kept),
         "labels": lambda: of_few_labels(kept, given.draws),
+        "prior": lambda: with_prior(kept, max(1, given.draws // 3)),
     }
     for name, part in parts.items():
         if given.only in (None, name):

@@ -12,10 +12,11 @@ from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, check_human_scores, 
 from ...judging import Judge
 from ...records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
-from ...scoring import save_weights
+from ...scoring import load_weights, save_weights
 from ..grammar import command as cli_command
 from ..options import (
     NAMES,
+    WEIGHTS,
     Given,
     chosen_rubrics,
     folds_option,
@@ -74,7 +75,16 @@ def _plan(given: Given) -> FitPlan:
         if given["max_state"] is not None:
             raise click.UsageError("--report needs every state: leave out --max-state (--budget draws the trade-off)")
         check_report()
-    return FitPlan(**{name: given[name] for name in _PLAN})
+    if given["prior"] and given["kind"] not in ("auto", STATES_KIND):
+        raise click.UsageError("--prior is for weights of kind states: leave out --kind")
+    if given["prior"] and (
+        given["control"] or given["beside"] or given["like"] or given["by_criterion"] or given["budget"] is not None
+    ):
+        raise click.UsageError(
+            "--prior is for plain weights: leave out --control, --beside, --like, --by-criterion and --budget"
+        )
+    prior = load_weights(given["prior"]) if given["prior"] else None
+    return FitPlan(**{name: given[name] for name in _PLAN}, prior=prior)
 
 
 def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, source: str, found: Fitted) -> None:
@@ -127,6 +137,11 @@ def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, so
     default=(),
     metavar="NAMES",
     help="Let length, surface or a field's number add to the score. This rewards style.",
+)
+@click.option(
+    "--prior",
+    type=WEIGHTS,
+    help="Draw the weights (kind states) toward those of this file, or those that ship under this name.",
 )
 @limit_option()
 @items_options

@@ -216,6 +216,12 @@ def show_fitted(found: Fitted, output: str) -> None:
     if found.agreement is not None:
         note = "nested folds" if found.tried else "out of fold, with the strength that did best there, so a little high"
         click.echo(f"spearman  {found.agreement:.3f} ({note})")
+    if found.prior is not None:
+        one = found.prior
+        click.echo(
+            f"prior     {one.share:.0%} of it is in the weights; alone it reaches {number(one.alone)}, "
+            f"the labels without it {number(one.without)}"
+        )
     if found.cost is not None:
         names, left, before = ", ".join(found.cost.names), found.cost.left, found.cost.before
         click.echo(
