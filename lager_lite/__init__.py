@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from .llama import BackendOptions
     from .prompts import Rubric, load_rubric, make_rubric
     from .records import Item, Judgment
+    from .report import write_view
     from .scaleout import ScoreBatch
     from .scoring import load_weights, save_weights
-    from .tasks import inspect_item, open_pool, rank, read_responses, score_pool, select
+    from .tasks import inspect_item, open_pool, open_view, rank, read_responses, score_pool, select
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ __all__ = [
     "load_weights",
     "make_rubric",
     "open_pool",
+    "open_view",
     "rank",
     "read_items",
     "read_responses",
@@ -55,6 +57,7 @@ __all__ = [
     "score_frame",
     "score_pool",
     "select",
+    "write_view",
 ]
 
 _ROOMS = {
@@ -66,9 +69,10 @@ _ROOMS = {
     "llama": ("BackendOptions",),
     "prompts": ("Rubric", "load_rubric", "make_rubric"),
     "records": ("Item", "Judgment"),
+    "report": ("write_view",),
     "scaleout": ("ScoreBatch",),
     "scoring": ("load_weights", "save_weights"),
-    "tasks": ("inspect_item", "open_pool", "rank", "read_responses", "score_pool", "select"),
+    "tasks": ("inspect_item", "open_pool", "open_view", "rank", "read_responses", "score_pool", "select"),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -32,6 +32,7 @@ NAMES = [
     "load_weights",
     "make_rubric",
     "open_pool",
+    "open_view",
     "rank",
     "read_items",
     "read_responses",
@@ -39,6 +40,7 @@ NAMES = [
     "score_frame",
     "score_pool",
     "select",
+    "write_view",
 ]
 
 

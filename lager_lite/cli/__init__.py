@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": ("compare", "Compare two evaluations of the same items."),
     "rank": ("rank", "Order the responses to each instruction."),
     "select": ("select", "Keep the best rows of a training set."),
+    "view": ("view", "Write a page to look through scores, and to label items."),
     "inspect": ("inspect", "Show one item layer by layer."),
     "estimate": ("estimate", "Estimate the mean score of a file from few labels."),
     "next": ("next", "Name the rows to label next."),

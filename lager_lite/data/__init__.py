@@ -10,6 +10,7 @@ from __future__ import annotations
 from .checking import CheckedFile, check_file
 from .detection import ROWS
 from .items import Dataset, ItemReader, convert, load_demo, open_reader, read_items
+from .kept import kept_item
 from .layouts import LAYOUTS, BenchmarkLayout
 from .marks import Maps
 from .names import ALIASES
@@ -56,6 +57,7 @@ __all__ = [
     "is_missing",
     "item_of_row",
     "judged_text",
+    "kept_item",
     "kind_of",
     "listed",
     "load_demo",

@@ -10,6 +10,7 @@ from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
 from .given import items_of_dicts
 from .judge import Judge
+from .judged_rows import JudgedRow, judgment_of_row, read_judgments
 from .score_file import (
     SHOWN_FAILURES,
     JudgmentRows,
@@ -29,6 +30,7 @@ from .under import under
 
 __all__ = [
     "Judge",
+    "JudgedRow",
     "JudgmentRows",
     "OVERFLOW",
     "Ordering",
@@ -42,8 +44,10 @@ __all__ = [
     "Tally",
     "Trial",
     "items_of_dicts",
+    "judgment_of_row",
     "judgment_row",
     "ordering",
+    "read_judgments",
     "score_file",
     "score_frame",
     "score_items",

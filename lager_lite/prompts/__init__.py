@@ -9,7 +9,7 @@ from __future__ import annotations
 from .chat import NO_TEMPLATE, ChatTemplate, Slot, lay_out, resolve_chat
 from .injection import signs
 from .render import missing_fields, render
-from .rubric import FEEDBACK_END, Rubric, rubric_hash, with_feedback, with_scale
+from .rubric import FEEDBACK_END, Rubric, covered_labels, rubric_hash, with_feedback, with_scale
 from .rubric_file import list_rubrics, load_rubric, make_rubric, rubric_from_table, write_skeleton
 from .scale import LETTERS, describe_scale, parse_scale
 from .visible import is_visible
@@ -21,6 +21,7 @@ __all__ = [
     "NO_TEMPLATE",
     "Rubric",
     "Slot",
+    "covered_labels",
     "describe_scale",
     "is_visible",
     "lay_out",

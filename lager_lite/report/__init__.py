@@ -12,13 +12,20 @@ from .knowledge import write_knowledge
 from .page import check_report
 from .ranking import write_ranking
 from .selection import selection_notes, write_selected
+from .view import LARGE, safe_json, view_data, view_page, view_path, write_view
 
 __all__ = [
+    "LARGE",
     "check_report",
+    "safe_json",
     "selection_notes",
+    "view_data",
+    "view_page",
+    "view_path",
     "write_inspection",
     "write_knowledge",
     "write_ranking",
     "write_report",
     "write_selected",
+    "write_view",
 ]

@@ -35,7 +35,12 @@ def page(title: str, lead: str, sections: Sequence[PageSection], *, notes: Seque
 
     lead: what was found, in a sentence. notes: warnings, which are shown before the sections.
     """
-    return _templates().get_template("page.html").render(title=title, lead=lead, sections=sections, notes=notes)
+    return filled_template("page.html", title=title, lead=lead, sections=sections, notes=notes)
+
+
+def filled_template(name: str, **values: object) -> str:
+    """A template of this room with its slots filled; what is not Markup is escaped."""
+    return _templates().get_template(name).render(**values)
 
 
 def write_page(path: str | Path, text: str) -> None:

@@ -14,11 +14,13 @@ from .pool import Pool, Scores, open_pool, score_pool
 from .ranking import RANK_METHODS, check_pairs, first_contests, rank, read_responses
 from .selection import COMBINE, CRITERIA, Example, Selection, select, write_selection
 from .states import prompts_of, write_states
+from .viewing import Criterion, Viewing, human_score, open_view
 
 __all__ = [
     "Accuracy",
     "COMBINE",
     "CRITERIA",
+    "Criterion",
     "Estimated",
     "Example",
     "Inspection",
@@ -33,12 +35,15 @@ __all__ = [
     "Selection",
     "SelfKnowledge",
     "TRIVIAL_RANKERS",
+    "Viewing",
     "check_pairs",
     "estimate_mean",
     "first_contests",
+    "human_score",
     "inspect_item",
     "next_rows",
     "open_pool",
+    "open_view",
     "prediction_powered",
     "preferences",
     "prompts_of",

@@ -1,0 +1,42 @@
+"""The items that were judged, from the rows of their judgments: `--keep` writes the keys of an item beside its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from ..errors import DataError
+from ..records import Item, id_for_results
+from .items import ItemReader
+from .rows import HeldRows, Row
+
+_PREFIX = "input_"
+
+
+def kept_item(
+    row: Row, identity: str, own: Collection[str], *, labels: Mapping[str, float] | None = None
+) -> Item | None:
+    """Return the item that a row of a judgment has beside the judgment; None where it has nothing, or nothing readable.
+
+    - `identity`: the item's id, as the judgment has it.
+    - `own`: the keys of the judgment; keys of the item that had one of these names have "input_" in front.
+    - `labels`: what the labels of the scale are worth, where human scores may be labels.
+    """
+    values = {_name(key, own): value for key, value in row.values.items() if key not in own}
+    if not values:
+        return None
+    whole = Row({**values, "id": id_for_results(identity)}, row.where, row.comma)
+    reader = ItemReader(HeldRows(row.where, (whole,)), require=(), mixed=True, labels=labels or {}, need_scores=False)
+    try:
+        items = list(reader.items_of(whole, 1))
+    except DataError:
+        return None
+    return replace(items[0], id=identity) if len(items) == 1 else None
+
+
+def _name(key: str, own: Collection[str]) -> str:
+    """The name that a key of the item had before the judgment was written beside it."""
+    bare = key
+    while bare.startswith(_PREFIX):
+        bare = bare.removeprefix(_PREFIX)
+    return key.removeprefix(_PREFIX) if bare in own else key

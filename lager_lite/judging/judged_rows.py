@@ -1,0 +1,166 @@
+"""The rows that `score` writes, read back as judgments: the other way round of `judgment_row`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..data import Row, is_missing, kept_item, open_rows
+from ..errors import DataError
+from ..records import Item, Judgment, NumberId
+from .score_file import OWN_NAMES
+
+_STORE = b"SQLite format 3\x00"
+_NUMBERS = ("score", "raw_score", "direct", "e_score", "uniform", "mass")
+
+
+@dataclass(frozen=True)
+class JudgedRow:
+    """A row of an output of `score`.
+
+    - `judgment`: what the row says of the judgment.
+    - `item`: the item that was judged, from the keys that `--keep` wrote beside it; None where there are none.
+    """
+
+    judgment: Judgment
+    item: Item | None
+
+
+def read_judgments(path: str | Path, *, labels: Mapping[str, float] | None = None) -> tuple[JudgedRow, ...]:
+    """Read an output of `score` (JSONL, JSON, CSV, TSV or Parquet; "-" is stdin), in its order.
+
+    - `labels`: what the labels of the scale are worth, where human scores beside the judgments may be labels.
+
+    Raises DataError for a file that is no such output, for a value that no judgment has, and for two judgments of one
+    item by one rubric.
+    """
+    _check_no_store(path)
+    rows = open_rows(path, empty=True)
+    if rows.whole is not None:
+        rows = open_rows(path, kind="jsonl")  # one judgment alone is one line
+    found: list[JudgedRow] = []
+    places: dict[tuple[str, str], str] = {}
+    items: dict[str, Item | None] = {}
+    for row in rows:
+        judgment = judgment_of_row(row)
+        key = (str(judgment.id), judgment.rubric)
+        if key in places:
+            raise DataError(
+                f"{row.where}: the item {judgment.id} was judged by {judgment.rubric} before, at {places[key]}",
+                "give the output of one run",
+            )
+        places[key] = row.where
+        if judgment.id not in items:
+            items[judgment.id] = kept_item(row, judgment.id, OWN_NAMES, labels=labels)
+        found.append(JudgedRow(judgment, items[judgment.id]))
+    return tuple(found)
+
+
+def judgment_of_row(row: Row) -> Judgment:
+    """Return the judgment of one row. Raises DataError where it is none, or has a value that no judgment has."""
+    values = row.values
+    identity, rubric = values.get("id"), values.get("rubric")
+    if is_missing(identity) or not isinstance(rubric, str):
+        keys = ", ".join(list(values)[:12]) or "none"
+        raise DataError(
+            f"{row.where}: not a row of `score`, since it has no id and rubric; its keys are {keys}",
+            "give an output of `lager-lite score`",
+        )
+    numbers = {name: _number(row, name) for name in _NUMBERS}
+    score, error = numbers.pop("score"), values.get("error")
+    low, high, tokens = (_number(row, name) for name in ("low", "high", "tokens"))
+    found = Judgment(
+        id=NumberId(identity) if type(identity) in (int, float) and math.isfinite(identity) else str(identity),
+        rubric=rubric,
+        score=score,
+        error=None if is_missing(error) else str(error),
+        interval=None if low is None or high is None else (low, high),
+        tokens=None if tokens is None else int(tokens),
+        probabilities=_probabilities(row),
+        per_layer=_numbers(row, "per_layer"),
+        feedback=_texts(row, "feedback"),
+        flags=_texts(row, "flags") or (),
+        where=row.where,
+        **numbers,
+    )
+    if score is None and found.error is None:
+        return replace(found, error="the row has neither a score nor a reason")
+    return found
+
+
+def _check_no_store(path: str | Path) -> None:
+    file = Path(path)
+    if str(path) == "-" or not file.is_file():
+        return
+    with open(file, "rb") as opened:
+        if opened.read(len(_STORE)) == _STORE:
+            raise DataError(
+                f"{path}: this is a store, which holds readings without their ids and texts",
+                "run `lager-lite score ITEMS -o scores.jsonl` with this store: what it holds is not evaluated again",
+            )
+
+
+def _number(row: Row, name: str) -> float | None:
+    value = row.values.get(name)
+    if is_missing(value):
+        return None
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise _bad(row, name, "a number") from None
+    if not math.isfinite(number):
+        raise _bad(row, name, "a finite number")
+    return number
+
+
+def _parsed(row: Row, name: str) -> Any:
+    """The value under a key; nested values are JSON text in tables."""
+    value = row.values.get(name)
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return None if is_missing(value) else value
+
+
+def _probabilities(row: Row) -> dict[str, float] | None:
+    found = _parsed(row, "probabilities")
+    if found is None:
+        return None
+    if not isinstance(found, Mapping) or not found or not all(map(_is_number, found.values())):
+        raise _bad(row, "probabilities", "an object of numbers by label")
+    return {str(label): float(p) for label, p in found.items()}
+
+
+def _numbers(row: Row, name: str) -> tuple[float, ...] | None:
+    found = _parsed(row, name)
+    if found is None:
+        return None
+    if not isinstance(found, (list, tuple)) or not all(map(_is_number, found)):
+        raise _bad(row, name, "a list of numbers")
+    return tuple(map(float, found))
+
+
+def _texts(row: Row, name: str) -> tuple[str, ...] | None:
+    found = _parsed(row, name)
+    if found is None or found == "":
+        return None
+    listed = found if isinstance(found, (list, tuple)) else [row.values[name]]
+    return tuple(map(str, listed))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _bad(row: Row, name: str, expected: str) -> DataError:
+    shown = repr(row.values[name])
+    shown = shown if len(shown) <= 40 else shown[:37] + "..."
+    return DataError(f"{row.where}: key {name!r} holds {shown}, expected {expected}")
