@@ -105,7 +105,7 @@ def _check_no_store(path: str | Path) -> None:
 
 
 def _number(row: Row, name: str) -> float | None:
-    value = row.values.get(name)
+    value: Any = row.values.get(name)
     if is_missing(value):
         return None
     try:

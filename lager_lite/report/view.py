@@ -92,7 +92,7 @@ def view_data(view: Viewing) -> dict[str, Any]:
     """Return the data of the page; every text stands in it once, in `texts`."""
     texts: dict[str, int] = {}
     places: dict[str, int] = {}
-    items = []
+    items: list[dict[str, Any]] = []
     for judgment in view.judgments:
         if judgment.id not in places:
             places[judgment.id] = len(items)
@@ -130,11 +130,9 @@ def _key(found: Mapping[str, Any]) -> str:
 def _criterion(criterion: Criterion) -> dict[str, Any]:
     scale, rubric = criterion.scale, criterion.rubric
     labels = scale.labels if scale else ()
-    meanings = {
-        label: text
-        for key, text in (rubric.descriptions if rubric else ())
-        for label in covered_labels(rubric.scale, key)
-    }
+    meanings: dict[str, str] = {}
+    for key, text in rubric.descriptions if rubric else ():
+        meanings.update(dict.fromkeys(covered_labels(rubric.scale, key) if rubric else (), text))
     return {
         "name": criterion.name,
         "labels": list(labels),
