@@ -38,9 +38,8 @@ _UNSAFE = re.compile(
 )
 _EXACT = 2**53
 """The largest whole number up to which a browser tells all whole numbers apart."""
-# Fields that would be taken for the label, or for marks of a judge, where labelled rows are read.
+# Keys of a labelled row that are not fields, and fields that would be taken for a score.
 _LEFT_OUT = frozenset((*ALIASES["score"], *ALIASES["scores"], "id", "group"))
-_LEFT_OUT |= {"raw_score", "e_score", "mass", "probabilities", "error"}
 _FIRST = ("instruction", "source", "reference", "rubric")
 
 
@@ -158,6 +157,7 @@ def _item(identity: str, item: Item | None, criteria: Sequence[Criterion], texts
     found["fields"] = {name: texts.setdefault(fields[name], len(texts)) for name in kept}
     found["judged"] = list(judged)
     found["blind"] = [name for name in kept if name in judged or name in _FIRST or name in shown]
+    found["given"] = [name for name in kept if name in found["blind"] or name.lower() in SYSTEM_FIELDS]
     found["words"] = sum(len(words_of(fields.get(name, ""))) for name in judged)
     found["group"], found["system"] = item.group, _system(item)
     return found

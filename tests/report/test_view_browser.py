@@ -49,7 +49,11 @@ def items(names: list[str]) -> list[Item]:
     return [
         Item(
             name,
-            {"instruction": f"Name {WORDS[n % 3]}s.", "response": f"Answer {n}: " + "word " * (n % 60), "system": f"s{n % 2}"},
+            {
+                "instruction": f"Name {WORDS[n % 3]}s.",
+                "response": f"Answer {n}: " + "word " * (n % 60),
+                "system": f"s{n % 2}",
+            },
             {"": (float(1 + n % 5),)} if n % 4 else {},
         )
         for n, name in enumerate(names)
@@ -164,7 +168,7 @@ def test_other_scales_have_keys_of_their_own(browser: Browser, tmp_path: Path) -
         browser.key("l", *keys)
         browser.click("#download")
         rows = browser.download().read_text(encoding="utf-8").splitlines()
-        return [json.loads(row)["score"] for row in rows]
+        return [json.loads(row)["human_score"] for row in rows]
 
     assert label([str(n) for n in range(1, 11)], "1", "9", "0") == [1, 9, 10]
     assert label([str(n) for n in range(11)], "0", "9", "-") == [0, 9, 10]
@@ -318,7 +322,7 @@ def test_where_nothing_is_kept_the_page_says_so(browser: Browser, tmp_path: Path
         assert "have only ids and labels" in browser.text(".files")
         assert browser.text("#progress-text") == "1 of 2 items"
         browser.click("#download")
-        assert browser.download().read_text(encoding="utf-8") == '{"id":"a","score":4}\n'
+        assert browser.download().read_text(encoding="utf-8") == '{"id":"a","human_score":4}\n'
     finally:
         browser.send("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
 

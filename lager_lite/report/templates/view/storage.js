@@ -48,7 +48,10 @@ function recall() {
   for (const id of (found && found.skipped) || []) if (items.has(id)) skipped.add(items.get(id));
 }
 
-/** The labelled items as rows: id, texts, group, and `score` or, of several criteria, `scores`. */
+/**
+ * The labelled items as rows: id, texts, group, and `human_score` or, of several criteria, `scores`. Of the fields only those
+ * that the judge reads are given, and who wrote the response: others might be taken for scores.
+ */
 function labelledRows() {
   const rows = [];
   for (const item of ITEMS) {
@@ -59,10 +62,10 @@ function labelledRows() {
     });
     if (!Object.keys(scores).length) continue;
     const row = { id: item.id };
-    for (const field of Object.keys(item.fields)) row[field] = textOf(item, field);
+    for (const field of item.given || []) row[field] = textOf(item, field);
     if (item.group !== undefined && item.group !== null) row.group = item.group;
     if (HAS.criteria) row.scores = scores;
-    else row.score = Object.values(scores)[0];
+    else row.human_score = Object.values(scores)[0];
     rows.push(row);
   }
   return rows;
