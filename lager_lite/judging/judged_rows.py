@@ -63,7 +63,8 @@ def read_judgments(path: str | Path, *, labels: Mapping[str, float] | None = Non
 def judgment_of_row(row: Row) -> Judgment:
     """Return the judgment of one row. Raises DataError where it is none, or has a value that no judgment has."""
     values = row.values
-    identity, rubric = values.get("id"), values.get("rubric")
+    identity: Any = values.get("id")
+    rubric = values.get("rubric")
     if is_missing(identity) or not isinstance(rubric, str):
         keys = ", ".join(list(values)[:12]) or "none"
         raise DataError(
@@ -74,7 +75,7 @@ def judgment_of_row(row: Row) -> Judgment:
     score, error = numbers.pop("score"), values.get("error")
     low, high, tokens = (_number(row, name) for name in ("low", "high", "tokens"))
     found = Judgment(
-        id=NumberId(identity) if type(identity) in (int, float) and math.isfinite(identity) else str(identity),
+        id=NumberId(identity) if _is_number(identity) else str(identity),
         rubric=rubric,
         score=score,
         error=None if is_missing(error) else str(error),
