@@ -10,7 +10,6 @@ import concurrent.futures
 import io
 import ipaddress
 import json
-import select
 import socket
 import sys
 import time
@@ -245,12 +244,10 @@ class Connection(BaseHTTPRequestHandler):
         return ()
 
     def _is_gone(self) -> bool:
-        if not select.select([self.connection], [], [], 0)[0]:
-            return False
-        self.connection.settimeout(_LOOK)
+        self.connection.setblocking(False)
         try:
             return not self.connection.recv(1, socket.MSG_PEEK)
-        except TimeoutError:
+        except BlockingIOError:
             return False
         except OSError:
             return True

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def find_token(path: str | Path | None = None) -> Token:
         return Token(_checked(given, TOKEN_VARIABLE), None, False)
     file = Path(path) if path is not None else token_path()
     try:
-        return _read(file) if file.exists() else _made(file)
-    except FileExistsError:
-        return _read(file)  # another server made it meanwhile
+        if not file.exists():
+            with suppress(FileExistsError):  # another server made it meanwhile
+                return _made(file)
+        return _read(file)
     except OSError as error:
         raise LagerError(
             f"{file}: cannot keep the token there: {error.strerror}", "name another --token-file"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from lager_lite.adapters import Endpoint
 from lager_lite.errors import LagerError
+from lager_lite.judging import Judge, judgment_row
 from lager_lite.prompts import load_rubric, rubric_from_table
-from tests.adapters.served import RUBRIC, TOKEN, rows_of, served, status_of
+from lager_lite.records import LayerWeights
+from lager_lite.scoring import WeightsFile
+from tests.adapters.served import OPTIONS, RUBRIC, TOKEN, rows_of, served, status_of
 
 ITEM = {"id": "p", "instruction": "Name a fruit.", "response": "Plum."}
 PATHS = [("POST", "/score"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"), ("GET", "/health"), ("GET", "/")]
@@ -45,6 +49,39 @@ def test_keys_that_are_left_are_told(client):
     status, found, _ = client.score({"item": {"response": "Plum.", "instrction": "x"}})
     assert status == 200
     assert any("instrction" in text for text in found["warnings"])
+
+
+def test_fitted_weights_speak_of_their_own_rubrics_only(tiny_model):
+    with Judge(tiny_model, rubric=RUBRIC, options=OPTIONS) as judge:
+        early = LayerWeights("signed", "norm", np.array([0.3, 1.0]))
+        file = WeightsFile(early, judge.provenance())
+    with (
+        served(tiny_model, weights=file) as client,
+        Judge(tiny_model, rubric=RUBRIC, options=OPTIONS, weights=file) as judge,
+    ):
+        wanted = json.loads(json.dumps([judgment_row(one) for one in judge.score([ITEM])]))
+        assert wanted[0]["e_score"] is None, "the graph ends before the last state"
+        for body in ({"item": ITEM}, {"item": ITEM, "rubric": "good"}):
+            status, found, _ = client.score(body)
+            assert (status, found["rows"]) == (200, wanted)
+        status, found, _ = client.score({"item": ITEM, "rubric": "helpfulness"})
+        assert (status, found["error"]["message"]) == (
+            422,
+            "the weights in use are not for the rubric 'helpfulness' (use good, or a judge without weights)",
+        )
+        asked = {
+            "model": "lager-lite",
+            "messages": [{"role": "user", "content": "Plum?"}],
+            "max_tokens": 1,
+            "logprobs": True,
+        }
+        status, found, _ = client.complete(asked)
+        assert status == 200, "the labels have their probabilities by the last state"
+    with served(tiny_model) as client:
+        same = client.complete(asked)[1]["choices"][0]
+    assert found["choices"][0]["logprobs"]["content"][0]["logprob"] == pytest.approx(
+        same["logprobs"]["content"][0]["logprob"]
+    )
 
 
 BAD = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from lager_lite.adapters import Limits, Worker, connection
 from lager_lite.adapters.worker import Ask
-from tests.adapters.served import RUBRIC, head, rows_of, served, status_of
+from tests.adapters.served import RUBRIC, TOKEN, head, rows_of, served, status_of
 
 ITEM = {"id": "p", "instruction": "Name a fruit.", "response": "Plum."}
 
@@ -33,6 +34,10 @@ WRONG_HEADS = {
     "a form": (head("/score", "Content-Type: text/plain", "Content-Length: 2") + b"{}", 415),
     "no length": (head("/score", "Content-Type: application/json") + b"{}", 411),
     "chunks": (head("/score", "Content-Type: application/json", "Transfer-Encoding: chunked") + b"0\r\n\r\n", 411),
+    "chunks beside a length": (
+        head("/score", "Content-Type: application/json", "Transfer-Encoding: chunked", "Content-Length: 2") + b"{}",
+        411,
+    ),
     "length of words": (head("/score", "Content-Type: application/json", "Content-Length: +2") + b"{}", 400),
     "length below zero": (head("/score", "Content-Type: application/json", "Content-Length: -2") + b"{}", 400),
     "two lengths": (
@@ -61,6 +66,16 @@ def test_a_wrong_head_is_refused_and_the_connection_closed_where_a_body_was_left
     assert answer.count(b"HTTP/1.1 ") == 1
     document = json.loads(answer.split(b"\r\n\r\n", 1)[1])
     assert document["error"]["message"]
+
+
+def test_who_still_sends_reads_the_refusal(client):
+    """Closed with bytes unread, the connection would be reset, and the answer lost on its way."""
+    with client.opened() as open_:
+        open_.sendall(head("/score", "Content-Type: application/json", "Content-Length: 99999999"))
+        open_.sendall(b"x" * 300_000)
+        time.sleep(0.3)
+        open_.sendall(b"x" * 300_000)
+        assert status_of(open_.recv(65536)) == 413
 
 
 def test_a_connection_takes_many_requests(client):
@@ -203,3 +218,29 @@ def test_a_server_that_must_stop_says_so(tiny_model):
         client.endpoint.stop(0.1)
         status, found, told = asked.result()
         assert (status, found["error"]["type"], told["Connection"]) == (503, "server_error", "close")
+
+
+def test_whatever_bytes_come_nothing_is_answered_wrongly(client, monkeypatch):
+    """Requests with bytes changed, cut out and put twice: each is answered or closed, and none without its token."""
+    monkeypatch.setattr(connection, "_HEAD", 0.2)
+    monkeypatch.setattr(connection, "_LINGER", 0.05)
+    body = json.dumps({"item": ITEM}).encode()
+    whole = head("/score", "Content-Type: application/json", f"Content-Length: {len(body)}", "Connection: close") + body
+    assert status_of(client.raw(whole)) == 200
+    draw = random.Random(7)
+    for _ in range(150):
+        made = bytearray(whole)
+        for _ in range(draw.randint(1, 4)):
+            at, size = draw.randrange(len(made)), draw.choice((1, 1, 2, 8, 40))
+            piece = made[at : at + size]
+            made[at : at + size] = draw.choice((b"", bytes(piece) * 2, draw.randbytes(size), b"\r\n", b":", b"\0"))
+        try:
+            answer = client.raw(bytes(made), shut=True, timeout=10)
+        except ConnectionError:
+            continue  # closed while we still sent
+        assert not answer or answer.startswith(b"HTTP/1.1 ")
+        if answer:
+            status, document = status_of(answer), json.loads(answer.split(b"\r\n\r\n", 1)[1])
+            assert ("error" in document) == (status != 200)
+            assert status != 200 or f"Bearer {TOKEN}\r".encode().lower() in bytes(made).lower(), bytes(made)
+    assert client.ask("GET", "/health")[0] == 200

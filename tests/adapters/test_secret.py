@@ -52,6 +52,11 @@ def test_a_token_that_others_may_read_is_refused(tmp_path):
     assert caught.value.hint == f"chmod 600 {path}"
     with pytest.raises(LagerError, match="is no regular file"):
         find_token(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(LagerError, match="cannot keep the token there: No such file"):
+        find_token(tmp_path / "link")
+    with pytest.raises(LagerError, match="cannot keep the token there: Not a directory"):
+        find_token(path / "below")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
