@@ -21,12 +21,24 @@ if TYPE_CHECKING:
     from .fitting.fit_weights import fit_weights
     from .judging import Judge, Store, score_frame
     from .llama import BackendOptions
-    from .prompts import Rubric, load_rubric, make_rubric
+    from .prompts import Rubric, load_rubric, make_rubric, pairwise_rubric
     from .records import Item, Judgment
     from .report import write_view
     from .scaleout import ScoreBatch
     from .scoring import load_weights, save_weights
-    from .tasks import inspect_item, open_pool, open_view, rank, read_responses, score_pool, select
+    from .tasks import (
+        compare_pairs,
+        inspect_item,
+        open_pool,
+        open_view,
+        rank,
+        read_pairs,
+        read_responses,
+        score_pool,
+        select,
+    )
+    from .tasks.pair_figures import pair_figures
+    from .tasks.tournament import tournament
 
 __version__ = "0.1.0"
 
@@ -41,6 +53,7 @@ __all__ = [
     "ScoreBatch",
     "Store",
     "__version__",
+    "compare_pairs",
     "evaluate",
     "fit_weights",
     "gather",
@@ -50,13 +63,17 @@ __all__ = [
     "make_rubric",
     "open_pool",
     "open_view",
+    "pair_figures",
+    "pairwise_rubric",
     "rank",
     "read_items",
+    "read_pairs",
     "read_responses",
     "save_weights",
     "score_frame",
     "score_pool",
     "select",
+    "tournament",
     "write_view",
 ]
 
@@ -67,12 +84,24 @@ _ROOMS = {
     "fitting": ("fit_weights", "gather"),
     "judging": ("Judge", "Store", "score_frame"),
     "llama": ("BackendOptions",),
-    "prompts": ("Rubric", "load_rubric", "make_rubric"),
+    "prompts": ("Rubric", "load_rubric", "make_rubric", "pairwise_rubric"),
     "records": ("Item", "Judgment"),
     "report": ("write_view",),
     "scaleout": ("ScoreBatch",),
     "scoring": ("load_weights", "save_weights"),
-    "tasks": ("inspect_item", "open_pool", "open_view", "rank", "read_responses", "score_pool", "select"),
+    "tasks": (
+        "compare_pairs",
+        "inspect_item",
+        "open_pool",
+        "open_view",
+        "pair_figures",
+        "rank",
+        "read_pairs",
+        "read_responses",
+        "score_pool",
+        "select",
+        "tournament",
+    ),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "eval": ("evaluate", "Compare the methods with human scores."),
     "compare": ("compare", "Compare two evaluations of the same items."),
     "rank": ("rank", "Order the responses to each instruction."),
+    "pairs": ("pairs", "Compare two responses side by side, in both orders."),
     "select": ("select", "Keep the best rows of a training set."),
     "view": ("view", "Write a page to look through scores, and to label items."),
     "inspect": ("inspect", "Show one item layer by layer."),

@@ -15,11 +15,13 @@ from .layouts import LAYOUTS, BenchmarkLayout
 from .marks import Maps
 from .names import ALIASES
 from .observer import Observer
+from .paired import Pair, PairFile, pair_of, pairs_given, pairs_of_rows
 from .problems import raise_problems
 from .reading import open_rows
 from .rivals import item_of_row
 from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource, kind_of
+from .sides import SYSTEM_FIELDS
 from .source import Source, open_items
 from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
@@ -39,12 +41,15 @@ __all__ = [
     "Maps",
     "NEAR_LENGTHS",
     "Observer",
+    "Pair",
+    "PairFile",
     "ROWS",
     "Row",
     "RowFile",
     "RowSource",
     "SURFACE_FEATURES",
     "SURFACE_TERMS",
+    "SYSTEM_FIELDS",
     "Source",
     "THOUGHTS",
     "TableFile",
@@ -65,6 +70,9 @@ __all__ = [
     "open_items",
     "open_reader",
     "open_rows",
+    "pair_of",
+    "pairs_given",
+    "pairs_of_rows",
     "raise_problems",
     "read_items",
     "surface_features",

@@ -200,7 +200,7 @@ class ItemReader:
 
 
 def open_reader(
-    path: str | Path,
+    path: str | Path | RowSource,
     mapping: Maps | None = None,
     layout: str | None = None,
     require: Sequence[str] = ("response",),
@@ -211,7 +211,7 @@ def open_reader(
     keep_thoughts: bool = False,
     need_scores: bool = True,
 ) -> ItemReader:
-    """How the items of a file are read, or of stdin ("-"): JSONL, JSON, CSV, TSV or Parquet.
+    """How the items of a file are read, of stdin ("-"), or of open rows: JSONL, JSON, CSV, TSV or Parquet.
 
     mapping: field -> key of the file; "score:NAME" names the human score of one criterion; a score may have several
     keys, one for each annotator. A mapping means rows of ours. layout: None detects, "rows" or a name of LAYOUTS
@@ -223,7 +223,7 @@ def open_reader(
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
-    rows = open_rows(path, encoding=encoding)
+    rows = path if isinstance(path, RowSource) else open_rows(path, encoding=encoding)
     unfolded = unfold(rows)
     single, several = divided(mapping or {})
     left_out = ignored_keys(unfolded, ignore, (*single.values(), *(key for keys in several.values() for key in keys)))
@@ -274,7 +274,7 @@ class Dataset:
 
 
 def read_items(
-    path: str | Path,
+    path: str | Path | RowSource,
     mapping: Maps | None = None,
     layout: str | None = None,
     *,

@@ -5,10 +5,10 @@ Methods are cross-validated side by side, saved as runs, and compared in pairs.
 
 from __future__ import annotations
 
-from .compare import Comparison, MethodPair, Pair, compare, cost
+from .compare import Comparison, FigurePair, MethodPair, compare, cost
 from .curve import CurvePoint, LearningCurve, learning_curve
 from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
-from .grouping import SYSTEM_FIELDS, regroup, values_of
+from .grouping import regroup, values_of
 from .records import BASELINES, TRIVIAL, Evaluation, FittedKind, LayerResult, MethodResult, Verdict
 from .results import EvaluationRun, Origin, load_run, origin_of, run_json, save_run
 
@@ -18,15 +18,14 @@ __all__ = [
     "CurvePoint",
     "Evaluation",
     "EvaluationRun",
+    "FigurePair",
     "FittedKind",
     "LayerResult",
     "LearningCurve",
     "MethodPair",
     "MethodResult",
     "Origin",
-    "Pair",
     "Plan",
-    "SYSTEM_FIELDS",
     "TRIVIAL",
     "Verdict",
     "compare",

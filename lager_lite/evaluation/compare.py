@@ -21,7 +21,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Pair:
+class FigurePair:
     """Agreement of A and of B on the same items.
 
     a, b: agreement of each.
@@ -48,8 +48,8 @@ class MethodPair:
     """
 
     name: str
-    overall: Pair
-    criteria: Mapping[str, Pair]
+    overall: FigurePair
+    criteria: Mapping[str, FigurePair]
     error: tuple[float, float, Difference] | None
     moved: float
     order: float | None
@@ -163,7 +163,7 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
     }
     every = np.ones(setting.human.size, dtype=bool)
 
-    def pair(rows: np.ndarray) -> Pair:
+    def pair(rows: np.ndarray) -> FigurePair:
         human, kept = setting.human[rows], {name: [c[rows] for c in one] for name, one in columns.items()}
         rng = np.random.default_rng(setting.seed)
         found = rank_figures(kept, human, setting.group[rows], rng=rng, resamples=setting.resamples)
@@ -171,7 +171,7 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
             replace(agreement(raw[rows], human), spearman=found.estimate(name).value)
             for name, raw in (("a", x), ("b", y))
         )
-        return Pair(left, right, found.difference("b", "a"))
+        return FigurePair(left, right, found.difference("b", "a"))
 
     x, y = np.array(a.raw)[setting.rows_a], np.array(b.raw)[setting.rows_b]
     names = list(dict.fromkeys(setting.criterion.tolist()))

@@ -8,11 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..data import SYSTEM_FIELDS
 from ..errors import DataError
 from ..records import Item
-
-SYSTEM_FIELDS = ("system", "model", "model_name", "model_id", "generator", "system_id")
-"""Fields that usually say which system wrote a response."""
 
 
 def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:

@@ -15,10 +15,11 @@ from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, sele
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
 from .margins import COVERAGE, HeldShare, held_share
+from .mirrored import MirroredMethod, MirroredScorer
 from .prior import PriorUse
 from .recipes import PRESETS, fit_recipe, preset
-from .seen import SEEN_ITEMS, left_out
-from .splits import SPLITS, SplitScores, over_splits, split_folds
+from .seen import SEEN_ITEMS, left_out, overlap, seen_marks
+from .splits import SPLITS, SplitScores, over_splits, scored_splits, split_folds
 from .states import STATES, StatesMethod, fit_states, state_kernel
 
 __all__ = [
@@ -33,15 +34,17 @@ __all__ = [
     "LENS_OF",
     "Labelled",
     "Method",
+    "MirroredMethod",
+    "MirroredScorer",
     "OutOfFold",
     "PRESETS",
     "PriorUse",
+    "SEEN_ITEMS",
     "SPLITS",
+    "STATES",
     "SURFACE_FEATURES",
     "Scorer",
     "SplitScores",
-    "SEEN_ITEMS",
-    "STATES",
     "StatesMethod",
     "TOLERANCE",
     "WORDS",
@@ -66,7 +69,10 @@ __all__ = [
     "method_of",
     "out_of_fold",
     "over_splits",
+    "overlap",
     "preset",
+    "scored_splits",
+    "seen_marks",
     "select_rows",
     "split_folds",
     "state_kernel",

@@ -6,7 +6,7 @@ resampling the items of a single split cannot see, since it holds the folds' fit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,14 +74,21 @@ def over_splits(
     A method that has `settled(fits)`, which gives the method with what these fits chose, chooses once where there are
     more than 400 items. Raises what the method raises.
     """
-    scores, fits = out_of_fold(method, x, human, groups, ways[0])
-    ranks = [_pooled(scores, fits, x, ways[0])]
+    found = list(scored_splits(method, x, human, groups, ways))
+    ranks = [_pooled(scores, fits, x, way) for (scores, fits), way in zip(found, ways)]
+    return SplitScores(*found[0], tuple(ranks))
+
+
+def scored_splits(
+    method: Method[Any], x: Columns, human: np.ndarray, groups: np.ndarray, ways: Sequence[np.ndarray]
+) -> Iterator[tuple[np.ndarray, tuple[Any, ...]]]:
+    """Yield what `out_of_fold` returns for every split; arguments, choices and errors as of `over_splits`."""
     again: Any = method
-    if len(human) > _CHOOSE_AGAIN and hasattr(method, "settled"):
-        again = method.settled(fits)
-    for fold in ways[1:]:
-        ranks.append(_pooled(*out_of_fold(again, x, human, groups, fold), x, fold))
-    return SplitScores(scores, fits, tuple(ranks))
+    for number, fold in enumerate(ways):
+        scores, fits = out_of_fold(again, x, human, groups, fold)
+        if not number and len(human) > _CHOOSE_AGAIN and hasattr(method, "settled"):
+            again = method.settled(fits)
+        yield scores, fits
 
 
 def _pooled(scores: np.ndarray, fits: Sequence[Any], x: Columns, way: np.ndarray) -> np.ndarray:

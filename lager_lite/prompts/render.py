@@ -12,11 +12,13 @@ from functools import lru_cache
 from ..errors import PromptError
 from ..records import Item, Prompt, Scale, Segment
 from .chat import ChatTemplate, Layout, Slot, lay_out
+from .pairwise import RESPONSE_A, RESPONSE_B
 from .rubric import FEEDBACK_LEAD, SLOT, Rubric
 from .scale import describe_scale
 from .visible import is_visible
 
 _RENDERED = "rendered"
+_RESPONSES = ("response", RESPONSE_A, RESPONSE_B)
 EMPTY_RESPONSE = "(empty response)"
 """What stands in the prompt for a response without a visible character, so that the judge does not grade the rest."""
 
@@ -39,7 +41,7 @@ def render(rubric: Rubric, item: Item, chat: ChatTemplate) -> Prompt:
             segments.append(Segment(part, True))
             continue
         text = texts[part.field]
-        if part.field == "response" and not is_visible(text):
+        if part.field in _RESPONSES and not is_visible(text):
             segments.append(Segment(EMPTY_RESPONSE, True))
             continue
         if item.rendered is not None and plan.strips:

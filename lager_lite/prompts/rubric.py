@@ -91,6 +91,7 @@ class Rubric:
     - `lead`: how the assistant's turn begins; the label follows it.
     - `about`: one line for lists.
     - `feedback`: the request for feedback before the score, see `with_feedback`; "" where none is wanted.
+    - `ties`: whether two responses that are compared may be equally good, see `pairwise_rubric`.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Rubric:
     lead: str = "Score: "
     about: str = ""
     feedback: str = ""
+    ties: bool = False
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -152,7 +154,7 @@ def with_feedback(rubric: Rubric, request: str = FEEDBACK_REQUEST) -> Rubric:
 
 def rubric_hash(rubric: Rubric) -> str:
     """32 hex digits of SHA-256 over everything in the rubric that reaches a prompt or a score."""
-    content = {k: v for k, v in asdict(rubric).items() if k not in ("name", "about", "feedback")}
+    content = {k: v for k, v in asdict(rubric).items() if k not in ("name", "about", "feedback", "ties")}
     if rubric.feedback:
         content["feedback"] = [rubric.feedback, FEEDBACK_LEAD, FEEDBACK_END]
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)

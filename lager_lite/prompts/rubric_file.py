@@ -46,6 +46,7 @@ KEY_TYPES: dict[str, type | tuple[type, ...]] = {
     "fields": list,
     "section": list,
     "about": str,
+    "ties": bool,
 }
 _KEYS_HINT = f"the keys of a rubric are {', '.join(KEY_TYPES)}; name and criterion are needed"
 
@@ -85,6 +86,9 @@ scale = "1-5"
 
 # Further fields that {{word}} in criterion or template may name.
 #fields = ["audience"]
+
+# Whether two responses may be called equally good where `pairs` compares them.
+#ties = true
 
 # What the scores mean. A key is one label, or a range of labels.
 [descriptions]
@@ -179,6 +183,7 @@ def rubric_from_table(table: Mapping[str, Any], where: str) -> Rubric:
         sections=_sections(table),
         lead=table.get("lead", "Score: "),
         about=table.get("about", ""),
+        ties=table.get("ties", False),
     )
     problems = _text_problems(rubric, tuple(table.get("fields", ())))
     if problems:

@@ -18,8 +18,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..data import ALIASES, apart_from, words_of
-from ..evaluation import SYSTEM_FIELDS
+from ..data import ALIASES, SYSTEM_FIELDS, apart_from, words_of
 from ..judging import judgment_row
 from ..prompts import covered_labels
 from ..records import Item, Judgment, id_for_results

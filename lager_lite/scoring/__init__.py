@@ -21,6 +21,8 @@ from .aggregate import (
     state_parts,
     states_score,
     uniform_score,
+    uniform_weights,
+    unlabelled_weights,
     with_text,
 )
 from .readout import label_mass, layer_logits, unit_states
@@ -52,6 +54,8 @@ __all__ = [
     "state_parts",
     "states_score",
     "uniform_score",
+    "uniform_weights",
     "unit_states",
+    "unlabelled_weights",
     "with_text",
 ]

@@ -17,7 +17,10 @@ from .bootstrap import (
     intervals,
     mean_statistic,
     paired_difference,
+    percentile_interval,
+    resampled,
 )
+from .bradley_terry import bradley_terry, compared_parts
 from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
 from .few import warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
@@ -36,7 +39,9 @@ __all__ = [
     "agreement",
     "annotator_ceiling",
     "annotator_grades",
+    "bradley_terry",
     "by_criterion",
+    "compared_parts",
     "f1_score",
     "f1_statistic",
     "grade_agreement",
@@ -48,7 +53,9 @@ __all__ = [
     "paired_difference",
     "pairs_at_equal",
     "partial_spearman",
+    "percentile_interval",
     "rank_figures",
+    "resampled",
     "widened",
     "warnings_of_few",
     "warnings_of_few_rows",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -120,26 +120,8 @@ def preferences(
         name: [(np.sign(np.round(s[better] - s[worse], 9)) + 1.0) / 2.0 for s in columns]
         for name, columns in scores.items()
     }
-    groups = responses.group[better]
-    found = mean_figures(right, groups, rng=np.random.default_rng(seed), resamples=resamples)
-    baseline = max((n for n in TRIVIAL_RANKERS if n in right), key=lambda n: found.splits[n].mean())
     near = np.abs(length[better] - length[worse]) < NEAR_LENGTHS
-    methods = []
-    for name, points in right.items():
-        one = found.estimate(name)
-        gain = None if name == "e_score" or "e_score" not in right else found.gain(name, "e_score")
-        methods.append(
-            Accuracy(
-                method=name,
-                accuracy=float(found.splits[name].mean()),
-                interval=one.interval,
-                ties=int(np.sum(points[0] == 0.5)),
-                gain=gain.value if gain else None,
-                gain_interval=gain.interval if gain else None,
-                over_baseline=None if name in TRIVIAL_RANKERS else found.gain(name, baseline),
-                near_accuracy=float(np.mean([p[near].mean() for p in points])) if near.any() else None,
-            )
-        )
+    methods, found, baseline = accuracies(right, near, responses.group[better], seed=seed, resamples=resamples)
     return Preferences(
         pairs=len(better),
         near_pairs=int(near.sum()),
@@ -148,10 +130,44 @@ def preferences(
         folds=folds,
         seed=seed,
         baseline=baseline,
-        verdict=_verdict(methods, found, baseline),
-        methods=tuple(methods),
+        verdict=ranking_verdict(methods, found, baseline),
+        methods=methods,
         failed=responses.failed,
     )
+
+
+def accuracies(
+    right: Mapping[str, Sequence[np.ndarray]],
+    near: np.ndarray,
+    groups: np.ndarray,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> tuple[tuple[Accuracy, ...], Figures, str]:
+    """How often each method orders p pairs as people do, the figures behind it, and the best of the trivial methods.
+
+    right: by method, 1 where it orders a pair as people do, 0 where not and 0.5 for ties, float64 (p,) for every split
+    into folds. near: the pairs of responses of nearly equal length, bool (p,). groups (p,), seed, resamples: of the
+    intervals.
+    """
+    found = mean_figures(right, groups, rng=np.random.default_rng(seed), resamples=resamples)
+    baseline = max((n for n in TRIVIAL_RANKERS if n in right), key=lambda n: found.splits[n].mean())
+    methods = []
+    for name, points in right.items():
+        gain = None if name == "e_score" or "e_score" not in right else found.gain(name, "e_score")
+        methods.append(
+            Accuracy(
+                method=name,
+                accuracy=float(found.splits[name].mean()),
+                interval=found.estimate(name).interval,
+                ties=int(np.sum(points[0] == 0.5)),
+                gain=gain.value if gain else None,
+                gain_interval=gain.interval if gain else None,
+                over_baseline=None if name in TRIVIAL_RANKERS else found.gain(name, baseline),
+                near_accuracy=float(np.mean([p[near].mean() for p in points])) if near.any() else None,
+            )
+        )
+    return tuple(methods), found, baseline
 
 
 def _labels(responses: Responses) -> np.ndarray:
@@ -208,7 +224,7 @@ def _spread(ranks: np.ndarray, used: np.ndarray, count: int, rubrics: int) -> np
     return scores
 
 
-def _verdict(methods: Sequence[Accuracy], found: Figures, baseline: str) -> str:
+def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str) -> str:
     """What the best method that is not trivial is worth against the baseline, in a sentence."""
     others = [m for m in methods if m.method not in TRIVIAL_RANKERS]
     if not others:

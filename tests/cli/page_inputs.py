@@ -37,6 +37,8 @@ def write_inputs(folder: Path, model: Path, page: str = "") -> None:
         folder / "helpsteer_pairs.jsonl",
         [{"prompt": f"Name {n} fruits.", "chosen": FRUITS[n % 5], "rejected": FRUITS[4 - n % 3]} for n in range(12)],
     )
+    for name, start in (("base.jsonl", 0), ("new.jsonl", 3)):
+        _lines(folder / name, [{**row, "response": FRUITS[(n + start) % 5]} for n, row in enumerate(rows)])
     _whole(
         folder / "alpaca.json",
         [{"instruction": row["instruction"], "input": "", "output": row["response"]} for row in rows],

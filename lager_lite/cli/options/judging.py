@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ...backbones import locate_model, open_model
-from ...data import Source, counted, open_items, read_items
+from ...data import RowSource, Source, counted, open_items, read_items
 from ...errors import LagerError, StoreError
 from ...evaluation import regroup
 from ...fitting import labelled_items
@@ -37,7 +37,7 @@ from .parsed import (
 
 
 def read_given(
-    path: str,
+    path: str | RowSource,
     given: Given,
     *,
     limit: int | None = None,

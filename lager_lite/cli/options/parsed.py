@@ -11,7 +11,7 @@ import click
 from ...backbones import open_model
 from ...judging import TEMPERATURE, Reasoning
 from ...llama import WEIGHTS_AS, BackendOptions
-from ...prompts import ChatTemplate, Rubric, load_rubric, resolve_chat, with_scale
+from ...prompts import ChatTemplate, Rubric, load_rubric, pairwise_rubric, resolve_chat, with_scale
 from ...scaleout import Cluster
 from ...scoring import WeightsFile, load_weights
 from ...system import is_refusing
@@ -88,14 +88,17 @@ def mapped_keys(given: Given) -> dict[str, str | tuple[str, ...]]:
 
 
 def scale_labels(given: Given) -> dict[str, float]:
-    """What the labels of the chosen rubrics are worth; empty for a command without rubrics."""
-    scales = [rubric.scale for rubric in chosen_rubrics(given)] if "rubrics" in given else []
+    """What the labels of the chosen rubrics are worth; empty for a command without rubrics, and one that compares pairs."""
+    scored = "rubrics" in given and "ties" not in given
+    scales = [rubric.scale for rubric in chosen_rubrics(given)] if scored else []
     return {label: value for scale in reversed(scales) for label, value in zip(scale.labels, scale.values)}
 
 
 def chosen_rubrics(given: Given) -> list[Rubric]:
-    """The rubrics of -r, on another scale where --scale gives one."""
+    """The rubrics of -r, on another scale where --scale gives one; of a command with --ties, as they compare pairs."""
     rubrics = [load_rubric(name) for name in given["rubrics"] or ("default",)]
+    if "ties" in given:
+        return [pairwise_rubric(rubric, ties=given["ties"]) for rubric in rubrics]
     return [with_scale(r, given["scale"]) for r in rubrics] if given.get("scale") else rubrics
 
 

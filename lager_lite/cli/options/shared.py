@@ -71,7 +71,6 @@ scale_option = option_under(
     help="Put the rubrics on another scale, for instance 0-4, A-E, or labels from the worst to the best: poor,fair,good.",
 )
 _prompt_options = all_of(
-    scale_option,
     option_under(
         "Prompt",
         "--overflow",
@@ -268,12 +267,16 @@ store_options = all_of(
         "Store", "--no-store", "--no-cache", is_flag=True, help="Neither read from the store nor write to it."
     ),
 )
-judge_options = all_of(rubric_option, _prompt_options, backend_options, store_options)
+judge_options = all_of(rubric_option, scale_option, _prompt_options, backend_options, store_options)
 
 
-def judge_options_with(rubric: str, *, repeat: bool = True) -> Callable[[C], C]:
-    """`judge_options` of a command whose rubric, without -r, is `rubric`. repeat: whether it takes several."""
-    return all_of(_rubric_option(rubric, repeat=repeat), _prompt_options, backend_options, store_options)
+def judge_options_with(rubric: str, *, repeat: bool = True, scale: bool = True) -> Callable[[C], C]:
+    """`judge_options` of a command whose rubric, without -r, is `rubric`.
+
+    repeat: whether it takes several. scale: whether it can be put on another scale.
+    """
+    scales = (scale_option,) if scale else ()
+    return all_of(_rubric_option(rubric, repeat=repeat), *scales, _prompt_options, backend_options, store_options)
 
 
 cluster_options = all_of(

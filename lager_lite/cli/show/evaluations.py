@@ -11,10 +11,10 @@ from ...evaluation import (
     Comparison,
     Evaluation,
     EvaluationRun,
+    FigurePair,
     LearningCurve,
     MethodPair,
     MethodResult,
-    Pair,
     cost,
 )
 from ...fitting import COVERAGE, Fitted
@@ -148,7 +148,7 @@ def show_reasoning(direct: EvaluationRun, reasoning: EvaluationRun, found: Compa
         click.echo("(- where judgments or feedback came from the store: give --no-store to measure)")
 
 
-def _pair_row(name: str, pair: Pair) -> tuple[str, ...]:
+def _pair_row(name: str, pair: FigurePair) -> tuple[str, ...]:
     found = pair.difference
     share = "-" if found.share is None else f"{found.share:.0%}"
     return name, number(pair.a.spearman), number(pair.b.spearman), number(found.value), span(found.interval), share

@@ -1,0 +1,299 @@
+"""Pairs of responses to one task, from rows that hold both: public layouts of preferences, and rows like them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import DataError
+from ..records import Item
+from .detection import Remaining, ignored_keys, lowered, unfold
+from .fields import own_item
+from .names import spelled
+from .problems import raise_problems
+from .rows import Row, RowSource
+from .sides import PREFERENCE_KEYS, Sides, find_sides, preference_key, preference_of, three_flags
+from .thoughts import without_thoughts
+from .turns import ASSISTANT, Turn, is_conversation, told, turns_of
+from .values import is_blank, text_of
+
+_SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two responses to one task.
+
+    id: the name by which results refer to the pair.
+    fields: what both responses answer, by canonical name (instruction, source, reference and others).
+    responses: the text of the first and of the second response; None where there is none.
+    systems: who wrote them; "" where that is not known.
+    preference: the share of people who prefer the first response, ties counted as half; None where nobody said.
+    group: the name of what must stay on one side of every split; None: the pair is a group of its own.
+    where: its place for messages, see `Item`.
+    flags: what is odd about the pair and how it was read, in words.
+    error: why it cannot be judged; None where it can.
+    """
+
+    id: str
+    fields: Mapping[str, str]
+    responses: tuple[str | None, str | None]
+    systems: tuple[str, str] = ("", "")
+    preference: float | None = None
+    group: str | None = None
+    where: str = ""
+    flags: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class PairFile:
+    """The pairs of a file, and what was understood of it.
+
+    pairs: in the order of the file.
+    message: which keys were taken for what, in one line.
+    """
+
+    pairs: tuple[Pair, ...]
+    message: str
+
+
+def pair_of(first: Item, second: Item, identity: str, **more: Any) -> Pair:
+    """Two items that answer one task as a pair; more: the other fields of `Pair`.
+
+    What the responses answer is taken from the first item. The pair cannot be judged where a response is missing.
+    """
+    fields = {name: text for name, text in first.fields.items() if name != "response"}
+    responses = (first.fields.get("response"), second.fields.get("response"))
+    missing = [f"response {name}" for name, text in zip("AB", responses) if text is None]
+    error = more.pop("error", None) or (f"there is no {' and no '.join(missing)}" if missing else None)
+    flags = tuple(dict.fromkeys((*first.flags, *second.flags)))
+    more.setdefault("group", first.group)
+    return Pair(identity, fields, responses, flags=flags, error=error, **more)
+
+
+def pairs_of_rows(
+    rows: RowSource,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    ignore: Sequence[str] = (),
+    keep_thoughts: bool = False,
+) -> PairFile | None:
+    """The pairs of rows that hold two responses each; None where no row holds two.
+
+    rows: from `open_rows`. mapping: field -> key; response_a, response_b, system_a, system_b and preference are fields
+    of a pair. ignore: keys that are read as if no row had them. keep_thoughts: whether responses keep the thoughts that
+    they were given with. Raises DataError for rows that cannot be used, and for preferences that are none.
+    """
+    unfolded, mapping = unfold(rows), dict(mapping or {})
+    left = Remaining(unfolded, ignored_keys(unfolded, ignore, tuple(mapping.values())))
+    mapping = _checked_keys(left, mapping)
+    sides = next((found for row in left if (found := find_sides(_values(row), mapping))), None)
+    if sides is None:
+        return None
+    reader = _PairReader(sides, mapping, keep_thoughts)
+    pairs, problems = [], []
+    for number, row in enumerate(left, 1):
+        try:
+            pairs.append(reader.read(row, number))
+        except DataError as error:
+            problems.append(error)
+    raise_problems(problems)
+    return PairFile(tuple(pairs), reader.message(left, pairs))
+
+
+def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
+    """Pairs, and dicts with the keys of a file's rows, as pairs. Raises DataError for anything else."""
+    found: list[Pair] = []
+    for number, one in enumerate(given, 1):
+        if isinstance(one, Pair):
+            found.append(one)
+            continue
+        where = f"pair {number}"
+        if not isinstance(one, Mapping):
+            raise DataError(f"{where} is a {type(one).__name__}, expected a Pair or a dict")
+        row = Row({str(key): value for key, value in one.items()}, where)
+        sides = find_sides(_values(row), {})
+        if sides is None:
+            raise DataError(
+                f"{where} has no two responses; its keys are {', '.join(map(str, one))}",
+                "name them response_a and response_b, or chosen and rejected",
+            )
+        found.append(_PairReader(sides, {}, False).read(row, number))
+    return tuple(found)
+
+
+def _values(row: Row) -> dict[str, Any]:
+    """The values of a row by keys in small letters; None where a key has no value."""
+    low = lowered(row)
+    return {**dict.fromkeys(sorted(low.blank)), **low.values}
+
+
+def _checked_keys(rows: RowSource, mapping: Mapping[str, str]) -> dict[str, str]:
+    """The mapping with keys as `lowered` writes them. Raises DataError for keys that no row has."""
+    if not mapping:
+        return {}
+    present = {key for row in rows for key in (*row.values, *row.blank)}
+    absent = [f"{field}={key}" for field, key in mapping.items() if key not in present]
+    if absent:
+        shown = ", ".join(sorted(present)[:20])
+        raise DataError(f"{rows.name}: no row has the key of {', '.join(absent)}", f"the keys are: {shown}")
+    # As `lowered` writes them, which leaves a key as it is where another one has its usual spelling.
+    usual = {key: spelled(key) for key in mapping.values()}
+    return {field: key if usual[key] != key and usual[key] in present else usual[key] for field, key in mapping.items()}
+
+
+@dataclass(frozen=True)
+class _PairReader:
+    """Reads rows that hold their two responses under the same keys.
+
+    sides: these keys. mapping: field -> key. keep_thoughts: see `pairs_of_rows`.
+    """
+
+    sides: Sides
+    mapping: Mapping[str, str]
+    keep_thoughts: bool
+
+    def read(self, row: Row, number: int) -> Pair:
+        """The pair of one row; its number, from 1, is the id where it has none. Raises DataError."""
+        low = lowered(row)
+        values = dict(low.values)
+        systems = self._systems(values, row.where)
+        preference = self._preference(values, systems, row.where)
+        texts, before = self._texts(values, row.where)
+        shared = {key: value for key, value in values.items() if key not in self._own(values)}
+        if len(before) > 1 or before and not self._asks(shared):
+            for key in _ASKING:
+                shared.pop(key, None)
+            shared["instruction"] = told(before)
+        elif not self._asks(shared) and (is_conversation(shared.get("context")) or "history" in shared):
+            # As in HelpSteer 3 and in the Stanford Human Preferences.
+            shared["instruction"] = shared.pop("context", None) or shared.pop("history")
+        if "pair_id" in shared and "id" not in shared and "id" not in self.mapping:
+            shared["id"] = shared.pop("pair_id")
+        named = {field: key for field, key in self.mapping.items() if field not in _OF_PAIRS}
+        items = []
+        for text in texts:
+            own = {} if text is None else {named.get("response", "response"): text}
+            item = own_item(replace(low, values={**shared, **own}, blank=frozenset()), number, named)
+            items.append(item if self.keep_thoughts else without_thoughts(item))
+        first, second = items
+        return pair_of(first, second, first.id, systems=systems, preference=preference, where=row.where)
+
+    def message(self, rows: RowSource, pairs: Sequence[Pair]) -> str:
+        """What was understood of the file, in one line."""
+        values = _values(rows[0]) if len(rows) else {}
+        told_of = [f"response A from {self.sides.first}", f"response B from {self.sides.second}"]
+        one, two = self._system_keys(values)
+        told_of += [f"systems from {one} and {two}"] if one else []
+        key = preference_key(values, self.sides, self.mapping)
+        graded = sum(pair.preference is not None for pair in pairs)
+        if graded:
+            what = key or ("winner_model_a" if "winner_model_a" in values else "their names")
+            told_of.append(f"preferences from {what} ({graded})")
+        return f"{rows.name}: {len(pairs)} pair{'s' * (len(pairs) != 1)}; {', '.join(told_of)}"
+
+    def _system_keys(self, values: Mapping[str, Any]) -> tuple[str, str]:
+        if "system_a" in self.mapping and "system_b" in self.mapping:
+            return self.mapping["system_a"], self.mapping["system_b"]
+        return self.sides.systems(values)
+
+    def _systems(self, values: Mapping[str, Any], where: str) -> tuple[str, str]:
+        one, two = (
+            "" if is_blank(values.get(key)) else text_of(values[key], key, where).strip()
+            for key in self._system_keys(values)
+        )
+        return one, two
+
+    def _preference(self, values: Mapping[str, Any], systems: tuple[str, str], where: str) -> float | None:
+        flags = three_flags(values)
+        key = preference_key(values, self.sides, self.mapping)
+        if flags is not None and "preference" not in self.mapping:
+            return flags
+        if key is not None:
+            return preference_of(values.get(key), key, self.sides, systems, where)
+        return 1.0 if self.sides.keys == ("chosen", "rejected") else None
+
+    def _own(self, values: Mapping[str, Any]) -> set[str]:
+        """The keys that are the pair's, and not those of a single response."""
+        own = {*self.sides.keys, *self._system_keys(values), *PREFERENCE_KEYS, "response", "turn"}
+        own |= {"winner_model_a", "winner_model_b", "winner_tie"}
+        return own | {key for field, key in self.mapping.items() if field in _OF_PAIRS}
+
+    def _asks(self, shared: Mapping[str, Any]) -> bool:
+        return any(key and not is_blank(shared.get(key)) for key in (self.mapping.get("instruction"), *_ASKING))
+
+    def _texts(self, values: dict[str, Any], where: str) -> tuple[list[str | None], list[Turn]]:
+        """The texts of both responses, and the turns that both begin with where they are conversations."""
+        given = [values.get(key) for key in self.sides.keys]
+        talks = _listed(values, self.sides.keys)
+        talks = talks or [_turns(value, key, where) for value, key in zip(given, self.sides.keys)]
+        if not any(talks):
+            pairs = zip(given, self.sides.keys)
+            return [None if v is None or v == "" else text_of(v, k, where) for v, k in pairs], []
+        cut = [_until(talk or [], values.get("turn")) for talk in talks]
+        same = _common(*cut) if all(cut) else max(map(len, cut)) - 1
+        return [_answer(talk[same:]) for talk in cut], max(cut, key=len)[:same]
+
+
+_ASKING = ("instruction", "prompt", "question", "input", "query")
+_OF_PAIRS = ("response_a", "response_b", "system_a", "system_b", "preference")
+
+
+def _turns(value: Any, key: str, where: str) -> list[Turn] | None:
+    """The turns of a response that is a whole conversation, as a list or as text; None for one that is none."""
+    if is_conversation(value):
+        return turns_of(value, key, where)
+    if isinstance(value, str) and value.lstrip("\n").startswith("Human:") and "\n\nAssistant:" in value:
+        pieces = _SPOKEN.split("\n\n" + value.strip())
+        return [(role.lower(), text.strip()) for role, text in zip(pieces[1::2], pieces[2::2])]
+    return None
+
+
+def _listed(values: dict[str, Any], keys: tuple[str, str]) -> list[list[Turn] | None] | None:
+    """Conversations whose turns stand in three lists, as JSON text or not: the prompts, and each side's answers.
+
+    The key of the prompts is taken out of the values. None for anything else.
+    """
+    lists = []
+    for key in ("prompt", *keys):
+        value = values.get(key)
+        if isinstance(value, str) and value.startswith("["):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                return None
+        if not isinstance(value, list) or not value or not all(isinstance(t, (str, type(None))) for t in value):
+            return None
+        lists.append(value)
+    if len(set(map(len, lists))) > 1:
+        return None
+    del values["prompt"]
+    prompts, *answers = lists
+    return [
+        [turn for asked, said in zip(prompts, side) for turn in (("user", asked), ("assistant", said))]
+        for side in answers
+    ]
+
+
+def _until(talk: Sequence[Turn], count: Any) -> list[Turn]:
+    """A conversation up to the answer of that number, or to its last answer."""
+    ends = [place for place, (role, _) in enumerate(talk, 1) if role in ASSISTANT]
+    if isinstance(count, int) and 1 <= count <= len(ends):
+        return list(talk[: ends[count - 1]])
+    return list(talk[: ends[-1]]) if ends else list(talk)
+
+
+def _common(one: Sequence[Turn], two: Sequence[Turn]) -> int:
+    """How many turns both conversations begin with; the last answer of either is no part of it."""
+    most = min(len(one), len(two)) - 1
+    return next((place for place in range(most) if one[place] != two[place]), max(0, most))
+
+
+def _answer(turns: Sequence[Turn]) -> str | None:
+    if len(turns) == 1 and turns[0][0] in ASSISTANT:
+        return turns[0][1] or None
+    return told(turns) or None

@@ -1,0 +1,63 @@
+"""Weights that decide which of two responses is better, fitted to people's preferences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..fitting import FitPlan, Fitted, Labelled, fit_weights, overlap, seen_marks
+from ..judging import Judge
+from .comparing import Compared, shown_orders
+
+
+def fit_pair_weights(judge: Judge, compared: Compared, plan: FitPlan = FitPlan()) -> Fitted:
+    """Fit weights to the preferences of compared pairs, for `judge` and its like; ties are fitted on, too.
+
+    Every pair counts in both orders, as a whole: the layer logits are the mean of its two prompts. plan: what to fit;
+    by default the kind that agrees best under nested folds. Raises FitError as `fit_weights` does.
+    """
+    data = labelled_pairs(compared)
+    found = fit_weights(judge, replace(data, items=()), plan)
+    provenance = found.file.provenance
+    pairs = len(data.human) // 2
+    facts = {**provenance.fit, **seen_marks(data), "items": pairs, "pairs": pairs}
+    # A margin of a score means nothing for a probability.
+    weights = replace(found.file.weights, margin=None)
+    file = replace(found.file, weights=weights, provenance=replace(provenance, fit=facts))
+    return replace(found, file=file, items=pairs)
+
+
+def labelled_pairs(compared: Compared) -> Labelled:
+    """The m pairs with a preference as labelled data: first as they are, then with their responses exchanged, (2m,)."""
+    graded = [row for row, number in enumerate(compared.read) if compared.pairs[number].preference is not None]
+    rows = np.array(graded, dtype=np.int64)
+    evidence = compared.evidence.chosen(rows)
+    pairs = [compared.pairs[number] for number in compared.read[rows]]
+    first = np.array([pair.preference for pair in pairs], dtype=np.float64)
+    human = np.concatenate([first, 1.0 - first])
+    orders = [shown_orders(pair) for pair in pairs]
+    names = [pair.group or f"pair {number}" for pair, number in zip(pairs, compared.read[rows])]
+    return Labelled(
+        raw=np.concatenate([evidence.raw, evidence.mirrored.raw]),
+        norm=np.concatenate([evidence.norm, evidence.mirrored.norm]),
+        human=human,
+        individual=tuple((float(one),) for one in human),
+        criterion=np.full(human.size, compared.rubric),
+        group=np.array(names * 2),
+        item=np.array([str(pair.id) for pair in pairs] * 2),
+        values=compared.values,
+        failed=(),
+        items=(*(one for one, _ in orders), *(two for _, two in orders)),
+    )
+
+
+def seen_pairs(compared: Compared, fit: Mapping[str, Any]) -> np.ndarray:
+    """Which of the m pairs, or their groups, weights were fitted on, bool (m,); fit: their record of the fit."""
+    pairs = tuple(compared.pairs[number] for number in compared.read)
+    if not fit or not pairs:
+        return np.zeros(len(pairs), dtype=bool)
+    graded = replace(compared, pairs=tuple(replace(pair, preference=0.5) for pair in compared.pairs))
+    return overlap(labelled_pairs(graded), fit)[: len(pairs)]

@@ -1,0 +1,135 @@
+"""Rows with two responses: public layouts of preferences, what people's preference says, and what cannot be read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lager_lite.data import open_rows, pairs_given, pairs_of_rows
+from lager_lite.errors import DataError
+
+
+def talk(*texts):
+    return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def call(rows, mapping=None, **more):
+        path = tmp_path / "p.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        found = pairs_of_rows(open_rows(path), mapping, **more)
+        return found and found.pairs
+
+    return call
+
+
+ONE_TURN = {"conversation_a": talk("hi", "A!"), "conversation_b": talk("hi", "B!")}
+LAYOUTS = {
+    "ours": ({"id": 3, "prompt": "q", "response_a": "one", "response_b": "two", "preference": "B"}, 0.0),
+    "arena": ({"model_a": "x", "model_b": "y", "winner": "model_a", **ONE_TURN}, 1.0),
+    "arena tie": ({"model_a": "x", "model_b": "y", "winner": "tie (bothbad)", **ONE_TURN}, 0.5),
+    "arena flags": (
+        {"prompt": '["hi"]', "response_a": '["A!"]', "response_b": '["B!"]'}
+        | {"winner_model_a": 0, "winner_model_b": 1, "winner_tie": 0},
+        0.0,
+    ),
+    "AlpacaEval": ({"instruction": "q", "output_1": "one", "output_2": "two", "preference": 1.25}, 0.75),
+    "LLMBar": ({"input": "q", "output_1": "one", "output_2": "two", "label": 2}, 0.0),
+    "JudgeBench": ({"question": "q", "response_A": "one", "response_B": "two", "label": "B>A"}, 0.0),
+    "HelpSteer 2": ({"prompt": "q", "response_1": "one", "response_2": "two", "preference_strength": -2}, 1.0),
+    "HelpSteer 3": ({"context": talk("q"), "response1": "one", "response2": "two", "overall_preference": 3}, 0.0),
+    "SafeRLHF": ({"prompt": "q", "response_0": "one", "response_1": "two", "better_response_id": 1}, 0.0),
+    "SHP": ({"history": "q", "human_ref_A": "one", "human_ref_B": "two", "labels": 1}, 1.0),
+    "by name": (
+        {"prompt": "q", "response_a": "1", "response_b": "2", "model_a": "x", "model_b": "y", "winner": "Y"},
+        0.0,
+    ),
+    "votes": ({"prompt": "q", "response_a": "one", "response_b": "two", "preference": ["A", "b", "tie", 1]}, 0.625),
+    "nobody": ({"prompt": "q", "response_a": "one", "response_b": "two", "preference": None}, None),
+    "HelpSteer pairs": ({"prompt": "q", "chosen": "one", "rejected": "two"}, 1.0),
+    "UltraFeedback": ({"prompt": "q", "chosen": talk("q", "one"), "rejected": talk("q", "two")}, 1.0),
+    "HH-RLHF": (
+        {"chosen": "\n\nHuman: q\n\nAssistant: one", "rejected": "\n\nHuman: q\n\nAssistant: two"},
+        1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_public_layout_is_read_as_a_pair(layout, read):
+    row, preference = LAYOUTS[layout]
+    (pair,) = read([row])
+    assert (pair.preference, pair.error) == (preference, None)
+    assert pair.fields["instruction"] in ("q", "hi")
+    assert all(text and "User" not in text and "Human" not in text for text in pair.responses)
+    assert not {"response_a", "response_b", "chosen", "rejected", "output_1", "winner", "label"} & pair.fields.keys()
+
+
+def test_a_later_turn_is_judged_with_the_answers_that_it_follows(read):
+    row = {"conversation_a": talk("q", "a1", "q2", "a2"), "conversation_b": talk("q", "b1", "q2", "b2")}
+    first, second = read([{**row, "turn": 1}, {**row, "turn": 2}])
+    assert (first.fields["instruction"], first.responses) == ("q", ("a1", "b1"))
+    assert second.fields["instruction"] == "q"
+    assert second.responses[0] == "Assistant: a1\n\nUser: q2\n\nAssistant: a2"
+
+
+def test_systems_are_named_beside_the_responses(read):
+    (one,) = read([{"output_1": "o", "output_2": "p", "generator_1": "g", "generator_2": "h"}])
+    (two,) = read([{"prompt": "q", "chosen": "o", "rejected": "p", "chosen_model": "g", "rejected_model": "h"}])
+    assert one.systems == two.systems == ("g", "h")
+
+
+def test_keys_are_mapped(read):
+    mapping = {
+        "instruction": "Q",
+        "response_a": "L",
+        "response_b": "R",
+        "preference": "Who",
+        "system_a": "U",
+        "system_b": "V",
+    }
+    (pair,) = read([{"Q": "q", "L": "one", "R": "two", "Who": "B", "U": "x", "V": "y", "winner": "A"}], mapping)
+    assert (pair.responses, pair.preference, pair.systems) == (("one", "two"), 0.0, ("x", "y"))
+    with pytest.raises(DataError, match="no row has the key of response_b=nothing"):
+        read([{"L": "one"}], {"response_a": "L", "response_b": "nothing"})
+    with pytest.raises(DataError, match="names one response of the two"):
+        read([{"L": "one"}], {"response_a": "L"})
+
+
+def test_a_missing_side_is_an_error_of_its_pair_alone(read):
+    rows = [{"response_a": "one", "response_b": "two"}, {"response_a": "one"}, {"response_a": "", "response_b": None}]
+    assert [pair.error for pair in read(rows)] == [
+        None,
+        "there is no response B",
+        "there is no response A and no response B",
+    ]
+
+
+def test_preferences_outside_the_labels_are_named_with_their_rows(read):
+    row = {"response_a": "one", "response_b": "two"}
+    with pytest.raises(DataError) as caught:
+        read([{**row, "winner": "maybe"}, {**row, "winner": 7}, {**row, "winner": "A"}])
+    assert "p.jsonl:1: key 'winner' holds 'maybe', expected a label such as A, B or tie" in caught.value.message
+    assert "p.jsonl:2: key 'winner' holds 7" in caught.value.message
+    assert [pair.preference for pair in read([{**row, "winner": "maybe"}], ignore=["winner"])] == [None]
+
+
+def test_thoughts_are_left_out_of_both_sides(read):
+    row = {"response_a": "<think>hm</think>one", "response_b": "two"}
+    assert read([row])[0].responses == ("one", "two")
+    assert read([row], keep_thoughts=True)[0].responses[0] == "<think>hm</think>one"
+
+
+def test_rows_of_single_responses_are_no_pairs(read):
+    assert read([{"prompt": "q", "response": "one"}]) is None
+
+
+def test_dicts_of_a_program_are_pairs():
+    (pair,) = pairs_given([{"prompt": "q", "response_a": "one", "response_b": "two", "winner": "A"}])
+    assert (pair.id, pair.responses, pair.preference) == ("1", ("one", "two"), 1.0)
+    with pytest.raises(DataError, match="pair 1 has no two responses; its keys are response"):
+        pairs_given([{"response": "one"}])
+    with pytest.raises(DataError, match="pair 1 is a str"):
+        pairs_given(["one"])

@@ -1,0 +1,299 @@
+"""Two responses in both orders: what cancels, what flips, who wins, and what the command says of odd files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lager_lite.data import Pair
+from lager_lite.errors import DataError, MisuseError
+from lager_lite.fitting import FitPlan
+from lager_lite.judging import Judge
+from lager_lite.llama import BackendOptions
+from lager_lite.llama.schedule import unique_tokens
+from lager_lite.prompts import make_rubric, pairwise_rubric
+from lager_lite.records import Item
+from lager_lite.scoring import unlabelled_weights
+from lager_lite.tasks.comparing import Compared, Evidence, compare_pairs, shown_orders, verdicts
+from lager_lite.tasks.pair_figures import check_preferences, pair_figures
+from lager_lite.tasks.pair_weights import fit_pair_weights, labelled_pairs, seen_pairs
+from lager_lite.tasks.pairing import joined_pairs, pairs_within
+from lager_lite.tasks.tournament import tournament
+
+BASE = make_rubric("good", "Is it good?")
+RUBRIC = pairwise_rubric(BASE)
+VALUES = np.array([0.0, 1.0])
+
+
+def pair(name, one="a", two="b", **more):
+    return Pair(name, {"instruction": f"question {name}"}, (one, two), **more)
+
+
+def compared(gaps, lean=0.0, pairs=None, values=VALUES, states=2, **more):
+    """Pairs whose first response is better by `gaps` logits in the last state; `lean` logits for what stands first."""
+    n = len(gaps)
+    raw = [np.zeros((n, states, len(values)), np.float32) for _ in range(2)]
+    raw[0][:, -1, -1] = np.asarray(gaps) + lean
+    raw[1][:, -1, -1] = np.asarray(gaps) - lean
+    pairs = pairs or [pair(f"p{number}", group=f"g{number}") for number in range(n)]
+    one, two = (Evidence(x, x) for x in raw)
+    mass = np.full((n, 2), 0.9)
+    return Compared(
+        tuple(pairs),
+        np.arange(n),
+        {},
+        (one, two),
+        mass,
+        values,
+        unlabelled_weights(states),
+        "good",
+        False,
+        states,
+        **more,
+    )
+
+
+def test_the_position_cancels_and_flips_are_told():
+    rows = list(compared([1.0, -0.5, 3.0], lean=2.0).rows())
+    assert [row["verdict"] for row in rows] == ["A", "B", "A"]
+    assert [row["flip"] for row in rows] == [True, True, False]
+    assert rows[0]["probability"] == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-6)
+    assert rows[0]["a_first"] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
+    assert rows[0]["b_first"] == pytest.approx(1 / (1 + np.exp(1)), abs=1e-6)
+    place = pair_figures(compared([1.0, -0.5, 3.0], lean=2.0), resamples=50).position
+    assert (place.judged, place.flips, place.first) == (3, 2, pytest.approx(5 / 6))
+
+
+def test_exchanging_the_responses_exchanges_the_verdicts_whatever_the_weights():
+    rng = np.random.default_rng(0)
+    for values in (VALUES, np.array([0, 0.5, 1])):
+        x = rng.normal(size=(50, 3, len(values))).astype(np.float32)
+        evidence = Evidence(x, x)
+        weights = replace(unlabelled_weights(3), bias=np.linspace(1, 2, len(values)))
+        here, there = verdicts(evidence, values, weights), verdicts(evidence.mirrored, values, weights)
+        assert here.first + there.first == pytest.approx(np.ones(50))
+        assert (here.winner + there.winner).tolist() == [1.0] * 50
+
+
+def test_a_tie_is_a_verdict_where_its_label_is_the_most_likely():
+    one = compared([0.0], values=np.array([0, 0.5, 1]))
+    one.orders[0].raw[0, -1] = one.orders[1].raw[0, -1] = [0.0, 2.0, 1.0]
+    (row,) = one.rows()
+    assert row["verdict"] == "tie" and 0.5 < row["probability"] < 0.7
+
+
+def test_accuracy_by_hand_beside_the_longer_one():
+    pairs = [
+        pair("0", "long response here", "b", preference=1.0, group="x"),
+        pair("1", "a", "long response here", preference=1.0, group="y"),
+        pair("2", "a", "b c d", preference=0.0, group="z"),
+        pair("3", "a", "b", preference=0.5, group="z"),
+        pair("4", "a", "b", group="z"),
+    ]
+    found = pair_figures(compared([1.0, 1.0, -1.0, 4.0, 4.0], lean=2.0, pairs=pairs), resamples=50)
+    by_name = {one.accuracy.method: one for one in found.methods}
+    assert (found.pairs, found.tied, found.groups) == (3, 1, 3)
+    assert by_name["e_score"].accuracy.accuracy == 1.0 and by_name["length"].accuracy.accuracy == pytest.approx(2 / 3)
+    assert by_name["e_score"].one_order == 0.5 and by_name["e_score"].flips == 0.75
+    assert by_name["direct"].accuracy.accuracy == 0.5 and by_name["direct"].accuracy.ties == 3  # one vote each
+    assert by_name["length"].flips is None and by_name["length"].brier is None
+    assert found.verdict.startswith("uniform puts the better of two responses first in 100.0% of the pairs")
+
+
+def test_fits_in_folds_find_the_state_that_knows_and_never_see_their_own_group():
+    rng = np.random.default_rng(0)
+    n = 120
+    better = rng.integers(0, 2, n).astype(float)
+    pairs = [pair(str(k), f"a{k}", f"b{k}", preference=better[k], group=f"g{k % 60}") for k in range(n)]
+    base = compared(np.zeros(n), pairs=pairs, states=3)
+    raw = rng.normal(size=(n, 3, 2)).astype(np.float32)
+    raw[:, 1, 1] += 3 * (better - 0.5)
+    knows = replace(base, orders=(Evidence(raw, raw),) * 2)
+    found = pair_figures(knows, folds=4, kinds=("signed",), resamples=50)
+    names = [one.accuracy.method for one in found.methods]
+    assert names == ["direct", "e_score", "uniform", "length", "surface", "signed"]
+    assert found.methods[-1].accuracy.accuracy > 0.8 and found.methods[-1].brier < 0.2
+
+    noise = rng.normal(size=(n // 2, 30, 2)).astype(np.float32)
+    twins = np.concatenate([noise, noise])
+    same = np.tile(better[: n // 2], 2)
+    pairs = [replace(one, preference=same[k]) for k, one in enumerate(pairs)]
+    blind = replace(base, pairs=tuple(pairs), orders=(Evidence(twins, twins),) * 2)
+    assert pair_figures(blind, folds=5, kinds=("full",), resamples=50).methods[-1].accuracy.accuracy < 0.68
+    loose = tuple(replace(one, group=one.id) for one in pairs)
+    assert (
+        pair_figures(replace(blind, pairs=loose), folds=5, kinds=("full",), resamples=50).methods[-1].accuracy.accuracy
+        > 0.8
+    )
+
+
+def test_win_rates_and_strengths_count_each_comparison_once():
+    def game(name, one, two, texts=("x", "y"), **more):
+        return pair(name, *(f"{t} {name}" for t in texts), systems=(one, two), group=more.pop("group", name), **more)
+
+    pairs = [game("1", "s", "t"), game("2", "t", "s"), game("3", "s", "u"), game("4", "u", "t"), game("5", "s", "s")]
+    votes = [replace(pairs[0], preference=1.0), replace(pairs[0], preference=0.0)]
+    votes[1] = replace(votes[1], responses=votes[1].responses[::-1], systems=("t", "s"), preference=1.0)
+    found = tournament(compared([2, -2, 2, 0, 1, 2, -2], pairs=[*pairs, *votes]), resamples=200)
+    assert [(one.system, one.pairs, one.won) for one in found.standings] == [
+        ("s", 3, 3.0),
+        ("t", 3, 0.5),
+        ("u", 2, 0.5),
+    ] or [one.system for one in found.standings] == ["s", "u", "t"]
+    assert (found.pairs, found.groups, found.parts) == (4, 4, 1)
+    assert found.notes == ("1 pair of a system with itself: counted in no win rate",)
+    best = found.standings[0]
+    assert best.win_rate == 1.0 and best.strength > 0 and best.strength_interval.low > 0
+
+
+def test_systems_that_were_never_compared_are_said_to_be_apart():
+    pairs = [pair("1", systems=("s", "t")), pair("2", systems=("u", "v"))]
+    found = tournament(compared([1, 1], pairs=pairs), resamples=50)
+    assert found.parts == 2 and "2 parts that were never compared with each other" in found.notes[0]
+    assert found.notes[0].endswith("s, t; u, v")
+    alone = tournament(compared([1], pairs=[pair("1", systems=("s", "s"))]))
+    assert alone.standings == () and "only the system s is named: win rates need two systems" in alone.notes
+    assert tournament(compared([1])) is None
+
+
+def test_both_orders_share_the_task_and_equal_texts_are_not_judged(tiny_model):
+    long = "a long instruction that both orders share, " * 6
+    asked = replace(pair("q", "first one", "second one"), fields={"instruction": long})
+    equal, lacking = pair("e", "same  text", "same text"), pair("m", "x", None, error="there is no response B")
+    with Judge(tiny_model, rubric=RUBRIC) as judge:
+        tokens = [judge.encode(item, RUBRIC).prompt.tokens for item in shown_orders(asked)]
+        found = compare_pairs(judge, [asked, equal, lacking, {"response_a": "u", "response_b": "v"}])
+        assert judge.counts.done == 4
+        swapped = compare_pairs(judge, [replace(asked, responses=("second one", "first one"))])
+        with pytest.raises(DataError, match=r"none of the 1 pairs could be judged: pair m: there is no response B"):
+            compare_pairs(judge, [lacking])
+    assert unique_tokens(tokens) < 0.8 * sum(map(len, tokens))
+    one, tie, error, other = found.rows()
+    assert (tie["verdict"], tie["probability"], tie["flags"], tie["flip"]) == ("tie", 0.5, ["equal texts"], False)
+    assert (error["verdict"], error["error"]) == (None, "there is no response B")
+    assert other["id"] == "4" and other["error"] is None
+    (turned,) = swapped.rows()
+    assert turned["probability"] == pytest.approx(1 - one["probability"], abs=1e-5)
+    assert turned["a_first"] == pytest.approx(1 - one["b_first"], abs=1e-5)
+    with Judge(tiny_model, rubric=BASE) as judge, pytest.raises(MisuseError, match="does not compare two responses"):
+        compare_pairs(judge, [asked])
+
+
+def test_fitted_weights_decide_and_know_what_they_were_fitted_on(tiny_model):
+    pairs = [pair(str(n), f"a{n}", f"b{n * 7}", preference=float(n % 3 == 0), group=f"g{n}") for n in range(24)]
+    with Judge(tiny_model, rubric=RUBRIC, options=BackendOptions(threads=1)) as judge:
+        found = compare_pairs(judge, pairs[:20])
+        fitted = fit_pair_weights(judge, found, FitPlan(kind="signed", folds=3))
+        data = labelled_pairs(found)
+        judge.use_weights(fitted.file)
+        tuned = compare_pairs(judge, pairs)
+    assert fitted.items == 20 and fitted.file.provenance.fit["pairs"] == 20
+    assert data.human[:20] == pytest.approx(1 - data.human[20:])
+    assert seen_pairs(tuned, fitted.file.provenance.fit).tolist() == [True] * 20 + [False] * 4
+    figures = pair_figures(tuned, fit=fitted.file.provenance.fit, resamples=50)
+    assert figures.pairs == 4 and "tuned" in [one.accuracy.method for one in figures.methods]
+    assert any("the weights were fitted on 20 pairs" in note for note in figures.notes)
+
+
+def items(system, answers, **more):
+    return [
+        Item(name, {"instruction": f"q {name}", "response": text, "model": system}, keys={"id": ("id",)}, **more)
+        for name, text in answers.items()
+    ]
+
+
+def test_two_files_are_joined_by_id_and_nothing_is_lost():
+    one, two = items("s", {"1": "a", "2": "b", "3": "c"}), items("t", {"3": "d", "2": "e", "4": "f"})
+    one[1], two[1] = replace(one[1], human={"": (4.0,)}), replace(two[1], human={"": (2.0, 3.0)})
+    found = joined_pairs(one, two, "good", names=("one", "two"))
+    assert [(p.id, p.responses, p.systems, p.preference, p.error) for p in found] == [
+        ("1", (None, None), ("", ""), None, "only one has this id"),
+        ("2", ("b", "e"), ("s", "t"), 1.0, None),
+        ("3", ("c", "d"), ("s", "t"), None, None),
+        ("4", (None, None), ("", ""), None, "only two has this id"),
+    ]
+    with pytest.raises(DataError, match="one and two have no id in common: 1 against 4"):
+        joined_pairs(one[:1], two[2:], "good", names=("one", "two"))
+    with pytest.raises(DataError, match="the rows of one have no id to be joined by"):
+        joined_pairs([replace(i, keys={}) for i in one], two, "good", names=("one", "two"))
+
+
+def test_responses_to_one_instruction_are_compared_with_each_other():
+    rows = [
+        Item(n, {"instruction": "q", "response": n, "system": f"s{n}"}, {"": (g,)})
+        for n, g in (("a", 3.0), ("b", 1.0), ("c", 3.0))
+    ]
+    found = pairs_within([*rows, Item("d", {"instruction": "another", "response": "d"})], "good")
+    assert [(p.id, p.systems, p.preference) for p in found] == [
+        ("a vs b", ("sa", "sb"), 1.0),
+        ("a vs c", ("sa", "sc"), 0.5),
+        ("b vs c", ("sb", "sc"), 0.0),
+    ]
+    with pytest.raises(DataError, match="none of the 1 row answers the same instruction as another one"):
+        pairs_within(rows[:1], "good")
+
+
+def test_nothing_to_fit_to_is_said_before_a_model_loads():
+    with pytest.raises(DataError, match="no pair has a preference of people"):
+        check_preferences([pair("1"), pair("2", preference=0.5)], 3)
+
+
+@pytest.fixture
+def pairs_file(tmp_path):
+    def write(rows, name="p.jsonl"):
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return name
+
+    return write
+
+
+def test_the_command_writes_rows_tables_and_json(run, tiny_model, pairs_file):
+    rows = [
+        {
+            "prompt": f"q{n}",
+            "response_a": f"a{n}",
+            "response_b": f"ü{n}",
+            "model_a": "s",
+            "model_b": "t",
+            "winner": "ab"[n % 2],
+        }
+        for n in range(6)
+    ]
+    call = ("pairs", "-r", "good.toml", "-m", tiny_model, "-t", 1)
+    name = pairs_file([*rows, {"prompt": "q", "response_a": "only one"}])
+    done = run(*call, name)
+    assert done.exit_code == 1  # one pair has one response
+    out = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(out) == 7 and out[6]["error"] == "there is no response B" and out[0]["system_b"] == "t"
+    assert "preferences from winner (6)" in done.stderr and "p.jsonl:7: pair 7: there is no response B" in done.stderr
+    assert "length" in done.stderr and "win rate" in done.stderr
+    again = run(
+        *call,
+        "-",
+        "--json",
+        "-o",
+        "v.csv",
+        "--cv",
+        2,
+        "--fit",
+        "w.json",
+        stdin="".join(json.dumps(r) + "\n" for r in rows),
+    )
+    document = json.loads(again.stdout)
+    assert again.exit_code == 0 and document["pairs"] == 6 and document["systems"]["standings"][0]["pairs"] == 6
+    assert {m["accuracy"]["method"] for m in document["methods"]} >= {"surface", "signed", "full", "simplex", "length"}
+    used = run(*call, name, "-w", "w.json", "-o", "v.jsonl")
+    assert "the weights were fitted on 6 pairs or on their prompts" in used.stderr
+
+
+def test_the_command_joins_two_files(run, tiny_model, pairs_file):
+    first = pairs_file([{"id": n, "prompt": f"q{n}", "response": f"a{n}"} for n in range(3)], "base.jsonl")
+    second = pairs_file([{"id": n, "prompt": f"q{n}", "response": f"b{n}"} for n in range(1, 4)], "new.jsonl")
+    done = run("pairs", first, second, "-r", "good.toml", "-m", tiny_model, "-t", 1)
+    out = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == 1 and [row["id"] for row in out] == [0, 1, 2, 3]
+    assert [row["error"] for row in out] == ["only base has this id", None, None, "only new has this id"]
+    assert (out[1]["system_a"], out[1]["system_b"]) == ("base", "new")
