@@ -23,7 +23,8 @@ function distribution(row) {
       make("dd", {}, make("span", { class: "lane", "aria-hidden": "true" }, bar), make("span", { class: "share" }, percent(p)), make("span", { class: "people" }, people ? `${people} ${people === 1 ? "person" : "people"}` : "")),
     ];
   });
-  return make("dl", { class: "distribution" }, bars);
+  const long = shares.length >= TYPED;
+  return make("dl", { class: long ? "distribution long" : "distribution", tabindex: long ? "0" : null, "aria-label": "Probability of each label" }, bars);
 }
 
 function percent(p) {

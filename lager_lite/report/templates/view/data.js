@@ -3,6 +3,9 @@
 const DATA = JSON.parse(byId("data").textContent);
 const { criteria: CRITERIA, items: ITEMS, rows: ROWS, texts: TEXTS } = DATA;
 
+/** The number of labels from which on a scale is long: its labels are typed and not chosen. */
+const TYPED = 21;
+
 /** What is shown: the mode, the place in ROWS of the chosen judgment (-1: none), and the places in ROWS of the list. */
 const state = { mode: "look", row: -1, list: [], terms: [] };
 
@@ -40,7 +43,7 @@ function snippet(item) {
 }
 
 // As the program counts: signs of writing without spaces are words of their own.
-const WORD = /[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]|[\p{L}\p{N}]+?(?=[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af])|[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+|(?<=\d)[.,]\d+)*/gu;
+const WORD = /[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]|[\p{L}\p{N}]+?(?=[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af])|[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+|[.,]\d+)*/gu;
 
 function wordsOf(text) {
   return (text.match(WORD) || []).length;

@@ -1,8 +1,5 @@
 // The page on which a person labels: the texts, and a card with the question.
 
-/** The number of labels from which on they are typed and not chosen. */
-const TYPED = 21;
-
 function showLabelling() {
   const reading = byId("reading");
   const focused = document.activeElement ? document.activeElement.id : "";
@@ -144,7 +141,7 @@ function lastOf() {
     const own = CRITERIA[criterion].labels[labelOf(rating.last, criterion)];
     return make("li", {}, HAS.criteria ? [shown(CRITERIA[criterion].name), ": "] : null, "you ", make("b", { dir: "auto" }, own), ",", judged(item, criterion));
   });
-  return make("div", { class: "last" }, make("span", { class: "muted" }, "Before: "), make("span", { dir: "auto" }, shown(item.name)), make("ul", {}, lines));
+  return make("div", { class: "last" }, make("span", { dir: "auto" }, make("bdi", { class: "muted" }, "Before: "), shown(item.name)), make("ul", {}, lines));
 }
 
 function files() {

@@ -117,6 +117,11 @@ async function loadFile(event) {
 function listen() {
   byId("to-look").addEventListener("click", () => setMode("look"));
   byId("to-label").addEventListener("click", () => setMode("label"));
+  byId("skip-filters").addEventListener("click", (event) => {
+    event.preventDefault();
+    if (state.mode === "look") byId("grid").focus();
+    else byId("reading").focus();
+  });
   byId("theme").addEventListener("click", nextTheme);
   byId("help-open").addEventListener("click", showHelp);
   byId("search").addEventListener("input", refreshSoon);
