@@ -113,7 +113,7 @@ def _number(row: Row, name: str) -> float | None:
         if isinstance(value, bool):
             raise ValueError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _bad(row, name, "a number") from None
     if not math.isfinite(number):
         raise _bad(row, name, "a finite number")
@@ -158,7 +158,7 @@ def _texts(row: Row, name: str) -> tuple[str, ...] | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is int or isinstance(value, float) and math.isfinite(value)
 
 
 def _bad(row: Row, name: str, expected: str) -> DataError:
