@@ -74,6 +74,9 @@ class Item:
       that of a score that could not be read. Empty where nothing was read. Equality ignores it.
     - `flags`: what is odd about the item and how it was read, in words; the row of its judgment names it.
     - `row`: the row that it was taken from, by its keys; None where nobody asked for it. Equality ignores it.
+    - `conversation`: the id of the row whose conversation is judged, as a whole or in turns; None for all other items,
+      also those that are the last answer of a conversation.
+    - `turn`: which of the assistant's turns in it the item is, from 1; None for the whole.
     """
 
     id: str
@@ -85,6 +88,8 @@ class Item:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     flags: tuple[str, ...] = field(default=(), kw_only=True)
     row: Mapping[str, object] | None = field(default=None, compare=False, repr=False, kw_only=True)
+    conversation: str | None = field(default=None, kw_only=True)
+    turn: int | None = field(default=None, kw_only=True)
 
     def scores_for(self, criterion: str) -> tuple[float, ...]:
         """The human scores for a criterion, found in any capitals, else the unnamed ones; empty where there are none."""
@@ -243,6 +248,7 @@ class Judgment:
     - `flags`: what is odd about the judgment, in words (see `judging.quality`); empty where nothing is.
     - `error`: why there is no score; None where there is one.
     - `where`: the item's place for messages, see `Item`.
+    - `members`: the score of every member, in the order of the panel; None where one model judged.
     """
 
     id: str
@@ -261,6 +267,7 @@ class Judgment:
     error: str | None = None
     where: str = ""
     interval: tuple[float, float] | None = None
+    members: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)

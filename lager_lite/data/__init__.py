@@ -8,6 +8,7 @@ and `open_reader` gives rows and items side by side.
 from __future__ import annotations
 
 from .checking import CheckedFile, check_file
+from .conversations import ANSWER, UNITS, first_items, why_unjudged
 from .detection import ROWS
 from .items import Dataset, ItemReader, convert, load_demo, open_reader, read_items
 from .kept import kept_item
@@ -32,6 +33,7 @@ from .writing import apart_from, write_rows
 
 __all__ = [
     "ALIASES",
+    "ANSWER",
     "BenchmarkLayout",
     "CheckedFile",
     "Dataset",
@@ -53,12 +55,14 @@ __all__ = [
     "Source",
     "THOUGHTS",
     "TableFile",
+    "UNITS",
     "Understood",
     "apart_from",
     "check_file",
     "convert",
     "copy_rows",
     "counted",
+    "first_items",
     "is_missing",
     "item_of_row",
     "judged_text",
@@ -78,6 +82,7 @@ __all__ = [
     "surface_features",
     "surface_of",
     "term_columns",
+    "why_unjudged",
     "without_thoughts",
     "words_of",
     "write_rows",

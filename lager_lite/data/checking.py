@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import DataError
 from ..prompts import Rubric, missing_fields
 from ..records import Item
+from .conversations import ANSWER
 from .items import open_reader
 from .marks import Maps
 from .oddities import OddityWatch
@@ -43,14 +44,15 @@ def check_file(
     labels: Mapping[str, float] | None = None,
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
+    unit: str = ANSWER,
 ) -> CheckedFile:
     """Read a whole file and say what is understood, odd and wrong about it; of its items only the first is kept.
 
-    path, mapping, layout, encoding, labels, ignore and keep_thoughts as `open_reader`. rubrics: those that it is to be judged by.
+    path, mapping, layout, encoding, labels, ignore, keep_thoughts and unit as `open_reader`. rubrics: those that it is to be judged by.
     Raises DataError where no item can be read.
     """
     how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore, "keep_thoughts": keep_thoughts}
-    reader = open_reader(path, mapping, layout, **how)
+    reader = open_reader(path, mapping, layout, unit=unit, **how)
     observer, oddities = reader.observer(), OddityWatch()
     first: Item | None = None
     needs: Counter[tuple[str, tuple[str, ...]]] = Counter()

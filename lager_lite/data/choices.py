@@ -27,7 +27,8 @@ class ChoiceWatch:
         for key in taken:
             value = row.values.get(written.get(key, key))
             if (
-                isinstance(value, list)
+                items[0].conversation is None
+                and isinstance(value, list)
                 and is_conversation(value)
                 and turns_of(value[-1:], key, row.where)[0][0] not in ASSISTANT
             ):

@@ -100,7 +100,7 @@ def _spelled(keys: Sequence[str], written: Mapping[str, str]) -> tuple[str, ...]
 def _part(name: str, value: Any, item: Item) -> str:
     """Which part of the key's value a field is, where it is not the whole."""
     if name == "response" and is_conversation(value):
-        return "[last answer]"
+        return "[last answer]" if item.conversation is None else "[each answer]" if item.turn else "[first answer on]"
     if name == "instruction" and is_conversation(value):
         answered = "response" in item.fields and item.keys.get("response", ("",))[-1] in item.keys.get(name, ())
         return "[before it]" if answered else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item
+from .conversations import ANSWER, MESSAGES, ConversationReader, check_conversations
 from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, unfold, without
 from .fields import item_row, items_of_row
 from .habits import file_labels
@@ -25,6 +26,7 @@ from .rivals import RivalWatch
 from .rowfile import TableFile
 from .rows import Row, RowSource
 from .thoughts import without_thoughts
+from .training import is_messages
 from .understood import Understood
 from .values import ScoreError
 from .writing import apart_from, plain, write_rows
@@ -45,6 +47,7 @@ class ItemReader:
     ignore: the keys that are read as if no row had them.
     keep_thoughts: whether responses keep the thoughts that they were given with (see `answer_of`).
     need_scores: whether a human score that cannot be read is an error; if not, the item has none.
+    unit: what of a conversation is judged, one of UNITS.
     taken: the numbers that are ids of rows, and so of no row without an id, see `numbers_taken`.
     aspect: the key of what the score of a row is for, None where no key says so (see `aspect_of`).
     later: the number of a row -> those of the later rows whose human scores belong to its item (see `repeated`).
@@ -63,6 +66,7 @@ class ItemReader:
     ignore: tuple[str, ...] = ()
     keep_thoughts: bool = False
     need_scores: bool = True
+    unit: str = ANSWER
     taken: frozenset[int] = frozenset()
     aspect: str | None = None
     later: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -77,7 +81,7 @@ class ItemReader:
         row = without(row, self.ignore)
         for item in self._read(row, number):
             item = item if self.keep_thoughts else without_thoughts(item)
-            item = replace(item, id=f"row {item.id}") if number in self.taken and not has_id(item, row) else item
+            item = _numbered(item) if number in self.taken and not has_id(item, row) else item
             others = [next(self._read(without(self.rows[n - 1], self.ignore), n)) for n in self.later.get(number, ())]
             yield with_scores_of(item, others) if others else item
 
@@ -87,11 +91,11 @@ class ItemReader:
         except ScoreError:
             if self.need_scores:
                 raise
-            bare = self._parsed(without_scores(row, self.mapping, self.several), number)
+            bare = self._parsed(without_scores(row, self.mapping, self.several), number, scored=False)
             items = [replace(item, keys={**item.keys, UNREAD: ("score",)}) for item in bare]
         yield from (for_aspect(item, row, self.aspect) for item in items) if self.aspect else items
 
-    def _parsed(self, whole: Row, number: int) -> Iterator[Item]:
+    def _parsed(self, whole: Row, number: int, *, scored: bool = True) -> Iterator[Item]:
         row = without_judgment(whole, self.mapping.values())
         row = with_numbers(row, self.mapping, self.several, self.labels)
         layout = layout_of(lowered(row).values) if self.mixed else self.layout
@@ -99,8 +103,11 @@ class ItemReader:
             for item in items_of_row(row, number, self.mapping):
                 yield noted(item, whole, row)
             return
+        read = layout.read
+        if self.unit != ANSWER and layout.name == MESSAGES:
+            read = ConversationReader(self.unit, self.labels, self.keep_thoughts, scored).read
         try:
-            for item in layout.read(lowered(row), number):
+            for item in read(lowered(row), number):
                 yield noted(item, whole, row)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise broken(row.where, layout, error) from error
@@ -153,7 +160,7 @@ class ItemReader:
                     count += 1
                     missing = self.missing(item)
                     if len(lacking) == count - 1 and missing:
-                        lacking.append(lacks(row, missing))
+                        lacking.append(lacks(row, item, missing))
                     if see:
                         see(row, item, missing)
                     yield item
@@ -199,6 +206,12 @@ class ItemReader:
             )
 
 
+def _numbered(item: Item) -> Item:
+    """The item with a name that no row has as its id."""
+    conversation = None if item.conversation is None else f"row {item.conversation}"
+    return replace(item, id=f"row {item.id}", conversation=conversation)
+
+
 def open_reader(
     path: str | Path | RowSource,
     mapping: Maps | None = None,
@@ -210,6 +223,7 @@ def open_reader(
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
     need_scores: bool = True,
+    unit: str = ANSWER,
 ) -> ItemReader:
     """How the items of a file are read, of stdin ("-"), or of open rows: JSONL, JSON, CSV, TSV or Parquet.
 
@@ -218,8 +232,10 @@ def open_reader(
     decides. require: fields that items need. encoding: of the text, None for UTF-8. labels: what the labels of the
     scale are worth, where human scores may be labels. ignore: keys, or fields with all their usual keys, that are
     read as if no row had them. keep_thoughts: whether responses keep the thoughts that they were given with (see
-    `answer_of`). need_scores: whether a human score that cannot be read is an error; otherwise it is left out. Raises
-    DataError where the file or the layout cannot be used.
+    `answer_of`). need_scores: whether a human score that cannot be read is an error; otherwise it is left out.
+    unit: what of a conversation is judged: its last answer ("answer"), every turn of the assistant ("turn"), each with
+    what was said before it as its instruction, or the whole ("conversation"). Raises DataError where the file or the
+    layout cannot be used, and for such a unit where no row holds a conversation.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
@@ -228,11 +244,15 @@ def open_reader(
     single, several = divided(mapping or {})
     left_out = ignored_keys(unfolded, ignore, (*single.values(), *(key for keys in several.values() for key in keys)))
     how: dict[str, Any] = {"require": require, "labels": labels or {}, "ignore": left_out}
-    how |= {"keep_thoughts": keep_thoughts, "need_scores": need_scores}
+    how |= {"keep_thoughts": keep_thoughts, "need_scores": need_scores, "unit": unit}
     if mapping or layout == ROWS:
+        check_conversations(rows.name, unit, bool(mapping))
         return _whole(ItemReader(unfolded, None, single, several=several, **how))
     remaining = Remaining(unfolded, left_out)
     found, mixed = (named_layout(layout, rows, remaining), False) if layout else detect(rows, remaining)
+    if found is None or found.name != MESSAGES:
+        talks = mixed and any(is_messages(lowered(row).values) for row in remaining)
+        check_conversations(rows.name, unit, False, found=talks)
     if found is None:
         return _whole(ItemReader(unfolded, mixed=mixed, **how))
     scale = judge_bench_scale(rows) if found.name == "judge-bench" else found.scale
@@ -285,12 +305,13 @@ def read_items(
     ignore: Sequence[str] = (),
     keep_thoughts: bool = False,
     need_scores: bool = True,
+    unit: str = ANSWER,
 ) -> Dataset:
     """Read all items of a file into memory; arguments as `open_reader`.
 
     keep_rendered=False drops whole prompts whose parts were read too. Raises DataError as `ItemReader.checked` does.
     """
-    how: dict[str, Any] = {"labels": labels, "keep_thoughts": keep_thoughts, "need_scores": need_scores}
+    how: dict[str, Any] = {"labels": labels, "keep_thoughts": keep_thoughts, "need_scores": need_scores, "unit": unit}
     reader = open_reader(path, mapping, layout, require, encoding=encoding, ignore=ignore, **how)
     observer = reader.observer()
     items, understood = list(reader.checked(observer.see)), reader.understood(observer)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import DataError
+from ..records import Item
+from .conversations import why_unjudged
 from .detection import ROWS, lowered
 from .fields import without_missing
 from .layouts import LAYOUTS, BenchmarkLayout
@@ -39,8 +41,10 @@ def named_layout(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLa
     )
 
 
-def lacks(row: Row, missing: Sequence[str]) -> DataError:
-    """The error of a row without required fields."""
+def lacks(row: Row, item: Item, missing: Sequence[str]) -> DataError:
+    """The error of a row whose item has not the required fields."""
+    if missing == ["response"] and (why := why_unjudged(item)):
+        return DataError(f"{row.where}: {why}")
     found = ", ".join(without_missing(row).values) or "none"
     hint = f"name the key with --map {missing[0]}=KEY"
     return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..records import Item
+from .conversations import ANSWER, First, first_items
 from .items import ItemReader, open_reader
 from .marks import Maps
 from .understood import Understood
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The items that `keep` accepts, among the first `limit` of a file."""
+    """The items that `keep` accepts, among the first `limit` of a file (see `first_items`)."""
 
     reader: ItemReader
     limit: int | None
@@ -50,7 +50,7 @@ class _Chosen:
 
     def __iter__(self) -> Iterator[Item]:
         items = self.reader.with_rows() if self.with_rows else iter(self.reader)
-        return filter(self.keep or (lambda item: True), islice(items, self.limit))
+        return filter(self.keep or (lambda item: True), first_items(items, self.limit))
 
 
 def open_items(
@@ -66,19 +66,20 @@ def open_items(
     keep_thoughts: bool = False,
     need_scores: bool = True,
     with_rows: bool = False,
+    unit: str = ANSWER,
 ) -> Source:
     """The items of a file, one by one; path, mapping, layout and the others as `open_reader`.
 
-    limit: only the first items of the file. keep: only those of them that it accepts.
+    limit: only the first items of the file, or conversations with all their turns. keep: only those of them that it accepts.
     with_rows: every item has the row that it was taken from. Raises DataError for
     anything wrong in the whole file, as `read_items`; iterating raises it where the file has changed since.
     """
     how: dict[str, Any] = {"encoding": encoding, "labels": labels, "ignore": ignore}
-    how |= {"keep_thoughts": keep_thoughts, "need_scores": need_scores}
+    how |= {"keep_thoughts": keep_thoughts, "need_scores": need_scores, "unit": unit}
     reader = open_reader(path, mapping, layout, **how)
-    observer = reader.observer()
+    observer, first = reader.observer(), First(limit)
     total = kept = 0
     for item in reader.checked(observer.see):
-        kept += (limit is None or total < limit) and (keep is None or keep(item))
+        kept += first.takes(item) and (keep is None or keep(item))
         total += 1
     return Source(_Chosen(reader, limit, keep, with_rows), kept, total, reader.understood(observer))

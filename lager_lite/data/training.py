@@ -11,18 +11,24 @@ from ..records import Item
 from .fields import human_of, identity_of, items_of_row, own_item, response_of, score_keys, texts_of
 from .names import MODEL_KEYS, response_key
 from .rows import Row
-from .turns import ASSISTANT, Turn, earlier, is_conversation, last_answer, told, turns_of, unwrapped
-from .values import group_of, is_blank, text_of
+from .turn_scores import HumanScores, scores_in_turn
+from .turns import ASSISTANT, Turn, earlier, is_conversation, last_answer, role_of, told, turns_of, unwrapped
+from .values import ScoreError, group_of, is_blank, text_of
 
-_TALKS = ("messages", "conversations", "conversation", "contents")
+TALKS = ("messages", "conversations", "conversation", "contents")
 # Beside a conversation that ends with the assistant, an `answer` is the right one and a `summary` is about it.
-_ABOUT = ("answer", "summary")
+ABOUT_A_TALK = ("answer", "summary")
 _SPOKEN = {"true": 1.0, "false": 0.0}
 
 
 def is_messages(values: Mapping[str, Any]) -> bool:
     """Whether a row holds a conversation."""
     return _talk_key(values) is not None
+
+
+def talk_key(row: Row) -> str:
+    """The key of a row's conversation; the usual one where it holds none."""
+    return _talk_key(row.values) or TALKS[0]
 
 
 def is_alpaca(values: Mapping[str, Any]) -> bool:
@@ -54,14 +60,14 @@ def messages(row: Row, number: int) -> Iterator[Item]:
     A response under a key of its own is the one that is judged, and the whole conversation is the instruction; of
     several `responses` each is an item.
     """
-    key = _talk_key(row.values) or _TALKS[0]
+    key = talk_key(row)
     turns = turns_of(row.values.get(key) or [], key, row.where)
     keys = {"instruction": (key,), "response": (key,), **score_keys(row), "id": ("id",)}
     if not is_blank(row.values.get("system")):
         keys["instruction"] = ("system", key)
         turns.insert(0, ("system", text_of(row.values["system"], "system", row.where)))
     ended = bool(turns) and turns[-1][0] in ASSISTANT
-    own = response_key(row.values, row.blank, _ABOUT if ended else ())
+    own = response_key(row.values, row.blank, ABOUT_A_TALK if ended else ())
     if own is None and isinstance(row.values.get("responses"), list) and row.values["responses"]:
         yield from _answers(row, number, turns, keys["instruction"])
         return
@@ -77,17 +83,20 @@ def messages(row: Row, number: int) -> Iterator[Item]:
     fields = {"instruction": told(before)}
     if response:
         fields["response"] = response
+    human = human_of(row)
+    if not human and own is None and (human := _rated(row, key)):
+        keys["score"] = (key,)
     group = group_of(fields["instruction"])
-    yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where, keys=keys)
+    yield Item(identity_of(row, number), fields, human, group, where=row.where, keys=keys)
 
 
 def _talk_key(values: Mapping[str, Any]) -> str | None:
-    return next((key for key in _TALKS if isinstance(values.get(key), list) and values[key]), None)
+    return next((key for key in TALKS if isinstance(values.get(key), list) and values[key]), None)
 
 
 def _answers(row: Row, number: int, turns: list[Turn], asked: tuple[str, ...]) -> Iterator[Item]:
     """The items of several `responses` beside a conversation, which is their instruction."""
-    values = {key: value for key, value in row.values.items() if key not in (*_TALKS, "system", "prompt", "question")}
+    values = {key: value for key, value in row.values.items() if key not in (*TALKS, "system", "prompt", "question")}
     talk = {"instruction": told(turns)}
     for item in items_of_row(replace(row, values={**values, **talk}), number, {}):
         yield replace(item, keys={**item.keys, "instruction": asked, "group": asked})
@@ -162,6 +171,17 @@ def _with_prompt(row: Row) -> tuple[Row, tuple[str, ...]]:
     if not is_blank(row.values.get("system")):
         turns, asked = [{"role": "system", "content": row.values["system"]}, *turns], ("system", key)
     return replace(row, values={**row.values, "prompt": turns}), asked
+
+
+def _rated(row: Row, key: str) -> HumanScores:
+    """The human scores inside the last turn of the assistant, where they are numbers."""
+    last: Mapping[str, Any] = next(
+        (turn for turn in reversed(row.values.get(key) or []) if role_of(turn) in ASSISTANT), {}
+    )
+    try:
+        return scores_in_turn(last, row.where, {})
+    except ScoreError:
+        return {}
 
 
 def _side(row: Row, key: str) -> tuple[dict[str, str], list[Turn]]:

@@ -16,6 +16,7 @@ Turn = tuple[str, str | None]
 
 ASSISTANT = ("assistant", "gpt", "chatgpt", "model", "ai", "bot", "chatbot")
 _NAMES = {**dict.fromkeys(ASSISTANT, "Assistant"), "human": "User", "user": "User"}
+_SPELLED = {"function_call": "Assistant calls", "observation": "Tool", "function": "Tool", "": "Turn"}
 _ROLE_KEYS = ("role", "from", "type")
 _TEXT_KEYS = ("content", "value")
 _THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking", "thought")
@@ -36,7 +37,7 @@ def turns_of(value: Sequence[Mapping[str, Any]], key: str, where: str, *, though
     stand beside the content or in parts of their own are left out; with `thoughts`, the last answer has its own before
     it, as `answer_of` knows them. Raises DataError for a part that is no text, with its type.
     """
-    turns = [(_role(turn), _said(turn, key, where)) for turn in value]
+    turns = [(role_of(turn), _said(turn, key, where)) for turn in value]
     last = max((i for i, (role, _) in enumerate(turns) if role in ASSISTANT), default=None)
     if thoughts and last is not None and turns[last][1] and (thought := _thought(value[last])):
         turns[last] = (turns[last][0], f"<think>{thought}</think>{turns[last][1]}")
@@ -57,7 +58,7 @@ def unwrapped(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     if _is_turn(value):
-        return [{**value, "role": _role(value)}]
+        return [{**value, "role": role_of(value)}]
     for key in ("body", "choices", "candidates", "message", "response", "content", "output"):
         if isinstance(value.get(key), (list, Mapping)):
             return unwrapped(value[key])
@@ -151,8 +152,47 @@ def _is_turn(turn: Mapping[str, Any]) -> bool:
     )
 
 
-def _role(turn: Mapping[str, Any]) -> str:
+def role_of(turn: Mapping[str, Any]) -> str:
+    """The role of a turn in small letters, empty where it has none."""
     return next((str(turn[k]).lower() for k in _ROLE_KEYS if k in turn), "")
+
+
+def role_name(role: str) -> str:
+    """What a role is called where every turn stands behind its role."""
+    return _NAMES.get(role) or _SPELLED.get(role) or role.replace("_", " ").capitalize()
+
+
+def called(turn: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:
+    """The calls of tools in a turn, each with the name of its tool."""
+    calls = [call for call in turn.get("tool_calls") or () if isinstance(call, Mapping)]
+    return [(call, str(call.get("function", call).get("name", "a tool"))) for call in calls]
+
+
+def text_of_turn(turn: Mapping[str, Any], key: str, where: str, *, thoughts: bool = False) -> str | None:
+    """Everything that a turn says, and the tools that it calls; None for nothing.
+
+    thoughts: as of `turns_of`, which says what is raised, too.
+    """
+    content = next((turn[k] for k in (*_TEXT_KEYS, "parts") if k in turn), None)
+    lone = [turn["function_call"]] if isinstance(turn.get("function_call"), Mapping) else []
+    calls = [f"[calls {_call(call)}]" for call in (*(turn.get("tool_calls") or ()), *lone)]
+    if isinstance(content, list):
+        said = [_part_told(part, key, where) for part in content]
+    else:
+        said = [] if is_missing(content) else [text_of(content, key, where)]
+    told_of = "\n".join(text for text in (*said, *calls) if text.strip())
+    thought = _thought(turn) if thoughts else ""
+    return (f"<think>{thought}</think>{told_of}" if thought else told_of) or None
+
+
+def _part_told(part: Any, key: str, where: str) -> str:
+    """A part of a content as text: what it says, or which tool it calls, or what a tool said."""
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    if kind == "tool_use":
+        return f"[calls {_call({'name': part.get('name'), 'arguments': part.get('input', '')})}]"
+    if kind == "tool_result":
+        return text_of_turn({"content": part.get("content")}, key, where) or ""
+    return parts_of([part], key, where)
 
 
 def _said(turn: Mapping[str, Any], key: str, where: str) -> str | None:

@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..data import THOUGHTS, without_thoughts
+from ..data import THOUGHTS, why_unjudged, without_thoughts
 from ..errors import LagerError, PromptError
 from ..llama import Backbone
-from ..prompts import ChatTemplate, Rubric, render
+from ..prompts import ChatTemplate, Rubric, missing_fields, render
 from ..records import Item, Prompt
 from .feedback import Reasoning, behind, reserve
 from .store import reading_key
@@ -98,6 +98,8 @@ class Encoder:
         kept = reserve(self._backbone, labels, self._reasoning) if self._reasoning else 0
         item = self._judged(item)
         try:
+            if (why := why_unjudged(item)) and missing_fields(rubric, item):
+                raise PromptError(why)
             whole = tokenize_prompt(self._texts, self.rendered(item, rubric), () if kept else labels.lead)
             prompt = self._fit(whole, kept)
         except LagerError as error:
