@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from .data import read_items
     from .errors import JudgeWarning, LagerError
     from .evaluation.evaluate import evaluate
-    from .fitting import gather
+    from .fitting import fit_panel, gather
     from .fitting.fit_weights import fit_weights
-    from .judging import Judge, Store, score_frame
+    from .judging import Judge, Panel, Store, score_frame
     from .llama import BackendOptions
     from .prompts import Rubric, load_rubric, make_rubric, pairwise_rubric
     from .records import Item, Judgment
     from .report import write_view
     from .scaleout import ScoreBatch
-    from .scoring import load_weights, save_weights
+    from .scoring import load_panel, load_weights, save_panel, save_weights
     from .tasks import (
         compare_pairs,
         inspect_item,
@@ -49,15 +49,18 @@ __all__ = [
     "JudgeWarning",
     "Judgment",
     "LagerError",
+    "Panel",
     "Rubric",
     "ScoreBatch",
     "Store",
     "__version__",
     "compare_pairs",
     "evaluate",
+    "fit_panel",
     "fit_weights",
     "gather",
     "inspect_item",
+    "load_panel",
     "load_rubric",
     "load_weights",
     "make_rubric",
@@ -69,6 +72,7 @@ __all__ = [
     "read_items",
     "read_pairs",
     "read_responses",
+    "save_panel",
     "save_weights",
     "score_frame",
     "score_pool",
@@ -81,14 +85,14 @@ _ROOMS = {
     "data": ("read_items",),
     "errors": ("JudgeWarning", "LagerError"),
     "evaluation": ("evaluate",),
-    "fitting": ("fit_weights", "gather"),
-    "judging": ("Judge", "Store", "score_frame"),
+    "fitting": ("fit_panel", "fit_weights", "gather"),
+    "judging": ("Judge", "Panel", "Store", "score_frame"),
     "llama": ("BackendOptions",),
     "prompts": ("Rubric", "load_rubric", "make_rubric", "pairwise_rubric"),
     "records": ("Item", "Judgment"),
     "report": ("write_view",),
     "scaleout": ("ScoreBatch",),
-    "scoring": ("load_weights", "save_weights"),
+    "scoring": ("load_panel", "load_weights", "save_panel", "save_weights"),
     "tasks": (
         "compare_pairs",
         "inspect_item",

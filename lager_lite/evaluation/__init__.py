@@ -9,6 +9,7 @@ from .compare import Comparison, FigurePair, MethodPair, compare, cost
 from .curve import CurvePoint, LearningCurve, learning_curve
 from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
 from .grouping import regroup, values_of
+from .panel import MemberReading, PanelRow, PanelRun, evaluate_panel, panel_json, read_panel
 from .records import BASELINES, TRIVIAL, Evaluation, FittedKind, LayerResult, MethodResult, Verdict
 from .results import EvaluationRun, Origin, load_run, origin_of, run_json, save_run
 
@@ -22,19 +23,25 @@ __all__ = [
     "FittedKind",
     "LayerResult",
     "LearningCurve",
+    "MemberReading",
     "MethodPair",
     "MethodResult",
     "Origin",
+    "PanelRow",
+    "PanelRun",
     "Plan",
     "TRIVIAL",
     "Verdict",
     "compare",
     "cost",
     "evaluate",
+    "evaluate_panel",
     "evaluate_weights",
     "learning_curve",
     "load_run",
     "origin_of",
+    "panel_json",
+    "read_panel",
     "regroup",
     "run_evaluation",
     "run_json",

@@ -85,7 +85,7 @@ def origin_of(
     seconds: duration of each part of the run. Raises DataError for a file that cannot be read.
     """
     now = judge.provenance()
-    given = {} if weights is None else {"file": Path(weights).name, "sha256": _hash(weights)}
+    given = {} if weights is None else named_file(weights)
     return Origin(
         model=f"{judge.info.name} ({judge.info.paths[0].name})",
         fingerprint=now.fingerprint,
@@ -145,6 +145,11 @@ def load_run(path: str | Path) -> EvaluationRun:
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is corrupt: {error!r}", hint) from error
     return run
+
+
+def named_file(path: str) -> dict[str, str]:
+    """The name of a file and its SHA-256. Raises DataError where it cannot be read."""
+    return {"file": Path(path).name, "sha256": _hash(path)}
 
 
 def _hash(path: str) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from ..data import SURFACE_FEATURES, log_length, surface_features, surface_of
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan, method_of
-from .crossval import KindMethod, OutOfFold, Scorer, cross_validate
+from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, select_rows, within_fold_ranks
 from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
 from .margins import COVERAGE, HeldShare, held_share
 from .mirrored import MirroredMethod, MirroredScorer
+from .panel import FittedPanel, PanelMethod, fit_panel, panel_columns, same_judgments
 from .prior import PriorUse
 from .recipes import PRESETS, fit_recipe, preset
 from .seen import SEEN_ITEMS, left_out, overlap, seen_marks
@@ -29,6 +30,8 @@ __all__ = [
     "FeatureMethod",
     "FitPlan",
     "Fitted",
+    "FittedPanel",
+    "FixedMethod",
     "HeldShare",
     "KindMethod",
     "LENS_OF",
@@ -38,6 +41,7 @@ __all__ = [
     "MirroredScorer",
     "OutOfFold",
     "PRESETS",
+    "PanelMethod",
     "PriorUse",
     "SEEN_ITEMS",
     "SPLITS",
@@ -54,6 +58,7 @@ __all__ = [
     "best_lens",
     "check_human_scores",
     "cross_validate",
+    "fit_panel",
     "fit_recipe",
     "fit_states",
     "fit_weights",
@@ -70,7 +75,9 @@ __all__ = [
     "out_of_fold",
     "over_splits",
     "overlap",
+    "panel_columns",
     "preset",
+    "same_judgments",
     "scored_splits",
     "seen_marks",
     "select_rows",

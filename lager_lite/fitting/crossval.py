@@ -190,7 +190,7 @@ class _RecipeMethod:
 
 
 @dataclass(frozen=True)
-class _FixedMethod:
+class FixedMethod:
     """Scores that need no weights, under the name "score": only their calibration is fitted."""
 
     values: np.ndarray
@@ -252,7 +252,7 @@ def cross_validate(
     last = np.asarray(next(iter(layer_logits.values())))[:, -1]
     methods = {}
     for name, way in (("direct", direct), ("e_score", e_score)):
-        calibrated, _ = out_of_fold(_FixedMethod(values), {"score": way(last, values)}, human, groups, ways[0])
+        calibrated, _ = out_of_fold(FixedMethod(values), {"score": way(last, values)}, human, groups, ways[0])
         methods[name] = OutOfFold(way(last, values), calibrated)
     for name, marks in (features or {}).items():
         methods[name] = _scores(tried(FeatureMethod(values, inner, seed), {FEATURES: marks}))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,19 @@ class Labelled:
         """What `cross_validate` reads: the layer logits by lens, and the states where there are any."""
         states = {} if self.states is None else {STATES: self.states}
         return {"raw": self.raw, "norm": self.norm, **states}
+
+
+def select_judgments(data: Labelled, rows: np.ndarray) -> Labelled:
+    """Some of the judgments; rows: their numbers, int (m,)."""
+    chosen: dict[str, Any] = {name: getattr(data, name)[rows] for name in ("raw", "norm", "human", "criterion")}
+    chosen.update({name: getattr(data, name)[rows] for name in ("group", "item")})
+    return replace(
+        data,
+        **chosen,
+        individual=tuple(data.individual[row] for row in rows),
+        items=tuple(data.items[row] for row in rows) if data.items else (),
+        states=None if data.states is None else data.states[rows],
+    )
 
 
 def ids_digest(ids: Iterable[str]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
 from ..records import Item
-from .labelled import Labelled
+from .labelled import Labelled, select_judgments
 
 SEEN_ITEMS, SEEN_GROUPS = "seen_items", "seen_groups"
 """The names under which a weights file keeps the marks, in its record of the fit."""
@@ -69,15 +68,7 @@ def judgments_without(data: Labelled, away: np.ndarray) -> Labelled:
             f"the weights were fitted on the items or groups of all {len(away)} judgments: nothing is left to evaluate",
             "leave -w out to cross-validate, or give --include-seen for figures that are too good",
         )
-    chosen: dict[str, Any] = {name: getattr(data, name)[kept] for name in ("raw", "norm", "human", "criterion")}
-    chosen.update({name: getattr(data, name)[kept] for name in ("group", "item")})
-    return replace(
-        data,
-        **chosen,
-        individual=tuple(data.individual[row] for row in kept),
-        items=tuple(data.items[row] for row in kept),
-        states=None if data.states is None else data.states[kept],
-    )
+    return select_judgments(data, kept)
 
 
 def _set(marks: Sequence[str] | Iterable[str] | None) -> frozenset[str]:

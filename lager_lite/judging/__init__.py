@@ -6,11 +6,13 @@ every reading becomes a judgment.
 
 from __future__ import annotations
 
+from .by_turn import TURN_NAMES, TurnScores, by_conversation, turn_row, turn_scores
 from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
 from .given import items_of_dicts
 from .judge import Judge
 from .judged_rows import JudgedRow, judgment_of_row, read_judgments
+from .panel import Panel, names_of, sum_of
 from .score_file import (
     SHOWN_FAILURES,
     JudgmentRows,
@@ -34,6 +36,7 @@ __all__ = [
     "JudgmentRows",
     "OVERFLOW",
     "Ordering",
+    "Panel",
     "Reasoning",
     "SHOWN_FAILURES",
     "Store",
@@ -41,17 +44,24 @@ __all__ = [
     "Summary",
     "TEMPERATURE",
     "TRIAL_RUBRIC",
+    "TURN_NAMES",
     "Tally",
     "Trial",
+    "TurnScores",
+    "by_conversation",
     "items_of_dicts",
     "judgment_of_row",
     "judgment_row",
+    "names_of",
     "ordering",
     "read_judgments",
     "score_file",
     "score_frame",
     "score_items",
+    "sum_of",
     "tokenize_prompt",
     "try_out",
+    "turn_row",
+    "turn_scores",
     "under",
 ]

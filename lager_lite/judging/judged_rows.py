@@ -85,6 +85,7 @@ def judgment_of_row(row: Row) -> Judgment:
         per_layer=_numbers(row, "per_layer"),
         feedback=_texts(row, "feedback"),
         flags=_texts(row, "flags") or (),
+        members=_numbers(row, "members"),
         where=row.where,
         **numbers,
     )

@@ -13,8 +13,10 @@ from ..data import apart_from, write_rows
 from ..prompts import Rubric, signs
 from ..records import Counts, Item, Judgment, id_for_results
 from ..system import check_not_read
+from .by_turn import TURN_NAMES, by_conversation, turn_row
 from .given import FrameLike, items_of_frame
 from .judge import Judge
+from .panel import Panel
 from .quality import Quality
 
 Frame = TypeVar("Frame", bound=FrameLike)
@@ -34,7 +36,7 @@ OWN_NAMES = frozenset(
         "tokens",
         "probabilities",
     )
-    + ("per_layer", "feedback", "flags", "error")
+    + ("members", "per_layer", "feedback", "flags", "error")
 )
 """The keys that a row of a judgment may have."""
 
@@ -116,7 +118,7 @@ class Tally:
 
 
 def score_file(
-    judge: Judge,
+    judge: Judge | Panel,
     items: Iterable[Item],
     output: str | Path,
     *,
@@ -126,20 +128,25 @@ def score_file(
     """Judge all items and write each judgment as a row when it comes, so that memory does not grow.
 
     - `output`: see `write_rows`. Tables and .json files are written at the end and need memory for all rows.
-    - `row`: makes the row of an item and its judgment. None: `judgment_row` does.
+    - `row`: makes the row of an item and its judgment. None: `judgment_row` does. Rows of judged turns also have what
+      `turn_row` gives, and are written when the last turn of their conversation is judged.
     - `progress`: called with the judge's counts after every decode.
 
     Raises OutputError where the file cannot be written, or is one that is read: the model's, or one that an item came
     from. Raises what `Judge.judged` raises, too.
     """
-    check_not_read(output, judge.info.paths)
+    check_not_read(output, judge.paths if isinstance(judge, Panel) else judge.info.paths)
     apart = apart_from(output, items)
-    tally = Tally(judge.rubrics, judge.doubts())
+    tally = Tally(judge.rubrics, judge.doubts() if isinstance(judge, Judge) else ())
+
+    def counted(judged: Iterable[tuple[Item, Judgment]]) -> Iterator[tuple[Item, Judgment]]:
+        for item, judgment in judged:
+            tally.add(judgment)
+            yield item, judgment
 
     def rows() -> Iterator[Mapping[str, Any]]:
-        for item, judgment in judge.judged(apart, progress=progress):
-            tally.add(judgment)
-            yield row(item, judgment) if row else judgment_row(judgment)
+        for item, judgment, turns in by_conversation(counted(judge.judged(apart, progress=progress))):
+            yield {**(row(item, judgment) if row else judgment_row(judgment)), **turn_row(item, turns)}
 
     write_rows(output, rows())
     return tally.summary(judge.counts)
@@ -258,6 +265,8 @@ def judgment_row(judgment: Judgment, *, details: bool = False, more_flags: Seque
         row[name] = _round(getattr(judgment, name))
     row["tokens"] = judgment.tokens
     row["probabilities"] = judgment.probabilities and {k: _round(v) for k, v in judgment.probabilities.items()}
+    if judgment.members is not None:
+        row["members"] = [_round(one) for one in judgment.members]
     if details:
         row["per_layer"] = judgment.per_layer and [_round(v) for v in judgment.per_layer]
     if judgment.feedback is not None:
@@ -274,11 +283,12 @@ def _beside(item: Item, row: dict[str, object]) -> dict[str, object]:
     often as it takes until no key has the name.
     """
     kept = {key: value for key, value in (item.row or {}).items() if key not in item.keys.get("id", ())}
-    names = {**dict.fromkeys(kept), **dict.fromkeys(OWN_NAMES)}
+    own = OWN_NAMES if item.turn is None else OWN_NAMES.union(TURN_NAMES)
+    names = {**dict.fromkeys(kept), **dict.fromkeys(own)}
     found: dict[str, object] = {"id": row["id"]}
     for key, value in kept.items():
         name = key
-        while name in OWN_NAMES or name != key and name in names:
+        while name in own or name != key and name in names:
             name = f"input_{name}"
         found[name] = value
     return {**found, **row}

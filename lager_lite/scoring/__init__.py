@@ -25,14 +25,19 @@ from .aggregate import (
     unlabelled_weights,
     with_text,
 )
+from .panel import Member, PanelWeights, check_distinct, check_panel, load_panel, save_panel
 from .readout import label_mass, layer_logits, unit_states
 from .shipped import shipped_name, shipped_names, shipped_path, shipped_weights
 from .weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
 
 __all__ = [
+    "Member",
+    "PanelWeights",
     "Provenance",
     "WeightsFile",
     "apply_calibration",
+    "check_distinct",
+    "check_panel",
     "check_weights",
     "combine_arrays",
     "direct",
@@ -41,8 +46,10 @@ __all__ = [
     "label_mass",
     "label_steps",
     "layer_logits",
+    "load_panel",
     "load_weights",
     "per_layer_scores",
+    "save_panel",
     "save_weights",
     "score",
     "shared_by_neighbours",

@@ -19,8 +19,10 @@ import numpy as np
 from ..errors import WeightsError
 from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration, LayerWeights, Scale, TextTerm
 from ..system import write_beside
+from .weights_json import read_weights_json
 
 WEIGHTS_SCHEMA = "lager-lite/weights"
+PANEL_SCHEMA = "lager-lite/panel"
 WEIGHTS_SCHEMA_VERSION = 2
 # Settings that files of version 1 do not have, and those whose difference is no reason to refuse weights.
 _LATER = frozenset({"chat", "device", "library"})
@@ -87,7 +89,7 @@ def save_weights(path: str | Path, file: WeightsFile) -> None:
 
     Raises OutputError where the file cannot be written.
     """
-    text = json.dumps(_to_json(file), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    text = json.dumps(weights_to_json(file), indent=1, sort_keys=True, allow_nan=False) + "\n"
     write_beside(path, lambda file: file.write(text), text=True)
 
 
@@ -96,17 +98,11 @@ def load_weights(path: str | Path) -> WeightsFile:
 
     Raises WeightsError for a file that is missing, corrupt or of another version; the message says which.
     """
-    path = Path(path)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    data = read_weights_json(path)
+    if isinstance(data, dict) and data.get("schema") == PANEL_SCHEMA:
         raise WeightsError(
-            f"the weights file {path} cannot be read: {error.strerror}", "make one with lager-lite fit"
-        ) from error
-    except ValueError as error:
-        raise WeightsError(
-            f"the weights file {path} is not JSON: {error}", "make it again with lager-lite fit"
-        ) from error
+            f"{path} holds the weights of a panel of {len(data.get('members', ()))} models", "give every model with -m"
+        )
     if not isinstance(data, dict) or data.get("schema") != WEIGHTS_SCHEMA:
         raise WeightsError(f"{path} is not a weights file of lager-lite", "make one with lager-lite fit")
     if data.get("version") not in (1, WEIGHTS_SCHEMA_VERSION):
@@ -115,8 +111,7 @@ def load_weights(path: str | Path) -> WeightsFile:
             "update lager-lite, or fit again",
         )
     try:
-        file = _from_json(data)
-        _check(file)
+        file = weights_from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
             f"the weights file {path} is corrupt: {error!r}", "make it again with lager-lite fit"
@@ -180,7 +175,8 @@ def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) ->
     return bearable + noted
 
 
-def _to_json(file: WeightsFile) -> dict[str, Any]:
+def weights_to_json(file: WeightsFile) -> dict[str, Any]:
+    """A weights file as JSON has it."""
     provenance = file.provenance
     return {
         "schema": WEIGHTS_SCHEMA,
@@ -277,9 +273,10 @@ def _weights_of(data: dict[str, Any]) -> LayerWeights:
     )
 
 
-def _from_json(data: dict[str, Any]) -> WeightsFile:
+def weights_from_json(data: dict[str, Any]) -> WeightsFile:
+    """What `weights_to_json` wrote. Raises KeyError, TypeError, ValueError or AttributeError for anything else."""
     backbone = data["backbone"]
-    return WeightsFile(
+    file = WeightsFile(
         _weights_of(data),
         Provenance(
             fingerprint=str(backbone["fingerprint"]),
@@ -294,6 +291,8 @@ def _from_json(data: dict[str, Any]) -> WeightsFile:
         ),
         {str(name): _weights_of(table) for name, table in data.get("by_rubric", {}).items()},
     )
+    _check(file)
+    return file
 
 
 def _check(file: WeightsFile) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.model_files.tiny import write_tiny_model
 from tests.write_data_page import PAGE, write_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,9 @@ def write_inputs(folder: Path, model: Path, page: str = "") -> None:
     """
     for name in ("smollm2-135m.BF16.gguf", "BF16.gguf"):
         shutil.copy(model, folder / name)
+    # A panel wants two models that differ.
+    for name in ("qwen2.5-coder-1.5b.BF16.gguf", "other.gguf"):
+        write_tiny_model(folder / name, "llama", n_blocks=2, seed=1)
     for name in CRITERIA:
         target = folder / "tests" / "newsroom" / f"{name}.toml"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +47,8 @@ def write_inputs(folder: Path, model: Path, page: str = "") -> None:
         folder / "alpaca.json",
         [{"instruction": row["instruction"], "input": "", "output": row["response"]} for row in rows],
     )
+    said = [{"role": role, "content": text} for role, text in zip(("user", "assistant") * 3, (*FRUITS, "Fig."))]
+    _lines(folder / "talks.jsonl", [{"id": f"talk{n}", "messages": said[: 2 + 2 * n]} for n in range(3)])
     _whole(folder / "judge_bench_newsroom.json", _newsroom())
     _whole(folder / "eq_bench_v2_171.json", {str(n): _eq_bench(n) for n in range(1, 7)})
     _whole(folder / "lager_emotion_430.json", [_emotion(n) for n in range(10)])

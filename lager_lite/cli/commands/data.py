@@ -21,6 +21,7 @@ from ..options import (
     scale_labels,
     scale_option,
     table_options,
+    unit_option,
 )
 from ..outputs import ROW_FILES, NamedFile, OutputFile
 from ..show.terminal import present
@@ -62,6 +63,7 @@ def convert_(source: str, output: str, **given: Any) -> None:
 @command.command("check", example="lager-lite data check items.jsonl -r helpfulness")
 @click.argument("source", metavar="FILE")
 @items_options
+@unit_option
 @rubric_option
 @scale_option
 @chat_options
@@ -84,7 +86,7 @@ def check(source: str, json_file: str | None, **given: Any) -> None:
         chat = chat_settings(given, str(locate_model(given["model"]).path))
     else:
         chat = resolve_chat(None, text=given["chat_template"], file=given["chat_template_file"])
-    how = {name: given[name] for name in ("layout", "encoding", "ignore", "keep_thoughts")}
+    how = {name: given[name] for name in ("layout", "encoding", "ignore", "keep_thoughts", "unit")}
     checked = check_file(source, mapped_keys(given), rubrics=rubrics, labels=scale_labels(given), **how)
     present(
         json_file,

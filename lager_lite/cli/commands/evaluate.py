@@ -7,25 +7,41 @@ from typing import Any
 
 import click
 
-from ...evaluation import EvaluationRun, Plan, compare, run_evaluation, run_json, save_run, values_of
+from ...evaluation import (
+    EvaluationRun,
+    Plan,
+    compare,
+    evaluate_panel,
+    panel_json,
+    read_panel,
+    run_evaluation,
+    run_json,
+    save_run,
+    values_of,
+)
 from ...fitting import PRESETS, SPLITS, check_human_scores
 from ...records import STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
+from ...system import write_beside
 from ..grammar import command as cli_command
 from ..options import (
     Given,
+    check_panel_options,
     check_shard,
     chosen_rubrics,
     chosen_weights,
     fill_shard,
     folds_option,
     group_option,
+    is_panel,
     items_options,
     json_option,
-    judge_options,
     keep_states_option,
     limit_option,
     open_judge,
+    panel_of,
+    panel_options,
+    panel_weights,
     read_labelled,
     reason_options,
     reasoning_settings,
@@ -33,10 +49,12 @@ from ..options import (
     seed_option,
     shard_option,
     spelled,
+    unit_option,
     weights_options,
 )
 from ..outputs import STDOUT
 from ..show.evaluations import show_evaluation, show_reasoning
+from ..show.panels import show_panel
 from ..show.terminal import show_evaluated, show_progress, warn
 
 
@@ -94,6 +112,24 @@ def _evaluated(given: Given, items: Sequence[Item], plan: Plan, source: str, **m
     return run
 
 
+def _evaluate_panel(given: Given, items: Sequence[Item], plan: Plan, source: str) -> None:
+    """Evaluate several models beside their panel, and show both."""
+    weights = panel_weights(given)
+    panel = panel_of(given, weights, states="keep" if given["keep_states"] else STATES_KIND in plan.kinds, early=False)
+    with show_progress(len(items) * len(panel.rubrics) * len(panel.models)) as progress:
+        read = read_panel(panel, items, source=source, progress=progress)
+    pair = (given["weights"], weights) if weights else None
+    run = evaluate_panel(read, plan, names=panel.names, weights=pair)
+    show_evaluated(panel.counts, list(dict.fromkeys(failure for one in read for failure in one.data.failed)))
+    if given["json_file"] == STDOUT:
+        click.echo(panel_json(run), nl=False)
+    else:
+        show_panel(run)
+    warn(run.panel.evaluation.warnings)
+    if given["json_file"] not in (None, STDOUT):
+        write_beside(given["json_file"], lambda file: file.write(panel_json(run)), text=True)
+
+
 def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> None:
     """The tables, or the JSON in their place, then warnings, then the files."""
     if given["json_file"] == STDOUT:
@@ -123,6 +159,7 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
 )
 @limit_option()
 @items_options
+@unit_option
 @shard_option
 @weights_options
 @reason_options
@@ -147,7 +184,7 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
     help="Also show the learning curve of the best kind of weights, and what more labels would bring.",
 )
 @seed_option
-@judge_options
+@panel_options
 @json_option
 @report_option
 def command(labelled: str, **given: Any) -> None:
@@ -161,13 +198,18 @@ def command(labelled: str, **given: Any) -> None:
     and list marks), fitted in the same folds without a model. A method that agrees with people no better than these
     is no judge: the verdict compares the best one with the best of e_score, length and surface.
 
+    Several -m make a panel, which is shown beside each of its members alone, in the same folds.
+
     --reason evaluates twice, directly and with feedback before every score, and shows both side by side; all other
     figures, --json and --report are of the second evaluation (with -w, there is only that one). --shard only reads a
     part into the store and shows no figures; merge the stores with `store merge`, then run the same command without
     --shard.
     """
+    panel = is_panel(given)
+    if panel:
+        check_panel_options(given, ("report", "shard", "by_criterion", "like"))
     plan = _plan(given)
-    weights = chosen_weights(given)
+    weights = None if panel else chosen_weights(given)
     items = read_labelled(labelled, given)
     if plan.hold_out is not None:
         values_of([item for item in items if item.human], plan.hold_out)  # raises before a model loads
@@ -176,6 +218,8 @@ def command(labelled: str, **given: Any) -> None:
         ways = dict.fromkeys((None, reasoning_settings(given)))
         return fill_shard(given, items, [open_judge(given, reasoning=way, states=keep) for way in ways])
     check_human_scores(items, chosen_rubrics(given))
+    if panel:
+        return _evaluate_panel(given, items, plan, labelled)
     direct = None
     if given["reason"] and not weights:
         direct = _evaluated(given, items, plan, labelled, reasoning=None)

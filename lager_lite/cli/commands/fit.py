@@ -7,33 +7,38 @@ from typing import Any
 
 import click
 
-from ...evaluation import Plan, run_evaluation
-from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, check_human_scores, fit_weights, gather
+from ...evaluation import Plan, read_panel, run_evaluation
+from ...fitting import PRESETS, TOLERANCE, FitPlan, Fitted, check_human_scores, fit_panel, fit_weights, gather
 from ...judging import Judge
 from ...records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
-from ...scoring import load_weights, save_weights
+from ...scoring import load_weights, save_panel, save_weights
 from ..grammar import command as cli_command
 from ..options import (
     NAMES,
     WEIGHTS,
     Given,
+    check_panel_options,
     chosen_rubrics,
     folds_option,
     group_option,
+    is_panel,
     items_options,
     json_option,
-    judge_options,
     keep_states_option,
     limit_option,
     open_judge,
+    panel_of,
+    panel_options,
     read_labelled,
     reason_options,
     report_option,
     seed_option,
+    unit_option,
 )
 from ..outputs import OutputFile
 from ..show.evaluations import fitted_facts, show_fitted
+from ..show.panels import panel_facts, show_fitted_panel
 from ..show.terminal import present, show_progress, warn
 
 _PLAN = (
@@ -85,6 +90,24 @@ def _plan(given: Given) -> FitPlan:
         )
     prior = load_weights(given["prior"]) if given["prior"] else None
     return FitPlan(**{name: given[name] for name in _PLAN}, prior=prior)
+
+
+def _fit_panel(given: Given, items: Sequence[Item], plan: FitPlan, labelled: str, output: str) -> None:
+    """Fit the weights of a panel, and show them."""
+    panel = panel_of(given, states="keep" if given["keep_states"] else plan.reads_states)
+    with show_progress(len(items) * len(panel.rubrics) * len(panel.models)) as progress:
+        read = read_panel(panel, items, source=labelled, progress=progress)
+    found = fit_panel([one.data for one in read], [one.provenance for one in read], plan)
+    save_panel(output, found.weights)
+    failed = dict.fromkeys(failure for one in read for failure in one.data.failed)
+    warn(f"item {item} left out: {reason}" for item, reason in failed)
+    warn(found.warnings)
+    names = panel.names
+    present(
+        given["json_file"],
+        lambda: panel_facts(found, names, output),
+        lambda: show_fitted_panel(found, names, output),
+    )
 
 
 def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, source: str, found: Fitted) -> None:
@@ -145,12 +168,13 @@ def _report(path: str, judge: Judge, items: Sequence[Item], plan: FitPlan, *, so
 )
 @limit_option()
 @items_options
+@unit_option
 @reason_options
 @keep_states_option
 @folds_option()
 @group_option
 @seed_option
-@judge_options
+@panel_options
 @json_option
 @report_option
 def command(labelled: str, output: str, **given: Any) -> None:
@@ -161,10 +185,18 @@ def command(labelled: str, output: str, **given: Any) -> None:
     are in the store without them are evaluated again (see --keep-states). Items of one group (the same source text or prompt) stay in one fold when the strength of the ridge is chosen, and
     the calibration is fitted on scores of weights that have not seen the item. Weights that were fitted with --reason
     are for `score` with the same --reason.
+
+    Several -m make a panel: every model is fitted alone, and then the share that each has in the panel's score.
     """
+    if is_panel(given):
+        check_panel_options(
+            given, ("report", "like", "by_criterion", "max_state", "budget", "control", "beside", "prior")
+        )
     plan = _plan(given)
     items = read_labelled(labelled, given)
     check_human_scores(items, chosen_rubrics(given), folds=plan.folds, fits=not plan.like and plan.kind != "uniform")
+    if is_panel(given):
+        return _fit_panel(given, items, plan, labelled, output)
     states = "keep" if given["keep_states"] else plan.reads_states
     with open_judge(given, max_state=plan.max_state, states=states) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:

@@ -9,7 +9,7 @@ import click
 from ...data import counted
 from ...scaleout import merge_outputs
 from ..grammar import command as cli_command
-from ..options import limit_option, open_given, rubric_option, scale_option, table_options
+from ..options import limit_option, open_given, rubric_option, scale_option, table_options, unit_option
 from ..outputs import OutputFile
 
 
@@ -27,6 +27,7 @@ from ..outputs import OutputFile
 @scale_option
 @limit_option()
 @table_options
+@unit_option
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:
     """Merge the outputs of all shards of ITEMS, in the order of ITEMS.
 

@@ -8,7 +8,7 @@ import click
 
 from ...errors import PromptError
 from ..grammar import command as cli_command
-from ..options import items_options, judge_options, limit_option, open_judge, read_given
+from ..options import items_options, judge_options, limit_option, open_judge, read_given, unit_option
 from ..show.prompts import show_prompt
 from ..show.terminal import show_unjudged
 
@@ -17,6 +17,7 @@ from ..show.terminal import show_unjudged
 @click.argument("items", metavar="ITEMS")
 @limit_option("Show the prompts of the first N items that can be judged.", default=1)
 @items_options
+@unit_option
 @judge_options
 def command(items: str, **given: Any) -> None:
     """Show the prompts of the first items: their text, token counts, untrusted parts and score tokens.

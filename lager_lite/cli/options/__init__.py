@@ -9,8 +9,10 @@ from .items import (
     limit_option,
     shard_option,
     table_options,
+    unit_option,
 )
 from .judging import fill_shard, open_given, open_judge, open_weighted, read_given, read_labelled
+from .panel import check_panel_options, is_panel, panel_of, panel_weights
 from .parsed import (
     Given,
     backend_settings,
@@ -33,6 +35,7 @@ from .shared import (
     judge_options,
     judge_options_with,
     keep_states_option,
+    panel_options,
     reason_options,
     report_option,
     rubric_option,
@@ -54,6 +57,7 @@ __all__ = [
     "backend_settings",
     "chat_options",
     "chat_settings",
+    "check_panel_options",
     "check_shard",
     "chosen_rubrics",
     "chosen_weights",
@@ -62,6 +66,7 @@ __all__ = [
     "fill_shard",
     "folds_option",
     "group_option",
+    "is_panel",
     "items_options",
     "json_option",
     "judge_options",
@@ -73,6 +78,9 @@ __all__ = [
     "open_given",
     "open_judge",
     "open_weighted",
+    "panel_of",
+    "panel_options",
+    "panel_weights",
     "read_given",
     "read_labelled",
     "reason_options",
@@ -87,5 +95,6 @@ __all__ = [
     "store_option",
     "table_options",
     "threads_option",
+    "unit_option",
     "weights_options",
 ]

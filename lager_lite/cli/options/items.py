@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ...data import ANSWER, UNITS
 from ..grammar import SharedOption
 from .types import FIELD_KEY, SHARD
 
@@ -65,6 +66,14 @@ ignore_option = option_under(
 )
 thoughts_option = option_under(
     "Items", "--keep-thoughts", is_flag=True, help="Judge what a response thinks in <think> marks, too."
+)
+unit_option = option_under(
+    "Items",
+    "--unit",
+    type=click.Choice(UNITS),
+    default=ANSWER,
+    show_default=True,
+    help="What of a conversation is judged: its last answer, every turn of the assistant, or the whole.",
 )
 table_options = all_of(map_option, ignore_option, layout_option, encoding_option)
 items_options = all_of(table_options, thoughts_option)

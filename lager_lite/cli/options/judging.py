@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ...backbones import locate_model, open_model
-from ...data import RowSource, Source, counted, open_items, read_items
+from ...data import ANSWER, RowSource, Source, counted, first_items, open_items, read_items
 from ...errors import LagerError, StoreError
 from ...evaluation import regroup
 from ...fitting import labelled_items
@@ -59,8 +59,9 @@ def read_given(
         ignore=given.get("ignore", ()),
         keep_thoughts=given.get("keep_thoughts", False),
         need_scores=need_scores,
+        unit=given.get("unit", ANSWER),
     )
-    items = dataset.items[:limit]
+    items = tuple(first_items(dataset.items, limit))
     if given.get("group"):
         items = regroup(items, given["group"])
     if dataset.understood:
@@ -102,6 +103,7 @@ def open_given(path: str, given: Given, *, with_rows: bool = False, need_scores:
         keep_thoughts=given.get("keep_thoughts", False),
         need_scores=need_scores,
         with_rows=with_rows,
+        unit=given.get("unit", ANSWER),
     )
     show_understood(source.understood, _shown(given), limit=given.get("limit"))
     if shard:

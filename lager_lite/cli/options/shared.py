@@ -115,13 +115,29 @@ def folds_option(
     )
 
 
-model_option = option_under(
+_MODEL = NamedFile(lambda name: parts_of_model(locate_model(name).path))
+_MODEL_HELP = (
+    "The backbone: a GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a "
+    "name of `models catalog`. The default is LAGER_LITE_MODEL, else the packaged model."
+)
+model_option = option_under("Backend", "-m", "--model", type=_MODEL, help=_MODEL_HELP)
+
+
+def _one_or_panel(
+    ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> str | tuple[str, ...] | None:
+    """The model where there is one, all models of a panel, None for the default one."""
+    return given if len(given) > 1 else next(iter(given), None)
+
+
+_models_option = option_under(
     "Backend",
     "-m",
     "--model",
-    type=NamedFile(lambda name: parts_of_model(locate_model(name).path)),
-    help="The backbone: a GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a "
-    "name of `models catalog`. The default is LAGER_LITE_MODEL, else the packaged model.",
+    multiple=True,
+    callback=_one_or_panel,
+    type=_MODEL,
+    help=_MODEL_HELP + " Several -m make a panel.",
 )
 threads_option = option_under(
     "Backend",
@@ -149,8 +165,7 @@ _guard_option = option_under(
     show_envvar=True,
     help="Try to load an unknown model file in a child process first, so that a crash does no harm.",
 )
-backend_options = all_of(
-    model_option,
+_machine_options = all_of(
     option_under(
         "Backend",
         "-ngl",
@@ -254,6 +269,7 @@ backend_options = all_of(
     _offline_option,
     _guard_option,
 )
+backend_options = all_of(model_option, _machine_options)
 store_option = option_under(
     "Store",
     "--store",
@@ -268,6 +284,7 @@ store_options = all_of(
     ),
 )
 judge_options = all_of(rubric_option, scale_option, _prompt_options, backend_options, store_options)
+panel_options = all_of(rubric_option, scale_option, _prompt_options, _models_option, _machine_options, store_options)
 
 
 def judge_options_with(rubric: str, *, repeat: bool = True, scale: bool = True) -> Callable[[C], C]:

@@ -97,11 +97,12 @@ def show_steps() -> Iterator[Callable[[int, int], None]]:
             bar.close()
 
 
-def show_summary(result: Summary, *, flagged: bool = False) -> None:
-    """Say on stderr what a run did; flagged: whether its rows have `flags`."""
+def show_summary(result: Summary, *, flagged: bool = False, models: int = 1) -> None:
+    """Say on stderr what a run did; flagged: whether its rows have `flags`. models: how many read every item."""
     counts, rate = result.counts, result.scored / result.seconds if result.seconds > 0 else 0.0
+    stored = f"{counts.stored} " + (f"of {counted(counts.done, 'reading')} " if models > 1 else "")
     click.echo(
-        f"{counted(result.scored, 'judgment')} in {result.seconds:.1f} s ({rate:.1f}/s), {counts.stored} from the store, "
+        f"{counted(result.scored, 'judgment')} in {result.seconds:.1f} s ({rate:.1f}/s), {stored}from the store, "
         f"{result.failed} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
         err=True,
     )
