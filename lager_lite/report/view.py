@@ -43,12 +43,12 @@ _FIRST = ("instruction", "source", "reference", "rubric")
 
 
 def view_path(scores: str | Path) -> str:
-    """Return the name of the page of a file of judgments without -o: beside it, with .html in place of its ending."""
+    """Return the name of the page of a file of judgments without -o: beside it, with .view.html in place of its ending."""
     if str(scores) == "-":
         return "view.html"
     path = Path(scores)
     bare = path.name.removesuffix(".gz")
-    return str(path.with_name((Path(bare).stem or "view") + ".html"))
+    return str(path.with_name(Path(bare).stem + ".view.html"))
 
 
 def write_view(path: str | Path, view: Viewing) -> int:
@@ -136,6 +136,7 @@ def _criterion(criterion: Criterion) -> dict[str, Any]:
         "labels": list(labels),
         "values": list(scale.values) if scale else [],
         "question": rubric.criterion.strip() if rubric else "",
+        "shipped": rubric is not None and not criterion.is_given,
         "meanings": [meanings.get(label, "") for label in labels],
     }
 

@@ -21,11 +21,13 @@ class Criterion:
     - `name`: the name that judgments list it under.
     - `scale`: its scale; None where no judgment has probabilities and the rubric is not known.
     - `rubric`: the rubric on that scale; None where only its name is known.
+    - `is_given`: whether the rubric was given, and not found by its name among those that ship.
     """
 
     name: str
     scale: Scale | None
     rubric: Rubric | None
+    is_given: bool = False
 
     def is_judged(self, item: Item) -> tuple[str, ...]:
         """The names of the fields of an item that are judged; "rendered" is its ready prompt."""
@@ -154,9 +156,9 @@ def _criteria(judgments: Sequence[Judgment], rubrics: Sequence[Rubric]) -> tuple
 def _criterion(name: str, labels: tuple[str, ...], given: Rubric | None) -> Criterion:
     rubric = given or (load_rubric(name) if name in list_rubrics() else None)
     if not labels:
-        return Criterion(name, rubric.scale if rubric else None, rubric)
+        return Criterion(name, rubric.scale if rubric else None, rubric, given is not None)
     if rubric is not None and rubric.scale.labels == labels:
-        return Criterion(name, rubric.scale, rubric)
+        return Criterion(name, rubric.scale, rubric, given is not None)
     if given is not None:
         raise PromptError(
             f"the rubric {name} has the labels {', '.join(given.scale.labels)}, the judgments have {', '.join(labels)}",

@@ -61,8 +61,9 @@ def test_the_data_has_scores_people_texts_and_errors(tmp_path: Path) -> None:
     found = view_data(open_view(path, items))
     assert [c["name"] for c in found["criteria"]] == ["fluency", "clarity"]
     assert found["criteria"][0]["meanings"][0] and found["criteria"][1] == {
-        "name": "clarity", "labels": [], "values": [], "question": "", "meanings": []
+        "name": "clarity", "labels": [], "values": [], "question": "", "shipped": False, "meanings": []
     }  # fmt: skip
+    assert found["criteria"][0]["shipped"]
     first, failed, other = found["rows"]
     assert (first["human"], first["people"], first["flags"]) == (2.5, [2.0, 3.0], ["saturated"])
     assert failed == {"item": 0, "criterion": 1, "error": "too long"}
@@ -120,7 +121,7 @@ def test_labels_are_worth_what_the_rubric_says_else_their_numbers_else_their_pla
 
 def test_the_page_stands_beside_the_scores_and_never_over_what_was_read(tmp_path: Path) -> None:
     assert [view_path(p) for p in ("x/s.jsonl", "s.csv.gz", "-", "x/.jsonl")] == [
-        "x/s.html", "s.html", "view.html", "x/.jsonl.html"
+        "x/s.view.html", "s.view.html", "view.html", "x/.jsonl.view.html"
     ]  # fmt: skip
     path = scores(tmp_path, judged("a"))
     with pytest.raises(OutputError, match="would overwrite"):
@@ -142,8 +143,8 @@ def test_the_command_writes_the_page_and_says_what_does_not_fit(tmp_path: Path) 
     done = call(path, tmp_path / "i.jsonl", "--map", "response=text", "--map", "score=grade")
     assert done.exit_code == 0 and done.stdout == ""
     assert "Warning: 1 id of the judgments is no id of the items and has no texts: b" in done.stderr
-    assert f"2 judgments of 2 items, 1 item with texts, written to {tmp_path / 'scores.html'}" in done.stderr
-    found = data_of((tmp_path / "scores.html").read_text(encoding="utf-8"))
+    assert f"2 judgments of 2 items, 1 item with texts, written to {tmp_path / 'scores.view.html'}" in done.stderr
+    found = data_of((tmp_path / "scores.view.html").read_text(encoding="utf-8"))
     assert found["rows"][0]["human"] == 4 and found["texts"] == ["Hi"] and len(found["warnings"]) == 1
     done = call(path, "-n", 1, "-o", tmp_path / "one.html")
     assert "1 judgment of 1 item, 0 items with texts" in done.stderr

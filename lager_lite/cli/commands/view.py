@@ -44,7 +44,7 @@ def _items(scores: str, items: str | None, given: Given) -> tuple[Item, ...] | N
     "-o",
     "--output",
     type=OutputFile((".html", ".htm"), unnamed=lambda params: view_path(params["scores"])),
-    help="Write the page to this file.  [default: SCORES with the ending .html]",
+    help="Write the page to this file.  [default: SCORES with the ending .view.html]",
 )
 @click.option(
     "-r",

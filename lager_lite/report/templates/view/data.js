@@ -32,6 +32,10 @@ function isNumber(value) {
   return typeof value === "number";
 }
 
+function has(item, field) {
+  return Object.hasOwn(item.fields, field);
+}
+
 function textOf(item, field) {
   return TEXTS[item.fields[field]];
 }
@@ -39,7 +43,7 @@ function textOf(item, field) {
 /** The beginning of what is judged, for the list; "" where nothing of it can be seen. */
 function snippet(item) {
   const field = (item.judged || [])[0];
-  return field in item.fields ? textOf(item, field).slice(0, 240).replace(/\s+/gu, " ").trim() : "";
+  return has(item, field) ? textOf(item, field).slice(0, 240).replace(/\s+/gu, " ").trim() : "";
 }
 
 // As the program counts: signs of writing without spaces are words of their own.

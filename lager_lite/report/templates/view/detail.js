@@ -2,7 +2,7 @@
 
 const LONG = 900;
 const MAIN = new Set(["instruction", "source", "reference", "response", "rubric", "rendered"]);
-const TITLES = { rendered: "Prompt", source: "Source text", reference: "Reference answer" };
+const TITLES = new Map([["rendered", "Prompt"], ["source", "Source text"], ["reference", "Reference answer"]]);
 /** The fields whose long texts are shown whole. */
 const opened = new Set();
 
@@ -94,12 +94,12 @@ function textsOf(item, fields, terms, open = false) {
   const long = (field) => MAIN.has(field) || judged.has(field) || textOf(item, field).length > 90 || textOf(item, field).includes("\n");
   const sections = fields.filter(long).map((field) => section(titleOf(field), textOf(item, field), terms, { key: field, judged: judged.has(field), open }));
   const rest = fields.filter((field) => !long(field)).map((field) => [make("dt", { dir: "auto" }, shown(field)), make("dd", { dir: "auto" }, shown(textOf(item, field), terms))]);
-  const missing = item.judged.filter((field) => !(field in item.fields)).map((field) => section(titleOf(field), "", [], { key: field, judged: true }));
+  const missing = item.judged.filter((field) => !has(item, field)).map((field) => section(titleOf(field), "", [], { key: field, judged: true }));
   return [missing, sections, rest.length ? make("section", {}, make("h3", {}, "Other fields"), make("dl", { class: "facts" }, rest)) : null];
 }
 
 function titleOf(field) {
-  return TITLES[field] || field.charAt(0).toUpperCase() + field.slice(1);
+  return TITLES.get(field) || field.charAt(0).toUpperCase() + field.slice(1);
 }
 
 function section(title, text, terms, { key, judged = false, open: whole = false }) {

@@ -30,7 +30,8 @@ function isPressable(target) {
 }
 
 function onKey(event) {
-  if (byId("help").open) return;
+  if (byId("help").open || event.isComposing) return;
+  if (event.repeat && state.mode === "label") return; // a key that is held down would label item after item
   if (event.key === "z" && (event.ctrlKey || event.metaKey) && state.mode === "label" && !isTyping(event.target)) {
     event.preventDefault();
     undo();

@@ -78,7 +78,8 @@ function judged(item, criterion) {
 function question() {
   const criterion = CRITERIA[rating.criterion];
   const text = criterion.question ? make("p", { class: "question", dir: "auto" }, shown(criterion.question)) : null;
-  return [make("h3", { id: "asked", dir: "auto" }, shown(criterion.name)), text];
+  const guess = criterion.shipped ? make("p", { class: "question" }, "This is the rubric of that name that ships. Where the judge had another, give it to `lager-lite view` with -r.") : null;
+  return [make("h3", { id: "asked", dir: "auto" }, shown(criterion.name)), text, guess];
 }
 
 /** What the labels mean, where there is no room for it on the buttons. */

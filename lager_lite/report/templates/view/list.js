@@ -104,7 +104,7 @@ function below(row) {
   const field = (item.judged || [])[0];
   const text = snippet(item);
   if (text) return [before, shown(text, state.terms)];
-  const nothing = !item.judged ? "(texts not known)" : field in item.fields ? "(blank)" : `(no ${titleOf(field).toLowerCase()})`;
+  const nothing = !item.judged ? "(texts not known)" : has(item, field) ? "(blank)" : `(no ${titleOf(field).toLowerCase()})`;
   return [before, nothing];
 }
 

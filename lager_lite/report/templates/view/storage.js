@@ -28,24 +28,27 @@ function keep() {
   }
 }
 
+/** Takes the labels that the browser has kept; what is not of our making is passed over. */
 function recall() {
-  let found;
-  try {
-    found = JSON.parse(window.localStorage.getItem(STORED_AS) || "null");
-  } catch {
-    found = null;
-  }
   isKept = storage() !== null;
-  const items = new Map(ITEMS.map((item) => [item.name, item.place]));
-  const names = new Map(CRITERIA.map((criterion, place) => [criterion.name, place]));
   labels.clear();
   skipped.clear();
-  for (const [id, name, label] of (found && found.labels) || []) {
+  try {
+    restore(JSON.parse(window.localStorage.getItem(STORED_AS) || '{"labels":[],"skipped":[]}'));
+  } catch {
+    say("the labels that this browser has kept cannot be read");
+  }
+}
+
+function restore(found) {
+  const items = new Map(ITEMS.map((item) => [item.name, item.place]));
+  const names = new Map(CRITERIA.map((criterion, place) => [criterion.name, place]));
+  for (const [id, name, label] of found.labels) {
     const criterion = names.get(name);
     const place = criterion === undefined ? -1 : CRITERIA[criterion].labels.indexOf(label);
     if (items.has(id) && place >= 0) labels.set(keyOf(items.get(id), criterion), place);
   }
-  for (const id of (found && found.skipped) || []) if (items.has(id)) skipped.add(items.get(id));
+  for (const id of found.skipped) if (items.has(id)) skipped.add(items.get(id));
 }
 
 /**
@@ -55,13 +58,13 @@ function recall() {
 function labelledRows() {
   const rows = [];
   for (const item of ITEMS) {
-    const scores = {};
+    const scores = Object.create(null);
     CRITERIA.forEach((criterion, place) => {
       const label = labelOf(item.place, place);
       if (label !== undefined) scores[criterion.name] = criterion.values[label];
     });
     if (!Object.keys(scores).length) continue;
-    const row = { id: item.id };
+    const row = Object.assign(Object.create(null), { id: item.id });
     for (const field of item.given || []) row[field] = textOf(item, field);
     if (item.group !== undefined && item.group !== null) row.group = item.group;
     if (HAS.criteria) row.scores = scores;
@@ -82,18 +85,24 @@ function download() {
   say(`${counted(rows.length, "labelled item")} downloaded`);
 }
 
+/** The rows of a file of JSON Lines, or of one JSON list; null for a line that cannot be read. */
+function rowsIn(text) {
+  const read = (part) => {
+    try {
+      return JSON.parse(part);
+    } catch {
+      return null;
+    }
+  };
+  const whole = read(text);
+  return Array.isArray(whole) ? whole : text.split("\n").filter((line) => line.trim()).map(read);
+}
+
 /** Takes the labels of rows such as `download` writes; returns in words what was taken and what was not. */
 function take(text) {
   const items = new Map(ITEMS.map((item) => [item.name, item.place]));
   let taken = 0, strange = 0, off = 0, broken = 0;
-  for (const line of text.split("\n")) {
-    if (!line.trim()) continue;
-    let row;
-    try {
-      row = JSON.parse(line);
-    } catch {
-      row = null;
-    }
+  for (const row of rowsIn(text)) {
     if (row === null || typeof row !== "object") {
       broken += 1;
       continue;
