@@ -27,7 +27,7 @@ class ByteSource:
     path: the file, None for stdin.
     begin: where the text begins, in bytes: behind a byte order mark.
 
-    encoding: of the text, None for UTF-8.
+    encoding: of the text, None for UTF-8, or for UTF-16 where the file begins with its mark.
 
     A regular file is read anew each time; a pipe, a gzipped file and a file in another encoding are read once and
     held, as UTF-8. Raises DataError where the file cannot be read.
@@ -55,7 +55,8 @@ class ByteSource:
 
     def _unpack(self, encoding: str | None) -> None:
         with self.open() as file:
-            packed = file.read(2) == _GZIP
+            start = file.read(2)
+            packed, encoding = start == _GZIP, encoding or ("utf-16" if start in _UTF16 else None)
             if not packed and encoding is None:
                 return
             file.seek(0)
@@ -107,11 +108,10 @@ class ByteSource:
     def not_utf8(self) -> DataError:
         """The error that names the first byte that is not UTF-8."""
         decoder = codecs.getincrementaldecoder("utf-8")()
-        offset, start, found = 0, b"", b""
+        offset, found = 0, b""
         with self.open() as file:
             while True:
                 piece = file.read(_PIECE)
-                start = start or piece[:2]
                 try:
                     kept = len(decoder.getstate()[0])  # bytes of a character that the piece before cut off
                     decoder.decode(piece, final=not piece)
@@ -122,7 +122,7 @@ class ByteSource:
                 if not piece:
                     break
                 offset += len(piece)
-        fits = "utf-16" if start in _UTF16 else "cp1252" if self._has_controls() else "latin-1"
+        fits = "cp1252" if self._has_controls() else "latin-1"
         return DataError(
             f"{self.name}: not UTF-8 at byte {offset} (0x{found.hex()})",
             f"it can be read as {fits}: give --encoding {fits}, and look at the first item with `lager-lite prompt`",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item, id_for_results
-from .names import ALIASES, HISTORY_KEYS, HUMAN_KEYS, by_spelling, response_key, spelled
+from .names import ALIASES, ANNOTATED, HISTORY_KEYS, HUMAN_KEYS, by_spelling, response_key, spelled
 from .people import check_whose, people_keys
 from .rows import Row
 from .turns import (
@@ -166,7 +166,7 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
         elif field in mapping:
             key = mapping[field]
         else:
-            key = next((k for k in usual if spelled(k) in HUMAN_KEYS or not is_blank(row.values.get(k))), None)
+            key = next((k for k in usual if spelled(k) in HUMAN_KEYS or _has_value(field, row.values.get(k))), None)
         if key is not None and key in row.values and (field == "response" or not is_blank(row.values[key])):
             keys[field] = key
     answer = written.get("answer")
@@ -175,6 +175,12 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
     if "reference" not in keys and isinstance(row.values.get(answer), str):
         keys["reference"] = answer
     return keys
+
+
+def _has_value(field: str, value: Any) -> bool:
+    """Whether a value is not missing, and may be that of the field: a list of numbers, as of tokens, is no text."""
+    numbers = isinstance(value, list) and bool(value) and all(isinstance(one, (int, float)) for one in value)
+    return not is_blank(value) and not (numbers and field in _OPTIONAL)
 
 
 def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
@@ -231,6 +237,7 @@ def _score_keys(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -
     Raises ScoreError where a score does not say whose it is, and people's stand beside it.
     """
     found: dict[str, tuple[str, ...]] = {field: (keys[field],) for field in ("score", "scores") if field in keys}
+    found |= {f"score:{key[: -len(ANNOTATED)]}": (key,) for key in row.values if key.lower().endswith(ANNOTATED)}
     if "score" in mapping or any(spelled(key) in HUMAN_KEYS for key in row.values):
         return found
     if people := people_keys(row.values):
@@ -268,7 +275,8 @@ def _with_descriptions(criteria: str, row: Row) -> str:
 def _human(row: Row, keys: Mapping[str, tuple[str, ...]], mapping: Mapping[str, str]) -> dict[str, tuple[float, ...]]:
     """The human scores by criterion; keys: those of `score` and `scores`."""
     named: dict[str, Any] = {}
-    for several in keys.values():
+    from_key: dict[str, str] = {}
+    for several in (keys[field] for field in ("score", "scores") if field in keys):
         value = row.values.get(several[0])
         if len(several) > 1:
             parts = (scores_of(row.values[key], key, row.where) for key in several)
@@ -277,12 +285,18 @@ def _human(row: Row, keys: Mapping[str, tuple[str, ...]], mapping: Mapping[str, 
             value = _object(value, several[0], row.where)
         if isinstance(value, dict):
             named.update(value)
+            from_key.update({str(name): f"{several[0]}: {name}" for name in value})
         elif value is not None:
-            named[""] = value
+            named[""], from_key[""] = value, several[0]
     for field, key in mapping.items():
         if field.startswith("score:"):
             named[field.partition(":")[2]] = row.values.get(key)
-    human = {str(name): scores_of(value, f"score {name}".strip(), row.where) for name, value in named.items()}
+    for key, value in row.values.items():
+        if key.lower().endswith(ANNOTATED) and isinstance(value, (list, int, float)):
+            named.setdefault(key[: -len(ANNOTATED)], value)
+    human = {
+        str(name): scores_of(value, from_key.get(str(name), str(name)), row.where) for name, value in named.items()
+    }
     return {name: scores for name, scores in human.items() if scores}
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..records import Item
+from .decisions import decided, is_decided, is_translated, translated
 from .fields import field_keys, identity_of, texts_of
 from .names import response_key
 from .nested import argilla, is_argilla, is_label_studio, is_nested, label_studio, nested
@@ -292,6 +293,8 @@ LAYOUTS: Mapping[str, BenchmarkLayout] = {
             "label true is 1, false 0",
             fits=_with_keys("prompt", "completion"),
         ),
+        BenchmarkLayout("prodigy", "Prodigy", is_decided, decided, None, "accept is 1, reject 0"),
+        BenchmarkLayout("translation", "translations", is_translated, translated),
         BenchmarkLayout("argilla", "Argilla", is_argilla, argilla),
         BenchmarkLayout("label-studio", "Label Studio", is_label_studio, label_studio),
         BenchmarkLayout("messages", "messages (ShareGPT, chat)", is_messages, messages),

@@ -29,9 +29,10 @@ MODEL_KEYS = (
     "llm_response",
     "predicted",
     "predict",
+    "predictions",
 )
 """Keys that say that a model wrote the text."""
-WEAK_KEYS = ("output", "completion", "summary", "answer")
+WEAK_KEYS = ("output", "outputs", "completion", "summary", "answer")
 """Keys under which either a model's text or the right one may stand."""
 HUMAN_KEYS = ("human_score", "human_scores", "human_rating", "human_ratings")
 """Keys that say that people gave the score."""
@@ -41,7 +42,7 @@ HISTORY_KEYS = ("history", "chat_history", "conversation_history", "dialog_histo
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),
-    "instruction": ("instruction", "prompt", "question", "input", "query", "user_input", "user_prompt"),
+    "instruction": ("instruction", "prompt", "question", "input", "query", "user_input", "user_prompt", "inputs"),
     "response": ("response", *MODEL_KEYS, *WEAK_KEYS),
     "reference": ("reference", "reference_answer", "expected_output", "expected", "ground_truth"),
     "source": (
@@ -54,6 +55,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         "contexts",
         "retrieved_contexts",
         "retrieval_context",
+        "dialogue",
+        "dialog",
     ),
     "rubric": ("rubric", "score_rubric", "criteria", "input_rubric"),
     "score": (*HUMAN_KEYS, "score", "rating", "input_score"),
@@ -64,6 +67,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 """Field -> the keys that it is taken from, the first one first."""
 
 _PEOPLE = ("annotator", "rater", "worker", "assessor", "evaluator", "labeler", "labeller", "coder")
+ANNOTATED = ".responses"
+"""The end of a key with people's answers to a question, as Argilla writes its columns."""
 ANNOTATORS = frozenset(f"{person}{end}" for person in _PEOPLE for end in ("", "_id", "_name"))
 """Keys of who gave the scores of a row."""
 ASPECTS = frozenset(("criterion", "aspect", "dimension", "metric", "attribute"))
@@ -86,6 +91,7 @@ _MODELS = word_set(
     "model models llm ai bot assistant chatbot agent system generated predicted candidate student gpt chatgpt claude "
     "llama gemini mistral qwen deepseek machine hypothesis pred generation prediction"
 )
+_GENERATED = word_set("generated predicted pred machine llm ai bot chatbot assistant decoded")
 _RIGHT = word_set(
     "gold golden correct true truth best right reference references ref expected ideal target human expert label wrong "
     "incorrect bad rejected good previous prev prior last initial original orig old first draft example few shot "
@@ -144,20 +150,36 @@ def response_key(values: Mapping[str, Any], blank: Collection[str], taken: Colle
     """The key of a row that its response is taken from, as the row writes it; None where no key means one.
 
     It is the first of the usual keys that the row has at all: without a value under it the row has no response, since
-    what stands under the next one is something else, such as the right answer. A row without any of them may have the
-    choices of a completion, or one key that `said_by_model`.
+    what stands under the next one is something else, such as the right answer. One key whose words say that the text
+    was generated comes before WEAK_KEYS; an answer that is the number of a choice is none. A row without any of them may
+    have the choices of a completion, or one key that `said_by_model`.
 
     values, blank: as in `Row`. taken: keys that other fields are mapped to.
     """
     written = by_spelling([*values, *sorted(blank)])
-    usual = (written[alias] for alias in ALIASES["response"] if alias in written)
-    if found := next((key for key in usual if key not in taken), None):
-        return found
+    usual = [written[alias] for alias in ALIASES["response"] if alias in written]
+    usual = [
+        key for key in usual if key not in taken and not _is_number_of_choice(spelled(key), values.get(key), written)
+    ]
+    said = [key for key, value in values.items() if said_by_model(key) and isinstance(value, str) and key not in taken]
+    if usual and spelled(usual[0]) not in WEAK_KEYS:
+        return usual[0]
+    if len(clear := [key for key in said if not _GENERATED.isdisjoint(words_of_key(key))]) == 1:
+        return clear[0]
+    if usual:
+        return usual[0]
     choices = written.get("choices", "")
     if _are_choices(values.get(choices)) and choices not in taken:
         return choices
-    said = [key for key, value in values.items() if said_by_model(key) and isinstance(value, str) and key not in taken]
     return said[0] if len(said) == 1 else None
+
+
+def _is_number_of_choice(key: str, value: Any, written: Mapping[str, str]) -> bool:
+    """Whether an answer is the number or the letter of one of the choices beside it, and so the right one."""
+    names = {name.lower() for name in written} if key == "answer" else frozenset[str]()
+    if not ("choices" in names or "options" in names or names >= {"a", "b"}):
+        return False
+    return isinstance(value, (int, float)) or isinstance(value, str) and len(value.strip()) == 1
 
 
 def _are_choices(value: Any) -> bool:

@@ -34,6 +34,7 @@ def is_label_studio(values: Mapping[str, Any]) -> bool:
 def is_nested(values: Mapping[str, Any]) -> bool:
     """Whether the texts of a row stand in objects: all in one, or what was asked and what was said in one each."""
     key = response_key(values, ())
+    values, _ = _parted(values)
     if key is not None and not isinstance(unwrapped(values[key]), Mapping):
         return any(isinstance(values.get(outer), Mapping) for outer in _ASKED)
     lifted, _ = _lifted(values)
@@ -72,7 +73,11 @@ def label_studio(row: Row, number: int) -> Iterator[Item]:
 def nested(row: Row, number: int) -> Iterator[Item]:
     """One item of the texts inside the objects of a row."""
     lifted, origin = _lifted(row.values)
-    inner = replace(row, values=lifted)
+    scores = lifted.get("scores")
+    if isinstance(scores, list) and any(isinstance(one, Mapping) for one in scores):
+        lifted = {**lifted, "scores": None, **({"human_scores": found} if (found := _by_people(scores)) else {})}
+        origin["human_scores"] = "scores"
+    inner = replace(row, values={key: value for key, value in lifted.items() if value is not None})
     for item in messages(inner, number) if is_messages(lifted) else [item_of_row(inner, number, {})]:
         yield replace(item, keys={k: tuple(origin.get(key, key) for key in keys) for k, keys in item.keys.items()})
 
@@ -102,8 +107,9 @@ def _scored(item: Item, marks: Mapping[str, list[Any]], key: str, where: str) ->
 
 def _lifted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The values of a row with those inside its objects, and from which key each of the latter was taken."""
+    values, dotted = _parted(values)
     answer = response_key(values, ())
-    whole = {key: unwrapped(value) if key == answer else value for key, value in values.items()}
+    whole = {key: unwrapped(value) if key == answer and key not in _SAID else value for key, value in values.items()}
     lifted = {key: value for key, value in whole.items() if not isinstance(value, Mapping)}
     origin: dict[str, str] = {}
     for outer, role in (*((key, "") for key in _WHOLE), *((key, "instruction") for key in _ASKED)):
@@ -114,14 +120,34 @@ def _lifted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
             alone = {role: inner[texts[0]]} if role and len(texts) == 1 and not known else {}
             found = alone or {key: value for key, value in inner.items() if spelled(key) not in ALIASES["id"]}
             lifted.update(found)
-            origin.update(dict.fromkeys(found, outer))
+            origin.update({key: f"{outer}.{key}" if outer in dotted else outer for key in found})
     for keys, role in ((_SAID, "response"), (_RIGHT, "reference")):
         outer = next((key for key in keys if isinstance(values.get(key), Mapping)), "")
         if outer:
             said = _said(values[outer])
             lifted.update({role: said} if not is_blank(said) else {})
-            origin[role] = outer
+            origin[role] = f"{outer}.{next(iter(values[outer]))}" if outer in dotted else outer
     return lifted, origin
+
+
+def _parted(values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """The values with keys such as `inputs.question` as objects, and the names of the latter."""
+    found: dict[str, Any] = {}
+    dotted: set[str] = set()
+    for key, value in values.items():
+        outer, dot, inner = key.partition(".")
+        if dot and outer in (*_WHOLE, *_ASKED, *_SAID, *_RIGHT) and outer not in values:
+            dotted.add(outer)
+            found.setdefault(outer, {})[inner] = value
+        else:
+            found[key] = value
+    return found, dotted
+
+
+def _by_people(scores: Any) -> list[Any]:
+    """The values of those of a trace's scores that people gave."""
+    entries = [one for one in scores if isinstance(one, Mapping)] if isinstance(scores, list) else []
+    return [one.get("value") for one in entries if str(one.get("source", "")).upper() == "ANNOTATION"]
 
 
 def _said(inner: Mapping[str, Any]) -> Any:

@@ -156,7 +156,9 @@ class OddityWatch:
                     f"scores go from {min(found):g} to {max(found):g}, and the scale of the rubric {rubric.name} from "
                     f"{low:g} to {high:g}: give --scale"
                 )
-        graded = [key for key in understood.kept if self._is_grade(key) and key not in CLEAR]
+        graded = [
+            key for key in understood.kept if self._is_grade(key) and key not in CLEAR and ".suggestion" not in key
+        ]
         if graded and not self._scores:
             maps = [f"--map score:{key}={key}" if key in list_rubrics() else f"--map score={key}" for key in graded]
             yield f"no human score was found; if {' and '.join(graded)} hold one, give {' '.join(maps)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import DataError
 from .bytesource import ByteSource
-from .rowfile import LineFile, ListFile, TableFile
+from .rowfile import LineFile, ListFile, TableFile, long_cells
 from .rows import HeldRows, RepeatedKey, Row, RowSource, kind_of, unique
 
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
@@ -67,7 +67,8 @@ def _first_line(source: ByteSource) -> str:
 def _delimiter(source: ByteSource, usual: str) -> str:
     """The delimiter that cuts the header into the most cells; the usual one where several do."""
     line = _first_line(source)
-    found = {mark: len(next(csv.reader([line], delimiter=mark))) for mark in (usual, ",", ";", "\t")}
+    with long_cells():
+        found = {mark: len(next(csv.reader([line], delimiter=mark))) for mark in (usual, ",", ";", "\t")}
     return max(found, key=lambda mark: found[mark])
 
 

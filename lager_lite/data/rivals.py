@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from ..errors import DataError
 from ..records import Item
 from .fields import own_item
-from .names import ALIASES, MODEL_KEYS, WEAK_KEYS, said_by_model, spelled, suggests_response
+from .names import ALIASES, MODEL_KEYS, WEAK_KEYS, said_by_model, spelled, suggests_response, words_of_key
 from .rows import Row
 from .values import is_blank
 
 # A weak name whose text is not asked about beside another weak one, which stands for more.
-_SETTLED = {"output": ("summary", "answer"), "completion": ("summary", "answer"), "summary": (), "answer": ()}
+_SETTLED = {
+    "output": ("summary", "answer"),
+    "outputs": ("summary", "answer"),
+    "completion": ("summary", "answer"),
+    "summary": (),
+    "answer": (),
+}
 _VERDICT = re.compile(
     r"\[RESULT\]\s*\d|\[\[(?:\d+(?:\.\d+)?|[A-C])\]\]|\b(?:score|rating|grade|verdict)\b\W{0,4}(?:is\W{0,3})?\d", re.I
 )
@@ -131,9 +137,12 @@ class RivalWatch:
         if mine in WEAK_KEYS:
             settled = yours in _SETTLED[mine]
             return not settled and (pair.spaced or not pair.judged_spaced)
-        if mine in MODEL_KEYS:
-            return yours in WEAK_KEYS and yours != "answer" and 2 * pair.inside > pair.rows
-        return mine == "response" and said_by_model(other) and "respon" in yours and pair.spaced
+        if mine in MODEL_KEYS and yours in WEAK_KEYS:
+            return yours != "answer" and 2 * pair.inside > pair.rows
+        if mine in MODEL_KEYS:  # a model answer may be the right one
+            return said_by_model(other) and yours not in MODEL_KEYS and pair.spaced
+        again = [word for word in words_of_key(other) if len(word) > 1 and not word.isdigit()] == ["response"]
+        return mine == "response" and (again or said_by_model(other) and "respon" in yours) and pair.spaced
 
 
 def _option(key: str, role: str = "response") -> str:

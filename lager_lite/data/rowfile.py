@@ -175,7 +175,7 @@ class TableFile(RowFile):
                 read += len(text.encode("utf-8"))
                 yield text
 
-        with self.source.open() as file, _long_cells():
+        with self.source.open() as file, long_cells():
             file.seek(start)
             reader = csv.reader(lines(file), delimiter=self._delimiter, strict=True)
             try:
@@ -211,7 +211,7 @@ class TableFile(RowFile):
             )
 
     def _parsed(self, text: str, where: str) -> Row:
-        with _long_cells():
+        with long_cells():
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
         values = {key: read_cell(cell) for key, cell in zip(self.columns, cells) if cell != ""}
         blank = frozenset(key for key, cell in zip(self.columns, cells) if cell == "")
@@ -242,7 +242,8 @@ def copy_rows(output: str | Path, files: Sequence[RowFile], picks: Iterable[tupl
 
 
 @contextmanager
-def _long_cells() -> Iterator[None]:
+def long_cells() -> Iterator[None]:
+    """Let the csv module read cells of any length."""
     limit = csv.field_size_limit(2**31 - 1)  # articles are longer than the module's 128 KB
     try:
         yield

@@ -12,7 +12,18 @@ from .fields import human_of, identity_of, items_of_row, own_item, response_of, 
 from .names import MODEL_KEYS, response_key
 from .rows import Row
 from .turn_scores import HumanScores, scores_in_turn
-from .turns import ASSISTANT, Turn, earlier, is_conversation, last_answer, role_of, told, turns_of, unwrapped
+from .turns import (
+    ASSISTANT,
+    Turn,
+    earlier,
+    is_conversation,
+    last_answer,
+    role_of,
+    spoken,
+    told,
+    turns_of,
+    unwrapped,
+)
 from .values import ScoreError, group_of, is_blank, text_of
 
 TALKS = ("messages", "conversations", "conversation", "contents")
@@ -45,7 +56,7 @@ def is_pair(values: Mapping[str, Any]) -> bool:
     """Whether a row holds a chosen and a rejected response, and what they respond to."""
     both = [values.get(key) for key in ("chosen", "rejected")]
     return all(key in values for key in ("chosen", "rejected")) and (
-        "prompt" in values or is_messages(values) or all(is_conversation(value) for value in both)
+        "prompt" in values or is_messages(values) or all(is_conversation(_turns(value)) for value in both)
     )
 
 
@@ -72,8 +83,8 @@ def messages(row: Row, number: int) -> Iterator[Item]:
         yield from _answers(row, number, turns, keys["instruction"])
         return
     if own is None:
-        spoken = turns_of(row.values.get(key) or [], key, row.where, thoughts=True)
-        before, response = last_answer([*turns[: len(turns) - len(spoken)], *spoken])
+        whole = turns_of(row.values.get(key) or [], key, row.where, thoughts=True)
+        before, response = last_answer([*turns[: len(turns) - len(whole)], *whole])
     else:
         keys["response"], response = (own,), response_of(row, own)
         before = _context(turns, row, response or "")
@@ -194,7 +205,7 @@ def _side(row: Row, key: str) -> tuple[dict[str, str], list[Turn]]:
         fields["instruction"] = (
             told(turns_of(prompt, "prompt", row.where)) if talk else text_of(prompt, "prompt", row.where)
         )
-    response = unwrapped(row.values.get(key))
+    response = _turns(row.values.get(key))
     if isinstance(response, list) and is_conversation(response):
         before, said = last_answer(turns_of(response, key, row.where, thoughts=True))
         if said is not None:
@@ -204,9 +215,14 @@ def _side(row: Row, key: str) -> tuple[dict[str, str], list[Turn]]:
     return fields, before
 
 
+def _turns(value: Any) -> Any:
+    """A side of a pair as a conversation, where it is one."""
+    return unwrapped((spoken(value) or value) if isinstance(value, str) else value)
+
+
 def _asked(row: Row, instruction: str) -> str:
     """What both responses of a pair answer, for their group: the prompt, else the chosen conversation's beginning."""
-    chosen = row.values.get("chosen")
+    chosen = _turns(row.values.get("chosen"))
     if not is_blank(row.values.get("prompt")) or not isinstance(chosen, list) or not is_conversation(chosen):
         return instruction
     return told(last_answer(turns_of(chosen, "chosen", row.where))[0])

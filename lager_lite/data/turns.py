@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import DataError
 from .values import is_blank, is_missing, text_of
 
+_SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
 _SCORE = re.compile(r"score(\d+)_description", re.IGNORECASE)
 Turn = tuple[str, str | None]
 """The role in small letters, and what was said; None for a turn without text."""
@@ -64,6 +65,14 @@ def unwrapped(value: Any) -> Any:
             return unwrapped(value[key])
     found = [value[key] for key in _ANSWER_KEYS if isinstance(value.get(key), str) and value[key].strip()]
     return found[0] if len(found) == 1 else value
+
+
+def spoken(text: str) -> list[dict[str, str]] | None:
+    """The turns of a text in which each begins with "Human:" or "Assistant:", as in HH-RLHF; None for another text."""
+    pieces = _SPOKEN.split(text)
+    if pieces[0].strip() or len(pieces) < 3:
+        return None
+    return [{"role": role.lower(), "content": said.strip()} for role, said in zip(pieces[1::2], pieces[2::2])]
 
 
 def earlier(value: Any, key: str, where: str) -> list[Turn] | None:

@@ -143,6 +143,42 @@ def test_texts_in_objects_are_read_with_peoples_scores(tmp_path, layout):
     assert data.understood.mapping_line() == line
 
 
+@pytest.mark.parametrize(
+    ("row", "human"),
+    [
+        ({"inputs.question": "Q", "outputs.answer": "R", "feedback.correctness": 1}, {}),
+        ({"input": {"messages": [{"role": "user", "content": "Q"}]}, "output": SAID}, {}),
+        ({"input": {"question": "Q"}, "output": "R", "scores": [{"name": "a", "value": 0.9, "source": "EVAL"}]}, {}),
+        ({"input": {"question": "Q"}, "output": "R", "scores": [{"value": 4, "source": "ANNOTATION"}]}, {"": (4,)}),
+        ({"prompt": "Q", "response": "R", "_task_hash": 1, "answer": "accept"}, {"accepted": (1,)}),
+        ({"prompt": "Q", "response": "R", "_input_hash": 1, "answer": "reject"}, {"accepted": (0,)}),
+    ],
+)
+def test_scores_of_programs_are_no_peoples_and_decisions_no_answers(tmp_path, row, human):
+    (item,) = read_items(write(tmp_path / "in.jsonl", row)).items
+    assert item.fields == {**item.fields, "instruction": "Q", "response": "R"} and item.human == human
+    assert "reference" not in item.fields
+
+
+@pytest.mark.parametrize("right", [{"ref": "G"}, {"references": ["G"]}, {"reference": "G"}])
+@pytest.mark.parametrize("said", ["mt", "hypothesis", "hyp"])
+def test_translations_are_read_by_the_names_they_go_by(tmp_path, said, right):
+    (item,) = read_items(
+        write(tmp_path / "in.jsonl", {"src": "S", said: "R", "system": "m", "score": 70, **right})
+    ).items
+    assert item.fields == {"source": "S", "response": "R", "reference": "G", "system": "m"} and item.human == {
+        "": (70,)
+    }
+    only = write(tmp_path / "in.jsonl", {"premise": "P", "hypothesis": "H", "label": 1})
+    assert ": no response; " in error(only).message
+
+
+def test_a_pair_may_be_two_texts_of_turns(tmp_path):
+    both = [f"\n\nHuman: Q1\n\nAssistant: old\n\nHuman: Q2\n\nAssistant: {said}" for said in "RS"]
+    items = read_items(write(tmp_path / "in.jsonl", {"chosen": both[0], "rejected": both[1]})).items
+    assert [(item.fields["instruction"], item.fields["response"]) for item in items] == [(TOLD, "R"), (TOLD, "S")]
+
+
 def test_an_old_record_of_argilla_has_its_scores_in_values(tmp_path):
     given = [{"user_id": n, "values": {"q": {"value": n}, "why": {"value": "good"}}} for n in (3, 5)]
     item = read_items(write(tmp_path / "in.jsonl", {"fields": TEXTS, "responses": given})).items[0]

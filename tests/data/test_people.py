@@ -73,3 +73,16 @@ def test_one_file_has_human_scores_of_one_kind(tmp_path):
     )
     assert [item.human for item in read_items(path, {"score": "human_score"}).items] == [{"": (4,)}, {}]
     assert open_items(path, need_scores=False).count == 2
+
+
+def test_the_columns_of_argilla_hold_peoples_answers(tmp_path):
+    row = {"prompt": "Q", "response": "R", "quality.responses": [4, 2], "quality.suggestion": 3, "why.responses": ["a"]}
+    path = write(tmp_path / "in.jsonl", {**row, "why.responses": []})
+    data = read_items(path)
+    assert data.items[0].human == {"quality": (4, 2)}
+    assert "score:quality <- quality.responses; kept" in data.understood.mapping_line()
+
+
+def test_an_error_names_the_key_that_the_file_has(tmp_path):
+    path = write(tmp_path / "in.jsonl", {"prompt": "Q", "response": "R", "Rating": "4 stars"})
+    assert error(path).message == f"{path}:1: key 'Rating' holds '4 stars', expected a number or a list of numbers"

@@ -62,6 +62,9 @@ def test_the_words_of_a_key_say_what_stands_there():
         ({"question": "Q", "answer": "gold", "GPT4 answer": "Not R"}, None),
         ({"prompt": "Q", "GPT4 answer": "R", "GPT4 answer tokens": 3}, "GPT4 answer"),
         ({"prompt": "Q", "predict": "R", "label": "gold"}, "predict"),
+        ({"document": "D", "summary": "gold", "pred_summary": "R"}, "pred_summary (not summary)"),
+        ({"question": "Q", "choices": ["R", "S"], "answer": 1, "prediction": "R"}, "prediction (not answer)"),
+        ({"inputs": "Q", "outputs": "R", "ground_truth": "G"}, "outputs"),
         ({"article": "A", "summary": "gold", "output": "R"}, "output (not summary)"),
         ({"prompt": "Q", "output": "R", "generator": "gpt 4", "output_format": "plain text"}, "output"),
     ],
@@ -85,6 +88,11 @@ def test_a_name_that_says_so_comes_before_a_weak_one_and_the_line_says_which(tmp
         ),
         ({"prompt": "Q", "output": "An oak.", "completion": "An elm."}, "--map response=completion judges the one"),
         ({"text": "T", "summary": "It burnt.", "answer": "The mill."}, "--map response=answer judges the one"),
+        (
+            {"question": "Q", "student answer": "An oak.", "Model answer": "An elm."},
+            "--map 'response=student answer' judges",
+        ),
+        ({"prompt": "Q", "response": "An oak.", "response.1": "An elm."}, "--map response=response.1 judges the one"),
         ({"prompt": "Q", "response": "An oak.", "gpt4_response": "An elm."}, "--map response=gpt4_response judges"),
         ({"question": "Q", "answer": "An oak.", "output": "Good. Score: 5"}, "--map response=answer judges the one"),
         ({"input": "Q", "output": "Let me see. It is B.", "prediction": "B"}, "--map response=output judges the one"),
@@ -124,3 +132,17 @@ def test_a_key_is_not_judged_where_another_row_has_it_beside_the_response(tmp_pa
     )
     data = read_items(path, {"response": "prediction"})
     assert [item.fields.get("response") for item in data.items] == ["R", None]
+
+
+def test_the_right_choice_is_no_response(tmp_path):
+    rows = [{"question": "Q", "choices": ["a", "b"], "answer": 1}, {"question": "Q", "a": "x", "b": "y", "answer": "B"}]
+    for row in rows:
+        assert ": no response; " in error(write(tmp_path / "in.jsonl", row)).message
+    assert (
+        read_items(write(tmp_path / "in.jsonl", {"question": "Q", "a": "x", "answer": "B"})).items[0].fields["response"]
+    )
+
+
+def test_tokens_are_no_passages(tmp_path):
+    row = {"prompt": "Q", "response": "R", "context": [1, 2, 3]}
+    assert "source" not in read_items(write(tmp_path / "in.jsonl", row)).items[0].fields
