@@ -14,6 +14,7 @@ from .. import __version__
 from ..errors import LagerError
 from .asks import Started, ask_rubrics, ask_scores
 from .missing import needed
+from .pair_asks import ask_pairs
 from .worker import Worker
 
 _ITEM = {
@@ -21,6 +22,15 @@ _ITEM = {
     "description": "What is judged: response, and as far as there are any instruction, reference, source and id.",
     "properties": {name: {"type": "string"} for name in ("response", "instruction", "reference", "source", "id")},
     "required": ["response"],
+}
+_PAIR = {
+    "type": "object",
+    "description": "Two responses to one task: response_a and response_b, and as far as there are any instruction, "
+    "reference, source, system_a, system_b and id.",
+    "properties": {
+        name: {"type": "string"} for name in ("response_a", "response_b", "instruction", "reference", "source")
+    },
+    "required": ["response_a", "response_b"],
 }
 _RUBRIC = {
     "description": "The name of a rubric (see the tool rubrics), an object with at least a criterion, or a list of these. "
@@ -42,6 +52,21 @@ TOOLS: Mapping[str, tuple[str, Mapping[str, Any], Callable[[Worker, Mapping[str,
             "additionalProperties": False,
         },
         ask_scores,
+    ),
+    "pairs": (
+        "Say which of two responses to one task is better, asked in both orders. Give pair, or pairs. Every pair gives a row "
+        "with the probability that response A is better, the verdict, and whether the two orders disagree (flip).",
+        {
+            "type": "object",
+            "properties": {
+                "pair": _PAIR,
+                "pairs": {"type": "array", "items": _PAIR, "minItems": 1},
+                "rubric": _RUBRIC,
+                "ties": {"type": "boolean", "description": "Whether both may be called equally good."},
+            },
+            "additionalProperties": False,
+        },
+        ask_pairs,
     ),
     "rubrics": (
         "List the rubrics that can be named, with what they are about, their scale and the fields that they need.",

@@ -11,6 +11,7 @@ from ..judging import Judge
 from .asks import Started, ask_rubrics, ask_scores, at_once
 from .bodies import RequestError
 from .completions import check_model, completion_of, model_id, models_document, wanted_completion
+from .pair_asks import ask_pairs
 from .worker import Worker
 
 
@@ -34,6 +35,7 @@ class Routes:
         self._doubts = worker.judge.doubts()
         self._known = {
             "/score": Route(lambda body: ask_scores(worker, body), has_body=True),
+            "/pairs": Route(lambda body: ask_pairs(worker, body), has_body=True),
             "/rubrics": Route(lambda _: ask_rubrics(worker, {}), has_body=False),
             "/v1/chat/completions": Route(self._complete, has_body=True),
             "/v1/models": Route(lambda _: at_once(models_document(self._judge)), has_body=False),

@@ -272,7 +272,7 @@ def test_a_server_of_tools_answers_the_official_client(tiny_model, short_rubric,
             return tools, good, many, empty, none, rubrics
 
     tools, good, many, empty, none, rubrics = asyncio.run(use())
-    assert [tool.name for tool in tools.tools] == ["score", "rubrics"]
+    assert [tool.name for tool in tools.tools] == ["score", "pairs", "rubrics"]
     wanted = json.loads(json.dumps([judgment_row(one) for one in judge.score(ROWS)]))
     assert json.loads(good.content[0].text)["rows"] == wanted
     assert json.loads(many[0].content[0].text)["rows"] == wanted[:1]

@@ -16,7 +16,7 @@ from ..show.terminal import warn
 def command(**given: Any) -> None:
     """Offer the judge to an assistant as tools of the Model Context Protocol, on stdin and stdout.
 
-    The tools are `score` and `rubrics`. An assistant starts this command by itself; see `lager-lite docs serving`. It
+    The tools are `score`, `pairs` and `rubrics`. An assistant starts this command by itself; see `lager-lite docs serving`. It
     needs the extra mcp, and no network.
     """
     with open_weighted(given) as judge, Worker(judge) as worker:

@@ -58,7 +58,7 @@ _PATIENCE = 20.0
 def command(host: str, port: int, token_file: Path | None, no_token: bool, **given: Any) -> None:
     """Answer other programs over HTTP, until interrupted. Needs --online, since it listens on a network socket.
 
-    POST /score judges items, POST /v1/chat/completions answers as OpenAI's API does, as far as a grader needs it, and
+    POST /score judges items, POST /pairs compares responses, POST /v1/chat/completions answers as OpenAI's API does, as far as a grader needs it, and
     GET /v1/models and GET /health tell what is served; see `lager-lite docs serving`. Every request must bring the
     token. The address is printed on stdout. The process connects to no other machine, and writes down nothing of what
     it judges but numbers in the store.
