@@ -141,9 +141,13 @@ def table_of(
         _triple(plain.best_gain(judges, best, base, level=level)) if (values[base] or 0.0) > 0 else None
         for level in (0.95, 1.0 - 0.05 / combinations)
     )
+    easy = max(("length", "surface"), key=lambda method: values[method] or 0.0)
+    over_easy = _triple(plain.best_gain(judges, best, easy)) if (values[easy] or 0.0) > 0 else None
     groups = len(set(kept.group))
     over = _triple(plain.gain("states", BARE)) if BARE in scores else None
-    return Table(backbone, name, len(human), groups, splits, base, best, corrected, strict, tuple(rows), over)
+    return Table(
+        backbone, name, len(human), groups, splits, base, best, corrected, strict, tuple(rows), over_easy, over
+    )
 
 
 def _triple(found: Estimate | None) -> tuple[float, float, float] | None:
