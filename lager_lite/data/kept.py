@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..errors import DataError
 from ..records import Item, id_for_results
+from .conversations import ANSWER, TURN
 from .items import ItemReader
 from .rows import HeldRows, Row
 
@@ -14,21 +15,31 @@ _PREFIX = "input_"
 
 
 def kept_item(
-    row: Row, identity: str, own: Collection[str], *, labels: Mapping[str, float] | None = None
+    row: Row,
+    identity: str,
+    own: Collection[str],
+    *,
+    labels: Mapping[str, float] | None = None,
+    unit: str = ANSWER,
 ) -> Item | None:
     """Return the item that a row of a judgment has beside the judgment; None where it has nothing, or nothing readable.
 
     - `identity`: the item's id, as the judgment has it.
     - `own`: the keys of the judgment; keys of the item that had one of these names have "input_" in front.
     - `labels`: what the labels of the scale are worth, where human scores may be labels.
+    - `unit`: what of a conversation was judged, one of UNITS.
     """
     values = {_name(key, own): value for key, value in row.values.items() if key not in own}
     if not values:
         return None
     whole = Row({**values, "id": id_for_results(identity)}, row.where, row.comma)
-    reader = ItemReader(HeldRows(row.where, (whole,)), require=(), mixed=True, labels=labels or {}, need_scores=False)
+    if unit == TURN:
+        whole = Row({**values, "id": identity.rpartition("#")[0]}, row.where, row.comma)
+    reader = ItemReader(
+        HeldRows(row.where, (whole,)), require=(), mixed=True, labels=labels or {}, need_scores=False, unit=unit
+    )
     try:
-        items = list(reader.items_of(whole, 1))
+        items = [item for item in reader.items_of(whole, 1) if unit != TURN or str(item.id) == str(identity)]
     except DataError:
         return None
     return replace(items[0], id=identity) if len(items) == 1 else None

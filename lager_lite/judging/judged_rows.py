@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..data import Row, is_missing, kept_item, open_rows
+from ..data import ANSWER, Row, is_missing, kept_item, open_rows
 from ..errors import DataError
 from ..records import Item, Judgment, NumberId
+from .by_turn import TURN_NAMES
 from .score_file import OWN_NAMES
 
 _STORE = b"SQLite format 3\x00"
@@ -30,10 +31,13 @@ class JudgedRow:
     item: Item | None
 
 
-def read_judgments(path: str | Path, *, labels: Mapping[str, float] | None = None) -> tuple[JudgedRow, ...]:
+def read_judgments(
+    path: str | Path, *, labels: Mapping[str, float] | None = None, unit: str = ANSWER
+) -> tuple[JudgedRow, ...]:
     """Read an output of `score` (JSONL, JSON, CSV, TSV or Parquet; "-" is stdin), in its order.
 
     - `labels`: what the labels of the scale are worth, where human scores beside the judgments may be labels.
+    - `unit`: what of a conversation was judged, where `--keep` wrote conversations; judged turns say it themselves.
 
     Raises DataError for a file that is no such output, for a value that no judgment has, and for two judgments of one
     item by one rubric.
@@ -55,7 +59,9 @@ def read_judgments(path: str | Path, *, labels: Mapping[str, float] | None = Non
             )
         places[key] = row.where
         if judgment.id not in items:
-            items[judgment.id] = kept_item(row, judgment.id, OWN_NAMES, labels=labels)
+            turned = set(TURN_NAMES) <= row.values.keys() | row.blank
+            own = OWN_NAMES.union(TURN_NAMES) if turned else OWN_NAMES
+            items[judgment.id] = kept_item(row, judgment.id, own, labels=labels, unit="turn" if turned else unit)
         found.append(JudgedRow(judgment, items[judgment.id]))
     return tuple(found)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from ..data import counted
+from ..data import ANSWER, counted
 from ..errors import DataError, PromptError
 from ..judging import read_judgments
 from ..prompts import Rubric, list_rubrics, load_rubric, with_scale
@@ -65,18 +65,20 @@ def open_view(
     *,
     rubrics: Sequence[Rubric] = (),
     limit: int | None = None,
+    unit: str = ANSWER,
 ) -> Viewing:
     """Read an output of `score`, and join it with the items that were scored.
 
     - `scores`: the file; see `read_judgments`.
     - `items`: the items, see `read_items`, joined by id. None: the texts that `score --keep` wrote are taken.
     - `rubrics`: say what is asked and what the labels are worth; shipped ones are found by the name alone.
+    - `unit`: what of a conversation was judged, where the texts are those that `--keep` wrote.
     - `limit`: only the judgments of the first items; None: all.
 
     Raises DataError as `read_judgments` does, and where no id of the judgments is one of the items.
     """
     labels = {label: value for rubric in rubrics for label, value in zip(rubric.scale.labels, rubric.scale.values)}
-    rows = read_judgments(scores, labels=labels)
+    rows = read_judgments(scores, labels=labels, unit=unit)
     judgments = [row.judgment for row in rows]
     if limit is not None:
         first = set(list(dict.fromkeys(judgment.id for judgment in judgments))[:limit])

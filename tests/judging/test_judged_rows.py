@@ -12,6 +12,7 @@ import pytest
 from lager_lite.data import read_items, write_rows
 from lager_lite.errors import DataError
 from lager_lite.judging import JudgmentRows, judgment_row, read_judgments
+from lager_lite.judging.by_turn import by_conversation, turn_row
 from lager_lite.records import Judgment, NumberId
 
 FULL = Judgment(
@@ -29,6 +30,7 @@ FULL = Judgment(
     feedback=("Clear, but long.", "[sic] good"),
     flags=("low mass", "saturated"),
     interval=(2.5, 4.0),
+    members=(3.0, 3.5),
 )
 FAILED = Judgment(id="b", rubric="fluency", score=None, error="no response", flags=("cut to fit",))
 
@@ -91,6 +93,22 @@ def test_kept_rows_of_public_layouts_are_read_as_they_were_scored(
 ) -> None:
     found = read_judgments(kept(tmp_path, [row]))[0].item
     assert found is not None and found.fields["response"] == response
+
+
+@pytest.mark.parametrize("unit", ["turn", "conversation"])
+def test_kept_conversations_give_back_what_was_judged_of_them(tmp_path: Path, unit: str) -> None:
+    said = [("user", "Hi"), ("assistant", "Yo"), ("user", "Why?"), ("assistant", "So.")]
+    talk = {"id": "t", "messages": [{"role": role, "content": text} for role, text in said]}
+    (tmp_path / "i.jsonl").write_text(json.dumps(talk), encoding="utf-8")
+    items = read_items(tmp_path / "i.jsonl", unit=unit).items
+    judged = [(replace(item, row=talk), Judgment(item.id, "fluency", 3.0)) for item in items]
+    make = JudgmentRows()
+    rows = [{**make(item, one), **turn_row(item, turns)} for item, one, turns in by_conversation(judged)]
+    write_rows(tmp_path / "s.jsonl", rows)
+    found = read_judgments(tmp_path / "s.jsonl", unit="answer" if unit == "turn" else unit)
+    assert [(row.item and row.item.id, row.item and row.item.fields) for row in found] == [
+        (item.id, item.fields) for item in items
+    ]
 
 
 def refused(tmp_path: Path, *rows: object) -> str:

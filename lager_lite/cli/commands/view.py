@@ -12,7 +12,7 @@ from ...records import Item
 from ...report import LARGE, view_path, write_view
 from ...tasks import open_view
 from ..grammar import command as cli_command
-from ..options import Given, chosen_rubrics, items_options, limit_option, read_given, scale_option, spelled
+from ..options import Given, chosen_rubrics, items_options, limit_option, read_given, scale_option, spelled, unit_option
 from ..outputs import STDOUT, OutputFile
 from ..show.terminal import warn
 
@@ -58,6 +58,7 @@ def _items(scores: str, items: str | None, given: Given) -> tuple[Item, ...] | N
 @scale_option
 @limit_option()
 @items_options
+@unit_option
 def command(scores: str, items: str | None, **given: Any) -> None:
     """Write an HTML page to look through SCORES, an output of `score`, and to label the items by hand.
 
@@ -68,7 +69,7 @@ def command(scores: str, items: str | None, **given: Any) -> None:
     the browser, and are downloaded as rows that `fit` and `eval` read.
     """
     read, rubrics = _items(scores, items, given), _rubrics(given)
-    view = open_view(scores, read, rubrics=rubrics, limit=given["limit"])
+    view = open_view(scores, read, rubrics=rubrics, limit=given["limit"], unit=given["unit"])
     warn(view.warnings)
     path = given["output"] or view_path(scores)
     size = write_view(path, view)

@@ -44,6 +44,7 @@ function verdict(row) {
   if (mine !== undefined) main.push(figure("Mine", CRITERIA[row.criterion].labels[mine], ""));
   const small = [["raw", row.raw_score, 2], ["direct", row.direct, 2], ["e_score", row.e_score, 2], ["uniform", row.uniform, 2], ["mass", row.mass, 3], ["tokens", row.tokens, 0]];
   const rest = small.filter((one) => isNumber(one[1])).map(([name, value, digits]) => make("span", {}, make("span", { class: "muted" }, `${name} `), number(value, digits)));
+  if (row.members) rest.push(make("span", {}, make("span", { class: "muted" }, "members "), row.members.map((one) => number(one)).join(", ")));
   return make("div", { class: "verdict" }, make("dl", { class: "main-figures" }, main), make("p", { class: "small-figures" }, rest), flagsShown(row));
 }
 
