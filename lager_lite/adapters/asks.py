@@ -9,7 +9,7 @@ from typing import Any
 
 from ..judging import judgment_row
 from ..prompts import describe_scale, list_rubrics, load_rubric
-from .bodies import RequestError, Wanted, check_keys, wanted_scores
+from .bodies import Wanted, check_keys, wanted_scores
 from .worker import Worker, scoring
 
 
@@ -32,9 +32,8 @@ def at_once(document: Mapping[str, Any]) -> Started:
 
 def ask_scores(worker: Worker, body: Mapping[str, Any]) -> Started:
     """Start to score items; see `bodies.wanted_scores`. Raises LagerError."""
-    wanted = wanted_scores(body, worker.judge)
-    count = len(worker.judge.rubrics) if wanted.rubrics is None else len(wanted.rubrics)
-    check_size(worker, len(wanted.items) * count)
+    wanted = wanted_scores(body, worker.judge, worker.most)
+    count = len(wanted.rubrics or worker.judge.rubrics)
     future = worker.submit(scoring(wanted.rubrics, wanted.items, count))
     return Started(future, lambda answers: _rows(wanted, answers))
 
@@ -55,14 +54,6 @@ def ask_rubrics(worker: Worker, body: Mapping[str, Any]) -> Started:
         for name, rubric in known.items()
     }
     return at_once({"rubrics": told})
-
-
-def check_size(worker: Worker, judgments: int) -> None:
-    """Raise RequestError (413) for a request that could never be let in."""
-    if judgments > worker.most:
-        raise RequestError(
-            413, f"the request asks for {judgments} judgments, at most {worker.most} may wait", "send it in parts"
-        )
 
 
 def _rows(wanted: Wanted, answers: Sequence[Any]) -> dict[str, Any]:

@@ -92,19 +92,28 @@ def check_keys(body: Mapping[str, Any], known: Sequence[str], status: int = 422)
             raise RequestError(status, f"unknown key {key!r}", f"the keys are {', '.join(known)}", param=key)
 
 
-def wanted_scores(body: Mapping[str, Any], judge: Judge) -> Wanted:
-    """Read the body of a request for scores. Raises RequestError (422)."""
+def wanted_scores(body: Mapping[str, Any], judge: Judge, most: int) -> Wanted:
+    """Read the body of a request for scores, at most `most`. Raises RequestError (413, 422)."""
     check_keys(body, ("item", "items", "rubric", "per_layer"))
     rows = given_rows(body, "item", "items")
     per_layer = body.get("per_layer", False)
     if not isinstance(per_layer, bool):
         raise RequestError(422, f"per_layer is {kind_of(per_layer)}, expected true or false", param="per_layer")
     rubrics = wanted_rubrics(body.get("rubric"), judge)
+    check_size(len(rows) * len(rubrics or judge.rubrics), most)
     try:
         items, remarks = items_of_dicts(rows, "the items")
     except DataError as error:
         raise RequestError(422, error.message, error.hint, param="items") from None
     return Wanted(tuple(items), rubrics, per_layer, tuple(remarks))
+
+
+def check_size(judgments: int, most: int) -> None:
+    """Raise RequestError (413) for a request that could never be let in."""
+    if judgments > most:
+        raise RequestError(
+            413, f"the request asks for {judgments} judgments, at most {most} may wait", "send it in parts"
+        )
 
 
 def given_rows(body: Mapping[str, Any], one: str, several: str) -> list[dict[str, Any]]:

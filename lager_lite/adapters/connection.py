@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from ..errors import BackendError, LagerError, MisuseError, UnsupportedModelError
+from ..errors import DataError, LagerError, MisuseError, PromptError, WeightsError
 from .asks import Started
 from .bodies import RequestError, parse_json
 from .routes import Routes
@@ -261,9 +261,8 @@ class Connection(BaseHTTPRequestHandler):
             return RequestError(429, error.message, error.hint, code="rate_limit_exceeded", headers=headers)
         if isinstance(error, (StoppingError, MisuseError)):
             return RequestError(503, "the server is stopping", "ask again later", headers={"Retry-After": "5"})
-        if isinstance(error, (BackendError, UnsupportedModelError)):
-            return RequestError(500, error.message, error.hint)
-        return RequestError(422, error.message, error.hint)
+        wrong_request = isinstance(error, (DataError, PromptError, WeightsError))
+        return RequestError(422 if wrong_request else 500, error.message, error.hint)
 
     def _refuse(self, error: RequestError) -> None:
         kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}

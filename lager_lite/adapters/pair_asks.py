@@ -11,8 +11,8 @@ from ..errors import DataError
 from ..judging import Judge, under
 from ..prompts import Rubric, pairwise_rubric
 from ..tasks import compare_pairs
-from .asks import Started, check_size
-from .bodies import RequestError, check_keys, given_rows, wanted_rubrics
+from .asks import Started
+from .bodies import RequestError, check_keys, check_size, given_rows, wanted_rubrics
 from .worker import Ask, Worker
 
 # Judged beside the others without a model: one pair of a request that cannot be judged is a row with an error, also
@@ -46,11 +46,11 @@ def ask_pairs(worker: Worker, body: Mapping[str, Any]) -> Started:
     if not isinstance(ties, (bool, type(None))):
         raise RequestError(422, f"ties is {kind_of(ties)}, expected true or false", param="ties")
     rubric = pairwise_rubric(_one(body.get("rubric"), worker.judge), ties=ties)
+    check_size(2 * len(rows), worker.most)
     try:
         pairs = pairs_given(rows)
     except DataError as error:
         raise RequestError(422, error.message, error.hint, param="pairs") from None
-    check_size(worker, 2 * len(pairs))
     key = _PairKey(rubric, any(any(pair.systems) for pair in pairs), any(pair.preference is not None for pair in pairs))
     ask = Ask(key, lambda judge: under(judge, rubric, fitted=False), _verdicts, pairs, 2 * len(pairs))
     return Started(worker.submit(ask), lambda answers: {"rows": list(answers)})

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import LagerError
@@ -71,24 +71,57 @@ def judgments_of(judge: Judge, items: Sequence[Any]) -> list[tuple[Judgment, ...
     return [tuple(itertools.islice(found, len(judge.rubrics))) for _ in items]
 
 
+@dataclass
+class _Job:
+    """An Ask, the future of its answers, and those that there are."""
+
+    ask: Ask
+    future: Future[Sequence[Any]]
+    answers: list[Any] = field(default_factory=list)
+
+    @property
+    def each(self) -> int:
+        """The judgments that an item takes."""
+        return max(1, self.ask.judgments // max(1, len(self.ask.items)))
+
+    @property
+    def left(self) -> int:
+        """The judgments that are still to be made."""
+        return (len(self.ask.items) - len(self.answers)) * self.each
+
+    def part(self, room: int) -> tuple[Any, ...]:
+        """The next items, for about `room` judgments."""
+        done = len(self.answers)
+        return self.ask.items[done : done + max(1, room // self.each)]
+
+    def end(self, error: Exception | None = None) -> None:
+        """Give the future its answers, or an error, unless nobody waits any more."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(self.answers)
+
+
 class Worker:
     """Judges what `submit` is given, in a thread of its own; a context manager.
 
     - `judge`: what it judges with, and what nobody else should use meanwhile. It stays open.
     - `most`: the number of judgments that may wait.
 
-    An Ask that fails fails alone: what was judged together with it is judged once more without it.
+    A long Ask is answered in parts, between which others have their turns. An Ask that fails fails alone: what was
+    judged together with it is judged once more without it.
     """
 
     def __init__(self, judge: Judge, *, most: int = 4096) -> None:
         self.judge, self.most = judge, most
         self._views: OrderedDict[Hashable, Judge] = OrderedDict()
-        self._waiting: deque[tuple[Ask, Future[Sequence[Any]]]] = deque()
+        self._jobs: deque[_Job] = deque()
         self._changed = threading.Condition()
-        self._stopping = False
-        self._load = 0
+        self._stopping = self._given_up = False
         self._rate = 0.0
-        self._done = 0
+        self._done = self._busy = 0
         self._thread = threading.Thread(target=self._run, daemon=True, name="worker")
         self._thread.start()
 
@@ -101,7 +134,8 @@ class Worker:
     @property
     def waiting(self) -> int:
         """The number of judgments that wait or are being made."""
-        return self._load
+        with self._changed:
+            return self._load()
 
     @property
     def done(self) -> int:
@@ -116,20 +150,16 @@ class Worker:
         """
         with self._changed:
             if self._stopping:
-                raise StoppingError("the server is stopping", "ask again when it runs again")
-            if self._load + ask.judgments > self.most:
-                self._drop_cancelled()
-            if self._load and self._load + ask.judgments > self.most:
+                raise _stopping()
+            load = self._load()
+            if load and load + ask.judgments > self.most:
                 raise BusyError(
-                    f"{self._load} judgments are waiting, and at most {self.most} may",
-                    "ask again later",
-                    self._room_in(),
+                    f"{load} judgments are waiting, and at most {self.most} may", "ask again later", self._room_in(load)
                 )
-            future: Future[Sequence[Any]] = Future()
-            self._waiting.append((ask, future))
-            self._load += ask.judgments
+            job = _Job(ask, Future())
+            self._jobs.append(job)
             self._changed.notify()
-            return future
+            return job.future
 
     def close(self, patience: float = 0.0) -> None:
         """Take nothing more, and finish what waits within `patience` seconds; what is left gets a StoppingError.
@@ -141,72 +171,82 @@ class Worker:
         with self._changed:
             self._stopping = True
             self._changed.notify()
+            idle = self._load() == 0
         # Without work the thread ends at once, and the judge stays open for others.
-        self._thread.join(max(0.0, end - time.monotonic()) if self._load else _PATIENCE)
+        self._thread.join(_PATIENCE if idle else max(0.0, end - time.monotonic()))
         if not self._thread.is_alive():
             return
         with self._changed:
-            left = list(self._waiting)
-            self._waiting.clear()
-        for _, future in left:
-            _fail(future, StoppingError("the server is stopping", "ask again when it runs again"))
+            self._given_up = True
+            left = list(self._jobs)
+            self._jobs.clear()
+        for job in left:
+            job.end(_stopping())
         self.judge.close()
         self._thread.join(_PATIENCE)
 
-    def _drop_cancelled(self) -> None:
-        for ask, future in [one for one in self._waiting if one[1].cancelled()]:
-            self._waiting.remove((ask, future))
-            self._load -= ask.judgments
+    def _load(self) -> int:
+        return self._busy + sum(job.left for job in self._jobs if not job.future.cancelled())
 
-    def _room_in(self) -> int:
+    def _room_in(self, load: int) -> int:
         """The seconds until half of what waits is done, from 1 to 60."""
-        return int(min(60, max(1, self._load / 2 / self._rate))) if self._rate else 1
+        return int(min(60, max(1, load / 2 / self._rate))) if self._rate else 1
 
     def _run(self) -> None:
-        while batch := self._next():
+        while parts := self._next():
             start = time.monotonic()
-            alive = [(ask, future) for ask, future in batch if future.set_running_or_notify_cancel()]
-            groups: dict[Hashable, list[tuple[Ask, Future[Sequence[Any]]]]] = {}
-            for ask, future in alive:
-                groups.setdefault(ask.key, []).append((ask, future))
-            for group in groups.values():
-                self._answer(group)
-            made = sum(ask.judgments for ask, _ in alive)
+            groups: dict[Hashable, list[tuple[_Job, tuple[Any, ...]]]] = {}
+            for job, items in parts:
+                groups.setdefault(job.ask.key, []).append((job, items))
+            unfinished = [job for group in groups.values() for job in self._answer(group)]
             with self._changed:
-                self._load -= sum(ask.judgments for ask, _ in batch)
+                made, self._busy = self._busy, 0
                 self._done += made
-            if made:
-                self._rate = made / max(1e-6, time.monotonic() - start)
+                # Behind the others, which have waited meanwhile.
+                self._jobs.extend(unfinished)
+                stopped = list(self._jobs) if self._given_up else []
+            for job in stopped:
+                job.end(_stopping())
+            if stopped:
+                return
+            self._rate = made / max(1e-6, time.monotonic() - start)
 
-    def _next(self) -> list[tuple[Ask, Future[Sequence[Any]]]]:
-        """Wait for something to do; empty where there is nothing left to do."""
+    def _next(self) -> list[tuple[_Job, tuple[Any, ...]]]:
+        """Wait for something to do, and return it; empty where nothing is left to do."""
         with self._changed:
-            while not self._waiting and not self._stopping:
-                self._changed.wait()
-            taken: list[tuple[Ask, Future[Sequence[Any]]]] = []
-            judgments = 0
-            while self._waiting and (not taken or judgments + self._waiting[0][0].judgments <= TOGETHER):
-                taken.append(self._waiting.popleft())
-                judgments += taken[-1][0].judgments
+            taken: list[tuple[_Job, tuple[Any, ...]]] = []
+            while not taken:
+                while not self._jobs and not self._stopping:
+                    self._changed.wait()
+                if not self._jobs:
+                    return []
+                while self._jobs and self._busy < TOGETHER:
+                    job = self._jobs.popleft()
+                    if not job.future.cancelled():
+                        items = job.part(TOGETHER - self._busy)
+                        taken.append((job, items))
+                        self._busy += len(items) * job.each
             return taken
 
-    def _answer(self, group: Sequence[tuple[Ask, Future[Sequence[Any]]]]) -> None:
-        first = group[0][0]
+    def _answer(self, group: Sequence[tuple[_Job, tuple[Any, ...]]]) -> list[_Job]:
+        """Answer parts of jobs with one key; returns the jobs that are not finished."""
         try:
-            judge = self._view(first)
-            items = [item for ask, _ in group for item in ask.items]
-            answers = iter(first.answers(judge, items))
-            dealt = [list(itertools.islice(answers, len(ask.items))) for ask, _ in group]
+            ask = group[0][0].ask
+            answers = iter(ask.answers(self._view(ask), [item for _, items in group for item in items]))
+            dealt = [list(itertools.islice(answers, len(items))) for _, items in group]
+            if len(dealt[-1]) < len(group[-1][1]):
+                raise RuntimeError("there are fewer answers than items")
         except Exception as error:
-            if len(group) == 1 or self._stopping:
-                for _, future in group:
-                    future.set_exception(error)
-                return
-            for one in group:
-                self._answer([one])
-            return
-        for (_, future), own in zip(group, dealt):
-            future.set_result(own)
+            if len(group) > 1 and not self._stopping:
+                return [job for one in group for job in self._answer([one])]
+            for job, _ in group:
+                job.end(error)
+            return []
+        for (job, _), own in zip(group, dealt):
+            job.answers += own
+            if not job.left:
+                job.end()
+        return [job for job, _ in group if job.left]
 
     def _view(self, ask: Ask) -> Judge:
         if ask.key not in self._views:
@@ -217,6 +257,5 @@ class Worker:
         return self._views[ask.key]
 
 
-def _fail(future: Future[Sequence[Any]], error: Exception) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_exception(error)
+def _stopping() -> StoppingError:
+    return StoppingError("the server is stopping", "ask again when it runs again")

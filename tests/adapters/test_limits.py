@@ -135,6 +135,15 @@ def busy_worker(worker: Worker) -> threading.Event:
     return go
 
 
+def test_a_list_that_can_never_be_let_in_is_refused_before_it_is_read(tiny_model):
+    with served(tiny_model, most=50) as client:
+        begun = time.monotonic()
+        for path, key in (("/score", "items"), ("/pairs", "pairs")):
+            status, found, _ = client.ask("POST", path, json.dumps({key: [{}] * 300_000}).encode())
+            assert (status, found["error"]["message"].endswith("at most 50 may wait (send it in parts)")) == (413, True)
+        assert time.monotonic() - begun < 10
+
+
 def test_too_much_work_is_told_to_come_back(tiny_model):
     with served(tiny_model, most=2) as client:
         three = [{"response": str(n)} for n in range(3)]

@@ -84,6 +84,31 @@ def test_an_ask_that_fails_fails_alone(worker):
     assert worker.submit(scoring(None, items("Plum"), 1)).result(30)
 
 
+def test_a_long_ask_leaves_others_their_turns(worker, monkeypatch):
+    monkeypatch.setattr("lager_lite.adapters.worker.TOGETHER", 2)
+    ask, begun, go = blocker()
+    worker.submit(ask)
+    assert begun.wait(30)
+    order: list[str] = []
+
+    def answers(judge, items):
+        order.extend(items)
+        return [item.upper() for item in items]
+
+    whole = Ask("echo", lambda judge: judge, answers, tuple("abcde"), 5)
+    long, short = worker.submit(whole), worker.submit(Ask("echo", lambda judge: judge, answers, ("z",), 1))
+    go.set()
+    assert (long.result(30), short.result(30)) == (list("ABCDE"), ["Z"])
+    assert order.index("z") < order.index("e")
+    assert worker.waiting == 0
+
+
+def test_answers_that_are_missing_are_an_error(worker):
+    future = worker.submit(Ask("few", lambda judge: judge, lambda judge, items: [1], ("a", "b"), 2))
+    with pytest.raises(RuntimeError, match="there are fewer answers than items"):
+        future.result(30)
+
+
 def test_too_much_is_told_to_come_back_and_what_is_cancelled_is_not_judged(worker):
     ask, begun, go = blocker()
     worker.submit(ask)
