@@ -31,7 +31,8 @@ BACKENDS = {"cuda": "GGML_CUDA", "metal": "GGML_METAL", "vulkan": "GGML_VULKAN"}
 """The backends that can be built in besides the CPU and RPC, each with its CMake option."""
 
 # The library for images takes a third of the compiler's time, and judging reads texts. RPC takes a second of it.
-_ALWAYS = ("-DLLAVA_BUILD=OFF", "-DLLAMA_BUILD_COMMON=OFF", "-DGGML_RPC=ON")
+# On macOS a BLAS is on by itself: it would take the products of 32 rows and more away from ours.
+_ALWAYS = ("-DLLAVA_BUILD=OFF", "-DLLAMA_BUILD_COMMON=OFF", "-DGGML_RPC=ON", "-DGGML_BLAS=OFF")
 _KEPT = 3
 _COMPILERS = ("c++", "g++", "clang++")
 
@@ -142,8 +143,11 @@ def _processor() -> str:
     """The processor as the compiler's -march=native sees it, with the system that the wheel is for."""
     features = platform.processor()
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            features = next((line for line in lines if line.startswith(("flags", "Features"))), features)
+        if sys.platform == "darwin":
+            features = subprocess.check_output(["sysctl", "-n", "machdep.cpu.brand_string"], text=True)
+        else:
+            with open("/proc/cpuinfo", encoding="utf-8") as lines:
+                features = next((line for line in lines if line.startswith(("flags", "Features"))), features)
     except OSError:
         pass  # Not Linux.
     return f"{platform.system()} {platform.machine()} {platform.libc_ver()} {features}"

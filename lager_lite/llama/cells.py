@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import BackendError
-from .context import LEAST_ROWS, Context
+from .context import Context, least_rows
 from .loaded import Loaded
 from .options import MAX_LEAVES
 from .schedule import Step, plan_alone, sort_prompts
@@ -45,7 +45,7 @@ class OrderedContext(Context):
     """A context without a tap, whose cells ascend with the positions of every sequence.
 
     - `company`: give a lone row a second one, so that its logits do not depend on how many rows are decoded beside it
-    (see `context.LEAST_ROWS`).
+    (see `context.least_rows`).
 
     Attributes: `cells`, how many there are; `evaluated`, tokens of prompts so far; `prompt_seconds`, the time for them.
 
@@ -56,7 +56,7 @@ class OrderedContext(Context):
         super().__init__(backbone, longest, tap=False, unpack=company)
         steady = is_steady(backbone)
         self._exclusive = not steady
-        self._least = LEAST_ROWS if steady and company else 1
+        self._least = least_rows(backbone) if steady and company else 1
         self.cells = int(self._api.llama_n_ctx(self._ctx))
         self.evaluated, self.prompt_seconds = 0, 0.0
         self._trunk = np.empty(0, np.int32)

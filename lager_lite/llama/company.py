@@ -15,14 +15,20 @@ from .context import Context
 SAME_BITS = "the same bits alone and in company"
 
 
-def measure_company(context: Context, prompts: Sequence[np.ndarray]) -> float:
+def measure_company(context: Context, prompts: Sequence[np.ndarray], *, cut: bool = False) -> float:
     """Read prompts alone and together, and return the largest difference of a state.
 
-    Relative to the largest number in the states of that prompt; 0 where all bits are equal.
+    cut: read the longest one also with a batch that its last token does not fit into, so that one row is decoded alone.
+    The difference is relative to the largest number in the states of that prompt; 0 where all bits are equal.
     """
     together = _states(context, prompts)
-    alone = [_states(context, [prompt])[0] for prompt in prompts]
-    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in zip(alone, together))
+    pairs = [(_states(context, [prompt])[0], states) for prompt, states in zip(prompts, together)]
+    if cut:
+        capacity, longest = context.capacity, max(range(len(prompts)), key=lambda i: len(prompts[i]))
+        context.capacity = len(prompts[longest]) - 1
+        pairs.append((_states(context, [prompts[longest]])[0], together[longest]))
+        context.capacity = capacity
+    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
 
 
 def say_company(difference: float) -> str:

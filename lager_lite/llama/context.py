@@ -20,11 +20,14 @@ from .native_tap import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
 from .schedule import Step, plan, plan_alone, plan_steady
 from .turns import Turns
+from .ways import LEAST_ROWS
 
 AnyContext = TypeVar("AnyContext", bound="Context")
 
-LEAST_ROWS = 2
-"""The fewest rows whose matrix products do not depend on how many rows there are."""
+
+def least_rows(backbone: Loaded) -> int:
+    """Return the fewest rows whose matrix products do not depend on how many rows there are."""
+    return LEAST_ROWS if backbone.gpu_layers else backbone.products.least_rows
 
 
 @dataclass(frozen=True)
@@ -180,12 +183,14 @@ class Context:
         """Return more rows to read, and a longer step, where a single row would be multiplied alone.
 
         llama.cpp multiplies one row with another kernel than several rows, and the results may differ in the last
-        bit: a prompt would depend on whether another one ends in the same decode. A step of one token therefore gets
-        a second token in a sequence of its own, and with `steady` every step is filled up to one size in this way.
+        bit: a prompt would depend on whether another one ends in the same decode. A step of fewer tokens than
+        `least_rows` therefore gets more in a sequence of its own, and with `steady` every step is filled up to one size
+        in this way.
         """
-        if not self.backbone.can_share or self.capacity < LEAST_ROWS:
+        least = least_rows(self.backbone)
+        if not self.backbone.can_share or self.capacity < least:
             return rows, step
-        missing = (self.capacity if self.backbone.options.steady else LEAST_ROWS) - len(step.tokens)
+        missing = (self.capacity if self.backbone.options.steady else least) - len(step.tokens)
         if missing > 0:
             other = MAX_LEAVES if MAX_LEAVES not in step.sequences[0] else MAX_LEAVES - 1
             step = replace(
@@ -194,8 +199,8 @@ class Context:
                 positions=np.append(step.positions, np.arange(missing, dtype=step.positions.dtype)),
                 sequences=step.sequences + ((other,),) * missing,
             )
-        if 0 < len(rows) < LEAST_ROWS:
-            more = np.setdiff1d(np.arange(len(step.tokens)), rows)[-(LEAST_ROWS - len(rows)) :]
+        if 0 < len(rows) < least:
+            more = np.setdiff1d(np.arange(len(step.tokens)), rows)[-(least - len(rows)) :]
             rows = np.union1d(rows, more)
         return rows, step
 
@@ -286,6 +291,8 @@ class Context:
         params.type_k = CACHE_TYPES[options.cache_type_k]
         params.type_v = CACHE_TYPES[options.value_cache_type(self.backbone.gpu_layers)]
         params.kv_unified = True
+        # Else a GPU multiplies long batches by matrices that lie on the CPU, and short ones not: other bits.
+        params.op_offload = self.backbone.gpu_layers != 0
         # A sliding window frees cells that another branch of the prefix tree still needs.
         params.swa_full = True
         params.no_perf = True

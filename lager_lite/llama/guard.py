@@ -27,7 +27,8 @@ from .backbone import Backbone, gpu_layers
 from .company import measure_company
 from .library import ENDING, load
 from .options import BackendOptions
-from .ways import Ways, has_ways, recall_ways, remember_ways
+from .products import choose_products
+from .ways import LEAST_ROWS, MORE_ROWS, Ways, has_ways, recall_ways, remember_least_rows, remember_ways
 
 TURN_OFF = "--no-guard"
 _FAILED = 3
@@ -102,7 +103,27 @@ def try_model(path: str | Path, options: BackendOptions = BackendOptions()) -> f
         if not len(prompts[1]):
             raise ModelFileError(f"the tokenizer of {path} turns a text into no tokens", _hint())
         with backbone.context(max(map(len, prompts))) as context:
-            return measure_company(context, prompts)
+            fits = max(map(len, prompts)) <= context.capacity
+            return measure_company(context, prompts, cut=fits and backbone.can_share and not options.steady)
+
+
+def settle_company(path: Path, options: BackendOptions) -> float:
+    """Return what `try_model` finds; where company makes a difference, find out how many rows would make none.
+
+    Only the CPU's own kernels are helped in this way: a GPU chooses among more of them.
+    """
+    library = load()
+    difference = try_model(path, options)
+    on_cpu = not gpu_layers(library, options.gpu_layers, path)
+    if not difference or not on_cpu or choose_products(library, options.unpack, path).unpack:
+        return difference
+    for rows in MORE_ROWS:
+        remember_least_rows(library, path, rows)
+        found = try_model(path, options)
+        if not found:
+            return found
+    remember_least_rows(library, path, LEAST_ROWS)
+    return difference
 
 
 def settle_ways(path: Path, options: BackendOptions) -> None:
@@ -137,7 +158,7 @@ def run_child(path: str, options: str) -> None:
     try:
         with offline.refusing():
             chosen = BackendOptions(**json.loads(options))
-            difference = try_model(path, chosen)
+            difference = settle_company(Path(path), chosen)
             settle_ways(Path(path), chosen)
     except LagerError as error:
         print(error_to_json(error), flush=True)

@@ -175,6 +175,12 @@ class Library:
         if not function(context, unpack):
             raise BackendError(f"the library in {self.folder} cannot unpack matrices on this CPU")
 
+    def unpack_for_others(self, unpack: int) -> None:
+        """Choose how the CPU's devices unpack matrices that an RPC server of this process lends; a stock library cannot."""
+        address = self._cpu_address("ggml_backend_cpu_set_default_unpack")
+        if address:
+            ctypes.CFUNCTYPE(None, ctypes.c_int32)(address)(unpack)
+
     @property
     def numerics(self) -> str:
         """The version, and those of our attention and our products where there are any: two libraries with the same
@@ -203,9 +209,13 @@ class Library:
 
     def _cpu_function(self, name: str) -> Callable[[], int] | None:
         """A function of the CPU's library, which may be another build than libllama; None where it has none."""
-        registry = self.base.ggml_backend_dev_backend_reg(self.ggml.ggml_backend_dev_by_type(_CPU))
-        address = self.base.ggml_backend_reg_get_proc_address(registry, name.encode())
+        address = self._cpu_address(name)
         return ctypes.CFUNCTYPE(ctypes.c_int32)(address) if address else None
+
+    def _cpu_address(self, name: str) -> int | None:
+        registry = self.base.ggml_backend_dev_backend_reg(self.ggml.ggml_backend_dev_by_type(_CPU))
+        address: int | None = self.base.ggml_backend_reg_get_proc_address(registry, name.encode())
+        return address
 
     def _open(self, name: str, symbol: str) -> ctypes.CDLL:
         # Wheels hold a copy of the file for every name of a library: opened by another name than libllama

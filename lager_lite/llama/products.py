@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import BackendError
 from .library import Library
-from .ways import has_ways, kinds_of, recall_ways
+from .ways import LEAST_ROWS, has_ways, kinds_of, recall_least_rows, recall_ways
 
 UNPACK = {"off": 0, "fastest": 1, "f32": 2}
 """How matrices are unpacked, as in ggml's enum ggml_cpu_unpack."""
@@ -29,11 +29,13 @@ class Products:
 
     - `unpack`: the value for the library's switch, one of UNPACK's.
     - `extra_buffers`: whether llama.cpp may keep matrices in a layout of its own.
+    - `least_rows`: the fewest rows that are multiplied together, so that a row's bits do not depend on their number.
     - `name`: what the numbers follow from, in words, as it stands in the keys of the store and of the guard.
     """
 
     unpack: int
     extra_buffers: bool
+    least_rows: int
     name: str
 
 
@@ -51,11 +53,13 @@ def choose_products(library: Library, wanted: str, path: Path) -> Products:
         wanted = ways.best if ways else "fastest"
     if version is not None and wanted != "off":
         kind = library.unpack_type() if wanted == "fastest" else "f32"
-        return Products(UNPACK[wanted], False, f"unpacked to {kind}, version {version}")
+        return Products(UNPACK[wanted], False, 1, f"unpacked to {kind}, version {version}")
+    rows = recall_least_rows(library, path) if kinds_of(path) else LEAST_ROWS
+    company = "" if rows == LEAST_ROWS else f", at least {rows} rows"
     if not _has_tiles(path):
-        return Products(UNPACK["off"], True, "llama.cpp's")
+        return Products(UNPACK["off"], True, rows, f"llama.cpp's{company}")
     tiled = os.environ.setdefault(TILED, "1") == "1"
-    return Products(UNPACK["off"], False, "llama.cpp's in tiles" if tiled else "llama.cpp's")
+    return Products(UNPACK["off"], False, rows, f"llama.cpp's{' in tiles' if tiled else ''}{company}")
 
 
 def _has_tiles(path: Path) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import BackendError
 from ..system import offline
 from .library import Library, load
+from .products import UNPACK
 
 _BUILD = "build one with `lager-lite backend build`"
 _PATIENCE = 20.0
@@ -75,13 +76,14 @@ def register(library: Library, servers: Sequence[str]) -> None:
 def serve(library: Library, endpoint: str, threads: int) -> None:
     """Lend this machine's devices to others at "host:port" until the process is ended.
 
-    Raises BackendError where the library has no RPC backend, and where the server cannot start or stops.
+    A CPU multiplies for others as it does for judging by default, whatever they chose for their own. Raises BackendError where the library has no RPC backend, and where the server cannot start or stops.
     """
     _need(library)
     devices = [library.ggml.ggml_backend_dev_get(i) for i in range(library.ggml.ggml_backend_dev_count())]
     kinds = [d.kind for d in library.devices()]
     chosen = [d for d, kind in zip(devices, kinds) if kind not in ("CPU", "accelerator")]
     chosen = chosen or [d for d, kind in zip(devices, kinds) if kind == "CPU"]
+    library.unpack_for_others(UNPACK["fastest"])
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     start = _function(
         library, "ggml_backend_rpc_start_server", None, ctypes.c_char_p, ctypes.c_char_p, size, size, pointer

@@ -1,8 +1,9 @@
-"""Which way of multiplying by quantized matrices is the fastest here: measured once for a machine and a kind of file.
+"""Which way of multiplying is the fastest here, and how many rows it takes: measured once for a machine and a kind of file.
 
 A processor with kernels for bfloat16 multiplies unpacked matrices several times faster than 8-bit rows; another one
-may do better with the file as it is. What the guard's child measured is kept in a small file, and `choose_products`
-looks there.
+may do better with the file as it is. Where llama.cpp multiplies a few rows with another kernel than many, a lone row is
+given company; how much it needs differs from processor to processor. What the guard's child measured is kept in small
+files, and `choose_products` looks there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from ..system import or_nowhere, speeds_folder, write_beside
 from .library import Library
 
 _FLOATS = ("F32", "F16", "BF16")
+LEAST_ROWS = 2
+"""The fewest rows whose products do not depend on how many there are, where nothing else was found: llama.cpp multiplies
+one row by other kernels than several."""
+MORE_ROWS = (4, 8, 16)
+"""What is tried where that is not enough."""
 # Numbers should not change for a gain that may be noise.
 _MARGIN = 1.2
 
@@ -71,12 +77,33 @@ def recall_ways(library: Library, path: Path) -> Ways | None:
 
 def remember_ways(library: Library, path: Path, ways: Ways) -> None:
     """Keep what was measured for files of this kind, where there is a place for it."""
-    place = _place(library, path)
+    _keep(_place(library, path), json.dumps(asdict(ways)))
+
+
+def recall_least_rows(library: Library, path: Path) -> int:
+    """Return how many rows at least llama.cpp must multiply together for files of this kind, so that a row's bits do not
+    depend on their number. Raises what `open_model` raises."""
+    try:
+        return int(_rows_place(library, path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return LEAST_ROWS
+
+
+def remember_least_rows(library: Library, path: Path, rows: int) -> None:
+    """Keep the number of rows for files of this kind, where there is a place for it."""
+    _keep(_rows_place(library, path), str(rows))
+
+
+def _keep(place: Path, text: str) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_beside(place, lambda file: file.write(json.dumps(asdict(ways))), text=True)
+        write_beside(place, lambda file: file.write(text), text=True)
     except (LagerError, OSError):
         pass  # It is measured again at the first load of the next file.
+
+
+def _rows_place(library: Library, path: Path) -> Path:
+    return _place(library, path).with_suffix(".rows")
 
 
 def _place(library: Library, path: Path) -> Path:

@@ -72,8 +72,9 @@ class Report:
             self.failures.append(text)
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse(described: str | None = __doc__) -> argparse.Namespace:
+    """The options of the command line, which the check of Metal has too."""
+    parser = argparse.ArgumentParser(description=described, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-m", "--model", action="append", default=[], help="a GGUF file or name; repeat")
     parser.add_argument("--items", help="a file of items to judge, default: the demo's")
     parser.add_argument("--sizes", default="1B,8B", help=f"random models to write, of {', '.join(SHAPES)}")
@@ -87,14 +88,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def build(args: argparse.Namespace) -> None:
+def build(args: argparse.Namespace, backends: list[str]) -> None:
+    """Build and install the library with these options of `backend build`, unless told not to."""
     command = [
         sys.executable,
         "-m",
         "lager_lite",
         "backend",
         "build",
-        "--cuda",
+        *backends,
         *(["--sdist", args.sdist] if args.sdist else []),
     ]
     print("$", " ".join(command), flush=True)
@@ -226,7 +228,7 @@ def work_folder(args: argparse.Namespace) -> Iterator[Path]:
 
 def main() -> int:
     args = parse()
-    build(args)
+    build(args, ["--cuda"])
     args.start = time.perf_counter()
     library, report = load(), Report()
     report.device = ", ".join(f"{d.name}: {d.description}" for d in library.devices())
@@ -252,6 +254,11 @@ def main() -> int:
                 path.unlink()
     if args.json:
         args.json.write_text(json.dumps({"dry": args.dry, **asdict(report)}, indent=1), encoding="utf-8")
+    return finish(report, args)
+
+
+def finish(report: Report, args: argparse.Namespace) -> int:
+    """Print the result and return the exit code."""
     print(f"{time.perf_counter() - args.start:.0f} s")
     print(f"{len(report.failures)} checks failed" if report.failures else "every check passed")
     return 1 if report.failures else 0

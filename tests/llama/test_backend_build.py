@@ -176,7 +176,7 @@ def test_a_build_patches_and_installs(fake, monkeypatch):
     assert download["command"][-1] == "llama-cpp-python==0.3.36"
     assert "--no-cache-dir" in wheel["command"]
     assert wheel["CMAKE_ARGS"] == (
-        "-DLLAVA_BUILD=OFF -DLLAMA_BUILD_COMMON=OFF -DGGML_RPC=ON -DGGML_CUDA=ON -DGGML_NATIVE=OFF"
+        "-DLLAVA_BUILD=OFF -DLLAMA_BUILD_COMMON=OFF -DGGML_RPC=ON -DGGML_BLAS=OFF -DGGML_CUDA=ON -DGGML_NATIVE=OFF"
     )
     assert wheel["CMAKE_BUILD_PARALLEL_LEVEL"] == "3"
     assert wheel["source"].startswith("one\nTWO\n") and "big.gguf" not in wheel["files"]

@@ -34,7 +34,7 @@ rng = np.random.default_rng(1)
 prompts = [rng.integers(3, 260, n).tolist() for n in lengths]
 
 def read(max_state, **options):
-    with Backbone(model, BackendOptions(cache_type_v="f16", unpack="off", threads=1, batch_size=64, ubatch_size=32, **options)) as b:
+    with Backbone(model, BackendOptions(cache_type_v="f16", threads=1, batch_size=64, ubatch_size=32, **options)) as b:
         found = b.read_states(prompts, max_state=max_state)
         tap = b.context(8).tap.name
     return np.array([s.states for s in found]), tap

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lager_lite.backbones import locate_model
 from lager_lite.llama import Backbone, BackendOptions, load, requantize
 from lager_lite.llama.products import TILED, choose_products
 from tests.measure.products import F32, FASTEST, OFF, TYPES, Products, dequantized
@@ -136,6 +137,12 @@ def test_no_prompt_depends_on_its_company_with_k_quants(tmp_path, family, kind):
     floats = write_tiny_model(tmp_path / "m.gguf", family, n_embd=256, heads=(4, 2, 64), n_blocks=2)
     path = requantize(floats, tmp_path / "q.gguf", kind)
     assert differing(path) == 0
+
+
+@patched
+@pytest.mark.model
+def test_no_prompt_of_the_default_model_depends_on_its_company():
+    assert differing(locate_model(None).path) == 0
 
 
 def test_numbers_are_named_by_how_products_are_computed(tmp_path, monkeypatch):
