@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from lager_lite.judging import Judge
+from lager_lite.llama import Backbone
 from lager_lite.prompts import Rubric, parse_scale
 from tests.adapters.served import OPTIONS, RUBRIC, served
 
@@ -23,6 +25,18 @@ ASKED = {
 def client(tiny_model):
     with served(tiny_model) as client:
         yield client
+
+
+def test_a_label_is_as_likely_as_the_model_says(client, tiny_model):
+    """By llama.cpp's own logits behind the prompt that the chat template makes, over the whole vocabulary."""
+    prompt = "<|im_start|>user\nRate the plum from 1 to 5.<|im_end|>\n<|im_start|>assistant\n"
+    with Backbone(tiny_model, OPTIONS) as backbone:
+        (found,) = backbone.read_states([backbone.tokenize(prompt, parse_special=True, start=True)])
+        logits = found.logits.astype(np.float64)
+        shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        wanted = {label: shares[backbone.tokenize(label, parse_special=False)[0]] for label in "12345"}
+    told = client.complete(ASKED)[1]["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    assert {one["token"]: math.exp(one["logprob"]) for one in told} == pytest.approx(wanted, rel=1e-4)
 
 
 def expected(model, text, labels, system=""):

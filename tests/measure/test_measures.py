@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.measure import decode_times, demo_surface, fit_times, store_size
+from tests.measure import decode_times, demo_surface, fit_times, serving, store_size
 
 
 def test_fit_times_names_every_kind(capsys):
@@ -40,3 +40,10 @@ def test_the_surface_of_the_demo_is_measured_without_a_model(capsys):
     demo_surface.main()
     shown = dict(line.split() for line in capsys.readouterr().out.splitlines())
     assert set(shown) == {"length", "surface"} and shown["length"] == "58%"
+
+
+def test_a_server_is_measured_over_its_kill(tiny_model, tmp_path):
+    found = serving.measure(str(tiny_model), 4, 60, 6, tmp_path)
+    assert (found["wrong"], found["exit_code"]) == ([], 143)
+    assert sum(found["statuses"].values()) >= 60 and set(found["statuses"]) >= {200, 401}
+    assert found["largest_difference"] < 1e-3
