@@ -103,31 +103,38 @@ def test_accuracy_by_hand_beside_the_longer_one():
     assert found.verdict.startswith("uniform puts the better of two responses first in 100.0% of the pairs")
 
 
-def test_fits_in_folds_find_the_state_that_knows_and_never_see_their_own_group():
+def preferred_of(n, states, groups):
+    """n pairs with a preference at random, and layer logits of noise."""
     rng = np.random.default_rng(0)
-    n = 120
     better = rng.integers(0, 2, n).astype(float)
-    pairs = [pair(str(k), f"a{k}", f"b{k}", preference=better[k], group=f"g{k % 60}") for k in range(n)]
-    base = compared(np.zeros(n), pairs=pairs, states=3)
-    raw = rng.normal(size=(n, 3, 2)).astype(np.float32)
-    raw[:, 1, 1] += 3 * (better - 0.5)
-    knows = replace(base, orders=(Evidence(raw, raw),) * 2)
-    found = pair_figures(knows, folds=4, kinds=("signed",), resamples=50)
-    names = [one.accuracy.method for one in found.methods]
-    assert names == ["direct", "e_score", "uniform", "length", "surface", "signed"]
-    assert found.methods[-1].accuracy.accuracy > 0.8 and found.methods[-1].brier < 0.2
+    pairs = [pair(str(k), f"a{k}", f"b{k}", preference=better[k], group=groups(k)) for k in range(n)]
+    return compared(np.zeros(n), pairs=pairs, states=states), better, rng.normal(size=(n, states, 2)).astype(np.float32)
 
-    noise = rng.normal(size=(n // 2, 30, 2)).astype(np.float32)
-    twins = np.concatenate([noise, noise])
-    same = np.tile(better[: n // 2], 2)
-    pairs = [replace(one, preference=same[k]) for k, one in enumerate(pairs)]
-    blind = replace(base, pairs=tuple(pairs), orders=(Evidence(twins, twins),) * 2)
-    assert pair_figures(blind, folds=5, kinds=("full",), resamples=50).methods[-1].accuracy.accuracy < 0.68
-    loose = tuple(replace(one, group=one.id) for one in pairs)
-    assert (
-        pair_figures(replace(blind, pairs=loose), folds=5, kinds=("full",), resamples=50).methods[-1].accuracy.accuracy
-        > 0.8
-    )
+
+def fitted_accuracy(found, kind, folds):
+    return pair_figures(found, folds=folds, kinds=(kind,), resamples=50).methods[-1]
+
+
+def test_fits_in_folds_find_the_state_that_knows():
+    base, better, x = preferred_of(60, 3, lambda k: f"g{k % 30}")
+    x[:, 1, 1] += 4 * (better - 0.5)
+    found = fitted_accuracy(replace(base, orders=(Evidence(x, x),) * 2), "signed", 3)
+    assert found.accuracy.method == "signed" and found.accuracy.accuracy > 0.8 and found.brier < 0.2
+    assert found.flips is None and found.accuracy.over_baseline.interval.low > 0
+
+
+def test_fits_in_folds_never_see_a_pair_of_their_own_group():
+    """Every pair of noise exists twice: in one group nothing is learned of it, in two groups the answer is."""
+
+    def right(groups):
+        base, better, x = preferred_of(60, 40, groups)
+        x, better = np.tile(x[:30], (2, 1, 1)), np.tile(better[:30], 2)
+        pairs = tuple(replace(one, preference=better[k]) for k, one in enumerate(base.pairs))
+        found = replace(base, pairs=pairs, orders=(Evidence(x, x),) * 2)
+        return fitted_accuracy(found, "full", 4).accuracy.accuracy
+
+    assert right(lambda k: f"g{k % 30}") < 0.6
+    assert right(str) > 0.7
 
 
 def test_win_rates_and_strengths_count_each_comparison_once():
@@ -186,7 +193,7 @@ def test_fitted_weights_decide_and_know_what_they_were_fitted_on(tiny_model):
     pairs = [pair(str(n), f"a{n}", f"b{n * 7}", preference=float(n % 3 == 0), group=f"g{n}") for n in range(24)]
     with Judge(tiny_model, rubric=RUBRIC, options=BackendOptions(threads=1)) as judge:
         found = compare_pairs(judge, pairs[:20])
-        fitted = fit_pair_weights(judge, found, FitPlan(kind="signed", folds=3))
+        fitted = fit_pair_weights(judge, found, FitPlan(kind="simplex", folds=2))
         data = labelled_pairs(found)
         judge.use_weights(fitted.file)
         tuned = compare_pairs(judge, pairs)
