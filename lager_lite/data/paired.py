@@ -190,10 +190,12 @@ class _PairReader:
         one, two = self._system_keys(values)
         told_of += [f"systems from {one} and {two}"] if one else []
         key = preference_key(values, self.sides, self.mapping)
-        graded = sum(pair.preference is not None for pair in pairs)
-        if graded:
+        known = [pair.preference for pair in pairs if pair.preference is not None]
+        if known:
             what = key or ("winner_model_a" if "winner_model_a" in values else "their names")
-            told_of.append(f"preferences from {what} ({graded})")
+            for_a, for_b = sum(one > 0.5 for one in known), sum(one < 0.5 for one in known)
+            ties = f", {len(known) - for_a - for_b} undecided" if for_a + for_b < len(known) else ""
+            told_of.append(f"preferences from {what} ({for_a} for A, {for_b} for B{ties})")
         return f"{rows.name}: {len(pairs)} pair{'s' * (len(pairs) != 1)}; {', '.join(told_of)}"
 
     def _system_keys(self, values: Mapping[str, Any]) -> tuple[str, str]:

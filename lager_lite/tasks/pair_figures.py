@@ -266,8 +266,8 @@ def _notes(compared: Compared, position: Position, preference: np.ndarray, seen:
     if position.flip_rate is not None and position.flip_rate >= _FOLLOWS:
         place = "first" if (position.first or 0.0) >= 0.5 else "second"
         notes.append(
-            f"in {position.flips} of {counted(position.judged, 'pair')} the verdict changes with the order: this model "
-            f"prefers what stands {place}, whatever it is; use a larger model (-m), or fit weights on preferences (--fit)"
+            f"in {position.flips} of {counted(position.judged, 'pair')} the verdict changes with the order: alone, this "
+            f"model mostly says that what stands {place} is better; only both orders together mean anything"
         )
     low = int(np.sum(compared.mass.min(axis=1, initial=np.inf) < 0.5)) if compared.mass.size else 0
     if low:

@@ -107,7 +107,7 @@ def _paired(first: Item, second: Item, identity: str, rubric: str, systems: tupl
         for name in ("instruction", "source")
         if first.fields.get(name, "").split() != second.fields.get(name, "").split()
     ]
-    error = f"the two responses answer different texts: {' and '.join(differs)} differ" if differs else None
+    error = f"the two responses belong to different texts ({' and '.join(differs)})" if differs else None
     one, two = (item.human.get(PREFERRED) or item.scores_for(rubric) for item in (first, second))
     gap = float(np.mean(one)) - float(np.mean(two)) if one and two else None
     preference = None if gap is None else 0.5 if gap == 0 else float(gap > 0)

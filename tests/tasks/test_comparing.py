@@ -275,7 +275,10 @@ def test_the_command_writes_rows_tables_and_json(run, tiny_model, pairs_file):
     assert done.exit_code == 1  # one pair has one response
     out = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(out) == 7 and out[6]["error"] == "there is no response B" and out[0]["system_b"] == "t"
-    assert "preferences from winner (6)" in done.stderr and "p.jsonl:7: pair 7: there is no response B" in done.stderr
+    assert (
+        "preferences from winner (3 for A, 3 for B)" in done.stderr
+        and "p.jsonl:7: pair 7: there is no response B" in done.stderr
+    )
     assert "length" in done.stderr and "win rate" in done.stderr
     again = run(
         *call,

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ...data import CheckedFile, Understood, listed
-from ...prompts import ChatTemplate, Rubric, render
+from ...data import SYSTEM_FIELDS, CheckedFile, Understood, listed
+from ...prompts import RESPONSE_A, ChatTemplate, Rubric, render
 from ...records import Item, id_for_results
 from .terminal import warn
 
@@ -16,10 +16,11 @@ _LONGEST, _MOST = 1_200, 60
 
 
 def shown_fields(rubrics: Iterable[Rubric]) -> frozenset[str]:
-    """The fields that rubrics show to the judge, where an item has them."""
-    return frozenset(
-        name for rubric in rubrics for name in (*rubric.required, *(section.field for section in rubric.sections))
-    )
+    """The fields that rubrics show to the judge, where an item has them; for pairs also those that name the systems."""
+    names = {name for rubric in rubrics for name in (*rubric.required, *(section.field for section in rubric.sections))}
+    if RESPONSE_A in names:
+        names |= {"response", *SYSTEM_FIELDS}
+    return frozenset(names)
 
 
 def show_understood(understood: Understood, shown: Collection[str] | None = None, *, limit: int | None = None) -> None:
