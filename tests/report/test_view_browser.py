@@ -25,11 +25,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def test_keys_search_facets_bounds_and_order(browser: Browser, tmp_path: Path) -> None:
     names = [f"n{n}" for n in range(20)]
     begin(browser, page(tmp_path, judgments(names), items(names)))
-    assert browser.text("#count") == "20 judgments" and browser.text("#detail h2") == "n0"
+    assert browser.text("#count").startswith("20 judgments") and browser.text("#detail h2") == "n0"
     browser.key("j", "j", "k", "ArrowDown", "End")
     assert browser.text("#detail h2") == "n19" and browser.run("location.hash") == "#id=n19"
     browser.key("/", *"quince", "Enter")
-    assert browser.text("#count") == "6 of 20 judgments"
+    assert browser.text("#count").startswith("6 of 20 judgments · mean score ")
     assert browser.run("document.querySelectorAll('#detail mark').length") >= 0
     browser.key("Home")
     assert browser.text("#detail h2") == "n2" and browser.text("#detail mark") == "quince"
@@ -43,7 +43,7 @@ def test_keys_search_facets_bounds_and_order(browser: Browser, tmp_path: Path) -
     browser.click("#sort-score")
     assert listed(browser) == ["n5", "n11", "n17"]
     browser.click("#clear")
-    assert browser.text("#count") == "20 judgments"
+    assert browser.text("#count").startswith("20 judgments")
     browser.run(
         "(() => { const e = document.getElementById('bound-low'); e.value = 4.5; e.dispatchEvent(new Event('change')); })()"
     )
@@ -51,7 +51,7 @@ def test_keys_search_facets_bounds_and_order(browser: Browser, tmp_path: Path) -
     browser.key("/", *"nowhere", "Enter")
     assert browser.text("#nothing") == "No judgment passes these filters. Clear all"
     browser.click("#nothing button")
-    assert browser.text("#count") == "20 judgments"
+    assert browser.text("#count").startswith("20 judgments")
     browser.key("Escape", "?")
     assert browser.run("document.getElementById('help').open")
     browser.key("Escape")
@@ -93,7 +93,7 @@ def test_five_thousand_items_stay_fluid(browser: Browser, tmp_path: Path) -> Non
     names = [f"item-{n:04}" for n in range(5000)]
     begin(browser, page(tmp_path, judgments(names), items(names)))
     rows = "document.querySelectorAll('#rows [role=row]').length"
-    assert browser.text("#count") == "5,000 judgments" and browser.run(rows) < 60
+    assert browser.text("#count").startswith("5,000 judgments") and browser.run(rows) < 60
     frames = """new Promise((done) => {
       const pane = document.getElementById("rows"), times = [];
       let before = performance.now();
@@ -113,7 +113,7 @@ def test_five_thousand_items_stay_fluid(browser: Browser, tmp_path: Path) -> Non
         "(() => { const s = document.getElementById('search'); s.value = 'quince 49'; const t = performance.now();"
         " s.dispatchEvent(new Event('input')); return new Promise((done) => setTimeout(() => done(performance.now() - t), 150)); })()"
     )
-    assert browser.text("#count").endswith("of 5,000 judgments") and took < 1000
+    assert "of 5,000 judgments" in browser.text("#count") and took < 1000
     browser.click("#sort-score")
     assert browser.errors == []
 

@@ -52,6 +52,10 @@ def test_ten_items_are_labelled_by_keys_and_fit_reads_what_is_downloaded(browser
     )
     assert done.exit_code == 0, done.output
     assert json.loads((tmp_path / "w.json").read_text(encoding="utf-8"))
+    browser.key("Escape")
+    assert browser.text("#rows [aria-rowindex='2'] [role=gridcell]:nth-last-child(2)") == "5", "the column Mine"
+    browser.click("#sort-mine")
+    assert browser.text("#rows [aria-rowindex='3'] [role=gridcell]") == "✓ item 6"
     assert browser.errors == []
 
 
@@ -122,7 +126,7 @@ def test_what_others_left_in_the_browser_and_strange_names_break_nothing(browser
     for left in ("{", "5", '{"labels": 5}', '{"labels": [[1], null]}'):
         browser.run(f"Object.keys(localStorage).forEach((key) => localStorage.setItem(key, {json.dumps(left)}))")
         browser.open(address)
-        assert browser.text("#count") == "4 judgments"
+        assert browser.text("#count").startswith("4 judgments")
     browser.key("l", "4", "2")
     browser.click("#download")
     (row,) = browser.download().read_text(encoding="utf-8").splitlines()

@@ -34,14 +34,13 @@ function heading(item, row) {
 }
 
 function verdict(row) {
-  if (row.error) return make("div", { class: "fault", role: "note" }, make("b", {}, "No score. "), shown(row.error), mineOf(row), flagsShown(row));
+  if (row.error) return make("div", { class: "fault", role: "note" }, make("b", {}, "No score. "), shown(row.error), mineShown(row), flagsShown(row));
   const main = [figure("Score", number(row.score), isNumber(row.low) ? `${number(row.low)} to ${number(row.high)}` : "")];
   if (isNumber(row.human)) {
     main.push(figure("Human", number(row.human), row.people.length > 1 ? row.people.map(brief).join(", ") : ""));
     main.push(figure("Error", signed(row.score - row.human), ""));
   }
-  const mine = labelOf(row.item, row.criterion);
-  if (mine !== undefined) main.push(figure("Mine", CRITERIA[row.criterion].labels[mine], ""));
+  if (isLabelled(row)) main.push(figure("Mine", mine(row), ""));
   const small = [["raw", row.raw_score, 2], ["direct", row.direct, 2], ["e_score", row.e_score, 2], ["uniform", row.uniform, 2], ["mass", row.mass, 3], ["tokens", row.tokens, 0]];
   const rest = small.filter((one) => isNumber(one[1])).map(([name, value, digits]) => make("span", {}, make("span", { class: "muted" }, `${name} `), number(value, digits)));
   if (row.members) rest.push(make("span", {}, make("span", { class: "muted" }, "members "), row.members.map((one) => number(one)).join(", ")));
@@ -52,9 +51,8 @@ function figure(name, value, more) {
   return make("div", {}, make("dt", {}, name), make("dd", {}, make("span", { class: "value", dir: "auto" }, value), more ? make("span", { class: "more" }, more) : null));
 }
 
-function mineOf(row) {
-  const mine = labelOf(row.item, row.criterion);
-  return mine === undefined ? null : make("p", {}, `Mine: ${CRITERIA[row.criterion].labels[mine]}`);
+function mineShown(row) {
+  return isLabelled(row) ? make("p", {}, "Mine: ", shown(mine(row))) : null;
 }
 
 function flagsShown(row) {

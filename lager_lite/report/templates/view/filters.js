@@ -38,7 +38,13 @@ const COLUMNS = [
   { name: "score", title: "Score", width: "3.2rem", figure: true, of: (row) => row.score },
   { name: "human", title: "Human", width: "3.4rem", on: HAS.human, figure: true, of: (row) => row.human },
   { name: "off", title: "Error", width: "3rem", on: HAS.human, figure: true, of: (row) => row.off },
+  { name: "mine", title: "Mine", width: "3.2rem", wide: true, figure: true, when: () => labels.size > 0, of: mineOf },
 ].filter((column) => column.on !== false);
+
+/** What my label of a judgment is worth; undefined where it has none. */
+function mineOf(row) {
+  return CRITERIA[row.criterion].values[labelOf(row.item, row.criterion)];
+}
 
 /** Which rows pass everything that was chosen; except: a facet that is left out, to count its values. */
 function passing(except, blind = false) {
@@ -76,9 +82,21 @@ function refresh() {
   state.list = sorted(passing(null)).map((row) => row.place);
   const total = ROWS.length;
   const all = state.list.length === total;
-  byId("count").textContent = all ? counted(total, "judgment") : `${whole.format(state.list.length)} of ${counted(total, "judgment")}`;
+  const count = all ? counted(total, "judgment") : `${whole.format(state.list.length)} of ${counted(total, "judgment")}`;
+  fill(byId("count"), count, state.mode === "look" ? means() : "");
   showFilters();
   showList();
+}
+
+/** The means of what is listed, in words. */
+function means() {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const parts = [["score", (row) => row.score], ["human", (row) => row.human], ["error", (row) => row.off]].map(([name, of]) => {
+    const values = state.list.map((place) => of(ROWS[place])).filter(isNumber);
+    return values.length ? `${name} ${number(mean(values))}` : "";
+  });
+  const said = parts.filter(Boolean).join(", ");
+  return said ? make("span", { id: "means" }, ` · mean ${said}`) : "";
 }
 
 function restrictions() {

@@ -9,7 +9,7 @@ function measureList() {
   const height = parseFloat(getComputedStyle(byId("grid")).getPropertyValue("--row"));
   rowHeight = height || rowHeight;
   const narrow = byId("rows").clientWidth < 560;
-  const columns = COLUMNS.filter((column) => !(narrow && column.wide));
+  const columns = COLUMNS.filter((column) => !(narrow && column.wide) && (!column.when || column.when()));
   byId("grid").style.setProperty("--columns", columns.map((column) => column.width).join(" "));
   state.columns = columns;
 }
@@ -111,11 +111,16 @@ function below(row) {
 function cellOf(column, row) {
   const attributes = { role: "gridcell", class: column.figure ? "figure" : "" };
   if (column.name === "score") return make("div", attributes, scoreOf(row));
+  if (column.name === "mine") return make("div", { ...attributes, dir: "auto" }, shown(mine(row)));
   if (column.name === "words") return make("div", attributes, number(column.of(row), 0));
   if (column.figure) return make("div", attributes, number(column.of(row)));
   const text = column.of(row) || "";
-  const mine = column.name === "item" && isLabelled(row) ? make("span", { class: "mine", title: "labelled" }, "✓ ") : null;
-  return make("div", { ...attributes, dir: "auto", title: text }, mine, shown(text, column.name === "item" ? state.terms : []));
+  const tick = column.name === "item" && isLabelled(row) ? make("span", { class: "mine", title: "labelled" }, "✓ ") : null;
+  return make("div", { ...attributes, dir: "auto", title: text }, tick, shown(text, column.name === "item" ? state.terms : []));
+}
+
+function mine(row) {
+  return isLabelled(row) ? CRITERIA[row.criterion].labels[labelOf(row.item, row.criterion)] : "-";
 }
 
 function scoreOf(row) {
