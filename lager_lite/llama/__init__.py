@@ -20,7 +20,7 @@ from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
 from .sampling import Sampling
 from .schedule import cut_sorted, sort_prompts, unique_tokens
-from .ways import recall_ways
+from .ways import has_room_for_floats, recall_ways
 
 __all__ = [
     "BackendOptions",
@@ -45,6 +45,7 @@ __all__ = [
     "check_loads",
     "cut_sorted",
     "gpu_layers",
+    "has_room_for_floats",
     "known_company",
     "load",
     "parse_servers",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lager_lite.backbones import open_model
 from lager_lite.llama import requantize
 from lager_lite.llama.guard import check_loads
-from lager_lite.llama.library import load
+from lager_lite.llama.library import Device, load
 from lager_lite.llama.options import BackendOptions
 from lager_lite.llama.products import choose_products
-from lager_lite.llama.ways import Ways, has_ways, recall_ways, remember_ways
+from lager_lite.llama.ways import Ways, has_room_for_floats, has_ways, recall_ways, remember_ways
 
 
 @pytest.fixture
@@ -46,3 +47,16 @@ def test_the_first_load_of_a_kind_measures_both_ways(quantized, tiny_model, invo
     ways = recall_ways(load(), quantized)
     assert ways is not None and np.all(np.isfinite([ways.unpacked, ways.file])) and min(ways.unpacked, ways.file) > 0
     assert f"weights           {ways.text()}\n" in invoke("doctor", "-m", quantized, "-t", 1, "--no-trial").stdout
+
+
+def test_a_gpu_with_room_for_it_is_told_that_bf16_is_faster(quantized, tiny_model, monkeypatch, invoke) -> None:
+    library, need = load(), int(2.4 * open_model(quantized).parameters) + 1
+    gpu = Device("CUDA0", "a GPU", "GPU", need, need)
+    monkeypatch.setattr(library, "devices", lambda: [gpu])
+    assert has_room_for_floats(library, quantized, -1)
+    assert not has_room_for_floats(library, quantized, 0), "no block is on the GPU"
+    assert not has_room_for_floats(library, tiny_model, -1), "its weights are floats already"
+    monkeypatch.setattr("lager_lite.cli.commands.doctor.gpu_layers", lambda *_: -1)
+    assert "reads it faster: lager-lite models tune\n" in invoke("doctor", "-m", quantized, "--no-trial").stdout
+    monkeypatch.setattr(library, "devices", lambda: [Device("CUDA0", "a GPU", "GPU", need - 2, need)])
+    assert not has_room_for_floats(library, quantized, -1)

@@ -12,7 +12,17 @@ from ... import __version__
 from ...backbones import ModelInfo, locate_model, open_model
 from ...errors import LagerError
 from ...judging import TRIAL_RUBRIC, Judge, Trial, try_out
-from ...llama import BackendOptions, about, check_loads, gpu_layers, known_company, load, recall_ways, say_company
+from ...llama import (
+    BackendOptions,
+    about,
+    check_loads,
+    gpu_layers,
+    has_room_for_floats,
+    known_company,
+    load,
+    recall_ways,
+    say_company,
+)
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option
 from ..outputs import store_of
@@ -69,13 +79,18 @@ def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str
     )
 
 
-def _ways(model: str | None) -> list[tuple[str, str]]:
-    """A line that says how a CPU multiplies by the model's weights; none where nothing was measured."""
+def _ways(model: str | None, options: BackendOptions) -> list[tuple[str, str]]:
+    """A line that says how the model's weights are multiplied, or how that would be faster; none where nobody knows."""
     try:
-        ways = recall_ways(load(), locate_model(model).path)
+        path = locate_model(model).path
+        ways = recall_ways(load(), path)
+        layers = gpu_layers(load(), options.gpu_layers, path)
+        faster = has_room_for_floats(load(), path, layers)
     except LagerError:
         return []
-    return [("weights", ways.text())] if ways else []
+    if faster:
+        return [("weights", "quantized, though the GPU has room for BF16 and reads it faster: lager-lite models tune")]
+    return [("weights", ways.text())] if ways and not layers else []
 
 
 def _company(model: str | None, options: BackendOptions) -> list[tuple[str, str]]:
@@ -114,7 +129,7 @@ def command(json_file: str | None, trial: bool, **given: Any) -> None:
     options = backend_settings(given)
     rows, backend, problems = _examine(given["model"], options)
     tried = _tried(given["model"], options, problems, guard=given["guard"]) if trial and not problems else None
-    rows += _ways(given["model"])
+    rows += _ways(given["model"], options)
     rows += _company(given["model"], options)
     if tried:
         rows.append(("trial", tried.text))
