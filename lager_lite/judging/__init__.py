@@ -11,7 +11,7 @@ from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
 from .given import items_of_dicts
 from .judge import Judge
-from .judged_rows import JudgedRow, judgment_of_row, read_judgments
+from .judged_rows import JudgedRow, read_judgments
 from .panel import Panel, names_of, sum_of
 from .score_file import (
     SHOWN_FAILURES,
@@ -50,7 +50,6 @@ __all__ = [
     "TurnScores",
     "by_conversation",
     "items_of_dicts",
-    "judgment_of_row",
     "judgment_row",
     "names_of",
     "ordering",

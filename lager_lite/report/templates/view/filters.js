@@ -88,8 +88,10 @@ function refresh() {
   showList();
 }
 
-/** The means of what is listed, in words. */
+/** The means of what is listed, in words; none over several scales. */
 function means() {
+  const scales = new Set(state.list.map((place) => CRITERIA[ROWS[place].criterion].values.join()));
+  if (scales.size > 1) return "";
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const parts = [["score", (row) => row.score], ["human", (row) => row.human], ["error", (row) => row.off]].map(([name, of]) => {
     const values = state.list.map((place) => of(ROWS[place])).filter(isNumber);

@@ -103,7 +103,7 @@ function below(row) {
   const item = ITEMS[row.item];
   const field = (item.judged || [])[0];
   const text = snippet(item);
-  if (text) return [before, shown(text, state.terms)];
+  if (text) return [before, make("bdi", {}, shown(text, state.terms))];
   const nothing = !item.judged ? "(texts not known)" : has(item, field) ? "(blank)" : `(no ${titleOf(field).toLowerCase()})`;
   return [before, nothing];
 }
