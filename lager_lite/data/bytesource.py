@@ -26,6 +26,7 @@ class ByteSource:
     name: the path, or "stdin".
     path: the file, None for stdin.
     begin: where the text begins, in bytes: behind a byte order mark.
+    above: the number of lines before it, such as that which names the delimiter for Excel.
 
     encoding: of the text, None for UTF-8, or for UTF-16 where the file begins with its mark.
 
@@ -36,6 +37,7 @@ class ByteSource:
     def __init__(self, path: str | Path, encoding: str | None = None) -> None:
         self.name = "stdin" if str(path) == "-" else str(path)
         self.path = None if str(path) == "-" else Path(path)
+        self.above = 0
         self._held: bytes | None = None
         self._stamp = (0, 0)
         try:

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item, id_for_results
-from .names import ALIASES, ANNOTATED, HISTORY_KEYS, HUMAN_KEYS, by_spelling, response_key, spelled
-from .people import check_whose, people_keys
+from .names import ALIASES, ANNOTATED, HISTORY_KEYS, HUMAN_KEYS, WEAK_KEYS, by_spelling, response_key, spelled
+from .people import check_whose, given, people_keys
 from .rows import Row
 from .turns import (
     earlier,
@@ -51,7 +51,8 @@ def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[
     key = mapping.get("responses", "responses")
     names = _keys_of(row, mapping)
     several = row.values.get(key)
-    if not isinstance(several, list) or "response" in names:
+    weak = "response" not in mapping and spelled(names.get("response", "answer")) in WEAK_KEYS
+    if not isinstance(several, list) or not several or not weak:
         yield own_item(row, number, mapping)
         return
     base = row.values[names["id"]] if "id" in names else number
@@ -277,9 +278,9 @@ def _human(row: Row, keys: Mapping[str, tuple[str, ...]], mapping: Mapping[str, 
     named: dict[str, Any] = {}
     from_key: dict[str, str] = {}
     for several in (keys[field] for field in ("score", "scores") if field in keys):
-        value = row.values.get(several[0])
+        value = given(row.values.get(several[0]))
         if len(several) > 1:
-            parts = (scores_of(row.values[key], key, row.where) for key in several)
+            parts = (scores_of(given(row.values[key]), key, row.where) for key in several)
             value = [score for part in parts for score in part]
         if isinstance(value, str) and value.lstrip().startswith("{"):
             value = _object(value, several[0], row.where)

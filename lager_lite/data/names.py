@@ -42,8 +42,11 @@ HISTORY_KEYS = ("history", "chat_history", "conversation_history", "dialog_histo
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "idx", "uid", "item_id"),
-    "instruction": ("instruction", "prompt", "question", "input", "query", "user_input", "user_prompt", "inputs"),
-    "response": ("response", *MODEL_KEYS, *WEAK_KEYS),
+    "instruction": (
+        *("instruction", "prompt", "question", "input", "query", "user_input", "user_prompt", "inputs", "problem"),
+        *("user_query", "user_question", "user_message", "question_text", "prompt_text"),
+    ),
+    "response": ("response", "response_text", *MODEL_KEYS, *WEAK_KEYS),
     "reference": ("reference", "reference_answer", "expected_output", "expected", "ground_truth"),
     "source": (
         "source",
@@ -51,6 +54,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         "document",
         "context",
         "source_text",
+        "article_text",
         "passage",
         "contexts",
         "retrieved_contexts",
@@ -71,7 +75,8 @@ ANNOTATED = ".responses"
 """The end of a key with people's answers to a question, as Argilla writes its columns."""
 ANNOTATORS = frozenset(f"{person}{end}" for person in _PEOPLE for end in ("", "_id", "_name"))
 """Keys of who gave the scores of a row."""
-ASPECTS = frozenset(("criterion", "aspect", "dimension", "metric", "attribute"))
+_WHATS = ("criterion", "aspect", "dimension", "metric", "attribute")
+ASPECTS = frozenset((*_WHATS, *(f"{what}_name" for what in _WHATS)))
 """Keys of what the score of a row is for."""
 _LAYOUT_KEYS = (
     *("messages", "conversations", "conversation", "contents", "responses", "choices", "chosen", "rejected"),
@@ -85,12 +90,13 @@ _LETTERS_THEN_DIGITS = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
 _SAID = word_set(
     "response responses reply replies answer answers output outputs summary completion completions generation "
     "generations generated prediction predictions predicted pred hypothesis hyp candidate candidates decoded "
-    "translation transcript paraphrase headline"
+    "translation transcript paraphrase headline sampled samples"
 )
 _MODELS = word_set(
     "model models llm ai bot assistant chatbot agent system generated predicted candidate student gpt chatgpt claude "
     "llama gemini mistral qwen deepseek machine hypothesis pred generation prediction"
 )
+_NAMED = word_set("gpt chatgpt claude llama gemini mistral mixtral qwen deepseek gemma phi vicuna alpaca bard palm")
 _GENERATED = word_set("generated predicted pred machine llm ai bot chatbot assistant decoded")
 _RIGHT = word_set(
     "gold golden correct true truth best right reference references ref expected ideal target human expert label wrong "
@@ -127,8 +133,12 @@ def said_by_model(key: str) -> bool:
 
 
 def suggests_response(key: str) -> bool:
-    """Whether a key's words say that a response may stand there, and nothing about one, as `answer_id` does."""
-    return _is_said(words_of_key(key))
+    """Whether a key's words say that a response may stand there, and nothing about one, as `answer_id` does.
+
+    So does the bare name of a model, as in a table with a column for each.
+    """
+    words = words_of_key(key)
+    return _is_said(words) or bool(words) and words[0] in _NAMED and all(w in _NAMED or len(w) < 4 for w in words)
 
 
 @lru_cache(maxsize=10_000)

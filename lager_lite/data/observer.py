@@ -42,6 +42,7 @@ class Observer:
         self._row: Row | None = None
         self._of_row: list[Item] = []
         self._rows = self._items = self._scores = self._blank = 0
+        self._asked, self._beside_text = False, ""
         self._judged = self._unread = self._words = 0
         self._groups: set[int] = set()
         self._criteria: dict[str, None] = {}
@@ -58,6 +59,8 @@ class Observer:
         if missing:
             self._lacking.update(missing)
         self._blank += not is_visible(item.fields.get("response", "-"))
+        if not self._asked:
+            self._see_asked(item)
         self._words += is_missing_word(item.fields.get("response"))
         self._judged += JUDGED in item.keys and not item.human
         self._unread += UNREAD in item.keys
@@ -108,6 +111,13 @@ class Observer:
             ),
         )
 
+    def _see_asked(self, item: Item) -> None:
+        """Remember whether an item has what its response answers, else which of its other fields may hold it."""
+        self._asked = item.rendered is not None or not {"instruction", "source"}.isdisjoint(item.fields)
+        texts = [name for name, text in item.fields.items() if name not in TEXTS and " " in text.strip()]
+        if texts and not self._beside_text and "response" in item.fields:
+            self._beside_text = max(texts, key=lambda name: len(item.fields[name]))
+
     def _about_ways(self) -> Iterator[str]:
         for name in (*TEXTS, "score", "id", "group"):
             ways: Mapping[str, int] = self._taken.get(name, {})
@@ -116,6 +126,11 @@ class Observer:
                 yield f"{name} is taken from different keys: {listed(said)}"
 
     def _about_values(self) -> Iterator[str]:
+        if self._beside_text and not self._asked:
+            yield (
+                "the responses are judged alone, without an instruction or a source; if "
+                f"{listed([self._beside_text])} holds one, give --map instruction={listed([self._beside_text])}"
+            )
         if self._words:
             word = "a word for a missing value (such as NaN, NULL or None)"
             yield f"{counted(self._words, 'response')} only {word}, judged as the text that it is"

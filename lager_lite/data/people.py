@@ -11,9 +11,12 @@ from .values import ScoreError, is_blank, scores_of
 
 _PEOPLE = word_set(
     "human humans annotator annotators rater raters worker workers assessor evaluator labeler labeller coder expert "
-    "experts reviewer crowd crowdworker turker participant ann"
+    "experts reviewer crowd crowdworker turker participant ann gold golden true truth ground"
 )
 _MARKS = word_set("score scores rating ratings grade grades mark marks label judgment judgement")
+_RIGHT = word_set("gold golden true truth ground")
+_ENTRIES = ("annotations", "human_annotations", "ratings")
+_WHO = word_set("annotator rater worker user evaluator coder annotator_id rater_id worker_id user_id")
 _TOGETHER = word_set("mean avg average median overall")
 _ABOUT = word_set(
     "id ids name names age gender email count number n time times seconds date comment comments note notes reason "
@@ -26,6 +29,8 @@ def by_people(key: str) -> bool:
     words = words_of_key(key)
     numbers = [word for word in words if word.isdigit() or len(word) == 1]
     kinds = {word for word in words if word not in numbers}
+    if words in (("human",), ("humans",)):
+        return True
     if len(words) == 2 and numbers == [words[1]] and words[0] in _PEOPLE - {"human", "humans"}:
         return True
     if kinds in ({"rating"}, {"grade"}):
@@ -40,9 +45,23 @@ def people_keys(values: Mapping[str, Any]) -> tuple[str, ...]:
     """
     if any(spelled(key) in HUMAN_KEYS for key in values):
         return ()
-    found = [key for key, value in values.items() if by_people(key) and _is_score(value)]
+    listed = [key for key in values if key.lower() in _ENTRIES and given(values[key]) is not values[key]]
+    found = listed or [key for key, value in values.items() if by_people(key) and _is_score(value)]
     single = [key for key in found if _TOGETHER.isdisjoint(words_of_key(key))]
     return tuple(single or found)
+
+
+def given(value: Any) -> Any:
+    """The marks of a list of objects, each with who gave it and one number; any other value as it is."""
+    entries = value if isinstance(value, list) and value else [None]
+    marks = []
+    for entry in entries:
+        named = entry if isinstance(entry, Mapping) and not _WHO.isdisjoint(map(str.lower, entry)) else {}
+        found = [mark for key, mark in named.items() if key.lower() in (*_MARKS, "value") and _is_score(mark)]
+        if len(found) != 1:
+            return value
+        marks.append(found[0])
+    return marks
 
 
 def check_whose(values: Mapping[str, Any], key: str, where: str) -> None:
@@ -52,6 +71,8 @@ def check_whose(values: Mapping[str, Any], key: str, where: str) -> None:
     """
     for other, value in values.items():
         words = words_of_key(other)
+        if not _RIGHT.isdisjoint(words):
+            continue
         meant = by_people(other) and not words[-1].isdigit() or words[:1] in (("human",), ("expert",), ("crowd",))
         if other != key and meant and words[-1] not in _ABOUT and not is_blank(value) and len(words) > 1:
             raise ScoreError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
 _SUFFIXES[".parquet"] = "parquet"
 _SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_NAMED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
@@ -48,14 +50,25 @@ def open_rows(
             return HeldRows(source.name, ())
         raise DataError(f"{source.name}: the file is empty", "it should hold one item per line or row")
     if kind in _DELIMITERS:
-        return TableFile(source, _delimiter(source, _DELIMITERS[kind]))
+        return _table(source, _DELIMITERS[kind])
     if kind is None and first not in "[{":
-        return TableFile(source, _delimiter(source, ","))
+        return _table(source, ",")
     if first == "[":
         return ListFile(source)
     if kind == "jsonl" or _is_lines(source):
         return LineFile(source)
     return _whole(source)
+
+
+def _table(source: ByteSource, usual: str) -> TableFile:
+    """A table by the delimiter that its header shows, or that a line above it names for Excel."""
+    with source.open() as file:
+        file.seek(source.begin)
+        line = file.readline()
+    if named := _NAMED.fullmatch(line.decode("utf-8", "replace")):
+        source.begin, source.above = source.begin + len(line), 1
+        return TableFile(source, named[1])
+    return TableFile(source, _delimiter(source, usual))
 
 
 def _first_line(source: ByteSource) -> str:

@@ -54,7 +54,8 @@ def aspect_of(reader: RowReader) -> str | None:
     the item's id or texts.
     """
     first = without(reader.rows[0], reader.ignore).values if len(reader.rows) else {}
-    key = next((k for k in first if spelled(k) in ASPECTS and k not in reader.mapping.values()), None)
+    usual = (*ASPECTS, "criteria")
+    key = next((k for k in first if spelled(k) in usual and k not in reader.mapping.values()), None)
     if key is None or any(field.startswith("score:") for field in reader.mapping):
         return None
     seen: dict[int, Any] = {}
@@ -79,7 +80,7 @@ def for_aspect(item: Item, row: Row, key: str) -> Item:
     name = str(aspect).strip().lower()
     keys = {k: v for k, v in item.keys.items() if k not in (key, "score")}
     keys[f"score:{name}"] = (*item.keys.get("score", ()), key)
-    fields = {k: v for k, v in item.fields.items() if k != key}
+    fields = {k: v for k, v in item.fields.items() if item.keys.get(k) not in ((key,), (spelled(key),))}
     return replace(item, human={name: item.human[""]}, fields=fields, keys=keys)
 
 

@@ -6,11 +6,12 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import DataError
 from ..records import Item
 from .fields import own_item
-from .names import ALIASES, MODEL_KEYS, WEAK_KEYS, said_by_model, spelled, suggests_response, words_of_key
+from .names import ALIASES, MODEL_KEYS, WEAK_KEYS, by_spelling, said_by_model, spelled, suggests_response, words_of_key
 from .rows import Row
 from .values import is_blank
 
@@ -35,6 +36,7 @@ class _Pair:
     rows: rows in which both have different texts.
     inside: those in which the judged text is a part of the other.
     verdicts: those in which the judged text is a verdict of a judge, and the other is none.
+    kind: the type of the other value.
     spaced, judged_spaced: whether one of the texts has several words.
     where: the first of the rows.
     """
@@ -45,6 +47,7 @@ class _Pair:
     spaced: bool = False
     judged_spaced: bool = False
     where: str = ""
+    kind: type = str
 
 
 class RivalWatch:
@@ -70,15 +73,21 @@ class RivalWatch:
         key = self._see_ways(row, items[0], "response") if text is not None else None
         if key is None or text is None:
             return
-        read = {k for item in items for name, keys in item.keys.items() if name in ALIASES for k in keys}
+        written = by_spelling(row.values)
+        read = {written.get(k, k) for item in items for name, ks in item.keys.items() if name in ALIASES for k in ks}
         for other, value in row.values.items():
-            if other != key and other not in self._mapped and isinstance(value, str) and not is_blank(value):
+            if other == key or other in self._mapped or is_blank(value):
+                continue
+            if isinstance(value, str):
                 self._compare(row, key, text, other, read)
+            elif spelled(key) in WEAK_KEYS and other not in read and _holds_texts(other, value):
+                pair = self._pairs.setdefault((key, other), _Pair(where=row.where, spaced=True, kind=type(value)))
+                pair.rows += 1
 
     def _see_ways(self, row: Row, item: Item, role: str) -> str | None:
         """Remember the key that a field was taken from in a row, and those that gave way to it; return that key."""
         taken = item.keys.get(role, ())
-        key = next((k for k in row.values if taken and taken[-1] in (k, spelled(k))), None)
+        key = by_spelling(row.values).get(taken[-1]) if taken else None
         if key is None or role in self._mapped:
             return None
         self._used.setdefault((role, key), row.where)
@@ -96,7 +105,7 @@ class RivalWatch:
         value = str(row.values[other])
         if value.strip() == text.strip():
             return
-        unread = other not in read and spelled(other) not in read
+        unread = other not in read
         weak = spelled(other) in WEAK_KEYS
         if _is_number(value) or not (unread and suggests_response(other) or weak):
             return
@@ -114,7 +123,11 @@ class RivalWatch:
                 yield DataError(
                     f"{pair.where}: {other!r} may be the response as well as {key!r}, in {pair.rows} "
                     f"row{'s' * (pair.rows != 1)}",
-                    f"{_option(other)} judges the one, {_option(key)} the other",
+                    f"{_option(other)} judges the one, {_option(key)} the other"
+                    if pair.kind is str
+                    else f"{_option(other, 'responses')} judges each of its texts, {_option(key)} the other"
+                    if pair.kind is list
+                    else f"{_option(key)} judges that; to judge the other, write its text under a key of its own",
                 )
         for (role, key), where in self._used.items():
             if (role, key) in self._gave_way:
@@ -147,6 +160,13 @@ class RivalWatch:
 
 def _option(key: str, role: str = "response") -> str:
     return f"--map {shlex.quote(f'{role}={key}')}"
+
+
+def _holds_texts(key: str, value: Any) -> bool:
+    """Whether a list or an object under a key holds texts that may be responses; a list of `answers` is of right ones."""
+    entries = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else []
+    texts = any(isinstance(one, (str, Mapping)) for one in entries)
+    return texts and suggests_response(key) and words_of_key(key) != ("answers",)
 
 
 def _is_number(text: str) -> bool:

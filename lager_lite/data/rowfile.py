@@ -167,7 +167,7 @@ class TableFile(RowFile):
         self.gap = self.tail = b""
 
     def _find(self) -> None:
-        start, line, read = self.source.begin, 1, 0
+        start, line, read = self.source.begin, 1 + self.source.above, 0
 
         def lines(file: BinaryIO) -> Iterator[str]:
             nonlocal read
@@ -181,12 +181,12 @@ class TableFile(RowFile):
             try:
                 for cells in reader:
                     end = self.source.begin + read
-                    if line == 1:
+                    if line == 1 + self.source.above:
                         self._begin([read_cell(cell.strip()) for cell in cells], end - start)
                     elif any(cell.strip() for cell in cells):
                         self._add(start, end - start, line)
                         self._check(cells, f"{self.name}:{line}")
-                    start, line = end, reader.line_num + 1
+                    start, line = end, reader.line_num + 1 + self.source.above
             except UnicodeDecodeError:
                 raise self.source.not_utf8() from None
             except csv.Error as error:

@@ -104,17 +104,18 @@ def test_what_tells_the_annotations_apart_does_not_keep_rows_apart(path):
     assert item.human[""] == (3, 3)
 
 
+@pytest.mark.parametrize("key", ["criterion", "Dimension", "aspect_name", "criteria"])
 @pytest.mark.parametrize("named", [{}, {"id": 7}, {"annotator": "a"}])
-def test_a_row_for_each_criterion_is_one_item_with_named_scores(path, named):
+def test_a_row_for_each_criterion_is_one_item_with_named_scores(path, named, key):
     aspects = [("Fluency", 5), ("Truth", 1)]
-    rows = [{**row(score=score), "criterion": aspect, **named} for aspect, score in aspects]
+    rows = [{**row(score=score), key: aspect, **named} for aspect, score in aspects]
     more = [{**one, "annotator": "b", "score": one["score"] - 1} for one in rows] if "annotator" in named else []
-    write(path, *rows, *more, {**row(score=2, response="Elm."), "criterion": "Truth", **named, "id": 8})
+    write(path, *rows, *more, {**row(score=2, response="Elm."), key: "Truth", **named, "id": 8})
     data = read_items(path)
     first, second = data.items
     assert first.human == ({"fluency": (5, 4), "truth": (1, 0)} if more else {"fluency": (5,), "truth": (1,)})
-    assert second.human == {"truth": (2,)} and "criterion" not in first.fields
-    assert "scores <- score + criterion" in data.understood.mapping_line()
+    assert second.human == {"truth": (2,)} and not {key, "rubric"} & {*first.fields}
+    assert f"scores <- score + {key}" in data.understood.mapping_line()
 
 
 def test_a_criterion_that_no_item_repeats_is_a_tag(path):
@@ -126,3 +127,13 @@ def test_one_criterion_scored_twice_by_nobody_is_refused(path):
     write(path, *({**row(score=n), "aspect": what} for n, what in ((5, "a"), (3, "b"), (4, "a"))))
     with pytest.raises(DataError, match=":3: an annotator scored this item before, at .*:1$"):
         read_items(path)
+
+
+def test_criteria_that_no_item_repeats_are_its_rubric(path):
+    write(
+        path,
+        {**row(1, score=5), "criteria": "Is it short?"},
+        {**row(2, score=4, response="Elm."), "criteria": "Is it?"},
+    )
+    items = read_items(path).items
+    assert [(item.fields["rubric"], item.human[""]) for item in items] == [("Is it short?", (5,)), ("Is it?", (4,))]

@@ -92,6 +92,8 @@ def test_a_name_that_says_so_comes_before_a_weak_one_and_the_line_says_which(tmp
             {"question": "Q", "student answer": "An oak.", "Model answer": "An elm."},
             "--map 'response=student answer' judges",
         ),
+        ({"question": "Q", "answer": "An oak.", "gpt4": "An elm tree."}, "--map response=gpt4 judges the one"),
+        ({"prompt": "Q", "response": "An oak.", "Response": "An elm."}, "--map response=Response judges the one"),
         ({"prompt": "Q", "response": "An oak.", "response.1": "An elm."}, "--map response=response.1 judges the one"),
         ({"prompt": "Q", "response": "An oak.", "gpt4_response": "An elm."}, "--map response=gpt4_response judges"),
         ({"question": "Q", "answer": "An oak.", "output": "Good. Score: 5"}, "--map response=answer judges the one"),
@@ -146,3 +148,34 @@ def test_the_right_choice_is_no_response(tmp_path):
 def test_tokens_are_no_passages(tmp_path):
     row = {"prompt": "Q", "response": "R", "context": [1, 2, 3]}
     assert "source" not in read_items(write(tmp_path / "in.jsonl", row)).items[0].fields
+
+
+@pytest.mark.parametrize(
+    ("other", "hint"),
+    [
+        ({"generations": ["An oak.", "An elm."]}, "--map responses=generations judges each of its texts"),
+        ({"samples": [{"text": "An oak."}]}, "--map responses=samples judges each of its texts"),
+        ({"model_outputs": {"a": "An oak.", "b": "An elm."}}, "--map response=answer judges that; to judge the other"),
+    ],
+)
+def test_texts_in_a_list_or_an_object_are_asked_about_beside_a_weak_name(tmp_path, other, hint):
+    path = write(tmp_path / "in.jsonl", {"problem": "Q", "answer": "G", **other})
+    assert error(path).hint.startswith(hint)
+    if "generations" in other:
+        data = read_items(path, {"responses": "generations"})
+        assert [item.fields["response"] for item in data.items] == ["An oak.", "An elm."]
+
+
+def test_several_responses_are_judged_and_the_answer_beside_them_is_the_reference(tmp_path):
+    row = {"question": "Q", "answer": "G", "answers": ["G"], "responses": ["R", "S"]}
+    items = read_items(write(tmp_path / "in.jsonl", row)).items
+    assert [(item.fields["response"], item.fields["reference"]) for item in items] == [("R", "G"), ("S", "G")]
+
+
+def test_a_response_without_what_it_answers_is_said(tmp_path):
+    row = {"exercise": "Name a tree that grows here.", "response": "R", "note": "a b"}
+    assert read_items(write(tmp_path / "in.jsonl", row)).understood.warnings == (
+        "the responses are judged alone, without an instruction or a source; if exercise holds one, "
+        "give --map instruction=exercise",
+    )
+    assert read_items(write(tmp_path / "in.jsonl", {**row, "prompt": "Q"})).understood.warnings == ()

@@ -107,3 +107,15 @@ def test_a_header_may_be_longer_than_a_cell_of_the_csv_module(tmp_path):
     path.write_text("response," + ",".join(f"column{n}" for n in range(20_000)) + "\nR" + ",1" * 20_000 + "\n")
     data = read_items(path)
     assert data.items[0].fields["response"] == "R" and len(data.understood.mapping_line()) < 300
+
+
+def test_the_delimiter_may_stand_above_the_header_as_for_excel(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("sep=;\nprompt;response;score\nQ;R;4,5\nP;S;\n")
+    first, second = read_items(path).items
+    assert (first.fields, first.human, first.where) == (
+        {"instruction": "Q", "response": "R"},
+        {"": (4.5,)},
+        f"{path}:3",
+    )
+    assert second.where == f"{path}:4"
