@@ -283,6 +283,12 @@ class Counts:
     - `stored_feedback`: feedback texts that came from the store.
     - `thoughts`: judgments of responses that were given with thoughts, which were left out.
     - `cut`: judgments whose prompt was cut to fit into the context.
+    - `seen`: judgments whose prompts were made so far, done or not.
+    - `planned_tokens`: tokens that the backbone has to evaluate for what was seen so far, without what prompts share
+      and what the store holds; `evaluated_tokens` grows up to it.
+    - `planned_texts`: feedback texts that have to be written for what was seen so far.
+    - `most_generated`: tokens that may be drawn for them at most.
+    - `written_texts`: those of them that are written.
     """
 
     done: int = 0
@@ -294,6 +300,11 @@ class Counts:
     stored_feedback: int = 0
     thoughts: int = 0
     cut: int = 0
+    seen: int = 0
+    planned_tokens: int = 0
+    planned_texts: int = 0
+    most_generated: int = 0
+    written_texts: int = 0
 
 
 @dataclass(frozen=True)
@@ -319,8 +330,11 @@ class Part:
     - `readings`: readings by their key, see `Pending`.
     - `whole`: whether they hold all states of the model.
     - `evaluated`: the number of tokens that the step evaluated.
+    - `planned`: the number of tokens that all steps from this one on will evaluate; 0 in all but the first part, which
+      may come before any step.
     """
 
     readings: Mapping[bytes, Reading]
     whole: bool
     evaluated: int
+    planned: int = 0

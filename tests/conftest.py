@@ -24,6 +24,9 @@ def invoke() -> Callable[..., Result]:
     Arguments are made text. An exception that is no LagerError is raised, not turned into an exit code.
     """
     from lager_lite.cli import main
+    from lager_lite.cli.show import progress
+
+    progress.FIRST_LINE = 3600.0  # however slow the machine is, stderr holds what the command says
 
     def call(*arguments: object, stdin: str | bytes | None = None) -> Result:
         return CliRunner().invoke(main, [str(a) for a in arguments], input=stdin, catch_exceptions=False)

@@ -12,6 +12,11 @@ import re
 import sys
 from typing import Any, TextIO
 
+import click
+
+QUIET = "lager_lite.quiet"
+"""The key of click's `Context.meta` under which --quiet is kept."""
+
 # The controls of C0 but tab and line feed, DEL, the controls of C1, signs of direction, separators of lines and
 # paragraphs, and the invisible tag characters.
 _OBEYED = re.compile(
@@ -56,6 +61,12 @@ def prepare_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
             if stream.isatty():
                 setattr(sys, name, Terminal(stream))
+
+
+def is_quiet() -> bool:
+    """Whether the running command was asked for its result and errors only."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(QUIET))
 
 
 def raw_stderr() -> TextIO:

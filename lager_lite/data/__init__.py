@@ -11,6 +11,7 @@ from .checking import CheckedFile, check_file
 from .conversations import ANSWER, UNITS, first_items, why_unjudged
 from .detection import ROWS
 from .items import Dataset, ItemReader, convert, load_demo, open_reader, read_items
+from .judged import is_judgment
 from .kept import kept_item
 from .layouts import LAYOUTS, BenchmarkLayout
 from .marks import Maps
@@ -63,6 +64,7 @@ __all__ = [
     "copy_rows",
     "counted",
     "first_items",
+    "is_judgment",
     "is_missing",
     "item_of_row",
     "judged_text",

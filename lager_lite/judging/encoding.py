@@ -10,7 +10,7 @@ from ..data import THOUGHTS, why_unjudged, without_thoughts
 from ..errors import LagerError, PromptError
 from ..llama import Backbone
 from ..prompts import ChatTemplate, Rubric, missing_fields, render
-from ..records import Item, Prompt
+from ..records import Item, Pending, Prompt
 from .feedback import Reasoning, behind, reserve
 from .store import reading_key
 from .tokens import KnownTexts, ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
@@ -39,6 +39,12 @@ class Task:
     key: bytes
     error: str | None
     feedback: str = ""
+
+    def pending(self, labels: ScoreTokens) -> Pending:
+        """Return what has to be evaluated; labels: those of the rubric. Raises ValueError where there is no prompt."""
+        if self.prompt is None:
+            raise ValueError("there is no prompt to evaluate")
+        return Pending(self.key, self.prompt.tokens, labels.ids, self.item.id)
 
 
 class Encoder:

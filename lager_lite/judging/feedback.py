@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import PromptError
-from ..llama import Backbone, Generator, Request, Sampling
+from ..llama import Backbone, Generator, Request, Sampling, unique_tokens
 from ..prompts import FEEDBACK_END
 from ..records import Feedback, Reading
 from ..system import signals_held
@@ -90,8 +90,8 @@ def write_feedback(
     - `leads`: the lead of each prompt; a text that reaches the lead by itself ends there.
     - `context`: the key of everything else that changes a text (see `store.context_key`).
     - `store`: where texts are looked up and kept. Texts that it lacks are written together.
-    - `count`: called with numbers to add: `stored_feedback` (texts from the store), `prompt_tokens`,
-      `evaluated_tokens` and `generated_tokens`.
+    - `count`: called with numbers to add: `stored_feedback` (texts from the store), `prompt_tokens`, `planned_tokens`,
+      `planned_texts`, `most_generated`, `evaluated_tokens`, `generated_tokens` and `written_texts`.
 
     Raises BackendError where llama.cpp fails, and StoreError.
     """
@@ -105,27 +105,46 @@ def write_feedback(
     if missing:
         marks = [leads[number].strip() for _, number in missing]
         requests = [Request(prompts[number], seed=(int.from_bytes(key, "big"),)) for key, number in missing]
-        count(prompt_tokens=sum(len(r.prompt) for r in requests))
+        given = [r.prompt for r in requests]
+        count(**_planned(backbone, given, reasoning.tokens))
         copies = max(Counter(r.prompt.tobytes() for r in requests).values())
         sampling = Sampling(reasoning.temperature, TOP_P)
 
         def ended(request: int, tokens: Sequence[int]) -> bool:
             return marks[request] in backbone.detokenize(tokens[-_TAIL:])
 
-        with Generator(backbone, [r.prompt for r in requests], most=reasoning.tokens, copies=copies) as generator:
-            texts = generator.write(requests, sampling=sampling, stop=ended)
-            evaluated = 0
+        with Generator(backbone, given, most=reasoning.tokens, copies=copies) as generator:
+            texts = generator.follow(requests, sampling=sampling, stop=ended)
+            evaluated = drawn = 0
             while True:
                 with signals_held():
-                    if (text := next(texts, None)) is None:
+                    try:
+                        text = next(texts)
+                    except StopIteration:
                         break
-                    key = missing[text.request][0]
-                    found[key] = Feedback(_tidy(backbone.detokenize(text.tokens), marks[text.request]), text.drawn)
-                    if store:
-                        store.put_feedback([(key, found[key], context)])
-                count(generated_tokens=text.drawn, evaluated_tokens=generator.evaluated - evaluated)
-                evaluated = generator.evaluated
+                    if text is not None:
+                        key = missing[text.request][0]
+                        found[key] = Feedback(_tidy(backbone.detokenize(text.tokens), marks[text.request]), text.drawn)
+                        if store:
+                            store.put_feedback([(key, found[key], context)])
+                count(
+                    generated_tokens=generator.drawn - drawn,
+                    evaluated_tokens=generator.evaluated - evaluated,
+                    written_texts=int(text is not None),
+                )
+                evaluated, drawn = generator.evaluated, generator.drawn
     return [tuple(found[key] for key in own) for own in keys]
+
+
+def _planned(backbone: Backbone, prompts: Sequence[np.ndarray], most: int) -> dict[str, int]:
+    """Return the numbers to add before a text is written for every prompt."""
+    tokens = sum(map(len, prompts))
+    return {
+        "prompt_tokens": tokens,
+        "planned_tokens": unique_tokens(prompts) if backbone.can_share else tokens,
+        "planned_texts": len(prompts),
+        "most_generated": len(prompts) * most,
+    }
 
 
 def behind(

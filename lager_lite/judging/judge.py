@@ -32,7 +32,7 @@ from .tokens import ScoreTokens
 WINDOW = 2048
 
 Progress = Callable[[Counts], None]
-"""Told what a run has done so far, after every decode."""
+"""Told what a run has done so far: after every decode, and while prompts are made."""
 
 
 class Judge:
@@ -253,7 +253,7 @@ class Judge:
         self, window: Sequence[Item], progress: Progress | None
     ) -> tuple[list[Task], list[list[Task]], dict[bytes, Reading]]:
         """Read some items under every rubric; returns the tasks, their votes, and the readings by the votes' keys."""
-        tasks = [self.encode(item, rubric) for item in window for rubric in self.rubrics]
+        tasks = [task for item in window for task in self._seen(item, progress)]
         votes = self._votes(tasks, progress)
         cast = [vote for own in votes for vote in own]
         readings = self._stored(cast)
@@ -269,6 +269,11 @@ class Judge:
         for part in self._evaluate(list(missing.values()), progress, open_):
             readings.update(part)
         return tasks, votes, readings
+
+    def _seen(self, item: Item, progress: Progress | None) -> list[Task]:
+        tasks = [self.encode(item, rubric) for rubric in self.rubrics]
+        self._count(progress, seen=len(tasks))
+        return tasks
 
     def _make_encoder(self) -> Encoder:
         return Encoder(
@@ -319,13 +324,7 @@ class Judge:
     ) -> Iterator[Mapping[bytes, Reading]]:
         if not tasks:
             return
-        parts = self.evaluator(
-            [
-                Pending(t.key, t.prompt.tokens, self.labels[t.rubric.name].ids, t.item.id)
-                for t in tasks
-                if t.prompt is not None
-            ]
-        )
+        parts = self.evaluator([task.pending(self.labels[task.rubric.name]) for task in tasks])
         while True:
             # What was evaluated is stored before a signal ends the run.
             with signals_held():
@@ -334,7 +333,8 @@ class Judge:
                 if part.readings and self.store is not None:
                     rows = [(key, reading, self.context_key) for key, reading in part.readings.items()]
                     self.store.put(rows, whole=part.whole, keep_states=self.keep_states)
-            self._count(progress, done=len(counted & part.readings.keys()), evaluated_tokens=part.evaluated)
+            done = len(counted & part.readings.keys())
+            self._count(progress, done=done, evaluated_tokens=part.evaluated, planned_tokens=part.planned)
             yield part.readings
 
     def _count(self, progress: Progress | None, **more: int) -> None:

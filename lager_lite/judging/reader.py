@@ -42,13 +42,14 @@ class Reader:
             self._context = None
 
     def read(self, pending: Sequence[Pending], *, max_state: int | None, states: bool = False) -> Iterator[Part]:
-        """Read prompts, evaluating what they share once; yields one Part for every decode.
+        """Read prompts, evaluating what they share once; yields a Part that says how much, then one for every decode.
 
         max_state: the last state to read; None reads all. states: the readings hold the states themselves. Raises UnsupportedModelError where a layer logit is not
         finite, and BackendError where llama.cpp fails.
         """
         prompts = [one.tokens for one in pending]
         context = self._context_for(max(map(len, prompts)))
+        yield Part({}, True, 0, context.work(prompts))
         for group in context.evaluate(prompts, max_state=max_state):
             yield Part(self._readings(pending, group, states), group.logits is not None, group.evaluated)
 

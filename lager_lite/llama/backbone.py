@@ -177,15 +177,25 @@ class Backbone:
         """
         return Context(self, longest, tap=tap)
 
-    def read_states(self, prompts: Sequence[Sequence[int]], *, max_state: int | None = None) -> list[States]:
+    def read_states(
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        max_state: int | None = None,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> list[States]:
         """Return the states of every prompt at its last token, in the order of `prompts`.
 
-        max_state: the state after which the graph ends; `final` and `logits` are then None.
+        - `max_state`: the state after which the graph ends; `final` and `logits` are then None.
+        - `progress`: told after every decode how many tokens are evaluated, and how many there are.
         """
         arrays = [np.asarray(p, dtype=np.int32) for p in prompts]
         found: dict[int, States] = {}
         with self.context(max(map(len, arrays), default=1)) as context:
+            done, work = 0, context.work(arrays)
             for group in context.evaluate(arrays, max_state=max_state, want_final=True):
+                done += group.evaluated
+                progress(done, work)
                 for row, index in enumerate(group.prompts):
                     found[index] = States(
                         states=group.states[row],

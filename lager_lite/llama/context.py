@@ -18,7 +18,7 @@ from .ahead import ahead
 from .loaded import Loaded
 from .native_tap import make_tap
 from .options import CACHE_TYPES, FLASH_ATTENTION, MAX_LEAVES, BackendOptions
-from .schedule import Step, plan, plan_alone, plan_steady
+from .schedule import Step, plan, plan_alone, plan_steady, steady_tokens, unique_tokens
 from .turns import Turns
 from .ways import LEAST_ROWS
 
@@ -141,6 +141,12 @@ class Context:
         # What is served from elsewhere may be a CPU, whose attention follows the order of the cells.
         ordered = not self.backbone.gpu_layers or bool(self.backbone.options.rpc)
         return plan(prompts, self.capacity, self.backbone.options.leaves(), ordered=ordered)
+
+    def work(self, prompts: Sequence[np.ndarray]) -> int:
+        """Return the number of tokens that `evaluate` would evaluate for these prompts."""
+        if not self.backbone.can_share:
+            return sum(map(len, prompts))
+        return steady_tokens(prompts, self.capacity) if self.backbone.options.steady else unique_tokens(prompts)
 
     def _groups(
         self, steps: PythonGenerator[Step, None, None], top: int, want_final: bool

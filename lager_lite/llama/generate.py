@@ -86,7 +86,7 @@ class Generator(OrderedContext):
         width: int = RUNNING_TEXTS,
         company: bool = True,
     ) -> None:
-        self.most, self.copies = most, copies
+        self.most, self.copies, self.drawn = most, copies, 0
         steady = is_steady(backbone)
         self.width = max(1, min(width, PADDING - 1 - _PARENTS, max(8, _TEXT_CELLS // most))) if steady else 1
         # Room for two rounds of running texts; attention would only have to skip any further cells.
@@ -110,12 +110,22 @@ class Generator(OrderedContext):
         its request's number and its tokens so far. Other control tokens are never drawn. Raises ValueError for more
         than `copies` equal prompts, and BackendError where the memory is too small or llama.cpp fails.
         """
+        return (written for written in self.follow(requests, sampling=sampling, stop=stop) if written is not None)
+
+    def follow(
+        self,
+        requests: Sequence[Request],
+        *,
+        sampling: Sampling = Sampling(),
+        stop: Callable[[int, Sequence[int]], bool] = lambda *_: False,
+    ) -> Iterator[Written | None]:
+        """Do as `write`, and yield None after every decode; `evaluated` and `drawn` then tell how far it is."""
         number = self._turns.begin()
         return self._turns.run(self._write(requests, sampling, stop), number)
 
     def _write(
         self, requests: Sequence[Request], sampling: Sampling, stop: Callable[[int, Sequence[int]], bool]
-    ) -> PythonGenerator[Written, None, None]:
+    ) -> PythonGenerator[Written | None, None, None]:
         self._sampling, self._stop = sampling, stop
         distinct: dict[bytes, list[int]] = {}
         for number, request in enumerate(requests):
@@ -126,7 +136,9 @@ class Generator(OrderedContext):
         self._forget()
         if not self.backbone.can_share:
             for number, request in enumerate(requests):
-                yield from self._serve(self._prefill_alone(request.prompt), [number], requests)
+                parent = self._prefill_alone(request.prompt)
+                yield None
+                yield from self._serve(parent, [number], requests)
                 yield from self._drain()
             return
         for step in plan([requests[n[0]].prompt for n in numbers], self.capacity, self.parents):
@@ -135,7 +147,9 @@ class Generator(OrderedContext):
                     yield from self._advance()
                 else:
                     self._restart()
-            for parent in self._prefill(step):
+            parents = self._prefill(step)
+            yield None
+            for parent in parents:
                 yield from self._serve(parent, numbers[parent.prompt], requests)
             if self._exclusive:
                 yield from self._drain()
@@ -145,7 +159,7 @@ class Generator(OrderedContext):
                 self._next = len(self._trunk)
         yield from self._drain()
 
-    def _drain(self) -> Iterator[Written]:
+    def _drain(self) -> Iterator[Written | None]:
         while self._running:
             yield from self._advance()
 
@@ -159,7 +173,7 @@ class Generator(OrderedContext):
         owed = sum(self.most - len(r.tokens) for r in self._running)
         return self._next + len(step.tokens) + owed + wanted * self.most <= self.cells
 
-    def _serve(self, parent: Parent, numbers: Sequence[int], requests: Sequence[Request]) -> Iterator[Written]:
+    def _serve(self, parent: Parent, numbers: Sequence[int], requests: Sequence[Request]) -> Iterator[Written | None]:
         """Begin every text of one parent as soon as a sequence is free."""
         for number in numbers:
             while not self._free:
@@ -174,7 +188,7 @@ class Generator(OrderedContext):
                 self._api.llama_memory_seq_cp(self._memory, parent.sequence, text.sequence, 0, parent.length)
             self._running.append(text)
 
-    def _advance(self) -> Iterator[Written]:
+    def _advance(self) -> Iterator[Written | None]:
         """Draw one token for every running text, in one decode."""
         running, n = self._running, len(self._running)
         step = Step(
@@ -197,11 +211,13 @@ class Generator(OrderedContext):
                 self._next = text.length
             heapq.heappush(self._free, text.sequence)
             yield written
+        yield None
 
     def _take(self, text: _Running, logits: np.ndarray) -> Written | None:
         """Draw the next token of a text; return the text where that ends it, else None."""
         logits[self._barred] = -np.inf
         token = draw_token(logits, self._sampling, text.rng)
+        self.drawn += 1
         drawn = len(text.tokens) + 1
         if token in self._ends:
             return Written(text.request, tuple(text.tokens), drawn)

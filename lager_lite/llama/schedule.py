@@ -77,6 +77,13 @@ def unique_tokens(prompts: Sequence[np.ndarray]) -> int:
     return int(sum(len(p) for p in prompts) - shared.sum())
 
 
+def steady_tokens(prompts: Sequence[np.ndarray], rows: int) -> int:
+    """Return the number of tokens that `plan_steady` evaluates."""
+    order, shared = sort_prompts(prompts)
+    new = (len(prompts[i]) - int(kept) // rows * rows for i, kept in zip(order, shared) if kept < len(prompts[i]))
+    return sum(new)
+
+
 def cut_sorted(lengths: np.ndarray, shared: np.ndarray, workers: int) -> list[tuple[int, int]]:
     """Cut sorted prompts into batches; return the range (first, end) of each.
 

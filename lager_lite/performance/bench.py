@@ -182,12 +182,20 @@ def _different(backbone: Backbone, index: int, prompt: np.ndarray, a: Sequence[i
     return Different(index, same, float(first - second))
 
 
-def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds: int = 5) -> TapCost:
+def tap_cost(
+    backbone: Backbone,
+    *,
+    tokens: int = 512,
+    decode: int = 16,
+    rounds: int = 5,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> TapCost:
     """Measure what reading every state at the last token costs, for every tap that the library has.
 
     Every round evaluates `tokens` random tokens in one batch, and then `decode` single tokens after 64
     others, on a context without a tap and on one context per tap. The contexts are made anew in every
     round and in alternating order, because the place of its memory can make one of them tens of per cent faster.
+    progress: told how many rounds are done, and how many there are.
     """
     rng = np.random.default_rng(0)
     tokens = min(tokens, backbone.options.batch(backbone.gpu_layers))
@@ -209,6 +217,7 @@ def tap_cost(backbone: Backbone, *, tokens: int = 512, decode: int = 16, rounds:
             for times, found in ((prefill, _rounds(sides, 1, round_number)), (single, _rounds(steps, 1, round_number))):
                 for own, (seconds,) in zip(times, found):
                     own.append(seconds)
+            progress(round_number + 1, rounds)
             if round_number == rounds - 1:
                 early = [_early(context, prompt, rounds) for context in tapped]
     return TapCost(

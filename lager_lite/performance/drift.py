@@ -74,14 +74,16 @@ def measure_drift(
     options: BackendOptions = BackendOptions(),
     *,
     settings: Sequence[str] = SETTINGS,
-    progress: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Drift:
     """Score the items again and again, and compare the scores with those of the first run.
 
     options: everything that is not varied; its flash attention and cache types are those of "default".
+    say: told in words what is measured next. progress: told how many changes are measured, and how many there are.
     Raises DataError where fewer than two items can be judged, and whatever `Judge` raises.
     """
-    rows, count = [], 0
+    rows, count, done = [], 0, 0
     layers = gpu_layers(load(), options.gpu_layers, Path(model))
     options = replace(options, batch_size=options.batch(layers), ubatch_size=options.ubatch(layers))
     for name in settings:
@@ -89,14 +91,17 @@ def measure_drift(
         kinds = {k: getattr(exact, k) for k in ("flash_attn", "cache_type_k", "cache_type_v")}
         base = replace(options, **kinds) if name == "exact" else options
         first: dict[tuple[str, str], Judgment] = {}
-        for change, changed, orders in _changes(base, len(items)):
-            progress(f"{name}: {change}")
+        changes = list(_changes(base, len(items)))
+        for change, changed, orders in changes:
+            say(f"{name}: {change}")
             found = _scores(model, rubrics, [[items[i] for i in order] for order in orders], changed)
             first = first or found
             if len(first) < 2:
                 raise DataError(f"{len(first)} judgments are too few to compare", "give more items, or a larger -c")
             if found is not first:
                 rows.append(_moved(name, change, first, found))
+            done += 1
+            progress(done, len(settings) * len(changes))
         count = len(first)
     return Drift(Path(model).name, count, tuple(rows))
 

@@ -6,6 +6,7 @@ the speed. So the file as it is and re-quantized copies of it are measured on re
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import statistics
@@ -27,6 +28,8 @@ from ..records import Item
 from ..scoring import expected, softmax
 
 QUANTIZATIONS = ("BF16", "Q8_0", "Q4_K_M", "Q4_0")
+# One that reads the states, and one round of both sides.
+_BASE_PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -89,11 +92,13 @@ def tune(
     options: BackendOptions = BackendOptions(),
     rounds: int = 3,
     keep: Path | None = None,
-    progress: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Tuning:
     """Measure a model and re-quantized copies of it on the prompts of `items`.
 
     keep: a folder for the fastest copy; nothing is put there where the file as it is is the fastest.
+    say: told in words what is done next. progress: told how many passes over the items are done, and how many there are.
     Raises BackendError for an unknown kind, and whatever `Judge` raises.
     """
     wrong = [k for k in kinds if k not in FILE_TYPES]
@@ -105,7 +110,7 @@ def tune(
     with tempfile.TemporaryDirectory(dir=keep) as folder:
         paths, errors = {info.quantization: Path(model)}, {}
         for kind in (k for k in kinds if k != info.quantization):
-            progress(f"writing {kind}")
+            say(f"writing {kind}")
             try:
                 paths[kind] = requantize(model, Path(folder) / f"{kind}.gguf", kind)
             except BackendError as error:
@@ -113,10 +118,11 @@ def tune(
         with Judge(model, rubric=rubric, options=options) as base:
             tasks = [base.encode(item, rubric) for item in items]
             prompts = [t.prompt.tokens for t in tasks if t.prompt is not None]
-            sample = _Sample(base, rubric, items, prompts[:8])
+            passes = _BASE_PASSES + (len(paths) - 1) * (1 + 2 * rounds)
+            sample = _Sample(base, rubric, items, prompts[:8], tick=_counting(progress, passes))
             candidates = [sample.candidate(base, 1)]
             for kind in list(paths)[1:]:
-                progress(f"measuring {kind}")
+                say(f"measuring {kind}")
                 # Two models at a time: each copy beside the file as it is.
                 with Judge(paths[kind], rubric=rubric, options=options) as other:
                     candidates.append(sample.candidate(other, rounds))
@@ -133,8 +139,16 @@ def tune(
 class _Sample:
     """What the file as it is makes of the prompts, to compare others with."""
 
-    def __init__(self, base: Judge, rubric: Rubric, items: Sequence[Item], prompts: Sequence[np.ndarray]) -> None:
-        self.base, self.items, self.prompts = base, items, prompts
+    def __init__(
+        self,
+        base: Judge,
+        rubric: Rubric,
+        items: Sequence[Item],
+        prompts: Sequence[np.ndarray],
+        *,
+        tick: Callable[[], None],
+    ) -> None:
+        self.base, self.items, self.prompts, self._tick = base, items, prompts, tick
         self.values = np.asarray(rubric.scale.values)
         self.norm, self.states = self._read(base)
 
@@ -161,16 +175,26 @@ class _Sample:
     def _read(self, judge: Judge) -> tuple[np.ndarray, list[np.ndarray]]:
         readings = [r for _, _, r in judge.read(self.items) if not isinstance(r, str)]
         states = [s.states for s in judge.backbone.read_states([p.tolist() for p in self.prompts])]
+        self._tick()
         return np.stack([r.norm for r in readings]).astype(np.float64), states
 
     def _speed(self, judge: Judge) -> float:
         start, before = time.perf_counter(), judge.counts.evaluated_tokens
         for _ in judge.read(self.items):
             pass
-        return (judge.counts.evaluated_tokens - before) / (time.perf_counter() - start)
+        speed = (judge.counts.evaluated_tokens - before) / (time.perf_counter() - start)
+        self._tick()
+        return speed
 
     def _scores(self, logits: np.ndarray) -> np.ndarray:
         return expected(softmax(logits), self.values)
+
+
+def _counting(progress: Callable[[int, int], None], total: int) -> Callable[[], None]:
+    """A function that tells `progress` with every call that one more of `total` is done."""
+    done = itertools.count(1)
+    progress(0, total)
+    return lambda: progress(next(done), total)
 
 
 def _relative(ours: np.ndarray, theirs: np.ndarray) -> float:

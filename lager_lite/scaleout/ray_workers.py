@@ -21,7 +21,7 @@ import numpy as np
 
 from ..errors import BackendError, LagerError, error_from_json, error_to_json
 from ..judging import Judge
-from ..llama import BackendOptions, cut_sorted, sort_prompts
+from ..llama import BackendOptions, cut_sorted, sort_prompts, unique_tokens
 from ..records import Part, Pending, Reading
 from .score_batch import ScoreBatch
 
@@ -127,6 +127,7 @@ class _Spread:
 
     def __call__(self, pending: Sequence[Pending]) -> Iterator[Part]:
         left = {one.key: one for one in pending}
+        yield Part({}, True, 0, unique_tokens([one.tokens for one in pending]))
         trouble: LagerError | None = None
         for _ in range(ATTEMPTS):
             try:

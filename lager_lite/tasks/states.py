@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,11 +25,18 @@ def prompts_of(text: str, encoding: str | None = None) -> list[str]:
     return [_read(Path(text[1:]))] if text.startswith("@") else [text]
 
 
-def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], chat: ChatTemplate | None = None) -> int:
+def write_states(
+    path: str | Path,
+    backbone: Backbone,
+    prompts: Sequence[str],
+    chat: ChatTemplate | None = None,
+    *,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> int:
     """Write the states of `prompts` to a .npz, complete or not at all; return how many.
 
-    chat: put every prompt into this template as the user's message (untrusted). Arrays as the
-    command's help says. Raises DataError where there is no prompt, OutputError where the file cannot be written or is the model.
+    chat: put every prompt into this template as the user's message (untrusted). progress: told how many tokens are
+    evaluated, and how many there are. Arrays as the command's help says. Raises DataError where there is no prompt, OutputError where the file cannot be written or is the model.
     """
     check_not_read(path, [backbone.path])
     if not prompts:
@@ -37,7 +44,7 @@ def write_states(path: str | Path, backbone: Backbone, prompts: Sequence[str], c
     tokens = [tokenize_prompt(backbone, Prompt(_segments(p, chat), ""), ()).tokens for p in prompts]
     if any(len(t) == 0 for t in tokens):
         raise DataError("a prompt without any text has no states", "give a text")
-    found = backbone.read_states([t.tolist() for t in tokens])
+    found = backbone.read_states([t.tolist() for t in tokens], progress=progress)
     arrays = {name: np.stack([getattr(s, name) for s in found]) for name in ("states", "final", "logits")}
     if len(found) == 1:
         arrays = {name: array[0] for name, array in arrays.items()}

@@ -7,11 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from lager_lite.cli.show.terminal import show_progress
+from lager_lite.cli.show import progress
+from lager_lite.cli.show.progress import show_progress
 from lager_lite.cli.streams import visible
 from lager_lite.records import Counts
 
@@ -79,6 +81,8 @@ def test_no_bar_shares_a_terminal_with_rows(monkeypatch, rows_to, shown):
     for name, stream in terminals.items():
         stream.isatty = lambda: True
         monkeypatch.setattr(sys, name, stream)
+    monkeypatch.setattr(progress, "REDRAW", 0.02)
     with show_progress(3, rows_to=rows_to) as update:
-        update(Counts(done=3))
-    assert ("3/3" in terminals["stderr"].getvalue()) is shown
+        update(Counts(seen=3, done=1, planned_tokens=30, evaluated_tokens=10))
+        time.sleep(0.1)
+    assert ("1/3" in terminals["stderr"].getvalue()) is shown

@@ -82,7 +82,7 @@ def test_what_the_judge_wrote_cannot_forge_control_tokens(tiny_model):
 
 
 def test_nothing_written_still_gives_a_score(tiny_model, monkeypatch):
-    monkeypatch.setattr("lager_lite.judging.feedback.Generator.write", _silent)
+    monkeypatch.setattr("lager_lite.judging.feedback.Generator.follow", _silent)
     with Judge(tiny_model, rubric=SHORT, options=EXACT, reasoning=Reasoning(5)) as judge:
         got = list(judge.score(items()))
     assert [j.feedback for j in got] == [("",)] * 4
@@ -115,22 +115,22 @@ def test_feedback_and_readings_come_from_the_store_the_second_time(tiny_model, t
 
 def test_a_run_stopped_while_writing_goes_on_where_it_was(tiny_model, tmp_path):
     def stop(counts):
-        if counts.generated_tokens > 30:
+        if counts.written_texts > 3:
             raise KeyboardInterrupt
 
     with Store(tmp_path / "s.sqlite") as store:
         with Judge(tiny_model, rubric=SHORT, options=EXACT, store=store, reasoning=SAMPLED) as judge:
             with pytest.raises(KeyboardInterrupt):
                 list(judge.score(items(), progress=stop))
-            first = judge.counts.generated_tokens
+            first = judge.counts.written_texts
             assert 0 < store.info().feedback < 12 and store.info().readings == 0
         with Judge(tiny_model, rubric=SHORT, options=EXACT, store=store, reasoning=SAMPLED) as judge:
             again = list(judge.score(items()))
             assert judge.counts.stored_feedback > 0
-            written = judge.counts.generated_tokens
+            written = judge.counts.written_texts
     with Judge(tiny_model, rubric=SHORT, options=EXACT, reasoning=SAMPLED) as judge:
         assert list(judge.score(items())) == again
-        assert judge.counts.generated_tokens == first + written
+        assert judge.counts.written_texts == first + written == 12
 
 
 def test_the_key_of_feedback_changes_with_all_that_changes_it_and_nothing_else():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.measure import decode_times, demo_surface, fit_times, serving, store_size
+from tests.measure import decode_times, demo_surface, fit_times, serving, store_size, time_left
 
 
 def test_fit_times_names_every_kind(capsys):
@@ -47,3 +47,11 @@ def test_a_server_is_measured_over_its_kill(tiny_model, tmp_path):
     assert (found["wrong"], found["exit_code"]) == ([], 143)
     assert sum(found["statuses"].values()) >= 60 and set(found["statuses"]) >= {200, 401}
     assert found["largest_difference"] < 1e-3
+
+
+def test_time_left_is_predicted_for_every_share(tiny_model, tmp_path, capsys):
+    rows = "".join(f'{{"id": "{n}", "response": "{"One. " * (1 + n % 9)}"}}\n' for n in range(40))
+    (tmp_path / "in.jsonl").write_text(rows)
+    time_left.main([str(tmp_path / "in.jsonl"), "-m", str(tiny_model), "-t", "1", "--mixed", "--window", "10"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("40 judgments in ") and len(lines) == 1 + len(time_left.SHARES)

@@ -8,9 +8,10 @@ import click
 
 from ...llama import BACKENDS, BackendOptions, BuildRequest, about, build, load, parse_servers, serve
 from ..grammar import group
-from ..options import json_option, threads_option
+from ..options import json_option, quiet_option, threads_option
 from ..show.machine import show_lines
-from ..show.terminal import present, show_steps
+from ..show.progress import say, show_steps
+from ..show.terminal import present
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _SDIST = click.Path(dir_okay=False, path_type=Path)
@@ -30,6 +31,7 @@ def command() -> None:
 @click.option("--sdist", type=_SDIST, help="Use this source distribution instead of downloading it.")
 @click.option("--again", is_flag=True, help="Compile although this build is installed, or was kept.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what pip and the compiler print.")
+@quiet_option
 def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, again: bool, verbose: bool, **kinds: bool) -> None:
     """Download llama-cpp-python's source, patch and build it, and install it into this environment.
 
@@ -38,8 +40,8 @@ def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, again: bool
     """
     chosen = tuple(name for name in BACKENDS if kinds[name])
     request = BuildRequest(chosen, sdist=sdist, wheel=wheel, jobs=jobs, again=again, verbose=verbose)
-    with show_steps() as progress:
-        built = build(request, lambda text: click.echo(text, err=True), progress)
+    with show_steps("building", "installing") as progress:
+        built = build(request, say, progress)
     click.echo(built.wheel or f"llama-cpp-python {built.version} is installed{'' if built.compiled else ' already'}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ...backbones import locate_model, open_model
-from ...data import load_demo
+from ...data import counted, load_demo
 from ...errors import DataError
 from ...judging import Judge, Reasoning
 from ...llama import Backbone
@@ -27,6 +27,7 @@ from ..options import (
     read_given,
 )
 from ..outputs import STDOUT
+from ..show.progress import show_stage, show_steps
 from ..show.speed import show_peers, show_tap_cost, show_workload, show_writing
 from ..show.terminal import present
 
@@ -52,17 +53,21 @@ def _prompts(judge: Judge, items: tuple[Item, ...]) -> list[Any]:
 
 def _writing(given: Given, items: str | None) -> WritingCost:
     chosen = read_given(items, given) if items else load_demo().items
-    with open_judge(given, reasoning=Reasoning(TEXT)) as judge:
+    with open_judge(given, reasoning=Reasoning(TEXT)) as judge, show_stage("writing feedback"):
         prompts = _prompts(judge, chosen)[: given["generate"]]
         return writing_cost(judge.backbone, prompts, most=TEXT, rounds=given["rounds"])
 
 
 def _cost(given: Given, model: Path, shown: bool) -> dict[str, object]:
     quantization = open_model(model).info.quantization
-    with Backbone(model, backend_settings(given)) as backbone:
-        cost = tap_cost(backbone, tokens=given["tokens"], rounds=given["rounds"])
+    with show_stage(f"loading {model.name}"):
+        opened = Backbone(model, backend_settings(given))
+    with opened as backbone, show_steps("measuring the taps") as progress:
+        cost = tap_cost(backbone, tokens=given["tokens"], rounds=given["rounds"], progress=progress)
     if shown:
-        click.echo(f"{model.name}, {quantization}, {cost.tokens} tokens, medians of {cost.rounds} rounds")
+        click.echo(
+            f"{model.name}, {quantization}, {counted(cost.tokens, 'token')}, medians of {counted(cost.rounds, 'round')}"
+        )
         show_tap_cost(cost)
     return {"model": model.name, "quantization": quantization, **cost.to_dict()}
 
@@ -71,17 +76,19 @@ def _work(given: Given, model: Path, items: str, shown: bool) -> dict[str, objec
     """What judging the items costs. Each part is shown at once: the next one may take as long again, or fail."""
     chosen = read_given(items, given, limit=given["limit"])
     with open_judge(given) as judge:
-        found = measure_workload(judge, chosen, max_state=given["max_state"], alone=ALONE)
+        with show_stage(f"judging {counted(len(chosen), 'item')}"):
+            found = measure_workload(judge, chosen, max_state=given["max_state"], alone=ALONE)
         if shown:
             show_workload(found)
         prompts = _prompts(judge, chosen) if given["peer"] else []
     exact = None
     if not given["exact"]:
-        with open_judge({**given, "exact": True}) as judge:
+        with open_judge({**given, "exact": True}) as judge, show_stage("judging some of them with --exact"):
             exact = apart(judge, chosen[:ALONE])
         if shown:
             click.echo(f"the same with --exact: {exact:.2g} points")
-    times = measure_peer(model, prompts) if given["peer"] else None
+    with show_stage("measuring transformers"):
+        times = measure_peer(model, prompts) if given["peer"] else None
     if shown and times:
         show_peers(times, found)
     return {"workload": found.to_dict(), "exact_difference": exact, "peer": times and times.to_dict()}

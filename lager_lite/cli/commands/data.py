@@ -17,6 +17,7 @@ from ..options import (
     items_options,
     json_option,
     mapped_keys,
+    quiet_option,
     rubric_option,
     scale_labels,
     scale_option,
@@ -24,6 +25,7 @@ from ..options import (
     unit_option,
 )
 from ..outputs import ROW_FILES, NamedFile, OutputFile
+from ..show.progress import say, show_stage
 from ..show.terminal import present
 from ..show.understood import checked_document, show_checked, show_understood
 
@@ -48,16 +50,18 @@ def command() -> None:
 @rubric_option
 @scale_option
 @table_options
+@quiet_option
 def convert_(source: str, output: str, **given: Any) -> None:
     """Write the items of FILE as rows with the keys of lager-lite: id, fields, score(s), group.
 
     Scores that are labels, such as PASS, become the numbers that the rubric (-r) or --scale gives them.
     """
     how = {name: given[name] for name in ("layout", "encoding", "ignore")}
-    dataset = read_items(source, mapping=mapped_keys(given), labels=scale_labels(given), keep_thoughts=True, **how)
+    with show_stage(f"reading {source}"):
+        dataset = read_items(source, mapping=mapped_keys(given), labels=scale_labels(given), keep_thoughts=True, **how)
     if dataset.understood:
         show_understood(dataset.understood)
-    click.echo(f"{counted(convert(dataset, output), 'row')} written", err=True)
+    say(f"{counted(convert(dataset, output), 'row')} written")
 
 
 @command.command("check", example="lager-lite data check items.jsonl -r helpfulness")

@@ -6,8 +6,6 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-import click
-
 from ...data import load_demo
 from ...fitting import log_length
 from ...judging import judgment_row, ordering, score_items
@@ -15,7 +13,8 @@ from ...scoring import shipped_weights
 from ..grammar import command as cli_command
 from ..options import json_option, judge_options_with, open_judge
 from ..show.demo import show_demo
-from ..show.terminal import present, show_progress
+from ..show.progress import say, show_progress
+from ..show.terminal import present
 
 
 @cli_command("demo", example="lager-lite demo")
@@ -32,7 +31,7 @@ def command(json_file: str | None, **given: Any) -> None:
     dataset = load_demo()
     given["rubrics"] = given["rubrics"] or ("faithfulness",)
     with open_judge(given) as judge:
-        click.echo(f"{dataset.message}\nmodel: {judge.info.name}, {judge.info.quantization}", err=True)
+        say(f"{dataset.message}\nmodel: {judge.info.name}, {judge.info.quantization}")
         weights = shipped_weights(judge.provenance())
         if weights:
             judge.use_weights(weights)

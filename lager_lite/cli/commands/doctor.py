@@ -28,6 +28,7 @@ from ..options import backend_options, backend_settings, json_option
 from ..outputs import store_of
 from ..settings import CONFIG_NAME, find_config, user_path
 from ..show.machine import show_lines
+from ..show.progress import show_stage
 from ..show.terminal import present, warn
 
 
@@ -108,7 +109,7 @@ def _tried(model: str | None, options: BackendOptions, problems: list[LagerError
         path = locate_model(model).path
         if guard:
             check_loads(str(path), options)
-        with Judge(path, rubric=TRIAL_RUBRIC, options=options) as judge:
+        with show_stage(f"trying {path.name}"), Judge(path, rubric=TRIAL_RUBRIC, options=options) as judge:
             return try_out(judge)
     except LagerError as error:
         problems.append(error)

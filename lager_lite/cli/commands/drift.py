@@ -21,6 +21,7 @@ from ..options import (
     scale_option,
     table_options,
 )
+from ..show.progress import say, show_stage, show_steps
 from ..show.speed import show_drift
 from ..show.terminal import present
 
@@ -42,13 +43,16 @@ def command(items: str, json_file: str | None, **given: Any) -> None:
     chosen = read_given(items, given, limit=given["limit"])
     model, options = locate_model(given["model"]).path, backend_settings(given)
     if given["guard"]:
-        check_loads(model, options)
-    found = measure_drift(
-        model,
-        chosen_rubrics(given),
-        chosen,
-        options,
-        settings=("exact",) if given["exact"] else ("default", "exact"),
-        progress=lambda text: click.echo(text, err=True),
-    )
+        with show_stage(f"loading {model.name}"):
+            check_loads(model, options)
+    with show_steps("measuring") as progress:
+        found = measure_drift(
+            model,
+            chosen_rubrics(given),
+            chosen,
+            options,
+            settings=("exact",) if given["exact"] else ("default", "exact"),
+            say=say,
+            progress=progress,
+        )
     present(json_file, found.to_dict, lambda: show_drift(found))

@@ -21,7 +21,8 @@ from ..options import (
     read_labelled,
     weights_options,
 )
-from ..show.terminal import present, show_progress, warn
+from ..show.progress import show_progress
+from ..show.terminal import present, warn
 from ..show.uses import show_estimated
 
 
@@ -45,7 +46,7 @@ def command(labelled: str, items: str, **given: Any) -> None:
     others = read_given(items, given, limit=given["limit"])
     weights = chosen_weights(given)
     with open_judge(given, weights, force=given["force"]) as judge:
-        with show_progress((len(people) + len(others)) * len(judge.rubrics)) as progress:
+        with show_progress((len(people) + len(others)) * len(judge.rubrics), "estimating") as progress:
             fit = weights.provenance.fit if weights else None
             found = estimate_mean(judge, people, others, fit=fit, progress=progress)
     warn(found.warnings)

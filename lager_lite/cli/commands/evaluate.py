@@ -55,7 +55,8 @@ from ..options import (
 from ..outputs import STDOUT
 from ..show.evaluations import show_evaluation, show_reasoning
 from ..show.panels import show_panel
-from ..show.terminal import show_evaluated, show_progress, warn
+from ..show.progress import show_progress
+from ..show.terminal import show_evaluated, warn
 
 
 def _plan(given: Given) -> Plan:
@@ -105,7 +106,7 @@ def _evaluated(given: Given, items: Sequence[Item], plan: Plan, source: str, **m
     weights = chosen_weights(given)
     more["states"] = "keep" if given["keep_states"] else STATES_KIND in plan.kinds
     with open_judge(given, weights, force=given["force"], early=False, **more) as judge:
-        with show_progress(len(items) * len(judge.rubrics)) as progress:
+        with show_progress(len(items) * len(judge.rubrics), "comparing the methods") as progress:
             pair = (given["weights"], weights) if weights else None
             run, failed = run_evaluation(judge, items, plan, source=source, weights=pair, progress=progress)
         show_evaluated(judge.counts, failed)

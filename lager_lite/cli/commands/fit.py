@@ -39,7 +39,8 @@ from ..options import (
 from ..outputs import OutputFile
 from ..show.evaluations import fitted_facts, show_fitted
 from ..show.panels import panel_facts, show_fitted_panel
-from ..show.terminal import present, show_progress, warn
+from ..show.progress import show_progress, show_stage
+from ..show.terminal import present, warn
 
 _PLAN = (
     "kind",
@@ -201,9 +202,10 @@ def command(labelled: str, output: str, **given: Any) -> None:
     with open_judge(given, max_state=plan.max_state, states=states) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:
             data = gather(judge, items, progress)
-        found = fit_weights(judge, data, plan)
-        if given["report"]:
-            _report(given["report"], judge, items, plan, source=labelled, found=found)
+        with show_stage("fitting the weights"):
+            found = fit_weights(judge, data, plan)
+            if given["report"]:
+                _report(given["report"], judge, items, plan, source=labelled, found=found)
     save_weights(output, found.file)
     warn(f"item {item} left out: {reason}" for item, reason in data.failed)
     warn(found.warnings)

@@ -23,6 +23,7 @@ from ..options import (
     report_option,
     weights_options,
 )
+from ..show.progress import say
 from ..show.terminal import present, show_flags
 from ..show.uses import show_inspections
 
@@ -69,7 +70,7 @@ def command(items: str, identity: str | None, number: int | None, **given: Any) 
         found = inspect_item(judge, item)
         origin = origin_of(judge, items, weights=given["weights"])
         counts = judge.counts
-    click.echo(f"{item.where}: item {item.id}", err=True)
+    say(f"{item.where}: item {item.id}")
     show_flags(counts)
     present(given["json_file"], lambda: [one.to_dict() for one in found], lambda: show_inspections(found))
     if given["report"]:

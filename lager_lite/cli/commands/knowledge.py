@@ -24,7 +24,8 @@ from ..options import (
     seed_option,
     weights_options,
 )
-from ..show.terminal import present, show_evaluated, show_progress, warn
+from ..show.progress import show_progress, show_stage
+from ..show.terminal import present, show_evaluated, warn
 from ..show.uses import show_knowledge
 
 
@@ -59,7 +60,8 @@ def command(data: str, whole: bool, **given: Any) -> None:
         show_evaluated(judge.counts, read.failed)
         weights = judge.by_rubric.get(judge.rubrics[0].name, judge.weights)
         origin = origin_of(judge, data, weights=given["weights"])
-    result = self_knowledge(read, weights, folds=given["folds"], seed=given["seed"])
+    with show_stage("comparing the methods"):
+        result = self_knowledge(read, weights, folds=given["folds"], seed=given["seed"])
     present(given["json_file"], result.to_dict, lambda: show_knowledge(result))
     warn(result.warnings)
     if given["report"]:

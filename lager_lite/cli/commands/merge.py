@@ -9,8 +9,9 @@ import click
 from ...data import counted
 from ...scaleout import merge_outputs
 from ..grammar import command as cli_command
-from ..options import limit_option, open_given, rubric_option, scale_option, table_options, unit_option
+from ..options import limit_option, open_given, quiet_option, rubric_option, scale_option, table_options, unit_option
 from ..outputs import OutputFile
+from ..show.progress import say, show_stage
 
 
 @cli_command("merge", example="lager-lite merge items.jsonl part1.jsonl part2.jsonl -o scores.jsonl")
@@ -28,6 +29,7 @@ from ..outputs import OutputFile
 @limit_option()
 @table_options
 @unit_option
+@quiet_option
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:
     """Merge the outputs of all shards of ITEMS, in the order of ITEMS.
 
@@ -35,8 +37,7 @@ def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> 
     shards, and the same -r and --scale where ITEMS has labels for scores. Nothing is written where a judgment is missing, occurs twice, or belongs to no item.
     """
     source = open_given(items, given)
-    merged = merge_outputs(source.items, outputs, output)
+    with show_stage("merging"):
+        merged = merge_outputs(source.items, outputs, output)
     sizes = " + ".join(map(str, merged.sizes))
-    click.echo(
-        f"{counted(merged.rows, 'row')} ({sizes}) of {counted(merged.items, 'item')} written to {output}", err=True
-    )
+    say(f"{counted(merged.rows, 'row')} ({sizes}) of {counted(merged.items, 'item')} written to {output}")

@@ -17,7 +17,7 @@ from ..options import (
     open_judge,
     read_given,
 )
-from ..show.terminal import show_progress
+from ..show.progress import show_progress
 
 
 @cli_command("next", example="lager-lite next labelled.jsonl answers.jsonl -n 20")
@@ -36,7 +36,7 @@ def command(labelled: str, unlabelled: str, **given: Any) -> None:
     """
     known, rest = (read_given(path, {**given, "limit": None}, limit=None) for path in (labelled, unlabelled))
     with open_judge(given, states="keep" if given["keep_states"] else True) as judge:
-        with show_progress((len(known) + len(rest)) * len(judge.rubrics)) as progress:
+        with show_progress((len(known) + len(rest)) * len(judge.rubrics), "choosing the rows") as progress:
             found = next_rows(judge, known, rest, given["limit"], progress)
     for item, left in zip(found.items, found.left):
         click.echo(json.dumps({"id": item.id, "left": round(left, 4)}))

@@ -39,6 +39,7 @@ from ..options import (
 )
 from ..outputs import ROW_FILES, STDOUT, OutputFile
 from ..show.pairs import show_pairs
+from ..show.progress import say
 from ..show.terminal import present, show_evaluated, show_progress, show_unjudged, warn
 
 
@@ -57,7 +58,7 @@ def _pairs(path: str, other: str | None, given: Given) -> Sequence[Pair]:
         found = pairs_of_rows(rows, single, ignore=given["ignore"], keep_thoughts=given["keep_thoughts"])
     if found is None:
         return pairs_within(read_given(rows, named), rubric.name)
-    click.echo(found.message, err=True)
+    say(found.message)
     return found.pairs
 
 

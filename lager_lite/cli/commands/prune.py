@@ -13,6 +13,7 @@ from ...scoring import load_weights
 from ..grammar import command as cli_command
 from ..options import WEIGHTS, backend_options, backend_settings, json_option
 from ..outputs import OutputFile
+from ..show.progress import show_stage
 from ..show.speed import show_pruned
 from ..show.terminal import present
 
@@ -30,5 +31,6 @@ def command(weights: str, output: str, force: bool, json_file: str | None, **giv
     disk space and memory. It cannot write text, and its judgments have neither `direct` nor `e_score`.
     """
     model = locate_model(given["model"]).path
-    found = prune_for(model, load_weights(weights), output, backend_settings(given), force=force)
+    with show_stage("writing the copy"):
+        found = prune_for(model, load_weights(weights), output, backend_settings(given), force=force)
     present(json_file, lambda: {**asdict(found), "path": str(found.path)}, lambda: show_pruned(found))

@@ -28,7 +28,8 @@ from ..options import (
     weights_options,
 )
 from ..outputs import ROW_FILES, STDOUT, OutputFile
-from ..show.terminal import present, show_evaluated, show_progress, show_unjudged, warn
+from ..show.progress import show_progress, show_stage
+from ..show.terminal import present, show_evaluated, show_unjudged, warn
 from ..show.uses import show_ranking
 
 
@@ -83,7 +84,8 @@ def command(data: str, **given: Any) -> None:
         show_evaluated(judge.counts)
         show_unjudged([DataError(f"{one.where}: item {one.id}: {one.error}") for one in responses.failed])
         origin, doubts = origin_of(judge, data, weights=given["weights"]), judge.doubts()
-    result = preferences(responses, folds=given["folds"], seed=given["seed"])
+    with show_stage("comparing the methods"):
+        result = preferences(responses, folds=given["folds"], seed=given["seed"])
     if given["output"] or result is None:
         write_rows(given["output"] or STDOUT, rank(responses, given["by"]))
     if result is None:

@@ -12,6 +12,7 @@ from ..grammar import group
 from ..options import json_option
 from ..outputs import OutputFile
 from ..show.machine import rubric_facts, show_rubrics
+from ..show.progress import say
 from ..show.terminal import present
 
 
@@ -46,6 +47,4 @@ def new(name: str, output: str | None) -> None:
     Nothing is overwritten. To start from a rubric that ships instead, use `rubrics show`.
     """
     path = write_skeleton(name, output)
-    click.echo(
-        f"{path} written; change it, then see what a model will read: lager-lite prompt ITEMS -r {path}", err=True
-    )
+    say(f"{path} written; change it, then see what a model will read: lager-lite prompt ITEMS -r {path}")

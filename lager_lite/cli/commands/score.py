@@ -33,7 +33,8 @@ from ..options import (
     weights_options,
 )
 from ..outputs import ROW_FILES, OutputFile
-from ..show.terminal import show_progress, show_summary
+from ..show.progress import say, show_progress
+from ..show.terminal import show_summary
 
 
 def _opened(given: Given, cluster: Cluster | None) -> AbstractContextManager[Judge | Panel]:
@@ -42,7 +43,7 @@ def _opened(given: Given, cluster: Cluster | None) -> AbstractContextManager[Jud
         return open_judge(given, chosen_weights(given), cluster=cluster, force=given["force"])
     panel = panel_of(given, panel_weights(given))
     if panel.weights is None:
-        click.echo("no weights (-w): the score is the mean of the members' e_scores", err=True)
+        say("no weights (-w): the score is the mean of the members' e_scores")
     return nullcontext(panel)
 
 
@@ -102,5 +103,5 @@ def command(items: str, output: str, **given: Any) -> None:
     show_summary(result, flagged=True, models=models)
     if given["flag_injection"]:
         with_signs = f"{counted(rows.injected, 'judgment')} of responses with signs of injection (see `flags`)"
-        click.echo(with_signs, err=True)
+        say(with_signs)
     click.get_current_context().exit(1 if result.failed else 0)

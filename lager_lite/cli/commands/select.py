@@ -29,7 +29,8 @@ from ..options import (
     weights_options,
 )
 from ..outputs import ROW_FILES, OutputFile
-from ..show.terminal import present, show_progress, show_summary, warn
+from ..show.progress import show_progress, show_stage
+from ..show.terminal import present, show_summary, warn
 from ..show.understood import show_understood, shown_fields
 from ..show.uses import selection_rule, show_selection
 
@@ -113,7 +114,10 @@ def command(data: str, **given: Any) -> None:
     given["rubrics"] = given["rubrics"] or tuple(CRITERIA)
     shares = _checked(given)
     how = {name: given[name] for name in ("limit", "dedupe", "encoding", "ignore", "keep_thoughts")}
-    pool = open_pool(data, mapped_keys(given), given["layout"], labels=scale_labels(given), need_scores=False, **how)
+    with show_stage(f"reading {data}"):
+        pool = open_pool(
+            data, mapped_keys(given), given["layout"], labels=scale_labels(given), need_scores=False, **how
+        )
     show_understood(pool.understood, shown_fields(chosen_rubrics(given)))
     if given["shard"]:
         return fill_shard(given, tuple(pool.items), [open_weighted(given)])
@@ -121,8 +125,9 @@ def command(data: str, **given: Any) -> None:
         scores = score_pool(judge, pool, progress)
         origin = origin_of(judge, data, weights=given["weights"])
     rule = {name: given[name] for name in ("top", "min_score", "combine")}
-    found = select(pool, scores, shares=shares, **rule)
-    write_selection(pool, scores, found, given["output"], str(_side(given)))
+    with show_stage("writing the rows"):
+        found = select(pool, scores, shares=shares, **rule)
+        write_selection(pool, scores, found, given["output"], str(_side(given)))
     show_summary(scores.summary)
     present(given["json_file"], found.to_dict, lambda: show_selection(found))
     warn(selection_notes(found))

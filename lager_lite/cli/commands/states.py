@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ...backbones import locate_model, open_model
+from ...data import counted
 from ...llama import Backbone
 from ...tasks import prompts_of, write_states
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, chat_options, chat_settings, encoding_option
 from ..outputs import OutputFile
+from ..show.progress import say, show_stage, show_steps
 
 
 @cli_command("states", example='lager-lite states "The capital of France is" -o states.npz')
@@ -32,6 +35,9 @@ def command(prompt: str, as_chat: bool, output: str, **given: Any) -> None:
     model = str(locate_model(given["model"]).path)
     open_model(model)
     chat = chat_settings(given, model) if as_chat else None
-    with Backbone(model, backend_settings(given)) as backbone:
-        written = write_states(output, backbone, prompts_of(prompt, given["encoding"]), chat)
-    click.echo(f"{written} prompt(s) written to {output}", err=True)
+    texts = prompts_of(prompt, given["encoding"])
+    with show_stage(f"loading {Path(model).name}"):
+        opened = Backbone(model, backend_settings(given))
+    with opened as backbone, show_steps("reading states", "writing the file") as progress:
+        written = write_states(output, backbone, texts, chat, progress=progress)
+    say(f"{counted(written, 'prompt')} written to {output}")

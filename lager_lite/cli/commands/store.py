@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import click
 
+from ...data import counted
 from ...judging import Store
 from ...system import store_path as default_path
 from ..grammar import group
@@ -35,7 +36,7 @@ def info(store_path: str | None, json_file: str | None) -> None:
 def clear(store_path: str | None) -> None:
     """Delete every reading of the store."""
     with Store(store_path or default_path()) as store:
-        click.echo(f"{store.clear()} readings deleted")
+        click.echo(f"{counted(store.clear(), 'reading')} deleted")
 
 
 @command.command("merge", example="lager-lite store merge part1.sqlite part2.sqlite --store all.sqlite")
@@ -46,4 +47,4 @@ def merge(others: tuple[str, ...], store_path: str | None) -> None:
     with Store(store_path or default_path()) as store:
         for other in others:
             with Store(other) as source:
-                click.echo(f"{store.merge(source)} readings from {other}")
+                click.echo(f"{counted(store.merge(source), 'reading')} from {other}")

@@ -13,6 +13,7 @@ from ...prompts import load_rubric
 from ...system import copies_folder
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option, limit_option
+from ..show.progress import say, show_steps
 from ..show.speed import show_tuning
 from ..show.terminal import present
 
@@ -37,14 +38,16 @@ def command(limit: int, rounds: int, apply_: bool, json_file: str | None, **give
     Speed is the speed of judging, with all states read. Drift is what the quantization changes: the states (relative),
     and the expected scores of single layers and of equal weights (in points).
     """
-    found = tune(
-        locate_model(given["model"]).path,
-        load_rubric("faithfulness"),
-        load_demo().items[:limit],
-        kinds=given["kinds"] or QUANTIZATIONS,
-        options=backend_settings(given),
-        rounds=rounds,
-        keep=copies_folder() if apply_ else None,
-        progress=lambda text: click.echo(text, err=True),
-    )
+    with show_steps("measuring") as progress:
+        found = tune(
+            locate_model(given["model"]).path,
+            load_rubric("faithfulness"),
+            load_demo().items[:limit],
+            kinds=given["kinds"] or QUANTIZATIONS,
+            options=backend_settings(given),
+            rounds=rounds,
+            keep=copies_folder() if apply_ else None,
+            say=say,
+            progress=progress,
+        )
     present(json_file, found.to_dict, lambda: show_tuning(found))

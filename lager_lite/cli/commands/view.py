@@ -14,6 +14,7 @@ from ...tasks import open_view
 from ..grammar import command as cli_command
 from ..options import Given, chosen_rubrics, items_options, limit_option, read_given, scale_option, spelled, unit_option
 from ..outputs import STDOUT, OutputFile
+from ..show.progress import say
 from ..show.terminal import warn
 
 
@@ -76,4 +77,4 @@ def command(scores: str, items: str | None, **given: Any) -> None:
     if size > LARGE:
         warn([f"the page has {size / 1e6:.0f} MB, which a browser opens slowly: -n N takes the first N items"])
     judged = f"{counted(len(view.judgments), 'judgment')} of {counted(len({one.id for one in view.judgments}), 'item')}"
-    click.echo(f"{judged}, {counted(len(view.items), 'item')} with texts, written to {path}", err=True)
+    say(f"{judged}, {counted(len(view.items), 'item')} with texts, written to {path}")

@@ -36,6 +36,7 @@ from .shared import (
     judge_options_with,
     keep_states_option,
     panel_options,
+    quiet_option,
     reason_options,
     report_option,
     rubric_option,
@@ -45,11 +46,15 @@ from .shared import (
     threads_option,
     weights_options,
 )
-from .types import NAMES, RUBRIC_NUMBER, TOP, WEIGHTS
+from .types import BOUND, MAX_ERRORS, NAMES, PERCENT, POINTS, RUBRIC_NUMBER, TOP, WEIGHTS
 
 __all__ = [
+    "BOUND",
     "Given",
+    "MAX_ERRORS",
     "NAMES",
+    "PERCENT",
+    "POINTS",
     "RUBRIC_NUMBER",
     "TOP",
     "WEIGHTS",
@@ -63,6 +68,7 @@ __all__ = [
     "chosen_weights",
     "cluster_options",
     "cluster_settings",
+    "encoding_option",
     "fill_shard",
     "folds_option",
     "group_option",
@@ -71,7 +77,6 @@ __all__ = [
     "json_option",
     "judge_options",
     "judge_options_with",
-    "encoding_option",
     "keep_states_option",
     "limit_option",
     "mapped_keys",
@@ -81,6 +86,7 @@ __all__ = [
     "panel_of",
     "panel_options",
     "panel_weights",
+    "quiet_option",
     "read_given",
     "read_labelled",
     "reason_options",

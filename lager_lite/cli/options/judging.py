@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,7 +23,8 @@ from ...records import Item
 from ...scaleout import Cluster, fill_store, spread
 from ...scoring import WeightsFile, check_weights
 from ...system import store_path
-from ..show.terminal import show_evaluated, show_progress, warn
+from ..show.progress import say, show_progress, show_stage
+from ..show.terminal import show_evaluated, warn
 from ..show.understood import show_understood, shown_fields
 from .parsed import (
     Given,
@@ -49,18 +51,19 @@ def read_given(
     What was understood of the file is shown on stderr. require: fields that every row must have.
     need_scores: as `open_reader`.
     """
-    dataset = read_items(
-        path,
-        mapping=mapped_keys(given),
-        layout=given.get("layout"),
-        require=require,
-        encoding=given.get("encoding"),
-        labels=scale_labels(given),
-        ignore=given.get("ignore", ()),
-        keep_thoughts=given.get("keep_thoughts", False),
-        need_scores=need_scores,
-        unit=given.get("unit", ANSWER),
-    )
+    with show_stage(f"reading {path}"):
+        dataset = read_items(
+            path,
+            mapping=mapped_keys(given),
+            layout=given.get("layout"),
+            require=require,
+            encoding=given.get("encoding"),
+            labels=scale_labels(given),
+            ignore=given.get("ignore", ()),
+            keep_thoughts=given.get("keep_thoughts", False),
+            need_scores=need_scores,
+            unit=given.get("unit", ANSWER),
+        )
     items = tuple(first_items(dataset.items, limit))
     if given.get("group"):
         items = regroup(items, given["group"])
@@ -80,7 +83,7 @@ def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
     items = read_given(path, given, limit=given["limit"])
     labelled = labelled_items(items, (rubric.name for rubric in chosen_rubrics(given)))
     if labelled and len(labelled) < len(items):
-        click.echo(f"left out: {counted(len(items) - len(labelled), 'item')} without a human score", err=True)
+        say(f"left out: {counted(len(items) - len(labelled), 'item')} without a human score")
     return tuple(labelled) or items
 
 
@@ -91,23 +94,24 @@ def open_given(path: str, given: Given, *, with_rows: bool = False, need_scores:
     """
     shard = given.get("shard")
     keep = shard.holds if shard else None
-    source = open_items(
-        path,
-        mapped_keys(given),
-        given["layout"],
-        limit=given.get("limit"),
-        keep=keep,
-        encoding=given.get("encoding"),
-        labels=scale_labels(given),
-        ignore=given.get("ignore", ()),
-        keep_thoughts=given.get("keep_thoughts", False),
-        need_scores=need_scores,
-        with_rows=with_rows,
-        unit=given.get("unit", ANSWER),
-    )
+    with show_stage(f"reading {path}"):
+        source = open_items(
+            path,
+            mapped_keys(given),
+            given["layout"],
+            limit=given.get("limit"),
+            keep=keep,
+            encoding=given.get("encoding"),
+            labels=scale_labels(given),
+            ignore=given.get("ignore", ()),
+            keep_thoughts=given.get("keep_thoughts", False),
+            need_scores=need_scores,
+            with_rows=with_rows,
+            unit=given.get("unit", ANSWER),
+        )
     show_understood(source.understood, _shown(given), limit=given.get("limit"))
     if shard:
-        click.echo(f"shard {shard}: {counted(source.count, 'item')}", err=True)
+        say(f"shard {shard}: {counted(source.count, 'item')}")
     return source
 
 
@@ -156,12 +160,13 @@ def open_judge(
         more.update(chat=chat_settings(given, model), overflow=given["overflow"], options=options, store=store)
         if weights is not None:
             _check_weights(weights, model, chosen_rubrics(given), more["reasoning"], force=bool(more.get("force")))
-        if given["guard"]:
-            check_loads(model, options)
-            warn(warn_company(known_company(model, options)))
-        with Judge(model, rubric=chosen_rubrics(given), weights=weights, **more) as judge:
-            for warning in judge.warnings:
-                click.echo(f"Warning: {warning}", err=True)
+        with show_stage(f"loading {Path(model).name}"):
+            if given["guard"]:
+                check_loads(model, options)
+                warn(warn_company(known_company(model, options)))
+            opened = Judge(model, rubric=chosen_rubrics(given), weights=weights, **more)
+        with opened as judge:
+            warn(judge.warnings)
             with spread(judge, cluster, spread_options) if cluster else nullcontext():
                 yield judge
     finally:
@@ -197,7 +202,7 @@ def open_weighted(given: Given, **more: Any) -> AbstractContextManager[Judge]:
 def fill_shard(given: Given, items: Sequence[Item], judges: Iterable[AbstractContextManager[Judge]]) -> None:
     """Read the items of --shard into the store with each of the judges, one after the other."""
     mine = [item for item in items if given["shard"].holds(item)]
-    click.echo(f"shard {given['shard']}: {counted(len(mine), 'item')}", err=True)
+    say(f"shard {given['shard']}: {counted(len(mine), 'item')}")
     for opened in judges:
         with opened as judge:
             with show_progress(len(mine) * len(judge.rubrics)) as progress:

@@ -12,6 +12,7 @@ from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_M
 from ...system import refusing
 from ..grammar import JsonOption
 from ..outputs import NamedFile, OutputFile, store_of
+from ..streams import QUIET
 from .items import C, all_of, option_under
 from .types import GPU_LAYERS, RAY_ADDRESS, SERVERS, WEIGHTS
 
@@ -146,6 +147,15 @@ threads_option = option_under(
     type=click.IntRange(1),
     help="Number of CPU threads. The default is the number of cores that this process may use.",
 )
+quiet_option = option_under(
+    "Results",
+    "-q",
+    "--quiet",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda ctx, _, value: ctx.meta.update({QUIET: value}),
+    help="Show the result and errors only.",
+)
 _offline_option = option_under(
     "Backend",
     "--offline/--online",
@@ -268,6 +278,7 @@ _machine_options = all_of(
     option_under("Backend", "-v", "--verbose", is_flag=True, help="Show llama.cpp's log."),
     _offline_option,
     _guard_option,
+    quiet_option,
 )
 backend_options = all_of(model_option, _machine_options)
 store_option = option_under(

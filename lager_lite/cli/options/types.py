@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -91,6 +92,43 @@ def _rubric_number(text: str) -> tuple[str, float]:
         raise ValueError(f"{text!r}: expected RUBRIC=NUMBER") from None
 
 
+def _finite(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not a finite number")
+    return number
+
+
+def _bound(text: str) -> tuple[str, float]:
+    part, _, number = text.rpartition("=")
+    return part, _finite(number)
+
+
+def _points(text: str) -> float:
+    number = _finite(text)
+    if number < 0:
+        raise ValueError(f"{text!r}: expected points of the scale from 0, for instance 0.1")
+    return number
+
+
+def _percent(text: str) -> float:
+    number = _finite(text.removesuffix("%"))
+    if not 50 <= number < 100:
+        raise ValueError(f"{text!r}: expected a percentage from 50 to below 100, for instance 95")
+    return number
+
+
+def _max_errors(text: str) -> float:
+    share = text.endswith("%")
+    number = _finite(text.removesuffix("%"))
+    if number < 0 or (share and number >= 100) or (not share and number != int(number)):
+        raise ValueError(f"{text!r}: expected a number of rows (3) or a share below 100% (2%)")
+    return number / 100 if share else number
+
+
 GPU_LAYERS = Parsed("N|auto|all", _gpu_layers)
 SERVERS = Parsed("HOST:PORT[,...]", parse_servers)
 SHARD = Parsed("I/N", parse_shard)
@@ -109,3 +147,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 NAMES = Parsed("names", _names)
+BOUND = Parsed("[PART=]BOUND", _bound)
+POINTS = Parsed("POINTS", _points)
+PERCENT = Parsed("PERCENT", _percent)
+MAX_ERRORS = Parsed("N|SHARE", _max_errors)

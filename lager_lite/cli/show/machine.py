@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import click
 
 from ...backbones import MEMORY_TOKENS, CatalogEntry, LocalModel
+from ...data import counted
 from ...judging import StoreInfo
 from ...prompts import Rubric, describe_scale
+from .progress import say
 from .terminal import text_table
 
 
@@ -35,9 +37,9 @@ def show_models(rows: Sequence[LocalModel]) -> None:
         click.echo(text_table(head, [_model_row(row) for row in rows]))
     for row in rows:
         if row.reason:
-            click.echo(f"{row.name}: {row.reason}", err=True)
+            say(f"{row.name}: {row.reason}")
     judging = sum(row.judges for row in rows)
-    click.echo(f"{len(rows)} models, {judging} can judge; memory is for prompts of {MEMORY_TOKENS:,} tokens", err=True)
+    say(f"{counted(len(rows), 'model')}, {judging} can judge; memory is for prompts of {MEMORY_TOKENS:,} tokens")
 
 
 def show_catalog(entries: Sequence[CatalogEntry]) -> None:

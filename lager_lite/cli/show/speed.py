@@ -80,7 +80,10 @@ def show_peers(times: PeerTimes, found: Workload) -> None:
 
 def show_writing(found: WritingCost) -> None:
     """Print how fast feedback is written together and one at a time, and whether the texts agree."""
-    click.echo(f"{found.n} texts of up to {found.most} tokens at temperature 0, medians of {found.rounds} rounds\n")
+    click.echo(
+        f"{counted(found.n, 'text')} of up to {counted(found.most, 'token')} at temperature 0, medians of "
+        f"{counted(found.rounds, 'round')}\n"
+    )
     sides = (("together", found.together), ("one at a time", found.alone))
     rows = [
         (
@@ -101,7 +104,7 @@ def show_writing(found: WritingCost) -> None:
         click.echo(f"(with one row at a time, as timed: {found.n - found.different_rows} of {found.n})")
     for other in found.different:
         click.echo(
-            f"text {other.prompt + 1} differs after {other.tokens} tokens: the two likeliest lie {other.margin:.2g} apart there"
+            f"text {other.prompt + 1} differs after {counted(other.tokens, 'token')}: the two likeliest lie {other.margin:.2g} apart there"
         )
 
 
@@ -121,7 +124,9 @@ def show_tuning(found: Tuning) -> None:
         for c in found.candidates
         if c.error is None
     ]
-    click.echo(f"{found.model}, {found.prompts} prompts; speed and drift against the file as it is (first row)\n")
+    click.echo(
+        f"{found.model}, {counted(found.prompts, 'prompt')}; speed and drift against the file as it is (first row)\n"
+    )
     click.echo(text_table(head, rows))
     warn(candidate.error for candidate in found.candidates if candidate.error)
     best = found.fastest

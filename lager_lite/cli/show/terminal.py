@@ -1,15 +1,11 @@
-"""Progress, summaries, tables and JSON. Results go to stdout, everything else to stderr."""
+"""Summaries, tables and JSON. Results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Sequence
 
 import click
-from tqdm import tqdm
 
 from ...data import counted
 from ...errors import LagerError
@@ -18,7 +14,8 @@ from ...records import Counts
 from ...stats import Interval
 from ...system import write_beside
 from ..outputs import STDOUT
-from ..streams import raw_stderr
+from .progress import say
+from .progress import show_progress as show_progress
 
 
 def present(json_file: str | None, document: Callable[[], object], tables: Callable[[], None] | None = None) -> None:
@@ -51,63 +48,19 @@ def span(interval: Interval | None) -> str:
 def warn(lines: Iterable[str]) -> None:
     """Print each line on stderr, as a warning."""
     for line in lines:
-        click.echo(f"Warning: {line}", err=True)
-
-
-@contextmanager
-def show_progress(
-    total: int, unit: str = "judgment", *, rows_to: str | None = None
-) -> Iterator[Callable[[Counts], None]]:
-    """A bar on stderr with rate and ETA; nothing where stderr is not a terminal.
-
-    rows_to: the file that rows are written to meanwhile. On stdout they show the progress themselves, and where that
-    is a terminal, a bar would share its lines with them.
-    """
-    hidden = not sys.stderr.isatty() or rows_to == STDOUT and sys.stdout.isatty()
-    with tqdm(total=total, unit=unit, file=raw_stderr(), disable=hidden, smoothing=0.1) as bar:
-
-        def update(counts: Counts) -> None:
-            bar.update(counts.done - bar.n)
-            if counts.generated_tokens:
-                bar.set_postfix_str(f"{counts.generated_tokens} tokens of feedback", refresh=False)
-
-        yield update
-
-
-@contextmanager
-def show_steps() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for a compilation, from its first step to its last; nothing where stderr is not a terminal.
-
-    The block's function takes the number of steps that are done and of all of them.
-    """
-    bars: list[tqdm[NoReturn]] = []
-
-    def update(done: int, steps: int) -> None:
-        if not bars:
-            bars.append(tqdm(unit="step", file=sys.stderr, disable=not sys.stderr.isatty(), smoothing=0.1))
-        bars[0].total = steps
-        bars[0].update(max(0, done - bars[0].n))
-        if done >= steps:
-            bars[0].close()
-
-    try:
-        yield update
-    finally:
-        for bar in bars:
-            bar.close()
+        say(f"Warning: {line}")
 
 
 def show_summary(result: Summary, *, flagged: bool = False, models: int = 1) -> None:
     """Say on stderr what a run did; flagged: whether its rows have `flags`. models: how many read every item."""
     counts, rate = result.counts, result.scored / result.seconds if result.seconds > 0 else 0.0
     stored = f"{counts.stored} " + (f"of {counted(counts.done, 'reading')} " if models > 1 else "")
-    click.echo(
+    say(
         f"{counted(result.scored, 'judgment')} in {result.seconds:.1f} s ({rate:.1f}/s), {stored}from the store, "
-        f"{result.failed} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
-        err=True,
+        f"{result.failed} failed; {counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated"
     )
     if result.mean is not None:
-        click.echo(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}", err=True)
+        say(f"scores: mean {result.mean:.2f}, from {result.low:.2f} to {result.high:.2f}")
     show_flags(counts, flagged=flagged)
     said: dict[tuple[str, str, str | None], list[str]] = {}
     for judgment in result.failures:
@@ -132,14 +85,13 @@ def show_unjudged(problems: Sequence[LagerError]) -> None:
 def show_flags(counts: Counts, *, flagged: bool = False) -> None:
     """Say on stderr what was left out of what was judged; flagged: whether rows with `flags` were written."""
     if counts.thoughts:
-        click.echo(
-            f"in {counted(counts.thoughts, 'judgment')} the thoughts of the response were left out (--keep-thoughts keeps them)",
-            err=True,
+        say(
+            f"in {counted(counts.thoughts, 'judgment')} the thoughts of the response were left out (--keep-thoughts keeps them)"
         )
     if counts.cut:
         see = " (see `flags`)" if flagged else ""
         cut = counted(counts.cut, "judgment")
-        click.echo(f"Warning: in {cut} the prompt was cut to fit into the context{see}", err=True)
+        say(f"Warning: in {cut} the prompt was cut to fit into the context{see}")
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -155,13 +107,12 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def show_evaluated(counts: Counts, failed: Sequence[tuple[str, str]] = ()) -> None:
     """Say on stderr what a run evaluated and which items it left out."""
-    click.echo(
+    say(
         f"{counted(counts.done, 'judgment')}, {counts.stored} from the store; "
-        f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated",
-        err=True,
+        f"{counts.evaluated_tokens} of {counts.prompt_tokens} prompt tokens evaluated"
     )
     show_flags(counts)
     for item, reason in failed[:SHOWN_FAILURES]:
-        click.echo(f"Warning: item {item} left out: {reason}", err=True)
+        say(f"Warning: item {item} left out: {reason}")
     if len(failed) > SHOWN_FAILURES:
-        click.echo(f"Warning: and {counted(len(failed) - SHOWN_FAILURES, 'more item')} left out", err=True)
+        say(f"Warning: and {counted(len(failed) - SHOWN_FAILURES, 'more item')} left out")

@@ -10,6 +10,7 @@ import click
 from ...data import SYSTEM_FIELDS, CheckedFile, Understood, listed
 from ...prompts import RESPONSE_A, ChatTemplate, Rubric, render
 from ...records import Item, id_for_results
+from .progress import say
 from .terminal import warn
 
 _LONGEST, _MOST = 1_200, 60
@@ -29,8 +30,8 @@ def show_understood(understood: Understood, shown: Collection[str] | None = None
     shown: see `Understood.mapping_line`. limit: how many of the items are used, None for all.
     """
     first = f"; the first {limit} are used" if limit is not None and limit < understood.items else ""
-    click.echo(understood.message + first, err=True)
-    click.echo(f"  {understood.mapping_line(shown)}", err=True)
+    say(understood.message + first)
+    say(f"  {understood.mapping_line(shown)}")
     warn(understood.warnings)
 
 

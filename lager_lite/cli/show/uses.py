@@ -137,7 +137,7 @@ def show_inspection(found: Inspection) -> None:
     click.echo(f"rubric {found.rubric}: score {judgment.score:.3f}, by {found.by}")
     click.echo(
         f"direct {judgment.direct:g}, e_score {judgment.e_score:.3f}, uniform {judgment.uniform:.3f}; the labels hold "
-        f"{judgment.mass:.1%} of the probability; {judgment.tokens} tokens\n"
+        f"{judgment.mass:.1%} of the probability; {counted(judgment.tokens or 0, 'token')}\n"
     )
     head = ("state", *(f"%{label}" for label in found.labels), "expected", "label", "apart", "weight", "contribution")
     final = (
