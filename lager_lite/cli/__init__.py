@@ -6,7 +6,6 @@ A command's file is loaded when the command is called, so that --help is quick.
 from __future__ import annotations
 
 import importlib.util
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from ..errors import BUILD_HINT, NOT_INSTALLED, LagerError, LagerWarning
 from ..system import Interrupted, signals_deferred, watching
 from .grammar import CommandGroup
 from .settings import default_map
-from .streams import raw_stderr, visible
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
@@ -30,6 +28,7 @@ COMMANDS = {
     "fit": ("fit", "Fit layer weights on human-scored items."),
     "eval": ("evaluate", "Compare the methods with human scores."),
     "compare": ("compare", "Compare two evaluations of the same items."),
+    "gate": ("gate", "Fail a build where scores are too low."),
     "rank": ("rank", "Order the responses to each instruction."),
     "pairs": ("pairs", "Compare two responses side by side, in both orders."),
     "select": ("select", "Keep the best rows of a training set."),
@@ -99,19 +98,18 @@ class LazyGroup(CommandGroup):
 
 @contextmanager
 def _shown_warnings() -> Iterator[None]:
-    """Show every warning of ours on stderr, above a progress bar where there is one."""
+    """Show every warning of ours on stderr, above what is shown there."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", LagerWarning)
         others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-            bars = sys.modules.get("tqdm")
             if not issubclass(category, LagerWarning):
                 others(message, category, *place)
-            elif bars:
-                bars.tqdm.write(visible(f"Warning: {message}"), file=raw_stderr())
             else:
-                click.echo(f"Warning: {message}", err=True)
+                from .show.progress import say  # what it draws with takes a while to load
+
+                say(f"Warning: {message}")
 
         warnings.showwarning = show  # type: ignore[assignment]  # the file and the line do not matter here
         yield
@@ -122,6 +120,6 @@ def _shown_warnings() -> Iterator[None]:
 def main() -> None:
     """A local judge: continuous scores from every layer of a frozen GGUF model.
 
-    Exit codes: 0 success; 1 an error, or items that could not be judged; 2 wrong usage; 130 stopped by Ctrl-C, 143 by
-    SIGTERM.
+    Exit codes: 0 success; 1 an error, or items that could not be judged; 2 wrong usage; 3 a bound that `gate` was given
+    is missed; 130 stopped by Ctrl-C, 143 by SIGTERM.
     """

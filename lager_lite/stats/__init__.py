@@ -24,6 +24,7 @@ from .bradley_terry import bradley_terry, compared_parts
 from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
 from .few import warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
+from .means import groups_needed, half_width, variance_of_mean
 
 __all__ = [
     "Agreement",
@@ -32,9 +33,9 @@ __all__ = [
     "Ceiling",
     "Difference",
     "Estimate",
+    "Figures",
     "GradeAgreement",
     "Interval",
-    "Figures",
     "Statistic",
     "agreement",
     "annotator_ceiling",
@@ -45,6 +46,8 @@ __all__ = [
     "f1_score",
     "f1_statistic",
     "grade_agreement",
+    "groups_needed",
+    "half_width",
     "interval_of",
     "interval_text",
     "intervals",
@@ -56,7 +59,8 @@ __all__ = [
     "percentile_interval",
     "rank_figures",
     "resampled",
-    "widened",
+    "variance_of_mean",
     "warnings_of_few",
     "warnings_of_few_rows",
+    "widened",
 ]

@@ -1,5 +1,5 @@
 """What judgments are used for: ranking responses, comparing them side by side, selecting training data, telling
-what cannot be known, and looking inside one judgment.
+what cannot be known, holding a run against a bound, and looking inside one judgment.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 from .comparing import Compared, compare_pairs
 from .detection import Knower
 from .estimation import Estimated, MeanScore, estimate_mean, prediction_powered
+from .gating import Check, GateResult, GateRule, gate
 from .inspection import Inspection, Layer, inspect_item
 from .knowledge import SelfKnowledge, self_knowledge, stratified
 from .labelling import NextRows, next_rows
@@ -16,6 +17,7 @@ from .pairing import file_names, joined_pairs, pairs_within, read_pairs
 from .pairs import TRIVIAL_RANKERS, Accuracy, Preferences, preferences
 from .pool import Pool, Scores, open_pool, score_pool
 from .ranking import RANK_METHODS, check_pairs, first_contests, rank, read_responses
+from .scored import ScoredRow, read_scores
 from .selection import COMBINE, CRITERIA, Example, Selection, select, write_selection
 from .states import prompts_of, write_states
 from .tournament import Standing, Tournament, tournament
@@ -25,10 +27,13 @@ __all__ = [
     "Accuracy",
     "COMBINE",
     "CRITERIA",
+    "Check",
     "Compared",
     "Criterion",
     "Estimated",
     "Example",
+    "GateResult",
+    "GateRule",
     "Inspection",
     "Knower",
     "Layer",
@@ -40,6 +45,7 @@ __all__ = [
     "Position",
     "Preferences",
     "RANK_METHODS",
+    "ScoredRow",
     "Scores",
     "Selection",
     "SelfKnowledge",
@@ -54,6 +60,7 @@ __all__ = [
     "file_names",
     "first_contests",
     "fit_pair_weights",
+    "gate",
     "human_score",
     "inspect_item",
     "joined_pairs",
@@ -68,6 +75,7 @@ __all__ = [
     "rank",
     "read_pairs",
     "read_responses",
+    "read_scores",
     "score_pool",
     "select",
     "self_knowledge",

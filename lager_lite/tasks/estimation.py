@@ -18,6 +18,7 @@ from ..errors import DataError
 from ..fitting import gather, left_out
 from ..judging import Judge
 from ..records import Counts, Item, Reading
+from ..stats import variance_of_mean
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,7 @@ def prediction_powered(
     weight = float(np.clip(np.cov(human, judged, bias=True)[0, 1] / spread, 0.0, 1.0)) if spread > 0 else 0.0
     wide = float(student.ppf(0.975, count - 1))
     value = float(human.mean() + weight * (new.mean() - judged.mean()))
-    error = np.sqrt(_variance(human - weight * judged, groups) + weight**2 * _variance(new, new_groups))
-    alone, own = float(human.mean()), float(np.sqrt(_variance(human, groups)))
+    error = np.sqrt(variance_of_mean(human - weight * judged, groups) + weight**2 * variance_of_mean(new, new_groups))
+    alone, own = float(human.mean()), float(np.sqrt(variance_of_mean(human, groups)))
     corrected = MeanScore(value, value - wide * float(error), value + wide * float(error))
     return corrected, MeanScore(alone, alone - wide * own, alone + wide * own), weight
-
-
-def _variance(values: np.ndarray, groups: np.ndarray) -> float:
-    """The variance of the mean of values (n,) whose groups are independent."""
-    _, code = np.unique(groups, return_inverse=True)
-    sums = np.bincount(code.reshape(-1), values - values.mean())
-    return float(np.sum(sums**2)) / values.size**2 * sums.size / max(1, sums.size - 1)

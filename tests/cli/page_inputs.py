@@ -58,6 +58,9 @@ def write_inputs(folder: Path, model: Path, page: str = "") -> None:
     taught.parent.mkdir(parents=True)
     rows_of = (ROOT / taught.relative_to(folder)).read_text(encoding="utf-8").splitlines(keepends=True)
     taught.write_text("".join(rows_of[:30]), encoding="utf-8")
+    if page == "tasks":
+        _lines(folder / "scores.jsonl", _scored(0.0))
+        _lines(folder / "old.jsonl", _scored(0.1))
     if page == "data":
         write_files(folder, PAGE.read_text(encoding="utf-8"))
 
@@ -68,6 +71,22 @@ def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def _whole(path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _scored(more: float) -> list[dict[str, Any]]:
+    """Rows as `score` writes them, of 12 items under every criterion."""
+    return [
+        {
+            "id": n,
+            "source": f"Text {n // 2}.",
+            "rubric": name,
+            "score": 3 + n % 3 / 10 + more,
+            "e_score": 3 + more,
+            "error": None,
+        }
+        for n in range(12)
+        for name in CRITERIA
+    ]
 
 
 def _without_id(row: dict[str, Any]) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def test_exit_codes_are_as_documented(run, tmp_path, tiny_model):
     assert run(*common, "-c", 200).exit_code == 1, "an item without a score"
     assert run(*common, "-r", "missing").exit_code == 1, "an error"
     assert run(*common, "--no-such-option").exit_code == 2, "wrong usage"
-    assert "0 success; 1 an error, or items that could not be judged; 2 wrong usage; 130 stopped by" in " ".join(
+    assert "0 success; 1 an error, or items that could not be judged; 2 wrong usage; 3 a bound" in " ".join(
         run("--help").stdout.split()
     )
 
