@@ -14,7 +14,7 @@ from .conversations import ANSWER, MESSAGES, ConversationReader, check_conversat
 from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, unfold, without
 from .fields import item_row, items_of_row
 from .habits import file_labels
-from .judged import UNREAD, noted, without_judgment
+from .judged import UNREAD, id_used_twice, noted, without_judgment
 from .layouts import BenchmarkLayout, judge_bench_scale
 from .marks import Maps, divided, with_numbers, without_scores
 from .names import ALIASES
@@ -200,10 +200,7 @@ class ItemReader:
     def _check_twice(self, second: Item) -> None:
         places = [item.where for item in self if str(item.id) == str(second.id)]
         if len(places) > 1:  # two ids may share a hash
-            raise DataError(
-                f"{places[1]}: the id {second.id!r} was used before, at {places[0]}",
-                "make ids unique, or map another key with --map id=KEY",
-            )
+            raise id_used_twice(second.id, places, self.rows)
 
 
 def _numbered(item: Item) -> Item:

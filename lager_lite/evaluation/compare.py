@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import counted
 from ..errors import DataError
 from ..stats import Agreement, Difference, Estimate, agreement, paired_difference, rank_figures
 from .records import Evaluation, MethodResult
@@ -223,7 +224,7 @@ def _differences(a: EvaluationRun, b: EvaluationRun) -> Iterator[tuple[str, str,
     groups_a, groups_b = ({key: e.group[row] for key, row in _places(e).items()} for e in (x, y))
     moved = sum(groups_a[key] != groups_b[key] for key in groups_a if key in groups_b)
     if moved:
-        yield "group", f"{moved} judgments", "are in other groups"
+        yield "group", counted(moved, "judgment"), "in other groups"
 
 
 def _shown(value: object) -> str:

@@ -189,9 +189,11 @@ def _warnings(result: Evaluation) -> tuple[str, ...]:
     found = []
     if result.n < WARN_BELOW_LABELS:
         held = ", and weights fitted on them hold little" if result.folds else ""
-        found.append(f"{result.n} labels are few: intervals are wide{held}; use 200 or more")
+        are = "label is" if result.n == 1 else "labels are"
+        found.append(f"{result.n} {are} few: intervals are wide{held}; use 200 or more")
     if result.groups < WARN_BELOW_GROUPS:
-        found.append(f"{result.groups} groups are few: the intervals are resampled from them and cannot be trusted")
+        are = "group is" if result.groups == 1 else "groups are"
+        found.append(f"{result.groups} {are} few: the intervals are resampled from them and cannot be trusted")
     resamples = max((m.interval.resamples for m in result.methods if m.interval), default=0)
     for method in result.methods:
         defined = method.interval.resamples if method.interval else resamples

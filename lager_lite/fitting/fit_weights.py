@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..data import term_columns
+from ..data import counted, term_columns
 from ..errors import FitError
 from ..judging import Judge
 from ..records import STATES_KIND, LayerWeights
@@ -269,7 +269,7 @@ def _packed(
         known = np.isfinite(found.out_of_fold)
         correlation = agreement(found.out_of_fold[known], data.human[known]).spearman
     if found.groups < FEW_GROUPS:
-        few = f"the labels are from {found.groups} groups only: label items of {FEW_GROUPS} or more"
+        few = f"the labels are from {counted(found.groups, 'group')} only: label items of {FEW_GROUPS} or more"
         warnings = [*warnings, few + "; more labels of the same groups add little"]
     if not found.converged:
         warnings = [*warnings, "the solver reached its limit of steps before it converged: fit again with more labels"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from ..data import counted
 from ..evaluation import Evaluation, LearningCurve, MethodResult, Origin
 from ..fitting import COVERAGE
 from ..records import BOTH_LENSES
@@ -30,12 +31,14 @@ def write_report(path: str | Path, evaluation: Evaluation, origin: Origin, trade
 def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = None) -> str:
     """The page of `write_report` as text."""
     best = figures.shown_method(evaluation)
-    how = f"cross-validated in {evaluation.folds} folds" if evaluation.folds else "with given weights"
-    counted = f"{evaluation.n} judgments in {evaluation.groups} groups, {how}, by {origin.model}."
-    folds = f"{evaluation.folds} folds by group, split {evaluation.splits_text}" if evaluation.folds else "none"
+    how = f"cross-validated in {counted(evaluation.folds, 'fold')}" if evaluation.folds else "with given weights"
+    about = f"{counted(evaluation.n, 'judgment')} in {counted(evaluation.groups, 'group')}, {how}, by {origin.model}."
+    folds = (
+        f"{counted(evaluation.folds, 'fold')} by group, split {evaluation.splits_text}" if evaluation.folds else "none"
+    )
     folds += f", {evaluation.held_out} held out too" if evaluation.held_out else ""
     sections: list[PageSection] = [
-        ("Methods", [counted, *_methods(evaluation, best)]),
+        ("Methods", [about, *_methods(evaluation, best)]),
         ("Beyond what needs no judge", _beyond(evaluation, best)),
         *_criteria(evaluation, best),
         *_grades(evaluation, best),
@@ -127,8 +130,8 @@ def _beyond(found: Evaluation, best: MethodResult | None) -> list[str]:
     parts.append(
         "length and surface are fitted in the same folds to the words of the response, and to marks of the text such as "
         "sentences, copied words and list marks; they read no model. At equal surface is the partial Spearman correlation "
-        f"with people given the score of surface. {found.methods[0].near_pairs} pairs of responses of nearly equal length "
-        "have different human scores; right is how often the better one of them gets the higher score."
+        f"with people given the score of surface. Right is how often the better one gets the higher score, among "
+        f"{counted(found.methods[0].near_pairs, 'pair')} of responses of nearly equal length with different human scores."
     )
     return parts
 

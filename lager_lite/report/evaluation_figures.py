@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from ..data import counted
 from ..evaluation import Evaluation, FittedKind, LayerResult, MethodResult
 from ..stats import Interval
 from .figures import FIRST, INK, MUTED, SECOND, band, draw_figure, histogram, interval_dots, state_axis
@@ -106,7 +107,7 @@ def predicted(
         axes.set_xlabel("human score")
         axes.set_ylabel("score of the judge")
 
-    about = f"{x.size} judgments; human mean {x.mean():.2f}, judge's mean {y.mean():.2f}, spread {y.std():.2f} against {x.std():.2f}"
+    about = f"{counted(x.size, 'judgment')}; human mean {x.mean():.2f}, judge's mean {y.mean():.2f}, spread {y.std():.2f} against {x.std():.2f}"
     return draw_figure(name, paint, title=title, about=about)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from ..data import counted
 from ..evaluation import Origin
 from ..tasks import Knower, SelfKnowledge
 from .figures import FIRST, INK, MUTED, SECOND, draw_figure, histogram
@@ -50,14 +51,14 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
         "of the rule.",
     )
     parts = [
-        f"{found.n} questions in {found.groups} groups, {found.unanswerable} of them unanswerable. A question is called "
+        f"{counted(found.n, 'question')} in {counted(found.groups, 'group')}, {found.unanswerable} of them unanswerable. A question is called "
         f"unanswerable where its score is at or below the threshold. Calling every question unanswerable has F1 {found.everything:.3f}.",
         side_by_side(curve, scores),
         html_table(head, [_knower(m) for m in found.methods], label="Methods", strong=best.method),
         "The rule puts the threshold at 0.75 of the range of a method's own scores; the best threshold for a fold is chosen on the other folds. "
         "Intervals are 95% intervals over groups.",
     ]
-    split = ("split", f"{found.folds} folds by group, seed {found.seed}")
+    split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}")
     sections = [("Methods", parts), made(origin, [split])]
     write_page(path, page(f"Self-knowledge: {origin.data}", lead, sections, notes=found.warnings))
 
@@ -106,7 +107,9 @@ def _by_kind(found: SelfKnowledge, best: Knower) -> Markup:
             axes.set_ylabel("%")
         panels[-1].set_xlabel("score")
 
-    about = "; ".join(f"{label}: {len(values)} questions, mean score {values.mean():.2f}" for label, values, _ in parts)
+    about = "; ".join(
+        f"{label}: {counted(len(values), 'question')}, mean score {values.mean():.2f}" for label, values, _ in parts
+    )
     return draw_figure("kinds", paint, title=f"Scores of {best.method} by kind of question", about=about)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from ..data import counted
 from ..evaluation import Origin
 from ..tasks import Accuracy, Preferences
 from .figures import interval_dots
@@ -18,7 +19,9 @@ _BASELINES = ("direct", "e_score", "length", "surface", "uniform")
 def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
     """Write the page of `rank`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     best = max(found.methods, key=lambda m: m.accuracy)
-    lead = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of {found.pairs} pairs"
+    lead = (
+        f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of {counted(found.pairs, 'pair')}"
+    )
     lead += f" (95% interval {html_interval(best.interval)})." if best.interval else "."
     lead = found.verdict or lead
     gain = f"gain on {found.baseline}"
@@ -36,9 +39,9 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
         for m in found.methods
     ]
     parts = [
-        f"Pairs of responses with different grades to {found.contests} instructions in {found.groups} groups; ties count half. "
+        f"Pairs of responses with different grades to {counted(found.contests, 'instruction')} in {counted(found.groups, 'group')}; ties count half. "
         "length puts the longer response first; surface is fitted to marks of the text in the same folds as the weights. "
-        f"At equal length: the {found.near_pairs} pairs whose lengths differ by less than a tenth.",
+        f"At equal length: {counted(found.near_pairs, 'pair')} of lengths that differ by less than a tenth.",
         side_by_side(
             figure(
                 _accuracies(found.methods),
@@ -47,7 +50,7 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
         ),
         html_table(head, rows, label="Methods", strong=best.method),
     ]
-    split = ("split", f"{found.folds} folds by group, seed {found.seed}" if found.folds else "none")
+    split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}" if found.folds else "none")
     write_page(
         path, page(f"Ranking: {origin.data}", lead, [("Methods", parts), made(origin, [split])], notes=found.warnings)
     )

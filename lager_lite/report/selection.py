@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from ..data import counted
 from ..evaluation import Origin
 from ..stats import warnings_of_few_rows
 from ..tasks import Example, Scores, Selection
@@ -32,7 +33,7 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
 
     Raises LagerError without matplotlib, OutputError where it cannot be written.
     """
-    lead = f"{found.chosen} of {found.rows} rows kept"
+    lead = f"{found.chosen} of {counted(found.rows, 'row')} kept"
     lead += "." if found.cut is None else f", with scores from {found.cut:.3f} to {found.high:.3f}."
     counts = [
         ("kept", str(found.chosen)),
@@ -78,15 +79,16 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
 
 def selection_notes(found: Selection) -> list[str]:
     """Warnings about a selection that a user should read before using it."""
-    notes = list(warnings_of_few_rows(int(np.isfinite(found.score).sum()), "judged rows"))
+    notes = list(warnings_of_few_rows(int(np.isfinite(found.score).sum()), "judged row"))
     if not found.chosen:
         notes.append(f"no row was kept: the scores lie between {found.low:.3f} and {found.high:.3f}")
     if found.tied:
         notes.append(
-            f"{found.tied} rows left out have the score of the last one kept, {found.cut:.3f}; the earlier rows were kept"
+            f"left out: {counted(found.tied, 'row')} with the score of the last one kept, {found.cut:.3f}, behind which "
+            "earlier rows were kept"
         )
     if found.failed:
-        notes.append(f"{found.failed} rows could not be judged and are left out")
+        notes.append(f"left out: {counted(found.failed, 'row')} that could not be judged")
     return notes
 
 
@@ -103,7 +105,9 @@ def _combined(found: Selection) -> Markup:
         axes.yaxis.get_major_locator().set_params(integer=True)
         figure.legend(loc="outside upper left", ncols=2)
 
-    about = f"{len(judged)} rows judged, scores from {found.low:.3f} to {found.high:.3f}; {found.chosen} kept"
+    about = (
+        f"{counted(len(judged), 'row')} judged, scores from {found.low:.3f} to {found.high:.3f}; {found.chosen} kept"
+    )
     return draw_figure("scores", paint, title="Combined scores", about=about)
 
 

@@ -72,7 +72,7 @@ class SelfKnowledge:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why the figures may tell little, a sentence each."""
-        return warnings_of_few(self.n, self.groups, "questions")
+        return warnings_of_few(self.n, self.groups, "question")
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""

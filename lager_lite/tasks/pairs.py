@@ -73,7 +73,7 @@ class Preferences:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Why the figures may tell little, a sentence each."""
-        return warnings_of_few(self.pairs, self.groups, "pairs")
+        return warnings_of_few(self.pairs, self.groups, "pair")
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""

@@ -154,7 +154,7 @@ def test_doctor_says_which_model_and_why(run, tiny_model):
 def test_the_store_is_shown_and_cleared(run, tiny_model, tmp_path):
     run("score", "-", "-m", tiny_model, "-r", "good.toml", stdin=rows("one"))
     assert "readings  1" in run("store", "info").stdout
-    assert run("store", "clear", "--yes").stdout == "1 readings deleted\n"
+    assert run("store", "clear", "--yes").stdout == "1 reading deleted\n"
 
 
 def test_shipped_rubrics_are_listed_and_shown(run):

@@ -6,7 +6,6 @@ import glob
 import re
 import shlex
 import sys
-from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -85,10 +84,10 @@ def inline_of(text: str) -> list[list[str]]:
     return [shlex.split(code)[1:] for code in spans(text) if code.startswith("lager-lite ")]
 
 
-def parse(words: list[str]) -> None:
-    """Parse a command line against the command tree; raises click.UsageError for what does not exist.
+def parse(words: list[str]) -> tuple[click.Command, dict[str, object]]:
+    """Parse a command line against the command tree: the command that it calls, and the values of its parameters.
 
-    Missing files do not matter here.
+    Raises click.UsageError for what does not exist. Files that are missing do not matter here; there are no values then.
     """
     command: click.Command = main
     context = click.Context(main, info_name="lager-lite")
@@ -99,14 +98,17 @@ def parse(words: list[str]) -> None:
             context = click.Context(found, info_name=name, parent=context)
             command = found
             if not words:
-                return
+                return found, {}
         else:
             try:
-                found.make_context(name, words, parent=context)
+                return found, found.make_context(name, words, parent=context).params
+            except click.MissingParameter:
+                raise
             except click.BadParameter as error:
                 if error.param is None or not isinstance(error.param.type, click.Path):
                     raise
-            return
+            return found, {}
+    return command, {}
 
 
 ALL = [(page, words) for page in TEXTS for words in commands_of(TEXTS[page])]
@@ -156,7 +158,11 @@ def test_paths_in_the_text_exist(page):
     ("page", "words"), ALL, ids=lambda value: " ".join(value) if isinstance(value, list) else value
 )
 def test_a_command_in_a_block_parses(page, words):
-    parse(words)
+    """It is a command and no group of them, and what it is called with reaches a parameter."""
+    command, values = parse(words)
+    assert not isinstance(command, click.Group) or not words, f"{command.name} is only a group of commands"
+    given = [str(value) for value in values.values() if value not in (None, False, ())]
+    assert not values or all(any(word in value for value in given) for word in words[1:] if word.endswith(".jsonl"))
 
 
 @pytest.mark.parametrize("page", TEXTS)
@@ -164,8 +170,12 @@ def test_a_command_in_the_text_parses(page):
     for words in inline_of(TEXTS[page]):
         # A text may name a command without its arguments, or with a placeholder.
         words = [word for word in words if not word.isupper()]
-        with suppress(click.MissingParameter):
-            parse(words)
+        try:
+            command, _ = parse(words)
+        except click.MissingParameter as error:
+            assert error.param is not None and error.param.required
+        else:
+            assert command.name in (*words, main.name)
 
 
 @pytest.mark.parametrize("page", WRITTEN)

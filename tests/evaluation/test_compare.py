@@ -140,7 +140,7 @@ def test_methods_settings_and_groups_that_differ_are_said():
         ("settings: flash_attn", "auto", "off"),
         ("versions: numpy", "2", "-"),
         ("seed", "0", "4"),
-        ("group", "60 judgments", "are in other groups"),
+        ("group", "60 judgments", "in other groups"),
     )
 
 

@@ -23,8 +23,8 @@ def command(items: str, **given: Any) -> None:
     """Show the prompts of the first items: their text, token counts, untrusted parts and score tokens.
 
     Untrusted parts (everything that comes from the item) stand between ⟦ and ⟧. They are tokenized without control
-    tokens, so that a response cannot end its turn and write its own score. An item that lacks what the rubric needs is
-    named on stderr and passed over; the exit code is then 1.
+    tokens, so that a response cannot end its turn and write its own score. An item that `score` would refuse is named
+    on stderr and passed over; the exit code is then 1.
     """
     chosen = read_given(items, given, need_scores=False)
     shown, problems = 0, list[PromptError]()
