@@ -87,6 +87,20 @@ def test_hostile_data_neither_runs_nor_asks_for_anything(browser: Browser, tmp_p
     assert browser.run("document.scripts.length") == 2 and browser.run("document.images.length") == 0
     assert browser.errors == [] and set(browser.requests) <= {address, "data:,"}
     assert browser.run("document.querySelector('#reading .unprinted').innerText") == "U+0000"
+    refused = (
+        "new Promise((done) => { addEventListener('securitypolicyviolation', (e) => done(e.effectiveDirective)); %s })"
+    )
+    script = (
+        "const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s);"
+    )
+    for attempt, directive in (
+        ("fetch('http://127.0.0.1:9/').catch(() => 0);", "connect-src"),
+        ("document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:9/x.png' }));", "img-src"),
+        (f"try {{ {script} }} catch {{ }}", "require-trusted-types-for"),
+        ("try { document.body.innerHTML = '<b>x</b>'; } catch { }", "require-trusted-types-for"),
+    ):
+        assert browser.run(refused % attempt) == directive
+    assert browser.run("document.title") != "1"
 
 
 def test_five_thousand_items_stay_fluid(browser: Browser, tmp_path: Path) -> None:
