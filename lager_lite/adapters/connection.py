@@ -158,14 +158,15 @@ class Connection(BaseHTTPRequestHandler):
             if self.request_version not in ("HTTP/1.0", "HTTP/1.1"):
                 raise RequestError(505, "the protocol must be HTTP/1.1")
             self._check_head()
-            path = urlsplit(self.path).path
+            path = self.path.partition("?")[0]
             if self.server.is_busy():
                 raise RequestError(
                     503, "too many connections are open", "ask again later", headers={"Retry-After": "1"}
                 )
             route = self.server.routes.find(self.command, path)
             body = parse_json(self._body()) if route.has_body else {}
-            self._no_body_left(route.has_body)
+            if not route.has_body:
+                self._check_no_body()
             started = route.start(body)
             answers = self._answers(started)
             if answers is not None:
@@ -223,11 +224,12 @@ class Connection(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         if len(body) < length:
             raise ConnectionError("the client went away")
+        self._unread = False
         return body
 
-    def _no_body_left(self, was_read: bool) -> None:
-        """Keep the connection where the next request begins where this one ends."""
-        if not was_read and (self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0"):
+    def _check_no_body(self) -> None:
+        """Raise RequestError where a body comes all the same: the next request would seem to begin with it."""
+        if self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0") != "0":
             raise RequestError(400, "this address takes no body")
         self._unread = False
 

@@ -62,11 +62,13 @@ class JudgeColumns:
         fingerprint = open_model(self.model).info.fingerprint
         return _reopened, (self.model, self.rubrics, self.weights, self.options, self.prefix, fingerprint)
 
-    def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """Return the new columns of a batch. Raises DataError for rows that cannot be read."""
-        if not isinstance(batch, Mapping) or not all(isinstance(column, Sequence) for column in batch.values()):
-            raise DataError("a batch is a dict of columns", "call map with batched=True")
-        rows = [dict(zip(batch, cells)) for cells in zip(*batch.values())]
+        # A data set in the format of NumPy or PyTorch has arrays for columns.
+        lists = {name: column.tolist() if hasattr(column, "tolist") else column for name, column in batch.items()}
+        if not all(isinstance(column, list) for column in lists.values()):
+            raise DataError("a batch is a dict of columns, each a list", "call map with batched=True")
+        rows = [dict(zip(lists, cells)) for cells in zip(*lists.values())]
         items, _ = items_of_dicts(rows, "the batch")
         found = iter([judgment for _, judgment in self._opened().judged(items, quiet=True)])
         judged = [list(itertools.islice(found, len(self.rubrics))) for _ in items]

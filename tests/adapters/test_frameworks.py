@@ -144,6 +144,8 @@ def test_a_data_set_gets_columns(tiny_model, scores, tmp_path):
     assert scored["judge_error"][:] == [None] * 3
     again = datasets.fingerprint.Hasher.hash(JudgeColumns(tiny_model, rubric=RUBRIC, options=OPTIONS))
     assert datasets.fingerprint.Hasher.hash(columns) == again, "an opened judge must not change what is cached"
+    arrays = data.with_format("numpy").map(columns, batched=True, load_from_cache_file=False)
+    assert arrays["judge_score"][:].tolist() == pytest.approx(scores)
     columns.close()
     spread = data.map(columns, batched=True, num_proc=2)
     assert spread["judge_score"][:] == pytest.approx(scores)
@@ -162,7 +164,7 @@ def test_columns_of_several_rubrics_and_rows_without_a_response(tiny_model, judg
     ]
     assert found["good_score"][0] is not None and found["kind_score"][1] is None
     assert found["kind_error"][1].startswith("no response")
-    with pytest.raises(DataError, match="a batch is a dict of columns"):
+    with pytest.raises(DataError, match="a batch is a dict of columns, each a list"):
         columns({"instruction": "A?", "response": 5})
 
 
