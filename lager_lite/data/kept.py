@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from ..errors import DataError
 from ..records import Item, id_for_results
 from .conversations import ANSWER, TURN
 from .items import ItemReader
 from .rows import HeldRows, Row
+from .training import TALKS
 
 _PREFIX = "input_"
 
@@ -29,7 +33,7 @@ def kept_item(
     - `labels`: what the labels of the scale are worth, where human scores may be labels.
     - `unit`: what of a conversation was judged, one of UNITS.
     """
-    values = {_name(key, own): value for key, value in row.values.items() if key not in own}
+    values = {_name(key, own): _talk(key, value) for key, value in row.values.items() if key not in own}
     if not values:
         return None
     whole = Row({**values, "id": id_for_results(identity)}, row.where, row.comma)
@@ -43,6 +47,14 @@ def kept_item(
     except DataError:
         return None
     return replace(items[0], id=identity) if len(items) == 1 else None
+
+
+def _talk(key: str, value: Any) -> Any:
+    """A conversation as a list of turns, also where it stands in a table, as JSON text; other values as they are."""
+    if key.lower() in TALKS and isinstance(value, str) and value.startswith("["):
+        with suppress(ValueError):
+            return json.loads(value)
+    return value
 
 
 def _name(key: str, own: Collection[str]) -> str:

@@ -95,8 +95,9 @@ def test_kept_rows_of_public_layouts_are_read_as_they_were_scored(
     assert found is not None and found.fields["response"] == response
 
 
+@pytest.mark.parametrize("name", ["s.jsonl", "s.csv"])
 @pytest.mark.parametrize("unit", ["turn", "conversation"])
-def test_kept_conversations_give_back_what_was_judged_of_them(tmp_path: Path, unit: str) -> None:
+def test_kept_conversations_give_back_what_was_judged_of_them(tmp_path: Path, unit: str, name: str) -> None:
     said = [("user", "Hi"), ("assistant", "Yo"), ("user", "Why?"), ("assistant", "So.")]
     talk = {"id": "t", "messages": [{"role": role, "content": text} for role, text in said]}
     (tmp_path / "i.jsonl").write_text(json.dumps(talk), encoding="utf-8")
@@ -104,8 +105,8 @@ def test_kept_conversations_give_back_what_was_judged_of_them(tmp_path: Path, un
     judged = [(replace(item, row=talk), Judgment(item.id, "fluency", 3.0)) for item in items]
     make = JudgmentRows()
     rows = [{**make(item, one), **turn_row(item, turns)} for item, one, turns in by_conversation(judged)]
-    write_rows(tmp_path / "s.jsonl", rows)
-    found = read_judgments(tmp_path / "s.jsonl", unit="answer" if unit == "turn" else unit)
+    write_rows(tmp_path / name, rows)
+    found = read_judgments(tmp_path / name, unit="answer" if unit == "turn" else unit)
     assert [(row.item and row.item.id, row.item and row.item.fields) for row in found] == [
         (item.id, item.fields) for item in items
     ]
