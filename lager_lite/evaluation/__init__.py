@@ -9,7 +9,16 @@ from .compare import Comparison, FigurePair, MethodPair, compare, cost
 from .curve import CurvePoint, LearningCurve, learning_curve
 from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
 from .grouping import regroup, values_of
-from .panel import MemberReading, PanelRow, PanelRun, evaluate_panel, panel_json, read_panel
+from .panel import (
+    MemberReading,
+    PanelRow,
+    PanelRun,
+    compare_members,
+    cross_validate_panel,
+    evaluate_panel,
+    panel_json,
+    read_panel,
+)
 from .records import BASELINES, TRIVIAL, Evaluation, FittedKind, LayerResult, MethodResult, Verdict
 from .results import EvaluationRun, Origin, load_run, origin_of, run_json, save_run
 
@@ -33,7 +42,9 @@ __all__ = [
     "TRIVIAL",
     "Verdict",
     "compare",
+    "compare_members",
     "cost",
+    "cross_validate_panel",
     "evaluate",
     "evaluate_panel",
     "evaluate_weights",

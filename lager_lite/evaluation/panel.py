@@ -135,14 +135,11 @@ def evaluate_panel(
         alone = [evaluate_weights(one.judge, part, **how) for one, part in zip(read, data)]
         whole, shares = _with_weights(alone, data, weights[1], plan)
     else:
-        names_of_plan = ("kinds", "folds", "seed", "splits", "hold_out", "threshold")
-        chosen = {name: getattr(plan, name) for name in names_of_plan}
-        alone = [evaluate(part, **chosen) for part in data]
-        whole, shares = _cross_validated(alone, data, plan)
+        alone, whole, shares = cross_validate_panel(data, plan)
     whole = replace(whole, layers=(), warnings=(*said, *whole.warnings))
     runs = tuple(EvaluationRun(found, one.origin) for found, one in zip(alone, read))
     origin = _origin([one.origin for one in read], None if weights is None else weights[0])
-    rows = _rows(alone, whole, data[0], plan)
+    rows = compare_members(alone, whole, data[0], plan)
     return PanelRun(tuple(names), runs, EvaluationRun(whole, origin), rows, shares)
 
 
@@ -155,13 +152,26 @@ def panel_json(run: PanelRun) -> str:
     return json.dumps(whole, allow_nan=False) + "\n"
 
 
-def _cross_validated(
-    alone: Sequence[Evaluation], data: Sequence[Labelled], plan: Plan
-) -> tuple[Evaluation, dict[str, tuple[float, ...]]]:
-    first = data[0]
+def cross_validate_panel(
+    data: Sequence[Labelled], plan: Plan
+) -> tuple[list[Evaluation], Evaluation, dict[str, tuple[float, ...]]]:
+    """The evaluation of every member and of their panel, in the same folds, and the mean shares of each kind.
+
+    data: the same judgments, read by every member (see `same_judgments`). plan: as of `evaluate_panel`.
+    """
+    names = ("kinds", "folds", "seed", "splits", "hold_out", "threshold")
+    alone = [evaluate(part, **{name: getattr(plan, name) for name in names}) for part in data]
     folds = alone[0].folds
     if folds is None:
-        return _unfitted(alone[0], data, plan), {}
+        return alone, _unfitted(alone[0], data, plan), {}
+    whole, shares = _cross_validated(data, plan, folds)
+    return alone, whole, shares
+
+
+def _cross_validated(
+    data: Sequence[Labelled], plan: Plan, folds: int
+) -> tuple[Evaluation, dict[str, tuple[float, ...]]]:
+    first = data[0]
     names = None if plan.hold_out is None else np.array([item.fields.get(plan.hold_out, "") for item in first.items])
     ways = split_folds(first.group, first.human, folds=folds, seed=plan.seed, splits=plan.splits, held_out=names)
     scores: dict[str, OutOfFold] = {}
@@ -237,7 +247,8 @@ def _mean_of_e_scores(data: Sequence[Labelled]) -> np.ndarray:
     return mean
 
 
-def _rows(alone: Sequence[Evaluation], whole: Evaluation, data: Labelled, plan: Plan) -> tuple[PanelRow, ...]:
+def compare_members(alone: Sequence[Evaluation], whole: Evaluation, data: Labelled, plan: Plan) -> tuple[PanelRow, ...]:
+    """The methods that every member and the panel have, side by side in the same splits and resamples."""
     every = [{method.name: method.pooled for method in one.methods} for one in (*alone, whole)]
     shared = [name for name in every[-1] if all(name in one for one in every) and name not in ("length", "surface")]
     found = []
