@@ -120,12 +120,12 @@ def test_who_is_slow_is_answered_that_it_is_late(client, monkeypatch):
     with client.opened() as drip:
         start = time.monotonic()
         try:
-            for _ in range(100):
+            for _ in range(600):
                 drip.sendall(b"X")
                 time.sleep(0.05)
         except OSError:
             pass
-        assert time.monotonic() - start < 4
+        assert time.monotonic() - start < 20
 
 
 def busy_worker(worker: Worker) -> threading.Event:
@@ -239,7 +239,6 @@ def test_a_server_that_must_stop_says_so(tiny_model):
 
 def test_whatever_bytes_come_nothing_is_answered_wrongly(client, monkeypatch):
     """Requests with bytes changed, cut out and put twice: each is answered or closed, and none without its token."""
-    monkeypatch.setattr(connection, "_HEAD", 0.2)
     monkeypatch.setattr(connection, "_LINGER", 0.05)
     body = json.dumps({"item": ITEM}).encode()
     whole = head("/score", "Content-Type: application/json", f"Content-Length: {len(body)}", "Connection: close") + body
