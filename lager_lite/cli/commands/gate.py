@@ -68,7 +68,7 @@ def _write(given: dict[str, Any], inputs: list[str], found: GateResult) -> None:
     "--compare",
     type=click.Path(dir_okay=False),
     metavar="OLD",
-    help="Also compare with this output of `score`, item by item.",
+    help="Read an earlier output of `score`, and compare item by item.",
 )
 @click.option(
     "--no-worse-than",
