@@ -10,7 +10,17 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item, id_for_results
-from .names import ALIASES, ANNOTATED, HISTORY_KEYS, HUMAN_KEYS, WEAK_KEYS, by_spelling, response_key, spelled
+from .names import (
+    ALIASES,
+    ANNOTATED,
+    HISTORY_KEYS,
+    HUMAN_KEYS,
+    WEAK_KEYS,
+    by_spelling,
+    response_key,
+    spelled,
+    usual_keys,
+)
 from .people import check_whose, given, people_keys
 from .rows import Row
 from .turns import (
@@ -157,20 +167,20 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
     `answer` is the reference.
     """
     taken = set(mapping.values())
-    written = by_spelling([*row.values, *sorted(row.blank)])
+    found = usual_keys([*row.values, *sorted(row.blank)])
     keys: dict[str, str] = {}
     responded = mapping.get("response") or response_key(row.values, row.blank, taken)
-    for field, aliases in ALIASES.items():
-        usual = [key for alias in aliases if (key := written.get(alias)) is not None and key not in taken]
+    for field, usual in found.items():
         if field == "response":
             key = responded
         elif field in mapping:
             key = mapping[field]
         else:
-            key = next((k for k in usual if spelled(k) in HUMAN_KEYS or _has_value(field, row.values.get(k))), None)
+            free = (k for k in usual if k not in taken)
+            key = next((k for k in free if spelled(k) in HUMAN_KEYS or _has_value(field, row.values.get(k))), None)
         if key is not None and key in row.values and (field == "response" or not is_blank(row.values[key])):
             keys[field] = key
-    answer = written.get("answer")
+    answer = by_spelling([*row.values, *sorted(row.blank)]).get("answer")
     if answer is None or responded in (None, answer) or answer in taken:
         return keys
     if "reference" not in keys and isinstance(row.values.get(answer), str):

@@ -126,12 +126,14 @@ def spelled(key: str) -> str:
     return _KNOWN.get(_letters(_RANGE.sub("", key)), key.lower())
 
 
+@lru_cache(maxsize=10_000)
 def said_by_model(key: str) -> bool:
     """Whether a key's words say that a model wrote the text, as in `gpt4_answer` or "Chatbot Reply"."""
     words = words_of_key(key)
     return _is_said(words) and not _MODELS.isdisjoint(words[:-1])
 
 
+@lru_cache(maxsize=10_000)
 def suggests_response(key: str) -> bool:
     """Whether a key's words say that a response may stand there, and nothing about one, as `answer_id` does.
 
@@ -148,12 +150,29 @@ def words_of_key(key: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+", parted))
 
 
-def by_spelling(keys: Iterable[str]) -> dict[str, str]:
+def by_spelling(keys: Iterable[str]) -> Mapping[str, str]:
     """The keys as they are written, by that spelling and by the usual one, which is the first's where several have it."""
+    return _by_spelling(tuple(keys))
+
+
+def usual_keys(keys: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """For each field those of the keys that it is taken from, as they are written, the first one first."""
+    return _usual_keys(tuple(keys))
+
+
+# The rows of a file are alike in their keys.
+@lru_cache(maxsize=1_000)
+def _by_spelling(keys: tuple[str, ...]) -> Mapping[str, str]:
     found = {key: key for key in keys}
-    for key in list(found):
+    for key in keys:
         found.setdefault(spelled(key), key)
     return found
+
+
+@lru_cache(maxsize=1_000)
+def _usual_keys(keys: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    written = _by_spelling(keys)
+    return {field: tuple(written[one] for one in aliases if one in written) for field, aliases in ALIASES.items()}
 
 
 def response_key(values: Mapping[str, Any], blank: Collection[str], taken: Collection[str] = ()) -> str | None:
@@ -167,13 +186,11 @@ def response_key(values: Mapping[str, Any], blank: Collection[str], taken: Colle
     values, blank: as in `Row`. taken: keys that other fields are mapped to.
     """
     written = by_spelling([*values, *sorted(blank)])
-    usual = [written[alias] for alias in ALIASES["response"] if alias in written]
-    usual = [
-        key for key in usual if key not in taken and not _is_number_of_choice(spelled(key), values.get(key), written)
-    ]
-    said = [key for key, value in values.items() if said_by_model(key) and isinstance(value, str) and key not in taken]
+    found = usual_keys([*values, *sorted(blank)])["response"]
+    usual = [key for key in found if key not in taken and not _is_number_of_choice(key, values.get(key), written)]
     if usual and spelled(usual[0]) not in WEAK_KEYS:
         return usual[0]
+    said = [key for key, value in values.items() if said_by_model(key) and isinstance(value, str) and key not in taken]
     if len(clear := [key for key in said if not _GENERATED.isdisjoint(words_of_key(key))]) == 1:
         return clear[0]
     if usual:
@@ -186,8 +203,9 @@ def response_key(values: Mapping[str, Any], blank: Collection[str], taken: Colle
 
 def _is_number_of_choice(key: str, value: Any, written: Mapping[str, str]) -> bool:
     """Whether an answer is the number or the letter of one of the choices beside it, and so the right one."""
-    names = {name.lower() for name in written} if key == "answer" else frozenset[str]()
-    if not ("choices" in names or "options" in names or names >= {"a", "b"}):
+    if spelled(key) != "answer":
+        return False
+    if not ("choices" in written or "options" in written or ("a" in written and "b" in written)):
         return False
     return isinstance(value, (int, float)) or isinstance(value, str) and len(value.strip()) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..errors import DataError
@@ -24,6 +25,7 @@ _ABOUT = word_set(
 )
 
 
+@lru_cache(maxsize=10_000)
 def by_people(key: str) -> bool:
     """Whether a key holds people's scores, by its words: `human_rating`, `annotator_2`, `rater_b_score`, `rating_1`."""
     words = words_of_key(key)

@@ -24,6 +24,8 @@ class ScoreError(DataError):
 
 def is_missing(value: Any) -> bool:
     """Whether a value says that there is none: null, a number that is NaN, or pandas' NA and NaT."""
+    if isinstance(value, (str, list, dict)):
+        return False
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, Number) and bool(value != value)
