@@ -85,7 +85,7 @@ def candidates(data: Labelled, plan: FitPlan) -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def nested(data: Labelled, plan: FitPlan) -> dict[str, np.ndarray]:
+def ranks_by_kind(data: Labelled, plan: FitPlan) -> dict[str, np.ndarray]:
     """The `unseen_ranks` of every kind among which the plan lets choose, by its name.
 
     Kinds that cannot be fitted in a training part are left out. Raises FitError where none of several can be fitted.

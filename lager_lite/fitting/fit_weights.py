@@ -18,7 +18,7 @@ from ..records import STATES_KIND, LayerWeights
 from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
 from .baselines import trivial_agreement
-from .choosing import FitPlan, best_kind, method_of, nested, unseen_ranks
+from .choosing import FitPlan, best_kind, method_of, ranks_by_kind, unseen_ranks
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
 from .fit import GRID, FitResult, fit
@@ -109,7 +109,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     check_prior(judge, plan)
     if plan.like:
         return _like(judge, data, plan)
-    unseen = nested(data, plan)
+    unseen = ranks_by_kind(data, plan)
     tried = {kind: agreement(ranks, data.human).spearman for kind, ranks in unseen.items()}
     plan = replace(plan, kind=best_kind(tried) if tried else plan.kind)
     method, columns = method_of(data, plan, plan.folds)

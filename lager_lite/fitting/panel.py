@@ -24,7 +24,7 @@ from ..scoring import PanelWeights, Provenance, WeightsFile, apply_calibration
 from ..stats import agreement
 from .baselines import trivial_agreement
 from .calibration import fit_calibration
-from .choosing import FitPlan, best_kind, method_of, nested
+from .choosing import FitPlan, best_kind, method_of, ranks_by_kind
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, ids_digest, select_judgments
 from .margins import conformal_margin
@@ -229,7 +229,7 @@ def fit_panel(read: Sequence[Labelled], provenances: Sequence[Provenance], plan:
 
 def _alone(data: Labelled, plan: FitPlan) -> tuple[str, float | None]:
     """The kind that a member is fitted with, and its agreement alone."""
-    tried = {kind: agreement(ranks, data.human).spearman for kind, ranks in nested(data, plan).items()}
+    tried = {kind: agreement(ranks, data.human).spearman for kind, ranks in ranks_by_kind(data, plan).items()}
     kind = best_kind(tried) if tried else plan.kind
     return kind, tried.get(kind)
 

@@ -39,6 +39,7 @@ from ..options import (
     keep_states_option,
     limit_option,
     open_judge,
+    option_name,
     panel_of,
     panel_options,
     panel_weights,
@@ -48,7 +49,6 @@ from ..options import (
     report_option,
     seed_option,
     shard_option,
-    spelled,
     unit_option,
     weights_options,
 )
@@ -79,7 +79,7 @@ def _plan(given: Given) -> Plan:
     )
     fitting = [name for name in ("folds", "kind", "by_criterion", "like", "splits", "hold_out", "curve") if given[name]]
     if given["weights"] and fitting:
-        raise click.UsageError(f"-w uses weights as they are: leave out {spelled(fitting[0])}")
+        raise click.UsageError(f"-w uses weights as they are: leave out {option_name(fitting[0])}")
     if given["force"] and not given["weights"]:
         raise click.UsageError("--force is about the weights of -w: give some")
     if given["report"]:

@@ -12,7 +12,16 @@ from ...records import Item
 from ...report import LARGE, view_path, write_view
 from ...tasks import open_view
 from ..grammar import command as cli_command
-from ..options import Given, chosen_rubrics, items_options, limit_option, read_given, scale_option, spelled, unit_option
+from ..options import (
+    Given,
+    chosen_rubrics,
+    items_options,
+    limit_option,
+    option_name,
+    read_given,
+    scale_option,
+    unit_option,
+)
 from ..outputs import STDOUT, OutputFile
 from ..show.progress import say
 from ..show.terminal import warn
@@ -29,7 +38,7 @@ def _items(scores: str, items: str | None, given: Given) -> tuple[Item, ...] | N
     if items is None:
         about = [name for name in ("mapping", "ignore", "layout", "encoding", "keep_thoughts") if given[name]]
         if about:
-            option = {"mapping": "--map"}.get(about[0], spelled(about[0]))
+            option = {"mapping": "--map"}.get(about[0], option_name(about[0]))
             raise click.UsageError(f"{option} is about ITEMS: give ITEMS too")
         return None
     if scores == items == STDOUT:

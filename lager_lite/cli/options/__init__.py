@@ -22,9 +22,9 @@ from .parsed import (
     chosen_weights,
     cluster_settings,
     mapped_keys,
+    option_name,
     reasoning_settings,
     scale_labels,
-    spelled,
 )
 from .shared import (
     backend_options,
@@ -97,7 +97,7 @@ __all__ = [
     "scale_option",
     "seed_option",
     "shard_option",
-    "spelled",
+    "option_name",
     "store_option",
     "table_options",
     "threads_option",

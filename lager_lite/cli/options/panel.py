@@ -10,7 +10,7 @@ import click
 from ...judging import Panel
 from ...scoring import PanelWeights, load_panel
 from .judging import open_judge
-from .parsed import Given, chosen_rubrics, spelled
+from .parsed import Given, chosen_rubrics, option_name
 
 
 def is_panel(given: Given) -> bool:
@@ -22,7 +22,7 @@ def check_panel_options(given: Given, refused: Sequence[str]) -> None:
     """Refuse options that are about one model; refused: the names of their parameters, besides those of feedback."""
     for name in (*refused, "reason", "votes", "temperature"):
         if given.get(name) not in (None, False, (), ""):
-            raise click.UsageError(f"{spelled(name)} is about one model: leave it out, or give one -m")
+            raise click.UsageError(f"{option_name(name)} is about one model: leave it out, or give one -m")
 
 
 def panel_weights(given: Given) -> PanelWeights | None:

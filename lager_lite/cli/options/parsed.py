@@ -36,7 +36,7 @@ _UNQUANTIZED = ("auto", "f32", "f16", "bf16")
 _SPELLED = {"side": "scores", "json_file": "json", "folds": "cv"}
 
 
-def spelled(name: str) -> str:
+def option_name(name: str) -> str:
     """The long option of a parameter."""
     return "--" + _SPELLED.get(name, name.replace("_", "-"))
 
@@ -126,7 +126,7 @@ def cluster_settings(given: Given) -> Cluster | None:
     if given["ray"] is None:
         alone = [name for name in ("workers", "gpus_per_worker", "threads_per_worker") if given[name] is not None]
         if alone:
-            raise click.UsageError(f"{spelled(alone[0])} belongs to --ray: give both")
+            raise click.UsageError(f"{option_name(alone[0])} belongs to --ray: give both")
         return None
     if given["workers"] is None:
         raise click.UsageError("--ray needs --workers N")
@@ -144,5 +144,5 @@ def check_shard(given: Given, options: Iterable[str]) -> None:
     asked = [name for name in ("no_store", *options) if given[name]]
     if given["shard"] and asked:
         raise click.UsageError(
-            f"--shard only reads into the store, and figures need all items: leave out {spelled(asked[0])}"
+            f"--shard only reads into the store, and figures need all items: leave out {option_name(asked[0])}"
         )
