@@ -71,7 +71,7 @@ class ConversationReader:
         """The items of a row: one for each turn of the assistant, named "id#1" and so on, or the whole conversation.
 
         All items of a row have one group, which is named by what stands before the first turn of the assistant. Where
-        the assistant never speaks there is one item without a response. Raises DataError for a turn that is no text,
+        the assistant never says anything there is one item without a response. Raises DataError for a turn that is no text,
         and ScoreError for a human score that is none.
         """
         key = talk_key(row)
@@ -88,7 +88,8 @@ class ConversationReader:
             keys={**keys, "id": ("id",), **score_keys(row)},
             conversation=identity,
         )
-        if not places:
+        silent = not any(spoken[place].text is not None for place in places)
+        if not places or silent and self.unit == CONVERSATION:
             yield replace(whole, human={})
         elif self.unit == CONVERSATION:
             text = told_turns(spoken[places[0] :], mark=True)
@@ -202,7 +203,7 @@ def why_unjudged(item: Item) -> str | None:
     if "response" in item.fields or item.rendered is not None or not keys or keys[-1] not in TALKS:
         return None
     return (
-        "the conversation has no turn of the assistant"
+        "the conversation has no turn of the assistant that says anything"
         if item.turn is None
         else "this turn of the assistant says nothing"
     )

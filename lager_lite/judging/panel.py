@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import fields
@@ -17,12 +18,13 @@ from typing import IO, Any
 import numpy as np
 
 from ..backbones import locate_model, open_model
-from ..errors import DataError
+from ..errors import DataError, JudgeWarning
 from ..prompts import Rubric
 from ..records import Counts, Item, Judgment
 from ..scoring import Member, PanelWeights, WeightsFile, apply_calibration, check_distinct, check_panel
 from .given import ItemLike, rubrics_given
 from .judge import Judge, Progress
+from .quality import watched
 
 Opener = Callable[[str, WeightsFile | None], AbstractContextManager[Judge]]
 """Opens the judge of one member: from its model and its weights."""
@@ -64,6 +66,7 @@ class Panel:
         self.weights, self.rubrics = weights, tuple(rubrics_given(rubric))
         self.names = names_of(self.members)
         self.counts = Counts()
+        self._told: set[str] = set()
         self._opener = opener or (
             lambda model, own: Judge(Path(model), rubric=self.rubrics, weights=own, force=force, **options)
         )
@@ -81,7 +84,12 @@ class Panel:
         """Do as `score`, and yield every judgment with its item. The counts are those of all members together.
 
         items: gone over once for every model. Raises DataError where a later model finds other items than the first.
+        What makes the scores of a member doubtful is given as a JudgeWarning with its name, and what shows over the
+        panel's own scores after the end.
         """
+        return watched(self._judged(items, progress), self.rubrics, (), self._told)
+
+    def _judged(self, items: Iterable[ItemLike], progress: Progress | None) -> Iterator[tuple[Item, Judgment]]:
         again = list(items) if isinstance(items, Iterator) else items
         rubrics = {rubric.name: rubric for rubric in self.rubrics}
         with ExitStack() as stack:
@@ -116,7 +124,11 @@ class Panel:
                 progress(self.counts)
 
         with self.opened(place) as judge:
-            yield from judge.judged(items, progress=seen)
+            for doubt in judge.doubts():
+                if (text := f"{self.names[place]}: {doubt}") not in self._told:
+                    self._told.add(text)
+                    warnings.warn(text, JudgeWarning, stacklevel=3)
+            yield from judge.judged(items, progress=seen, quiet=True)
 
 
 def panel_judgment(

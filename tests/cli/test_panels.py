@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from lager_lite.errors import WeightsError
-from lager_lite.judging import Judge, Panel
+from lager_lite.errors import JudgeWarning, WeightsError
+from lager_lite.judging import Judge, Panel, Store
 from lager_lite.records import Item
 from tests.model_files.tiny import write_tiny_model
 
@@ -153,3 +153,20 @@ def test_an_item_that_one_member_cannot_judge_has_its_error(folder):
     panel = Panel([folder / "a.gguf", folder / "b.gguf"], rubric=folder / "good.toml")
     none, fine = panel.score([Item("n", {}), Item("f", {"response": "R"})])
     assert none.score is None and none.error.startswith("no response") and fine.score is not None
+
+
+def test_a_stopped_panel_goes_on_where_it_stopped_and_names_whom_it_doubts(folder, tmp_path):
+    items = [Item(str(n), {"response": f"text {n}"}) for n in range(12)]
+
+    def stop(counts):
+        if counts.done > 12:
+            raise KeyboardInterrupt
+
+    with Store(tmp_path / "s.sqlite") as store:
+        panel = Panel([folder / "a.gguf", folder / "b.gguf"], rubric=folder / "good.toml", store=store)
+        with pytest.warns(JudgeWarning) as told, pytest.raises(KeyboardInterrupt):
+            list(panel.score(items, progress=stop))
+        assert [str(one.message).partition(":")[0] for one in told] == list(panel.names)
+        again = Panel([folder / "a.gguf", folder / "b.gguf"], rubric=folder / "good.toml", store=store)
+        assert len([one for one in again.score(item for item in items) if one.error is None]) == 12
+    assert (again.counts.done, again.counts.stored, again.counts.evaluated_tokens) == (24, 24, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lager_lite.data import first_items, open_items
+from lager_lite.data import first_items, open_items, why_unjudged
 from lager_lite.data.items import read_items
 from lager_lite.errors import DataError
 from tests.data.in_files import write
@@ -120,8 +120,13 @@ def test_a_conversation_without_an_assistant_is_an_item_without_a_response(tmp_p
     answered = {"id": "r", "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     lone, other = items_of(tmp_path, asked, answered, unit="turn")
     assert (lone.id, lone.turn, lone.fields) == ("q", None, {"instruction": "User: a"}) and other.id == "r#1"
-    with pytest.raises(DataError, match=r":1: the conversation has no turn of the assistant"):
+    with pytest.raises(DataError, match=r":1: the conversation has no turn of the assistant that says anything"):
         items_of(tmp_path, asked, unit="conversation")
+    silent = {"id": "s", "messages": [*asked["messages"], {"role": "assistant", "content": None}, asked["messages"][0]]}
+    (mute, _) = items_of(tmp_path, silent, answered, unit="conversation")
+    assert "response" not in mute.fields, "what the user says is not judged in the place of the assistant"
+    (turn, _) = items_of(tmp_path, silent, answered, unit="turn")
+    assert (turn.id, why_unjudged(turn)) == ("s#1", "this turn of the assistant says nothing")
 
 
 @pytest.mark.parametrize(

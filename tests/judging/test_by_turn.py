@@ -57,9 +57,15 @@ def test_rows_of_turns_carry_the_mean_the_lowest_and_the_last_turn(run, tiny_mod
         assert (row["conversation"], row["turn"]) == ("a", turn)
         assert row["turns_mean"] == pytest.approx(sum(scores) / 4, abs=2e-6)
         assert (row["turns_lowest"], row["turns_last"]) == (min(scores), scores[-1])
-    assert rows[4]["error"] == "the conversation has no turn of the assistant" and "turns_mean" not in rows[4]
+    assert (
+        rows[4]["error"] == "the conversation has no turn of the assistant that says anything"
+        and "turns_mean" not in rows[4]
+    )
     assert (rows[5]["conversation"], rows[5]["turn"], rows[5]["input_turn"]) == (7, 1, "theirs")
-    assert "Error: talks.jsonl:2: item q (good): the conversation has no turn of the assistant" in done.stderr
+    assert (
+        "Error: talks.jsonl:2: item q (good): the conversation has no turn of the assistant that says anything"
+        in done.stderr
+    )
     found = re.search(r"(\d+) of (\d+) prompt tokens evaluated", done.stderr)
     assert found and int(found[1]) < 0.75 * int(found[2]), "what turns share is evaluated once"
 
