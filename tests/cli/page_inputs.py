@@ -37,10 +37,8 @@ def write_inputs(folder: Path, model: Path, page: str = "") -> None:
     _lines(folder / "items.jsonl", rows[:8])
     _lines(folder / "labelled.jsonl", [{**row, "score": 1 + n * 7 % 5} for n, row in enumerate(rows)])
     (folder / "answers.csv").write_text("id,response\n1,Apple.\n2,=1+1\n", encoding="utf-8")
-    _lines(
-        folder / "helpsteer_pairs.jsonl",
-        [{"prompt": f"Name {n} fruits.", "chosen": FRUITS[n % 5], "rejected": FRUITS[4 - n % 3]} for n in range(12)],
-    )
+    pairs = [{"prompt": f"Name {n} fruits.", "chosen": FRUITS[n % 5], "rejected": FRUITS[4 - n % 3]} for n in range(12)]
+    _lines(folder / "short_pairs.jsonl", pairs)
     for name, start in (("base.jsonl", 0), ("new.jsonl", 3)):
         _lines(folder / name, [{**row, "response": FRUITS[(n + start) % 5]} for n, row in enumerate(rows)])
     _whole(
