@@ -20,7 +20,7 @@ from .observer import Observer
 from .paired import Pair, PairFile, pair_of, pairs_given, pairs_of_rows
 from .problems import raise_problems
 from .reading import open_rows
-from .rivals import item_of_row
+from .rivals import RENAME, item_of_row
 from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource, kind_of
 from .sides import SYSTEM_FIELDS
@@ -46,6 +46,7 @@ __all__ = [
     "Observer",
     "Pair",
     "PairFile",
+    "RENAME",
     "ROWS",
     "Row",
     "RowFile",

@@ -18,6 +18,7 @@ from .values import is_blank, scores_of
 _WHOLE = ("fields", "data", "row", "record", "item", "example", "sample")
 _ASKED = ("inputs", "input", "request")
 _SAID = ("outputs", "output")
+_ANSWERED = ("answer.score", "answer.rating", "answer.grade")
 _RIGHT = ("reference_outputs", "expected_output", "expectedoutput", "reference", "expected", "ideal")
 
 
@@ -121,6 +122,9 @@ def _lifted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
             found = alone or {key: value for key, value in inner.items() if spelled(key) not in ALIASES["id"]}
             lifted.update(found)
             origin.update({key: f"{outer}.{key}" if outer in dotted else outer for key in found})
+    for key in _ANSWERED:  # what a worker of Mechanical Turk entered
+        if key in lifted and "human_score" not in lifted:
+            lifted["human_score"], origin["human_score"] = lifted.pop(key), key
     for keys, role in ((_SAID, "response"), (_RIGHT, "reference")):
         outer = next((key for key in keys if isinstance(values.get(key), Mapping)), "")
         if outer:

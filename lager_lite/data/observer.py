@@ -13,6 +13,7 @@ from .choices import ChoiceWatch
 from .forms import Form, FormReader, form_key
 from .judged import JUDGED, UNREAD
 from .names import by_spelling
+from .rivals import RivalWatch
 from .rows import Row
 from .tags import TagWatch
 from .understood import TEXTS, Understood, counted, listed
@@ -48,6 +49,7 @@ class Observer:
         self._criteria: dict[str, None] = {}
         self._ways: dict[tuple[Any, ...], str] = {}
         self.tags, self._choices = TagWatch(), ChoiceWatch()
+        self.rivals = RivalWatch(mapped)
 
     def see(self, row: Row, item: Item, missing: Sequence[str] = ()) -> None:
         """Count one item of a row; the items of a row follow each other. missing: the required fields it lacks."""

@@ -27,6 +27,8 @@ _VERDICT = re.compile(
     r"\[RESULT\]\s*\d|\[\[(?:\d+(?:\.\d+)?|[A-C])\]\]|\b(?:score|rating|grade|verdict)\b\W{0,4}(?:is\W{0,3})?\d", re.I
 )
 _TAG = 24
+RENAME = "rename the key that is meant to `response`, or leave the other one out"
+"""The hint for rows of a program."""
 
 
 @dataclass
@@ -138,10 +140,10 @@ class RivalWatch:
                     f"{_option(better, role)} takes that alone",
                 )
 
-    def check(self) -> None:
-        """Raise the first of the errors, where there is one."""
+    def check(self, hint: str | None = None) -> None:
+        """Raise the first of the errors, where there is one; hint: in place of its own, for rows without --map."""
         for error in self.errors():
-            raise error
+            raise error if hint is None else DataError(error.message, hint)
 
     def _is_open(self, key: str, other: str, pair: _Pair) -> bool:
         mine, yours = spelled(key), spelled(other)
@@ -183,6 +185,5 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     item = own_item(row, number, mapping)
     watch = RivalWatch((*mapping, *mapping.values()))
     watch.see(row, [item])
-    for error in watch.errors():
-        raise DataError(error.message, "rename the key that is meant to `response`, or leave the other one out")
+    watch.check(RENAME)
     return item

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..data import ALIASES, Observer, Row, Understood, is_missing, item_of_row
+from ..data import ALIASES, RENAME, Observer, Row, Understood, is_missing, item_of_row
 from ..errors import DataError, KeyWarning, PromptError
 from ..prompts import Rubric, load_rubric
 from ..records import Item, NumberId
@@ -96,7 +96,8 @@ def _check_new(item: Item, places: dict[str, str]) -> None:
 
 
 def item_given(one: Mapping[str, Any] | SeriesLike, number: int, where: str, observer: Observer) -> Item:
-    """Return a dict or a row of pandas as an item, and show it to `observer`.
+    """Return a dict or a row of pandas as an item, and show it to `observer`, which refuses a key that is
+    judged in one item and gave way in another.
 
     Keys, aliases and missing values are read as in a file. Raises DataError.
     """
@@ -106,6 +107,8 @@ def item_given(one: Mapping[str, Any] | SeriesLike, number: int, where: str, obs
     row = Row({str(key): _plain(value) for key, value in values.items()}, where)
     item = item_of_row(row, number, {})
     observer.see(row, item)
+    observer.rivals.see(row, [item])
+    observer.rivals.check(RENAME)
     return item
 
 

@@ -150,6 +150,7 @@ def test_texts_in_objects_are_read_with_peoples_scores(tmp_path, layout):
         ({"input": {"messages": [{"role": "user", "content": "Q"}]}, "output": SAID}, {}),
         ({"input": {"question": "Q"}, "output": "R", "scores": [{"name": "a", "value": 0.9, "source": "EVAL"}]}, {}),
         ({"input": {"question": "Q"}, "output": "R", "scores": [{"value": 4, "source": "ANNOTATION"}]}, {"": (4,)}),
+        ({"Input.question": "Q", "Input.response": "R", "WorkerId": "w", "Answer.rating": 4}, {"": (4,)}),
         ({"prompt": "Q", "response": "R", "_task_hash": 1, "answer": "accept"}, {"accepted": (1,)}),
         ({"prompt": "Q", "response": "R", "_input_hash": 1, "answer": "reject"}, {"accepted": (0,)}),
     ],

@@ -137,3 +137,10 @@ def test_criteria_that_no_item_repeats_are_its_rubric(path):
     )
     items = read_items(path).items
     assert [(item.fields["rubric"], item.human[""]) for item in items] == [("Is it short?", (5,)), ("Is it?", (4,))]
+
+
+def test_the_workers_of_mechanical_turk_are_merged_by_what_they_saw(path):
+    seen = {"HITId": "h", "Input.question": "Q", "Input.response": "R"}
+    write(path, *({**seen, "AssignmentId": f"a{n}", "WorkerId": f"w{n}", "Answer.rating": n} for n in (4, 2)))
+    (item,) = read_items(path).items
+    assert item.human == {"": (4, 2)} and item.fields["response"] == "R"

@@ -165,3 +165,14 @@ class TestFrames:
         with pytest.raises(DataError, match="^the items are one DataFrame") as caught:
             list(items_given(frame))
         assert caught.value.hint == "use score_frame(judge, frame)"
+
+
+def test_a_key_that_gave_way_in_one_item_is_not_judged_in_another():
+    rows = [{"input": "Q", "output": "gold", "prediction": "R"}, {"input": "P", "output": "O"}]
+    with pytest.raises(
+        DataError, match="only 'output' is there to be judged, which at item 1 stands beside 'prediction'"
+    ):
+        list(items_given(rows))
+    with pytest.raises(DataError, match="'student answer' may be the response as well as 'answer'") as caught:
+        list(items_given([{"question": "Q", "answer": "A tree.", "student answer": "An elm."}]))
+    assert caught.value.hint.startswith("rename the key that is meant to `response`")
