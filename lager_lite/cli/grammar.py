@@ -8,6 +8,7 @@ near ones.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from .outputs import STDOUT, check_outputs
 HEADINGS = ("Items", "Weights", "Prompt", "Feedback", "Folds", "Randomness", "Backend", "Store", "Cluster", "Results")
 _JSON = "--json"
 _HELP = ("-h", "--help")
+_ONE_OR_SEVERAL = frozenset({"model", "rubric", "weights", "output"})
 
 
 class SharedOption(click.Option):
@@ -56,7 +58,9 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's, with a bare `--json` kept from taking the argument behind it as its file."""
         try:
-            return self._parsed(ctx, args)
+            rest = self._parsed(ctx, list(args))
+            self._refuse_repeats(ctx, args)
+            return rest
         except BaseException:
             ctx.close()  # Otherwise what an option opened, such as the refusal of sockets, would last as long as the error.
             raise
@@ -77,6 +81,19 @@ class Command(click.Command):
                 raise
             hint = f"To write the JSON to a file, use an equals sign: {_JSON}={behind[0]}"
             raise click.UsageError(f"{error.format_message().rstrip('.')}. {hint}", ctx) from None
+
+    def _refuse_repeats(self, ctx: click.Context, args: Sequence[str]) -> None:
+        """Raise UsageError where an option that some commands take several times is repeated on one that takes one.
+
+        click keeps the last value, as is usual for settings; here a model or a file would be left out in silence.
+        """
+        if ctx.resilient_parsing:
+            return
+        given = self.make_parser(ctx).parse_args([arg for arg in args if arg != _JSON])[2]
+        for option, times in Counter(given).items():
+            if times > 1 and option.name in _ONE_OR_SEVERAL and not option.multiple:
+                names = " or ".join(option.opts)
+                raise click.UsageError(f"{names} was given {times} times, and this command takes one", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click's, after the check of the files that the call would write."""

@@ -292,3 +292,18 @@ def test_the_help_names_the_rubric_that_is_used_without_r(invoke, command, rubri
     described = help_text.partition("--rubric RUBRIC")[2].partition("--scale")[0]
     assert f"[default: {rubric}]" in described
     assert ("May be repeated" in described) == (command != "knowledge")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("prompt", "items.jsonl", "-m", "a.gguf", "-m", "b.gguf"),
+        ("score", "items.jsonl", "-o", "a.jsonl", "--output", "b.jsonl"),
+    ],
+)
+def test_what_cannot_be_taken_twice_is_refused_in_place_of_dropped(invoke, tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    Path("items.jsonl").write_text("{}")
+    result = invoke(*given)
+    assert result.exit_code == 2
+    assert "was given 2 times, and this command takes one" in result.stderr
