@@ -117,10 +117,10 @@ def test_the_newsroom_tables_show_what_control_takes_away(tmp_path, capsys, monk
     )
     np.savez(tmp_path / "made.npz", **asdict(kept))
     monkeypatch.setattr(newsroom, "LABELS", ((12, 1), (20, 1)))
-    for part in ("folds", "terms", "labels"):
+    for part in ("articles", "systems", "terms", "labels"):
         newsroom.main([str(tmp_path / "made.npz"), "--splits", "1", "--draws", "2", "--only", part])
-    folds, terms, labels = capsys.readouterr().out.strip().split("\n\n")
-    assert folds.count("| by article |") == folds.count("| by article, systems held out |") == 5
+    articles, systems, terms, labels = capsys.readouterr().out.strip().split("\n\n")
+    assert articles.count("\n| ") == systems.count("\n| ") == 8 and "| states | " in systems
     figures = {line.split(" | ")[0].strip("| "): line.split(" | ")[1:] for line in terms.splitlines()[2:]}
     assert float(figures["plain"][1]) > 0.6
     assert abs(float(figures["--control length"][1])) < 0.2
