@@ -68,11 +68,16 @@ def pair_of(first: Item, second: Item, identity: str, **more: Any) -> Pair:
     """
     fields = {name: text for name, text in first.fields.items() if name != "response"}
     responses = (first.fields.get("response"), second.fields.get("response"))
-    missing = [f"response {name}" for name, text in zip("AB", responses) if text is None]
-    error = more.pop("error", None) or (f"there is no {' and no '.join(missing)}" if missing else None)
+    error = more.pop("error", None) or _missing(responses)
     flags = tuple(dict.fromkeys((*first.flags, *second.flags)))
     more.setdefault("group", first.group)
     return Pair(identity, fields, responses, flags=flags, error=error, **more)
+
+
+def _missing(responses: tuple[str | None, str | None]) -> str | None:
+    """Why a pair with these responses cannot be judged; None where both are there."""
+    missing = [f"response {name}" for name, text in zip("AB", responses) if text is None]
+    return f"there is no {' and no '.join(missing)}" if missing else None
 
 
 def pairs_of_rows(
@@ -110,7 +115,7 @@ def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
     found: list[Pair] = []
     for number, one in enumerate(given, 1):
         if isinstance(one, Pair):
-            found.append(one)
+            found.append(one if one.error else replace(one, error=_missing(one.responses)))
             continue
         where = f"pair {number}"
         if not isinstance(one, Mapping):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lager_lite.data import open_rows, pairs_given, pairs_of_rows
+from lager_lite.data import Pair, open_rows, pairs_given, pairs_of_rows
 from lager_lite.errors import DataError
 
 
@@ -129,6 +129,8 @@ def test_rows_of_single_responses_are_no_pairs(read):
 def test_dicts_of_a_program_are_pairs():
     (pair,) = pairs_given([{"prompt": "q", "response_a": "one", "response_b": "two", "winner": "A"}])
     assert (pair.id, pair.responses, pair.preference) == ("1", ("one", "two"), 1.0)
+    (lacking,) = pairs_given([Pair("x", {}, ("one", None))])
+    assert lacking.error == "there is no response B"
     with pytest.raises(DataError, match="pair 1 has no two responses; its keys are response"):
         pairs_given([{"response": "one"}])
     with pytest.raises(DataError, match="pair 1 is a str"):
