@@ -112,6 +112,8 @@ def pairs_of_rows(
 
 def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
     """Pairs, and dicts with the keys of a file's rows, as pairs. Raises DataError for anything else."""
+    if isinstance(given, (str, Mapping, Pair)) or not isinstance(given, Iterable):
+        raise DataError(f"the pairs are one {type(given).__name__}, expected several", "put it in a list: [pair]")
     found: list[Pair] = []
     for number, one in enumerate(given, 1):
         if isinstance(one, Pair):

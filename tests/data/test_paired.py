@@ -135,3 +135,5 @@ def test_dicts_of_a_program_are_pairs():
         pairs_given([{"response": "one"}])
     with pytest.raises(DataError, match="pair 1 is a str"):
         pairs_given(["one"])
+    with pytest.raises(DataError, match="the pairs are one dict, expected several"):
+        pairs_given({"response_a": "one", "response_b": "two"})
