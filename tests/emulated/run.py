@@ -1,0 +1,56 @@
+"""Tests on a processor that this machine does not have, under QEMU. Slow, and by hand only. Run from a checkout:
+
+    apt-get install g++-aarch64-linux-gnu qemu-user-static
+    python -m tests.emulated.run arm --sdist llama_cpp_python-0.3.36.tar.gz --folder DIR
+    python -m tests.emulated.run riscv --sdist ... --folder DIR --kernels   # clang-19 g++-riscv64-linux-gnu
+    python -m tests.emulated.run arm --sdist ... --folder DIR -- tests/llama/test_unpack.py -k Q4_K
+
+The patched library is compiled for the processor, Debian's Python for it is unpacked into the folder, and the tests of
+the taps, of attention, of products and of prompts alone and in company run there on tiny models. What was made is kept
+in the folder, so a second call compiles only what has changed. The exit code is pytest's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from .root import environment, make_environment, unpack_root
+from .targets import TARGETS, cross_compile
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+TESTS = (
+    *("tests/llama/test_native_tap.py", "tests/llama/test_attention.py", "tests/llama/test_unpack.py"),
+    *("tests/llama/test_company.py", "tests/llama/test_context.py", "tests/llama/test_library.py"),
+    *("tests/judging/test_headcheck.py", "tests/judging/test_judge.py"),
+)
+
+
+def main() -> int:
+    """Command line: see above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--sdist", type=Path, required=True, help="the source distribution of llama-cpp-python")
+    parser.add_argument("--folder", type=Path, required=True, help="where everything is kept, a gigabyte")
+    parser.add_argument("--jobs", type=int, default=2, help="compilers that run at a time")
+    parser.add_argument("--only-compile", action="store_true", help="run nothing")
+    parser.add_argument("--kernels", action="store_true", help="compile the CPU's kernels alone and run nothing")
+    given = sys.argv[1:]
+    end = given.index("--") if "--" in given else len(given)
+    args = parser.parse_args(given[:end])
+    target, folder = TARGETS[args.target], args.folder.resolve()
+    own = folder / args.target
+    own.mkdir(parents=True, exist_ok=True)
+    libraries = cross_compile(target, args.sdist, own, args.jobs, goal="ggml-cpu" if args.kernels else "llama")
+    if args.only_compile or args.kernels:
+        return 0
+    root = unpack_root(target, folder / target.debian)
+    python = make_environment(target, root, own / "source", libraries, own)
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not model", "--durations=10"]
+    return subprocess.run([*command, *(given[end + 1 :] or TESTS)], cwd=_CHECKOUT, env=environment()).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
