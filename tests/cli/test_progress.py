@@ -58,10 +58,11 @@ def test_feedback_is_drawn_and_then_read():
     pace = Pace(2, 0.0)
     pace.see(Counts(seen=2), 0.0)
     pace.see(Counts(**texts, planned_tokens=200), 0.0)
-    pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=200), 2.0)
-    pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=200, generated_tokens=50), 7.0)
+    pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=100), 1.0)
+    pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=200, generated_tokens=1), 2.0)
+    pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=200, generated_tokens=51), 7.0)
     assert pace.phase == WRITING
-    assert pace.left(7.0) == pytest.approx(5.0 + 0.01 * 300)  # 50 more tokens, then prompts and texts are read
+    assert pace.left(7.0) == pytest.approx(4.9 + 0.01 * 300)  # 49 more tokens, then prompts and texts are read
     done = {"generated_tokens": 80, "written_texts": 2}
     pace.see(Counts(**texts, **done, planned_tokens=200, evaluated_tokens=200), 10.0)
     assert pace.left(10.0) == pytest.approx(0.01 * (200 + 2 * 40))  # they were shorter

@@ -20,7 +20,19 @@ from lager_lite.system.offline import OfflineError, is_refusing, only_listening,
 ROOT = Path(__file__).resolve().parents[2]
 ROW = '{"id": "a", "response": "R"}\n'
 TOML = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
-WITHOUT_A_MODEL = ("docs", "compare", "merge", "data", "rubrics", "store", "models", "backend", "completion")
+WITHOUT_A_MODEL = (
+    "docs",
+    "compare",
+    "gate",
+    "merge",
+    "view",
+    "data",
+    "rubrics",
+    "store",
+    "models",
+    "backend",
+    "completion",
+)
 # What a person does with the program, in one process: every line is a command.
 SESSION = """
 import json, sys
@@ -28,7 +40,7 @@ from pathlib import Path
 from click.testing import CliRunner
 from lager_lite.cli import main
 
-model, mode = sys.argv[1], sys.argv[2]
+model = sys.argv[1]
 rows = [json.dumps({"id": str(n), "response": f"text {n}", "score": 1 + n % 5}) for n in range(12)]
 Path("in.jsonl").write_text("\\n".join(rows))
 Path("good.toml").write_text(TOML)
@@ -40,15 +52,14 @@ commands = [
     ["doctor", "-m", model], ["demo", "-m", model, "-r", "good.toml"], ["bench", "-m", model, "--tokens", "65", "--rounds", "1"],
     ["score", *common, "-m", "hf:user/not-here"],
 ]
-if mode == "count":
-    sockets = []
-    sys.addaudithook(lambda event, args: sockets.append((event, repr(args))) if event.startswith("socket.") else None)
+sockets = []
+sys.addaudithook(lambda event, args: sockets.append((event, repr(args))) if event.startswith("socket.") else None)
 codes = []
 for command in commands:
     done = CliRunner().invoke(main, command)
     wrong = done.exception is not None and not isinstance(done.exception, SystemExit)
     codes.append([" ".join(command[:2]), repr(done.exception) if wrong else done.exit_code])
-print(json.dumps({"codes": codes, "sockets": sockets if mode == "count" else []}))
+print(json.dumps({"codes": codes, "sockets": sockets}))
 """.replace("TOML", repr(TOML))
 EXPECTED = [
     ["score in.jsonl", 0],
@@ -69,10 +80,14 @@ EXPECTED = [
 ]
 
 
-def session(tmp_path: Path, tiny_model: Path, mode: str, *before: str) -> dict:
+@pytest.fixture(scope="module")
+def session(tmp_path_factory, tiny_model) -> dict:
+    """What came of the session: in a network namespace without interfaces where one can be had, with sockets counted."""
+    tmp_path = tmp_path_factory.mktemp("session")
+    before = [] if no_namespace() else ["unshare", "-rn"]
     own = {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "LAGER_LITE_STORE": str(tmp_path / "s.sqlite")}
     environment = {**os.environ, **own}
-    command = [*before, sys.executable, "-c", SESSION, str(tiny_model), mode]
+    command = [*before, sys.executable, "-c", SESSION, str(tiny_model)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -87,20 +102,19 @@ def no_namespace() -> str:
     return f"unshare -rn is not permitted: {done.stderr.strip()}" if done.returncode else ""
 
 
-def test_the_main_commands_work_in_a_network_namespace_without_interfaces(tmp_path, tiny_model):
+def test_the_main_commands_work_in_a_network_namespace_without_interfaces(session):
     reason = no_namespace()
     if reason:
         pytest.skip(reason)
     alone = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(('192.0.2.1', 9))"
     assert subprocess.run(["unshare", "-rn", sys.executable, "-c", alone], capture_output=True).returncode == 1
-    assert session(tmp_path, tiny_model, "plain", "unshare", "-rn")["codes"] == EXPECTED
+    assert session["codes"] == EXPECTED
 
 
-def test_the_main_commands_open_no_socket_at_all(tmp_path, tiny_model):
+def test_the_main_commands_open_no_socket_at_all(session):
     """By Python's own audit events, with the refusal on top; the last command looks for a model that is not there."""
-    found = session(tmp_path, tiny_model, "count")
-    assert found["codes"] == EXPECTED
-    assert found["sockets"] == []
+    assert session["codes"] == EXPECTED
+    assert session["sockets"] == []
 
 
 def test_every_use_of_a_network_socket_is_refused_and_local_ones_are_not():

@@ -51,14 +51,15 @@ class Pace:
         seconds, self._last = now - self._last, now
         drawn = counts.generated_tokens - before.generated_tokens
         read = counts.evaluated_tokens - before.evaluated_tokens
-        if drawn:
-            self.phase = WRITING
-            self._drawn.amount += drawn
-            self._drawn.seconds += seconds
-        elif read:
+        if read:
+            # The first token of a text comes with its prompt, and takes no decode of its own.
             self.phase = WRITING if counts.planned_texts > counts.written_texts else JUDGING
             self._read.amount += read
             self._read.seconds += seconds
+        elif drawn:
+            self.phase = WRITING
+            self._drawn.amount += drawn
+            self._drawn.seconds += seconds
         planned = counts.planned_tokens - before.planned_tokens
         if counts.planned_texts > before.planned_texts:
             self._expected, self._texts = planned, counts.planned_texts - before.planned_texts
