@@ -59,6 +59,7 @@ def test_feedback_is_drawn_and_then_read():
     pace.see(Counts(seen=2), 0.0)
     pace.see(Counts(**texts, planned_tokens=200), 0.0)
     pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=100), 1.0)
+    assert pace.left(1.0) == pytest.approx(0.01 * (100 + 3 * 100 + 300))  # how long drawing takes is a guess so far
     pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=200, generated_tokens=1), 2.0)
     pace.see(Counts(**texts, planned_tokens=200, evaluated_tokens=200, generated_tokens=51), 7.0)
     assert pace.phase == WRITING

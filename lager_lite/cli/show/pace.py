@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from ...records import Counts
 
+# Tokens that are read in the time in which one is drawn, until that has been seen: many texts are drawn side by side.
+_READ_WHILE_ONE_IS_DRAWN = 3.0
 PLANNING, WRITING, JUDGING = "planning", "writing feedback", "judging"
 
 
@@ -107,6 +109,8 @@ class Pace:
         if not self._planned or not (unwritten or unread or self.done >= self._planned):
             return None  # what is to be read has not been counted yet
         writing, reading = self._drawn.time_of(unwritten), self._read.time_of(unread)
+        if writing is None:
+            writing = self._read.time_of(_READ_WHILE_ONE_IS_DRAWN * unwritten)
         if writing is None or reading is None:
             return None
         # What was measured after the last report is still running.
