@@ -36,11 +36,13 @@ FIGURES = {
     "estimate": ("in.jsonl", *JUDGED),
     "eval": (*JUDGED, "--kind", "uniform"),
     "fit": (*JUDGED, "--kind", "signed", "-o", "w.json"),
+    "gate": ("scores.jsonl", "--fail-under", "1"),
     "inspect": JUDGED,
     "knowledge": ("known.jsonl", *QUICK, "-r", "good.toml", "-n", "20"),
     "models catalog": (),
     "models list": (),
     "models tune": (*QUICK, "-n", "2", "--rounds", "1", "--kind", "Q8_0"),
+    "pairs": ("pairs.jsonl", *QUICK, "-r", "good.toml"),
     "prune": (*QUICK, "-w", "low.json", "-o", "p.gguf"),
     "rank": ("pairs.jsonl", *QUICK, "-r", "good.toml"),
     "rubrics list": (),
@@ -81,6 +83,8 @@ def prepared(run, folder: Path, name: str, model: Path) -> list[str]:
     """The command line of FIGURES, with what it needs written before."""
     if name == "compare":
         assert run("eval", *given(JUDGED, model), "--kind", "uniform", f"--json={folder / 'a.json'}").exit_code == 0
+    if name == "gate":
+        assert run("score", *given(JUDGED, model), "-o", "scores.jsonl").exit_code == 0
     if name == "prune":
         run("fit", *given(JUDGED, model), "--kind", "full", "--max-state", 1, "-o", "low.json")
     return [*name.split(), *given(FIGURES[name], model)]
@@ -101,11 +105,11 @@ def reads_items(name: str) -> bool:
 
 
 def test_commands_that_read_items_share_their_options():
-    """The commands with --map are those with --ignore, --layout and --encoding; `states` reads prompts alone."""
+    """The commands with --map are those with --ignore, --layout and --encoding; `states` reads prompts alone, and `gate` scores."""
     for option in ("--ignore", "--layout", "--encoding"):
         named = {name for name, command in LEAVES.items() if any(option in p.opts for p in command.params)}
-        prompts = {"states"} if option == "--encoding" else set()
-        assert named == {name for name in LEAVES if reads_items(name)} | prompts, option
+        others = {"states", "gate"} if option == "--encoding" else set()
+        assert named == {name for name in LEAVES if reads_items(name)} | others, option
 
 
 @pytest.mark.parametrize("name", FIGURES)

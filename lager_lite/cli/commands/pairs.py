@@ -98,7 +98,7 @@ def _present(compared: Compared, weights: WeightsFile | None, given: Given, doub
 @judge_options_with("default", repeat=False, scale=False)
 @json_option
 def command(data: str, other: str | None, **given: Any) -> None:
-    """Say which of two responses is better, judging every pair side by side in both orders.
+    """Compare two responses side by side, judging every pair in both orders.
 
     A row of DATA holds two responses (response_a and response_b, output_1 and output_2, chosen and rejected, or
     conversation_a and conversation_b, as public sets have them); or DATA holds one response a row, and all responses to
