@@ -19,7 +19,7 @@ from lager_lite.system import check_writable
 
 LEAVES = {name: c for name, c in commands_of(main) if not isinstance(c, click.Group)}
 # What an option reads begins its help like this; every other option with a file writes it.
-READING = ("Use ", "Read ", "Weights that ")
+READING = ("Use ", "Read ", "Weights that ", "Draw the weights ")
 NOT_FILES = ("Put the wheel into this folder",)
 TEXT = '{"id": "a", "response": "b", "score": 1}\n'
 

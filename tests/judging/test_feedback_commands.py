@@ -100,6 +100,6 @@ def test_weights_fitted_with_feedback_score_with_the_same_feedback_only(run):
     ],
 )
 @pytest.mark.parametrize("command", ["score", "eval"])
-def test_wrong_usage_is_refused_before_the_model_is_opened(run, command, options, message):
-    done = run(command, "-m", "none.gguf", *options)
+def test_wrong_usage_is_refused_before_the_model_is_opened(run, invoke, command, options, message):
+    done = invoke(command, run.folder / "in.jsonl", "-m", "none.gguf", *options)
     assert done.exit_code == 2 and message in done.stderr
