@@ -15,6 +15,7 @@ from ..errors import DataError
 
 BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 20
+_FIRST = 16
 _GZIP = b"\x1f\x8b"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NO_CONTROLS = bytes(b for b in range(256) if not 0x80 <= b < 0xA0)
@@ -57,7 +58,11 @@ class ByteSource:
 
     def _unpack(self, encoding: str | None) -> None:
         with self.open() as file:
-            start = file.read(2)
+            start = file.read(_FIRST)
+            wide = _without_mark(start) if encoding is None else None
+            start = start[:2]
+            if wide:
+                raise DataError(f"{self.name}: looks like UTF-16 without its mark", f"give --encoding {wide}")
             packed, encoding = start == _GZIP, encoding or ("utf-16" if start in _UTF16 else None)
             if not packed and encoding is None:
                 return
@@ -145,3 +150,11 @@ class ByteSource:
     def _now(path: Path) -> tuple[int, int]:
         found = os.stat(path)
         return found.st_size, found.st_mtime_ns
+
+
+def _without_mark(start: bytes) -> str | None:
+    """The encoding of a beginning in which every second byte is zero, as that of Latin letters in UTF-16."""
+    even, odd = start[::2], start[1::2]
+    if len(start) < 4 or any(even) == any(odd):
+        return None
+    return "utf-16-be" if any(odd) else "utf-16-le"

@@ -114,6 +114,8 @@ def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     values = row.values
     fields = _spoken(row, {field: keys[field] for field in _TEXT_FIELDS if field in keys})
     taken: dict[str, tuple[str, ...]] = {field: (key,) for field, key in keys.items()}
+    if "instruction" in fields:  # else it is what a conversation under the key of the response says before its end
+        taken.setdefault("instruction", taken.get("response", ()))
     if "rubric" in fields and "rubric" not in mapping:
         fields["rubric"] = _with_descriptions(fields["rubric"], row)
         taken["rubric"] += tuple(key for key in _DESCRIPTIONS if not is_blank(values.get(key)))

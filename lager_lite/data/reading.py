@@ -19,6 +19,9 @@ FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv"}
 _SUFFIXES[".parquet"] = "parquet"
 _SPREADSHEETS = (".xlsx", ".xls", ".ods")
+_OTHERS = {".yaml": "YAML", ".yml": "YAML", ".toml": "TOML", ".xml": "XML", ".html": "HTML", ".md": "Markdown"}
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_READ = "JSON Lines, JSON, CSV, TSV (delimited by commas, semicolons or tabs) and Parquet are read"
 _NAMED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
@@ -42,6 +45,8 @@ def open_rows(
     kind = kind or _SUFFIXES.get(suffix)
     if suffix in _SPREADSHEETS:
         raise DataError(f"{source.name}: a spreadsheet cannot be read", "save it as CSV (UTF-8), and give that file")
+    if kind is None and suffix in _OTHERS:
+        raise DataError(f"{source.name}: {_OTHERS[suffix]} cannot be read", _READ)
     if kind == "parquet":
         return HeldRows(source.name, tuple(_parquet(source)))
     first = source.first()
@@ -52,7 +57,7 @@ def open_rows(
     if kind in _DELIMITERS:
         return _table(source, _DELIMITERS[kind])
     if kind is None and first not in "[{":
-        return _table(source, ",")
+        return _table(source, ",", plain=True)
     if first == "[":
         return ListFile(source)
     if kind == "jsonl" or _is_lines(source):
@@ -60,29 +65,43 @@ def open_rows(
     return _whole(source)
 
 
-def _table(source: ByteSource, usual: str) -> TableFile:
-    """A table by the delimiter that its header shows, or that a line above it names for Excel."""
+def _table(source: ByteSource, usual: str, *, plain: bool = False) -> TableFile:
+    """A table by the delimiter that its header shows, or that a line above it names for Excel.
+
+    plain: whether nothing but its text says that it is one, so that it may be prose. Raises DataError for that.
+    """
     with source.open() as file:
         file.seek(source.begin)
         line = file.readline()
     if named := _NAMED.fullmatch(line.decode("utf-8", "replace")):
         source.begin, source.above = source.begin + len(line), 1
         return TableFile(source, named[1])
-    return TableFile(source, _delimiter(source, usual))
+    delimiter, header = _delimiter(source, usual)
+    if "|" in header:
+        raise DataError(f"{source.name}: the header {header!r} has no cells that can be told apart", _READ)
+    if plain and " " in header:
+        raise DataError(f"{source.name}: plain text cannot be read, its first line is no header of columns", _READ)
+    return TableFile(source, delimiter)
 
 
 def _first_line(source: ByteSource) -> str:
     with source.open() as file:
         file.seek(source.begin)
-        return next((line for raw in file if (line := raw.decode("utf-8", "replace")).strip()), "")
+        text = next((line for raw in file if (line := raw.decode("utf-8", "replace")).strip()), "")
+    return next((line for line in _LINE_END.split(text) if line.strip()), "")
 
 
-def _delimiter(source: ByteSource, usual: str) -> str:
-    """The delimiter that cuts the header into the most cells; the usual one where several do."""
+def _delimiter(source: ByteSource, usual: str) -> tuple[str, str]:
+    """The delimiter that cuts the header into the most cells, the usual one where several do; and the header where
+    none cuts it, else ""."""
     line = _first_line(source)
-    with long_cells():
-        found = {mark: len(next(csv.reader([line], delimiter=mark))) for mark in (usual, ",", ";", "\t")}
-    return max(found, key=lambda mark: found[mark])
+    try:
+        with long_cells():
+            found = {mark: len(next(csv.reader([line], delimiter=mark))) for mark in (usual, ",", ";", "\t")}
+    except csv.Error as error:
+        raise DataError(f"{source.name}:1: not a table: {error}") from None
+    best = max(found, key=lambda mark: found[mark])
+    return best, line.strip() if found[best] == 1 else ""
 
 
 def _is_lines(source: ByteSource) -> bool:

@@ -20,6 +20,7 @@ from .bytesource import ByteSource
 from .jsonlist import objects_of
 from .rows import RepeatedKey, Row, RowSource, kind_of, unique
 from .spreadsheet import read_cell
+from .understood import counted
 
 _ONE_OBJECT = 'each line should be one object such as {"id": "a", "response": "..."}'
 
@@ -204,11 +205,18 @@ class TableFile(RowFile):
 
     def _check(self, cells: Sequence[str], where: str) -> None:
         if len(cells) < len(self.columns) or any(cells[len(self.columns) :]):
-            few = len(cells) < len(self.columns)
             raise DataError(
-                f"{where}: {len(cells)} cells, the header has {len(self.columns)}",
-                "give the row a cell for every column, empty or not" if few else "quote cells that hold the delimiter",
+                f"{where}: {counted(len(cells), 'cell')}, the header has {len(self.columns)}",
+                self._advice(len(cells), where),
             )
+
+    def _advice(self, cells: int, where: str) -> str:
+        if cells < len(self.columns):
+            return "give the row a cell for every column, empty or not"
+        if len(self.columns) == len(self) == 1:
+            line = where.rpartition(":")[2]
+            return f"the header seems to stand in line {line}: delete the lines above it"
+        return "quote cells that hold the delimiter"
 
     def _parsed(self, text: str, where: str) -> Row:
         with long_cells():

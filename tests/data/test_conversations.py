@@ -160,3 +160,9 @@ def test_a_limit_does_not_cut_a_conversation(tmp_path):
     source = open_items(path, unit="turn", limit=1)
     assert [item.id for item in source.items] == ["a#1", "a#2"] and (source.count, source.total) == (2, 4)
     assert [item.id for item in first_items(read_items(path).items, 1)] == ["a"]
+
+
+def test_a_conversation_mapped_as_the_response_brings_its_instruction(tmp_path):
+    talk = [{"role": "user", "content": "Name a tree."}, {"role": "assistant", "content": "Oak."}]
+    (item,) = read_items(write(tmp_path / "in.jsonl", {"talk": talk}), {"response": "talk"}).items
+    assert item.fields == {"instruction": "Name a tree.", "response": "Oak."} and item.keys["instruction"] == ("talk",)

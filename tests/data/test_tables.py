@@ -119,3 +119,44 @@ def test_the_delimiter_may_stand_above_the_header_as_for_excel(tmp_path):
         f"{path}:3",
     )
     assert second.where == f"{path}:4"
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_lines_may_end_as_any_program_ends_them(tmp_path, end):
+    path = tmp_path / "in.csv"
+    path.write_bytes(end.join(["question,answer,rating", "Q,R,2", 'P,"S, T",3', ""]).encode())
+    assert [(i.fields["response"], i.where) for i in read_items(path).items] == [
+        ("R", f"{path}:2"),
+        ("S, T", f"{path}:3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said", "hint"),
+    [
+        ("a.csv", "Survey\nid,question,answer\n1,Q,R\n", ":2: 3 cells, the header has 1", "seems to stand in line 2"),
+        ("a.csv", "Survey,,\n,,\nid,question,answer\n1,Q,R\n", ":3: 3 cells", "seems to stand in line 3"),
+        ("a.csv", "id,answer,score\n1\n", ":2: 1 cell, the header", "a cell for every column"),
+        (
+            "a.csv",
+            "id|answer|score\n1|R|2\n",
+            "the header 'id|answer|score' has no cells that can be told apart",
+            "CSV",
+        ),
+        ("a.txt", "Wet land is a fen.\nA boat.\n", ": plain text cannot be read", "JSON Lines"),
+        ("a.yaml", "- question: Q\n  answer: R\n", ": YAML cannot be read", "JSON Lines"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_way_out(tmp_path, name, text, said, hint):
+    path = tmp_path / name
+    path.write_text(text)
+    found = error(path)
+    assert said in found.message and hint in found.hint
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_named(tmp_path, encoding):
+    path = tmp_path / "in.csv"
+    path.write_bytes("question,answer\nQ,Größe\n".encode(encoding))
+    assert error(path).hint == f"give --encoding {encoding}"
+    assert read_items(path, encoding=encoding).items[0].fields["response"] == "Größe"
