@@ -21,7 +21,7 @@ from .names import (
     spelled,
     usual_keys,
 )
-from .people import check_whose, given, people_keys
+from .people import check_whose, given, people_keys, submitted
 from .rows import Row
 from .turns import (
     earlier,
@@ -306,7 +306,7 @@ def _human(row: Row, keys: Mapping[str, tuple[str, ...]], mapping: Mapping[str, 
             named[field.partition(":")[2]] = row.values.get(key)
     for key, value in row.values.items():
         if key.lower().endswith(ANNOTATED) and isinstance(value, (list, int, float)):
-            named.setdefault(key[: -len(ANNOTATED)], value)
+            named.setdefault(key[: -len(ANNOTATED)], submitted(row.values, key))
     human = {
         str(name): scores_of(value, from_key.get(str(name), str(name)), row.where) for name, value in named.items()
     }

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import DataError
 from ..records import Item
 from .names import ALIASES, response_key, spelled
+from .people import is_withdrawn
 from .rivals import item_of_row
 from .rows import Row
 from .training import is_messages, messages
@@ -50,9 +51,11 @@ def argilla(row: Row, number: int) -> Iterator[Item]:
     given = row.values.get("responses")
     if isinstance(given, Mapping):
         for name, answers in given.items():
-            marks[name] = [one.get("value") for one in answers or () if isinstance(one, Mapping)]
+            marks[name] = [
+                one.get("value") for one in answers or () if isinstance(one, Mapping) and not is_withdrawn(one)
+            ]
     for one in given if isinstance(given, list) else ():
-        for name, answer in (one.get("values") or {}).items():
+        for name, answer in ((one.get("values") or {}) if not is_withdrawn(one) else {}).items():
             marks.setdefault(name, []).append(answer.get("value") if isinstance(answer, Mapping) else answer)
     yield _scored(item, marks, "responses", row.where)
 

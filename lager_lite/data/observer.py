@@ -13,6 +13,7 @@ from .choices import ChoiceWatch
 from .forms import Form, FormReader, form_key
 from .judged import JUDGED, UNREAD
 from .names import by_spelling
+from .people import count_withdrawn
 from .rivals import RivalWatch
 from .rows import Row
 from .tags import TagWatch
@@ -44,7 +45,7 @@ class Observer:
         self._of_row: list[Item] = []
         self._rows = self._items = self._scores = self._blank = 0
         self._asked, self._beside_text = False, ""
-        self._judged = self._unread = self._words = 0
+        self._judged = self._unread = self._words = self._withdrawn = 0
         self._groups: set[int] = set()
         self._criteria: dict[str, None] = {}
         self._ways: dict[tuple[Any, ...], str] = {}
@@ -136,6 +137,9 @@ class Observer:
         if self._words:
             word = "a word for a missing value (such as NaN, NULL or None)"
             yield f"{counted(self._words, 'response')} only {word}, judged as the text that it is"
+        if self._withdrawn:
+            were = "answer of an annotator was" if self._withdrawn == 1 else "answers of annotators were"
+            yield f"{self._withdrawn} {were} discarded or never submitted: left out of the human scores"
         if self._judged:
             yield f"{counted(self._judged, 'item')} with a score of the judge's own, which is not read as a human score"
         if self._unread:
@@ -165,6 +169,7 @@ class Observer:
             known = self._forms[key] = (self._reader.read(self._row, self._of_row), [0])
         known[1][0] += 1
         self._choices.see(self._row, self._of_row)
+        self._withdrawn += count_withdrawn(self._row.values)
         self._row, self._of_row = None, []
 
     def _add_up(self) -> None:

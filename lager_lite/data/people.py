@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import DataError
-from .names import HUMAN_KEYS, spelled, word_set, words_of_key
+from .names import ANNOTATED, HUMAN_KEYS, spelled, word_set, words_of_key
 from .values import ScoreError, is_blank, scores_of
 
 _PEOPLE = word_set(
@@ -18,6 +18,8 @@ _MARKS = word_set("score scores rating ratings grade grades mark marks label jud
 _RIGHT = word_set("gold golden true truth ground")
 _ENTRIES = ("annotations", "human_annotations", "ratings")
 _WHO = word_set("annotator rater worker user evaluator coder annotator_id rater_id worker_id user_id")
+_WITHDRAWN = ("discarded", "draft")
+_ANSWER = word_set("value values score rating user_id annotator")
 _TOGETHER = word_set("mean avg average median overall")
 _ABOUT = word_set(
     "id ids name names age gender email count number n time times seconds date comment comments note notes reason "
@@ -54,16 +56,60 @@ def people_keys(values: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def given(value: Any) -> Any:
-    """The marks of a list of objects, each with who gave it and one number; any other value as it is."""
-    entries = value if isinstance(value, list) and value else [None]
+    """The marks of a list of objects, each with who gave it and one number; any other value as it is.
+
+    Those that were withdrawn are left out. An object of lists, one for each key of such objects, means the same.
+    """
+    entries: list[Any] = [*_entries(value)] or [None]
     marks = []
     for entry in entries:
+        if is_withdrawn(entry):
+            continue
         named = entry if isinstance(entry, Mapping) and not _WHO.isdisjoint(map(str.lower, entry)) else {}
         found = [mark for key, mark in named.items() if key.lower() in (*_MARKS, "value") and _is_score(mark)]
         if len(found) != 1:
             return value
         marks.append(found[0])
     return marks
+
+
+def is_withdrawn(entry: Any) -> bool:
+    """Whether an annotator's answer was discarded or is a draft, by its status."""
+    return isinstance(entry, Mapping) and _is_withdrawn(entry.get("status"))
+
+
+def submitted(values: Mapping[str, Any], key: str) -> Any:
+    """The marks under a key with ANNOTATED at its end, without those that were withdrawn by the statuses beside them."""
+    marks, statuses = values[key], values.get(f"{key}.status")
+    if not isinstance(marks, list) or not isinstance(statuses, list) or len(marks) != len(statuses):
+        return marks
+    return [mark for mark, status in zip(marks, statuses) if not _is_withdrawn(status)]
+
+
+def count_withdrawn(values: Mapping[str, Any]) -> int:
+    """How many answers of annotators in a row were withdrawn."""
+    count = 0
+    for key, value in values.items():
+        nested = isinstance(value, Mapping) and key.lower() == "responses"
+        for one in value.values() if nested else (value,):
+            answers = [entry for entry in _entries(one) if not _ANSWER.isdisjoint(map(str, entry))]
+            count += sum(map(is_withdrawn, answers))
+        if key.lower().endswith(ANNOTATED) and isinstance(value, list):
+            count += len(value) - len(submitted(values, key))
+    return count
+
+
+def _is_withdrawn(status: Any) -> bool:
+    return str(status).lower() in _WITHDRAWN
+
+
+def _entries(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list of objects, or of an object of lists of one length with a list of statuses; else none."""
+    lists = list(value.values()) if isinstance(value, Mapping) and "status" in value else []
+    if lists and all(isinstance(one, list) and len(one) == len(lists[0]) for one in lists):
+        return [dict(zip(value, one)) for one in zip(*lists)]
+    entries = value if isinstance(value, list) else []
+    return entries if all(isinstance(one, Mapping) for one in entries) else []
 
 
 def check_whose(values: Mapping[str, Any], key: str, where: str) -> None:

@@ -184,3 +184,24 @@ def test_an_old_record_of_argilla_has_its_scores_in_values(tmp_path):
     given = [{"user_id": n, "values": {"q": {"value": n}, "why": {"value": "good"}}} for n in (3, 5)]
     item = read_items(write(tmp_path / "in.jsonl", {"fields": TEXTS, "responses": given})).items[0]
     assert item.human == {"": (3, 5)}
+
+
+LEFT = [
+    {"user_id": n, "value": n, "status": status} for n, status in ((2, "submitted"), (5, "discarded"), (4, "draft"))
+]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"fields": TEXTS, "responses": [{"values": {"q": {"value": one["value"]}}, **one} for one in LEFT]},
+        {"fields": TEXTS, "responses": {"q": LEFT}},
+        {**TEXTS, "rating": LEFT},
+        {**TEXTS, "rating": {key: [one[key] for one in LEFT] for key in LEFT[0]}},
+        {**TEXTS, "q.responses": [2, 5, 4], "q.responses.status": [one["status"] for one in LEFT]},
+    ],
+)
+def test_answers_that_were_withdrawn_are_no_scores(tmp_path, row):
+    data = read_items(write(tmp_path / "in.jsonl", row))
+    assert list(data.items[0].human.values()) == [(2,)]
+    assert "2 answers of annotators were discarded or never submitted" in data.understood.warnings[0]
