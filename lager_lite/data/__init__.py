@@ -15,15 +15,16 @@ from .judged import is_judgment
 from .kept import kept_item
 from .layouts import LAYOUTS, BenchmarkLayout
 from .marks import Maps
-from .names import ALIASES
+from .names import ALIASES, suggests_response
 from .observer import Observer
 from .paired import Pair, PairFile, pair_of, pairs_given, pairs_of_rows
 from .problems import raise_problems
+from .program import check_names, item_of_program, row_given
 from .reading import open_rows
 from .rivals import RENAME, item_of_row
 from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource, kind_of
-from .sides import SYSTEM_FIELDS
+from .sides import SYSTEM_FIELDS, find_sides
 from .source import Source, open_items
 from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
@@ -61,12 +62,15 @@ __all__ = [
     "Understood",
     "apart_from",
     "check_file",
+    "check_names",
     "convert",
     "copy_rows",
     "counted",
+    "find_sides",
     "first_items",
     "is_judgment",
     "is_missing",
+    "item_of_program",
     "item_of_row",
     "judged_text",
     "kept_item",
@@ -82,6 +86,8 @@ __all__ = [
     "pairs_of_rows",
     "raise_problems",
     "read_items",
+    "row_given",
+    "suggests_response",
     "surface_features",
     "surface_of",
     "term_columns",

@@ -14,6 +14,7 @@ from .detection import Remaining, ignored_keys, lowered, unfold
 from .fields import own_item
 from .names import spelled
 from .problems import raise_problems
+from .program import row_given
 from .rows import Row, RowSource
 from .sides import PREFERENCE_KEYS, Sides, find_sides, preference_key, preference_of, three_flags
 from .thoughts import without_thoughts
@@ -122,7 +123,7 @@ def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
         where = f"pair {number}"
         if not isinstance(one, Mapping):
             raise DataError(f"{where} is a {type(one).__name__}, expected a Pair or a dict")
-        row = Row({str(key): value for key, value in one.items()}, where)
+        row = row_given(one, where)
         sides = find_sides(_values(row), {})
         if sides is None:
             raise DataError(

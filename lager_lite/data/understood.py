@@ -95,7 +95,7 @@ class Understood:
             tail += [f"not shown by the rubric: {', '.join(unseen)}"]
         tail += [f"ignored: {listed(left)}"] if left else []
         tail += [f"left out as asked: {listed(self.left_out)}"] if self.left_out else []
-        return "; ".join([", ".join(parts), *tail])
+        return "; ".join([*([", ".join(parts)] if parts else []), *tail])
 
     def regrouped(self, way: str, items: Iterable[Item]) -> Understood:
         """The same with the groups of `items`, which were made by `way`."""

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..data import ALIASES, RENAME, Observer, Row, Understood, is_missing, item_of_row
+from ..data import (
+    ALIASES,
+    RENAME,
+    Observer,
+    Understood,
+    check_names,
+    find_sides,
+    is_missing,
+    item_of_program,
+    row_given,
+    suggests_response,
+)
 from ..errors import DataError, KeyWarning, PromptError
 from ..prompts import Rubric, load_rubric
 from ..records import Item, NumberId
@@ -25,6 +37,7 @@ class FrameLike(Protocol):
     """What is used of a pandas DataFrame."""
 
     index: Iterable[Any]
+    columns: Iterable[Any]
 
     def __init__(self, data: Any, index: Any = ...) -> None: ...
 
@@ -34,6 +47,9 @@ class FrameLike(Protocol):
 _NEAR = 0.85
 """How alike two keys are of which one is likely the other misspelt, as `difflib` measures it from 0 to 1."""
 
+_OPTION = re.compile(r"(?<![\w-])--?[a-z]")
+"""An option of the command line, which a program does not have."""
+
 _TEXTS = ("source", "instruction", "reference", "response", "rubric")
 
 ItemLike = Item | Mapping[str, Any] | SeriesLike
@@ -42,9 +58,9 @@ ItemLike = Item | Mapping[str, Any] | SeriesLike
 def items_given(given: Iterable[ItemLike]) -> Iterator[Item]:
     """Yield every entry as an item; one without an id is named by its number, from 1.
 
-    Gives a KeyWarning at the end where keys were ignored, or look like misspelt ones. Raises DataError for an entry
-    that cannot be used, and for the second of two dicts or rows with one id. Items may share ids: their names are
-    their maker's.
+    Gives a KeyWarning at the end where keys were ignored, look like misspelt ones, or hold what is probably not meant.
+    Raises DataError for an entry that cannot be used, and for the second of two dicts or rows with one id. Items may
+    share ids: their names are their maker's.
     """
     single = isinstance(given, (str, bytes, Mapping, Item)) or not isinstance(given, Iterable)
     if single or hasattr(given, "iterrows"):
@@ -91,7 +107,10 @@ def _kind(value: object) -> str:
 def _check_new(item: Item, places: dict[str, str]) -> None:
     """Remember where an id is used. Raises DataError where it was used before."""
     if item.id in places:
-        raise DataError(f"{item.where}: the id {item.id!r} was used before, at {places[item.id]}", "make ids unique")
+        raise DataError(
+            f"{item.where}: the id {item.id!r} was used before, at {places[item.id]}",
+            "make ids unique; where several people scored one item, give it once, with the list of their scores",
+        )
     places[item.id] = item.where
 
 
@@ -103,21 +122,27 @@ def item_given(one: Mapping[str, Any] | SeriesLike, number: int, where: str, obs
     """
     if not isinstance(one, Mapping) and not hasattr(one, "to_dict"):
         raise DataError(f"{where} is a {type(one).__name__}, expected an Item, a dict or a row of pandas")
-    values = one if isinstance(one, Mapping) else one.to_dict()
-    row = Row({str(key): _plain(value) for key, value in values.items()}, where)
-    item = item_of_row(row, number, {})
-    observer.see(row, item)
-    observer.rivals.see(row, [item])
-    observer.rivals.check(RENAME)
+    if not isinstance(one, Mapping):
+        check_names(getattr(one, "index", ()), where)
+    row = row_given(one if isinstance(one, Mapping) else one.to_dict(), where)
+    try:
+        item = item_of_program(row, number)
+        observer.see(row, item)
+        observer.rivals.see(row, [item])
+        observer.rivals.check(RENAME)
+    except DataError as error:
+        raise type(error)(error.message, "" if _OPTION.search(error.hint) else error.hint) from None
     return item
 
 
 def items_of_frame(frame: FrameLike) -> list[Item]:
     """Return the rows of a DataFrame as items.
 
-    Gives a KeyWarning where columns were ignored. Raises DataError for a row that cannot be used, and for equal ids.
+    Gives a KeyWarning as `items_given` does. Raises DataError for a row that cannot be used, for equal ids, and for two
+    columns of one name.
     """
     observer = Observer("the frame")
+    check_names(frame.columns, "the frame")
     rows = zip(frame.to_dict("records"), frame.index)
     items = [item_given(row, number, f"row {label!r}", observer) for number, (row, label) in enumerate(rows, 1)]
     places: dict[str, str] = {}
@@ -147,12 +172,20 @@ def _warn(observer: Observer) -> None:
 
 
 def _remarks(observer: Observer) -> Iterator[str]:
-    """Say which key each field was taken from, where other keys were ignored or gave way to it, and near misses."""
+    """Say which key each field was taken from, where other keys were ignored, gave way to it, or may have been meant;
+    near misses; and what else a command would warn of."""
     found = observer.understood()
-    if found.ignored or found.beside:
+    if found.ignored or found.beside or any(map(suggests_response, found.kept)):
         yield f"{observer.name}: {found.mapping_line()}"
     for key, near in _misspelt(found):
         yield f"{observer.name}: no item has the field {near}, but there is the key {key}: is it meant as {near}?"
+    sides = None if "response" in found.taken else find_sides(found.kept, {})
+    if sides is not None:
+        yield f"{observer.name}: {sides.first} and {sides.second} are two responses, which compare_pairs compares"
+    for text in found.warnings:
+        said = [part for part in text.split("; ") if not _OPTION.search(part)]
+        if said:
+            yield f"{observer.name}: {'; '.join(said)}"
 
 
 def _misspelt(found: Understood) -> Iterator[tuple[str, str]]:
@@ -162,11 +195,6 @@ def _misspelt(found: Understood) -> Iterator[tuple[str, str]]:
         near = difflib.get_close_matches(key.lower(), known, 1, _NEAR)
         if near:
             yield key, near[0]
-
-
-def _plain(value: Any) -> Any:
-    """A number of NumPy as one of Python; anything else as it is."""
-    return value.item() if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0 else value
 
 
 def rubrics_given(rubric: str | Path | Rubric | Sequence[str | Path | Rubric]) -> list[Rubric]:

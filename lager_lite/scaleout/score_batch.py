@@ -49,7 +49,7 @@ from typing import Any
 import numpy as np
 
 from ..backbones import locate_model
-from ..data import ALIASES, Row, item_of_row
+from ..data import ALIASES, check_names, item_of_row, row_given
 from ..errors import DataError, ModelFileError
 from ..judging import Judge, judgment_row
 from ..llama import BackendOptions
@@ -109,15 +109,15 @@ class ScoreBatch:
         for every item and rubric; numbers are float64, NaN where there is none; flags are one text; a
         row without a response has an error in place of a score. An id that is a number comes back as one in a dict,
         and as text in a DataFrame, whose columns have one type each for Spark and Dask. Raises DataError for rows
-        without an id and for columns of different lengths."""
+        without an id, for columns of different lengths and for two columns of one name."""
         frame = not isinstance(batch, Mapping)
         names = list(batch.columns if frame else batch)
         if not set(ALIASES["id"]).intersection(names):
             raise DataError(f"the rows have no id; their columns are {', '.join(map(str, names))}", "add a column id")
+        check_names(names, "the batch")
         rows = zip(*_even({name: batch[name] for name in names}), strict=True)
         items = [
-            item_of_row(Row(_plain(dict(zip(names, row))), f"row {n} of a batch"), n, {})
-            for n, row in enumerate(rows, 1)
+            item_of_row(row_given(dict(zip(names, row)), f"row {n} of a batch"), n, {}) for n, row in enumerate(rows, 1)
         ]
         found = [_flat(judgment_row(judgment)) for _, judgment in self.judge.judged(items, quiet=True)]
         columns: dict[str, Any] = {}
@@ -130,11 +130,6 @@ class ScoreBatch:
         import pandas
 
         return pandas.DataFrame(columns)
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row's cells as plain values; engines write NaN or None where a cell is empty."""
-    return {str(k): v.tolist() if isinstance(v, (np.generic, np.ndarray)) else v for k, v in row.items()}
 
 
 def _even(columns: Mapping[str, Any]) -> list[list[Any]]:

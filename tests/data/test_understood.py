@@ -90,6 +90,14 @@ def test_a_source_of_tags_is_warned_about_and_left_out_on_request(tmp_path):
     assert left.mapping_line().endswith("; left out as asked: source")
 
 
+@pytest.mark.parametrize(
+    "source", ["https://x.y/z", "https://en.wikipedia.org/wiki/A_very_long_name_of_a_page", "a/b.pdf"]
+)
+def test_a_source_of_addresses_is_warned_about(tmp_path, source):
+    (warning,) = said(write(tmp_path / "in.jsonl", {"source": source, "response": "R"})).warnings
+    assert f"an id in every item, such as {source[:60]!r}: " in warning and "--ignore source leaves it out" in warning
+
+
 def test_real_sources_are_no_tags(tmp_path):
     rows = [{"source": "The mill on the river was built in 1802, and burnt twice.", "response": "R"}] * 4
     assert said(write(tmp_path / "in.jsonl", *rows)).warnings == ()

@@ -70,7 +70,7 @@ def test_items_stay_as_they_are_and_rows_without_id_are_numbered():
         (
             [{"response": ["x", "y"]}],
             "item 1: key 'response' holds a list, expected text",
-            "name another key with --map",
+            "",
         ),
     ],
     ids=["a path", "one dict", "texts", "a list as response"],
@@ -158,6 +158,23 @@ class TestFrames:
         assert list(zip(map(str, found["id"]), found["rubric"], found["score"])) == expected
         assert found["id"].iloc[0] == ROWS[0]["id"], "an id keeps its type"
 
+    def test_arrays_are_read_as_the_lists_that_they_were(self):
+        """As `read_parquet` gives them."""
+        talk = np.array([{"role": "user", "content": "Q"}, {"role": "assistant", "content": "R"}], dtype=object)
+        (item,) = items_of_frame(self.pd.DataFrame({"messages": [talk]}))
+        assert item.fields == {"instruction": "Q", "response": "R"}
+        passages, marks = np.array(["One.", "Two."], dtype=object), np.array([4, 5])
+        row = {"prompt": "Q", "contexts": passages, "answer": "R", "human_scores": marks, "meta": {"n": np.int64(1)}}
+        with pytest.warns(KeyWarning, match="ignored: meta"):
+            (item,) = items_of_frame(self.pd.DataFrame([row]))
+        assert (item.fields["source"], item.human) == ("[1]\nOne.\n\n[2]\nTwo.", {"": (4.0, 5.0)})
+
+    def test_two_columns_of_one_name_are_refused(self):
+        frame = self.pd.DataFrame([["Q", "R", "S"]], columns=["question", "answer", "answer"])
+        for read in (lambda: items_of_frame(frame), lambda: list(items_given(row for _, row in frame.iterrows()))):
+            with pytest.raises(DataError, match=": the name 'answer' occurs twice$"):
+                read()
+
     def test_equal_ids_and_a_frame_in_the_place_of_items_are_refused(self):
         frame = self.pd.DataFrame([{"id": 1, "response": "a"}, {"id": 1, "response": "b"}])
         with pytest.raises(DataError, match="^row 1: the id '1' was used before, at row 0$"):
@@ -176,3 +193,27 @@ def test_a_key_that_gave_way_in_one_item_is_not_judged_in_another():
     with pytest.raises(DataError, match="'student answer' may be the response as well as 'answer'") as caught:
         list(items_given([{"question": "Q", "answer": "A tree.", "student answer": "An elm."}]))
     assert caught.value.hint.startswith("rename the key that is meant to `response`")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "Q", "answer": "5", "pred": "6"}, "response <- answer; kept for rubrics that name them: pred"),
+        ({"prompt": "Q", "response_a": "R", "response_b": "S"}, "response_a and response_b are two responses"),
+        ({"prompt": "Q", "chosen": "R", "rejected": "S"}, "the items: chosen and rejected are two responses"),
+        ({"source": "https://x.y/z", "response": "R"}, "such as 'https://x.y/z': the judge reads it as the source"),
+        ({"context": "doc_17.pdf", "response": "R"}, "holds an address, a file name or an id in every item"),
+        ({"meta": {"a": 1}}, "^the items: ignored: meta$"),
+    ],
+)
+def test_what_a_command_would_say_of_a_file_is_a_warning(row, said):
+    with pytest.warns(KeyWarning, match=said) as caught:
+        list(items_given([row]))
+    assert not any(" --" in str(one.message) for one in caught)
+
+
+def test_what_is_refused_names_no_option_of_a_command():
+    for row in ({"response": ["x", "y"]}, {"response": "x", "score": "four"}, {"prompt": ["a", {}], "response": "x"}):
+        with pytest.raises(DataError) as caught:
+            list(items_given([row]))
+        assert "--" not in caught.value.hint
