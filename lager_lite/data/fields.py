@@ -23,6 +23,7 @@ from .names import (
 )
 from .people import check_whose, given, people_keys, submitted
 from .rows import Row
+from .several import entry_of, left_inside, part_of
 from .turns import (
     earlier,
     is_conversation,
@@ -70,37 +71,14 @@ def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[
     scored = {key for keys in _score_keys(row, names, mapping).values() for key in keys}
     scored.update(k for field, k in mapping.items() if field.startswith("score:"))
     for place, entry in enumerate(several, 1):
-        own = _answer(entry, mapping.get("response", "response"))
+        own = entry_of(entry, mapping.get("response", "response"), mapping.values())
         name = f"{base}/{own.get('id', place)}"
-        parted = {k: _part(shared[k], place, len(several), row.where) for k in shared if k in scored}
+        parted = {k: part_of(shared[k], place, len(several), row.where) for k in shared if k in scored}
         spread = Row({**shared, **parted, **own, mapping.get("id", "id"): name}, row.where)
         item = own_item(spread, number, mapping)
         inner = {field: tuple(key if k in own else k for k in taken) for field, taken in item.keys.items()}
-        yield replace(item, keys={**inner, "id": (names.get("id", key), key)})
-
-
-def _answer(entry: Any, key: str) -> dict[str, Any]:
-    """An entry of several responses as a row with its text under the key of the response."""
-    if not isinstance(entry, dict):
-        return {key: entry}
-    if key in entry or response_key(entry, ()) is not None or isinstance(unwrapped(entry), dict):
-        return entry
-    rest = {name: value for name, value in entry.items() if name in ("id", "model") or spelled(name) in ALIASES}
-    return {**rest, key: unwrapped(entry)}
-
-
-def _part(scores: Any, place: int, count: int, where: str) -> Any:
-    """What of the human scores beside a list of `count` responses belongs to the one at `place`, from 1."""
-    if isinstance(scores, dict):
-        return {name: _part(value, place, count, where) for name, value in scores.items()}
-    if isinstance(scores, list) and len(scores) == count:
-        return scores[place - 1]
-    if count == 1:
-        return scores
-    raise DataError(
-        f"{where}: {len(scores) if isinstance(scores, list) else 1} scores beside {count} responses",
-        "give every response its own score, as objects in `responses` or in a list of the same length",
-    )
+        left = left_inside(entry, key, item.keys)
+        yield replace(item, keys={**inner, **left, "id": (names.get("id", key), key)})
 
 
 def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:

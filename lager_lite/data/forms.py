@@ -9,6 +9,7 @@ from typing import Any
 from ..records import Item
 from .names import ALIASES, by_spelling, spelled
 from .rows import Row
+from .several import LEFT_INSIDE
 from .turns import is_conversation
 from .understood import TEXTS
 from .values import is_blank
@@ -68,10 +69,11 @@ class FormReader:
         used = {key for keys in roles.values() for key in keys}
         unused = [key for key in dict.fromkeys(present.values()) if key not in used]
         chosen = [role for role in roles if role in _CHOSEN and role not in self.mapped]
+        inside = [key for item in items for key in item.keys.get(LEFT_INSIDE, ())]
         return Form(
             tuple(taken),
             tuple(key for key in own if key not in used),
-            tuple(key for key in unused if key not in own),
+            tuple(dict.fromkeys([*(key for key in unused if key not in own), *inside])),
             tuple((role, key) for key in unused for role in chosen if spelled(key) in ALIASES[role]),
         )
 
@@ -79,6 +81,8 @@ class FormReader:
         if self.several and name in self.several:
             return self.several[name]
         keys = item.keys.get(name, ())
+        if name == "score" and not keys:
+            keys = item.keys.get("scores", ())
         if name.startswith("score:") and not keys:
             keys = item.keys.get("scores") or item.keys.get("score", ())
             keys = (name[6:],) if name[6:] in keys else keys

@@ -25,6 +25,7 @@ from .repeats import aspect_of, for_aspect, has_id, numbers_taken, repeated, wit
 from .rivals import RivalWatch
 from .rowfile import TableFile
 from .rows import Row, RowSource
+from .several import keys_inside
 from .thoughts import without_thoughts
 from .training import is_messages
 from .understood import Understood
@@ -149,7 +150,7 @@ class ItemReader:
         twice: Item | None = None
         rivals = RivalWatch((*self.mapping, *self.mapping.values()), need_scores=self.need_scores)
         for number, row in self._first_rows():
-            absent.difference_update(row.values)
+            absent.difference_update((*row.values, *keys_inside(row, self.mapping)))
             try:
                 items = list(self.items_of(row, number))
                 rivals.see(without(row, self.ignore), items)
