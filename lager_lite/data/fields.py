@@ -17,6 +17,7 @@ from .names import (
     HUMAN_KEYS,
     WEAK_KEYS,
     by_spelling,
+    is_number_of_choice,
     response_key,
     spelled,
     usual_keys,
@@ -160,10 +161,15 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
             key = next((k for k in free if spelled(k) in HUMAN_KEYS or _has_value(field, row.values.get(k))), None)
         if key is not None and key in row.values and (field == "response" or not is_blank(row.values[key])):
             keys[field] = key
-    answer = by_spelling([*row.values, *sorted(row.blank)]).get("answer")
+    written = by_spelling([*row.values, *sorted(row.blank)])
+    answer = written.get("answer")
     if answer is None or responded in (None, answer) or answer in taken:
         return keys
-    if "reference" not in keys and isinstance(row.values.get(answer), str):
+    value = row.values.get(answer)
+    number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    if "reference" not in keys and (
+        isinstance(value, str) or number and not is_number_of_choice(answer, value, written)
+    ):
         keys["reference"] = answer
     return keys
 

@@ -30,6 +30,8 @@ MODEL_KEYS = (
     "predicted",
     "predict",
     "predictions",
+    "pred",
+    "preds",
 )
 """Keys that say that a model wrote the text."""
 WEAK_KEYS = ("output", "outputs", "completion", "summary", "answer")
@@ -96,12 +98,19 @@ _MODELS = word_set(
     "model models llm ai bot assistant chatbot agent system generated predicted candidate student gpt chatgpt claude "
     "llama gemini mistral qwen deepseek machine hypothesis pred generation prediction"
 )
-_NAMED = word_set("gpt chatgpt claude llama gemini mistral mixtral qwen deepseek gemma phi vicuna alpaca bard palm")
+_NAMED = word_set(
+    "gpt chatgpt claude llama gemini mistral mixtral qwen deepseek gemma phi vicuna alpaca bard palm bart pegasus flan tulu "
+    "falcon olmo cohere grok zephyr mpt longformer"
+)
+_SIZES = word_set(
+    "mini turbo large base small medium tiny instruct chat sonnet opus haiku flash nano plus preview xsum tuned finetuned"
+)
+_SPEAKERS = word_set("model llm chatbot bot assistant ai result results")
 _GENERATED = word_set("generated predicted pred machine llm ai bot chatbot assistant decoded")
 _RIGHT = word_set(
     "gold golden correct true truth best right reference references ref expected ideal target human expert label wrong "
     "incorrect bad rejected good previous prev prior last initial original orig old first draft example few shot "
-    "question prompt instruction instructions user input source possible acceptable"
+    "question prompt instruction instructions user input source possible acceptable desired intended official"
 )
 _ABOUT = word_set(
     "id ids idx index uid uuid name names type types kind token tokens time times latency length len version format "
@@ -140,7 +149,25 @@ def suggests_response(key: str) -> bool:
     So does the bare name of a model, as in a table with a column for each.
     """
     words = words_of_key(key)
-    return _is_said(words) or bool(words) and words[0] in _NAMED and all(w in _NAMED or len(w) < 4 for w in words)
+    rest = (word for word in words if word not in _NAMED and word not in _SIZES)
+    named = words[:1] != () and (words[0] in _NAMED or words[:2] == ("t", "5"))
+    return _is_said(words) or named and all(len(word) < 4 for word in rest)
+
+
+@lru_cache(maxsize=10_000)
+def may_be_who_or_what(key: str) -> bool:
+    """Whether a key names a model or a result, so that either its name or what it said may stand there.
+
+    For instance `model`, `llm`, `model_a`, `chatbot` and `result`.
+    """
+    words = words_of_key(key)
+    return words[:1] != () and words[0] in _SPEAKERS and all(len(word) < 2 or word.isdigit() for word in words[1:])
+
+
+def names_model(text: str) -> bool:
+    """Whether a text has the name of a known model in it, or a number as of a version."""
+    words = words_of_key(text)
+    return not _NAMED.isdisjoint(words) or any(map(str.isdigit, words))
 
 
 @lru_cache(maxsize=10_000)
@@ -187,7 +214,7 @@ def response_key(values: Mapping[str, Any], blank: Collection[str], taken: Colle
     """
     written = by_spelling([*values, *sorted(blank)])
     found = usual_keys([*values, *sorted(blank)])["response"]
-    usual = [key for key in found if key not in taken and not _is_number_of_choice(key, values.get(key), written)]
+    usual = [key for key in found if key not in taken and not is_number_of_choice(key, values.get(key), written)]
     if usual and spelled(usual[0]) not in WEAK_KEYS:
         return usual[0]
     said = [key for key, value in values.items() if said_by_model(key) and isinstance(value, str) and key not in taken]
@@ -201,7 +228,7 @@ def response_key(values: Mapping[str, Any], blank: Collection[str], taken: Colle
     return said[0] if len(said) == 1 else None
 
 
-def _is_number_of_choice(key: str, value: Any, written: Mapping[str, str]) -> bool:
+def is_number_of_choice(key: str, value: Any, written: Mapping[str, str]) -> bool:
     """Whether an answer is the number or the letter of one of the choices beside it, and so the right one."""
     if spelled(key) != "answer":
         return False

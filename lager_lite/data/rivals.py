@@ -5,13 +5,27 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from ..errors import DataError
 from ..records import Item
+from .columns import are_sisters, ending_of
 from .fields import own_item
-from .names import ALIASES, MODEL_KEYS, WEAK_KEYS, by_spelling, said_by_model, spelled, suggests_response, words_of_key
+from .names import (
+    ALIASES,
+    MODEL_KEYS,
+    WEAK_KEYS,
+    by_spelling,
+    may_be_who_or_what,
+    names_model,
+    said_by_model,
+    spelled,
+    suggests_response,
+    word_set,
+    words_of_key,
+)
 from .rows import Row
 from .values import is_blank
 
@@ -27,6 +41,9 @@ _VERDICT = re.compile(
     r"\[RESULT\]\s*\d|\[\[(?:\d+(?:\.\d+)?|[A-C])\]\]|\b(?:score|rating|grade|verdict)\b\W{0,4}(?:is\W{0,3})?\d", re.I
 )
 _TAG = 24
+_MOST_VALUES = 16
+_BOOLEANS = word_set("true false yes no")
+_RESULTS = word_set("correct incorrect right wrong pass passed fail failed ok error success failure none")
 RENAME = "rename the key that is meant to `response`, or leave the other one out"
 """The hint for rows of a program."""
 
@@ -37,19 +54,37 @@ class _Pair:
 
     rows: rows in which both have different texts.
     inside: those in which the judged text is a part of the other.
+    marks: those in which the judged text is a number or a truth value, and the other neither is nor ends in one.
     verdicts: those in which the judged text is a verdict of a judge, and the other is none.
     kind: the type of the other value.
+    alike: those in which the other value is a number or a truth value, and the judged text ends in one.
     spaced, judged_spaced: whether one of the texts has several words.
+    said: those of the rows in which the other text is no name of a model and no result in one word.
+    different: the first texts of the other key that are different, without those that hold a digit, as codes do.
     where: the first of the rows.
     """
 
     rows: int = 0
     inside: int = 0
+    marks: int = 0
+    alike: int = 0
     verdicts: int = 0
     spaced: bool = False
     judged_spaced: bool = False
     where: str = ""
     kind: type = str
+    said: int = 0
+    different: set[str] = field(default_factory=set)
+
+    @property
+    def varied(self) -> bool:
+        """Whether the other texts are hardly ever the same, as the tags of a few kinds are."""
+        return 2 * len(self.different) > min(self.rows, _MOST_VALUES)
+
+    @property
+    def like_texts(self) -> bool:
+        """Whether the other texts are like the judged ones and no tags."""
+        return self.spaced or not self.judged_spaced or self.varied and (self.rows > 1 or self.alike > 0)
 
 
 class RivalWatch:
@@ -80,7 +115,7 @@ class RivalWatch:
         for other, value in row.values.items():
             if other == key or other in self._mapped or is_blank(value):
                 continue
-            if isinstance(value, str):
+            if isinstance(value, (str, int, float, Decimal)):
                 self._compare(row, key, text, other, read)
             elif spelled(key) in WEAK_KEYS and other not in read and _holds_texts(other, value):
                 pair = self._pairs.setdefault((key, other), _Pair(where=row.where, spaced=True, kind=type(value)))
@@ -104,32 +139,31 @@ class RivalWatch:
         return key
 
     def _compare(self, row: Row, key: str, text: str, other: str, read: Collection[str]) -> None:
-        value = str(row.values[other])
-        if value.strip() == text.strip():
+        suggested = other not in read and (suggests_response(other) or may_be_who_or_what(other))
+        if not suggested and spelled(other) not in WEAK_KEYS:
             return
-        unread = other not in read
-        weak = spelled(other) in WEAK_KEYS
-        if _is_number(value) or not (unread and suggests_response(other) or weak):
+        value = str(row.values[other])
+        if value.strip() == text.strip() or _is_mark(value) and not _ends_in_mark(text):
             return
         pair = self._pairs.setdefault((key, other), _Pair(where=row.where))
         pair.rows += 1
         pair.inside += text.strip() in value
+        pair.marks += _is_mark(text) and not _ends_in_mark(value)
         pair.verdicts += bool(_VERDICT.search(text)) and not _VERDICT.search(value)
+        pair.alike += _is_mark(value)
         pair.spaced = pair.spaced or " " in value.strip() or len(value) > _TAG
         pair.judged_spaced = pair.judged_spaced or " " in text.strip()
+        pair.said += _is_mark(value) or not names_model(value) and _is_told(other, value, text)
+        if len(pair.different) < _MOST_VALUES and (_is_mark(value) or not any(map(str.isdigit, value))):
+            pair.different.add(value)
 
     def errors(self) -> Iterator[DataError]:
         """What is not clear, each once."""
         for (key, other), pair in self._pairs.items():
             if self._is_open(key, other, pair):
+                rows = f"{pair.rows} row{'s' * (pair.rows != 1)}"
                 yield DataError(
-                    f"{pair.where}: {other!r} may be the response as well as {key!r}, in {pair.rows} "
-                    f"row{'s' * (pair.rows != 1)}",
-                    f"{_option(other)} judges the one, {_option(key)} the other"
-                    if pair.kind is str
-                    else f"{_option(other, 'responses')} judges each of its texts, {_option(key)} the other"
-                    if pair.kind is list
-                    else f"{_option(key)} judges that; to judge the other, write its text under a key of its own",
+                    f"{pair.where}: {other!r} may be the response as well as {key!r}, in {rows}", _way(key, other, pair)
                 )
         for (role, key), where in self._used.items():
             if (role, key) in self._gave_way:
@@ -149,15 +183,34 @@ class RivalWatch:
         mine, yours = spelled(key), spelled(other)
         if 2 * pair.verdicts > pair.rows:
             return True
+        if mine in WEAK_KEYS and may_be_who_or_what(other) and not said_by_model(other):
+            return 2 * pair.said > pair.rows and (pair.rows == 1 or pair.varied)
         if mine in WEAK_KEYS:
-            settled = yours in _SETTLED[mine]
-            return not settled and (pair.spaced or not pair.judged_spaced)
+            return yours not in _SETTLED[mine] and pair.like_texts
+        if mine not in ALIASES["response"]:
+            return are_sisters(key, other) and pair.like_texts
         if mine in MODEL_KEYS and yours in WEAK_KEYS:
-            return yours != "answer" and 2 * pair.inside > pair.rows
+            return yours != "answer" and 2 * max(pair.inside, pair.marks) > pair.rows
         if mine in MODEL_KEYS:  # a model answer may be the right one
             return said_by_model(other) and yours not in MODEL_KEYS and pair.spaced
         again = [word for word in words_of_key(other) if len(word) > 1 and not word.isdigit()] == ["response"]
-        return mine == "response" and (again or said_by_model(other) and "respon" in yours) and pair.spaced
+        by_model = said_by_model(other) or names_model(" ".join(ending_of(other)))
+        return mine == "response" and (again or by_model and "respon" in yours) and pair.spaced
+
+
+def _way(key: str, other: str, pair: _Pair) -> str:
+    """What to do where both of two keys may hold the response."""
+    if are_sisters(key, other):
+        both = shlex.quote(f"response_a={key}"), shlex.quote(f"response_b={other}")
+        return (
+            f"{_option(key)} judges the one, {_option(other)} the other, in a run for each; "
+            f"`lager-lite pairs --map {both[0]} --map {both[1]}` compares two"
+        )
+    if pair.kind is str:
+        return f"{_option(other)} judges the one, {_option(key)} the other"
+    if pair.kind is list:
+        return f"{_option(other, 'responses')} judges each of its texts, {_option(key)} the other"
+    return f"{_option(key)} judges that; to judge the other, write its text under a key of its own"
 
 
 def _option(key: str, role: str = "response") -> str:
@@ -177,6 +230,24 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_mark(text: str) -> bool:
+    """Whether a text is a number or a truth value alone."""
+    return _is_number(text) or text.strip().lower() in _BOOLEANS
+
+
+def _ends_in_mark(text: str) -> bool:
+    """Whether a text ends in a number or a truth value, as "#### 5" does."""
+    return bool(words := text.split()) and _is_mark(words[-1].strip(".,"))
+
+
+def _is_told(key: str, value: str, text: str) -> bool:
+    """Whether a text may be said by a model, and is no name or result in one word, as `model` and `result` may hold."""
+    if " " in value.strip():
+        return True
+    named = words_of_key(key)[0] in ("model", "llm")
+    return not named and " " not in text.strip() and value.strip().lower() not in _RESULTS
 
 
 def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:

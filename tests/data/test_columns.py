@@ -1,0 +1,70 @@
+"""Columns of models: beside the right answer, beside each other, and with scores of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+from lager_lite.data import read_items
+from lager_lite.data.names import suggests_response
+from tests.data.in_files import error, write
+
+
+@pytest.mark.parametrize(
+    ("rows", "responses", "reference"),
+    [
+        ([{"question": "2+3?", "answer": 5, "pred": 6}, {"question": "1+1?", "answer": 2, "pred": 2}], "62", "5"),
+        ([{"question": "2+3?", "answer": "#### 5", "pred": "five"}], ["five"], "#### 5"),
+        ([{"question": "Q", "choices": ["a", "b"], "answer": 1, "pred": "b"}], "b", None),
+    ],
+)
+def test_a_prediction_is_judged_and_not_the_right_answer_beside_it(tmp_path, rows, responses, reference):
+    items = read_items(write(tmp_path / "in.jsonl", *rows)).items
+    assert [item.fields["response"] for item in items] == list(responses)
+    assert items[0].fields.get("reference") == reference
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "2+3?", "answer": 5, "model_a": 6},
+        {"question": "2+3?", "answer": "#### 5", "gpt-4o-mini": 6},
+        {"question": "Is it?", "answer": "yes", "model": "no"},
+        {"query": "Q", "answer": "Wet land.", "result": "A boat"},
+        {"query": "Q", "answer": "Paris", "result": "Lyon"},
+        {"question": "Q", "answer": "Wet land.", "llm": "A boat."},
+        {"question": "Q", "answer": "Wet land.", "chatbot": "A boat."},
+        {"dialogue": "A: hi", "summary": "They greet.", "bart-large-cnn": "A greets."},
+        {"dialogue": "A: hi", "summary": "They greet.", "T5": "A greets."},
+        {"instruction": "Q", "output": "A fen is wet land.", "pred": 4},
+    ],
+)
+def test_what_a_model_may_have_said_is_asked_about_beside_a_weak_name(tmp_path, row):
+    path = write(tmp_path / "in.jsonl", row)
+    one, other = list(row)[-1], list(row)[-2]
+    assert "may be the response as well as" in error(path).message
+    for key in (one, other):
+        assert f"--map response={key}" in error(path).hint
+        assert read_items(path, {"response": key}).items[0].fields["response"] == str(row[key])
+
+
+def test_the_name_of_a_model_and_a_result_in_a_word_are_no_responses(tmp_path):
+    row = {"question": "Q", "answer": "Paris"}
+    more = {"model": "gpt 4 turbo", "llm": "vicuna", "result": "correct", "model_a": 0.5, "gpt4": 0.5, "ai": "Claude"}
+    assert read_items(write(tmp_path / "in.jsonl", {**row, **more})).items[0].fields["response"] == "Paris"
+    rows = [{**row, "question": f"Q{n}", "model": ("our system", "the baseline")[n % 2]} for n in range(8)]
+    assert read_items(write(tmp_path / "in.jsonl", *rows)).items[0].fields["response"] == "Paris"
+    assert suggests_response("llama-3-8b-instruct") and not suggests_response("desired_answer")
+
+
+@pytest.mark.parametrize(
+    "keys", [("answer_gpt4", "answer_llama"), ("gpt4_response", "tuned_response"), ("response", "response_llama")]
+)
+def test_columns_of_several_models_are_asked_about(tmp_path, keys):
+    path = write(tmp_path / "in.jsonl", {"question": "Q", keys[0]: "Wet land.", keys[1]: "A boat."})
+    found = error(path)
+    assert f"{keys[1]!r} may be the response as well as {keys[0]!r}" in found.message
+    for key in keys:
+        assert f"--map response={key}" in found.hint
+        assert read_items(path, {"response": key}).items[0].fields["response"]
+    if keys[0] != "response":
+        assert f"`lager-lite pairs --map response_a={keys[0]} --map response_b={keys[1]}` compares two" in found.hint
