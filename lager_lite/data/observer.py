@@ -12,6 +12,7 @@ from ..records import Item
 from .choices import ChoiceWatch
 from .forms import Form, FormReader, form_key
 from .judged import JUDGED, UNREAD
+from .machines import MachineWatch
 from .names import by_spelling
 from .people import count_withdrawn
 from .rivals import RivalWatch
@@ -49,7 +50,7 @@ class Observer:
         self._groups: set[int] = set()
         self._criteria: dict[str, None] = {}
         self._ways: dict[tuple[Any, ...], str] = {}
-        self.tags, self._choices = TagWatch(), ChoiceWatch()
+        self.tags, self._choices, self._machines = TagWatch(), ChoiceWatch(), MachineWatch(mapped)
         self.rivals = RivalWatch(mapped)
 
     def see(self, row: Row, item: Item, missing: Sequence[str] = ()) -> None:
@@ -111,6 +112,7 @@ class Observer:
                 *(self._about_ways() if layout is None else ()),
                 *self._about_values(),
                 *self._choices.warnings(),
+                *self._machines.warnings(),
             ),
         )
 
@@ -169,6 +171,7 @@ class Observer:
             known = self._forms[key] = (self._reader.read(self._row, self._of_row), [0])
         known[1][0] += 1
         self._choices.see(self._row, self._of_row)
+        self._machines.see(self._row, self._of_row)
         self._withdrawn += count_withdrawn(self._row.values)
         self._row, self._of_row = None, []
 
