@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item, id_for_results
+from .columns import scores_beside
 from .names import (
     ALIASES,
     ANNOTATED,
@@ -237,7 +238,7 @@ def _score_keys(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -
     found |= {f"score:{key[: -len(ANNOTATED)]}": (key,) for key in row.values if key.lower().endswith(ANNOTATED)}
     if "score" in mapping or any(spelled(key) in HUMAN_KEYS for key in row.values):
         return found
-    if people := people_keys(row.values):
+    if people := scores_beside(people_keys(row.values), keys.get("response"), row.values):
         return {**found, "score": people}
     if spelled(found.get("score", ("",))[0]) == "score":
         check_whose(row.values, found["score"][0], row.where)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from ..prompts import Rubric, list_rubrics, signs
 from ..records import Item
+from .columns import response_of_score
 from .judged import CLEAR
 from .thoughts import THOUGHTS, answer_of
 from .understood import Understood, counted
@@ -159,6 +161,11 @@ class OddityWatch:
         graded = [
             key for key in understood.kept if self._is_grade(key) and key not in CLEAR and ".suggestion" not in key
         ]
+        columns = (*understood.kept, *understood.taken.get("response", ()))
+        owners = {key: owner for key in graded if (owner := response_of_score(key, columns))}
+        if owners and not self._scores:
+            yield _of_one_response(owners, understood)
+            graded = [key for key in graded if key not in owners]
         if graded and not self._scores:
             maps = [f"--map score:{key}={key}" if key in list_rubrics() else f"--map score={key}" for key in graded]
             yield f"no human score was found; if {' and '.join(graded)} hold one, give {' '.join(maps)}"
@@ -184,6 +191,18 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _of_one_response(owners: Mapping[str, str], understood: Understood) -> str:
+    """What to say of scores that belong to one response each; owners: the key of a score -> that of its response."""
+    judged = understood.taken.get("response", ())
+    score = next((key for key, owner in owners.items() if owner in judged), next(iter(owners)))
+    maps = [f"--map {shlex.quote(pair)}" for pair in (f"response={owners[score]}", f"score={score}")]
+    names = " and ".join(owners)
+    return (
+        f"no human score was found; if {names} hold one, each is of one response: give {' '.join(maps)}, and so for "
+        "the others"
+    )
 
 
 def _some(values: _Values) -> str:

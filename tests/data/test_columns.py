@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lager_lite.data import read_items
+from lager_lite.data import check_file, read_items
 from lager_lite.data.names import suggests_response
 from tests.data.in_files import error, write
 
@@ -68,3 +68,27 @@ def test_columns_of_several_models_are_asked_about(tmp_path, keys):
         assert read_items(path, {"response": key}).items[0].fields["response"]
     if keys[0] != "response":
         assert f"`lager-lite pairs --map response_a={keys[0]} --map response_b={keys[1]}` compares two" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("row", "response", "score"),
+    [
+        ({"response_gpt4": "Wet.", "response_llama": "A boat.", "score_gpt4": 5, "score_llama": 1}, "gpt4", 5),
+        ({"gpt4_answer": "Wet.", "llama_answer": "A boat.", "llama_rating": 1, "gpt4_rating": 5}, "llama", 1),
+    ],
+)
+def test_scores_of_several_responses_are_never_annotators_of_one(tmp_path, row, response, score):
+    path = write(tmp_path / "in.jsonl", {"question": "Q", **row})
+    key = next(key for key in row if response in key and isinstance(row[key], str))
+    mark = next(key for key in row if response in key and row[key] == score)
+    advice = f"each is of one response: give --map response={key} --map score={mark}, and so for the others"
+    assert any(advice in line for line in check_file(path, {"response": key}).odd)
+    assert read_items(path, {"response": key, "score": mark}).items[0].human == {"": (score,)}
+
+
+def test_numbered_ratings_beside_numbered_responses_are_of_one_each(tmp_path):
+    row = {"prompt": "Q", "response 1": "Wet.", "response 2": "A boat.", "rating 1": 5, "rating 2": 1}
+    items = read_items(write(tmp_path / "in.jsonl", row), {"response": "response 2"}).items
+    assert items[0].human == {"": (1.0,)}
+    one = {"prompt": "Q", "response": "Wet.", "rating 1": 5, "rating 2": 1}
+    assert read_items(write(tmp_path / "in.jsonl", one)).items[0].human == {"": (5.0, 1.0)}
