@@ -26,6 +26,7 @@ from .rivals import RivalWatch
 from .rowfile import TableFile
 from .rows import Row, RowSource
 from .several import keys_inside
+from .sheets import check_sheet
 from .thoughts import without_thoughts
 from .training import is_messages
 from .understood import Understood
@@ -233,7 +234,7 @@ def open_reader(
     `answer_of`). need_scores: whether a human score that cannot be read is an error; otherwise it is left out.
     unit: what of a conversation is judged: its last answer ("answer"), every turn of the assistant ("turn"), each with
     what was said before it as its instruction, or the whole ("conversation"). Raises DataError where the file or the
-    layout cannot be used, and for such a unit where no row holds a conversation.
+    layout cannot be used, for a table as `check_sheet` refuses it, and for such a unit where no row holds a conversation.
     """
     if mapping and layout not in (None, ROWS):
         raise DataError(f"a mapping of keys and the layout {layout} exclude each other", "give one of them")
@@ -263,6 +264,8 @@ def open_reader(
 
 def _whole(reader: ItemReader) -> ItemReader:
     """The reader, with what is known only once all rows were seen."""
+    if isinstance(reader.rows, TableFile):
+        check_sheet(reader.rows, reader.mapping, reader.ignore)
     names = {reader.mapping["id"]} if "id" in reader.mapping else {"id"} if reader.layout else ALIASES["id"]
     reader = replace(reader, taken=numbers_taken(reader.rows, names), aspect=aspect_of(reader))
     return replace(reader, later=repeated(reader), labels=file_labels(reader))

@@ -46,7 +46,7 @@ class Observer:
         self._of_row: list[Item] = []
         self._rows = self._items = self._scores = self._blank = 0
         self._asked, self._beside_text = False, ""
-        self._judged = self._unread = self._words = self._withdrawn = 0
+        self._judged = self._unread = self._words = self._withdrawn = self._alone = 0
         self._groups: set[int] = set()
         self._criteria: dict[str, None] = {}
         self._ways: dict[tuple[Any, ...], str] = {}
@@ -65,6 +65,8 @@ class Observer:
         self._blank += not is_visible(item.fields.get("response", "-"))
         if not self._asked:
             self._see_asked(item)
+        bare = item.rendered is None and {"instruction", "source"}.isdisjoint(item.fields)
+        self._alone += bare and "response" in item.fields
         self._words += is_missing_word(item.fields.get("response"))
         self._judged += JUDGED in item.keys and not item.human
         self._unread += UNREAD in item.keys
@@ -135,6 +137,11 @@ class Observer:
             yield (
                 "the responses are judged alone, without an instruction or a source; if "
                 f"{listed([self._beside_text])} holds one, give --map instruction={listed([self._beside_text])}"
+            )
+        if self._asked and self._alone:
+            yield (
+                f"{self._alone} of {counted(self._items, 'item')} without an instruction and a source, which the others "
+                "have: these responses are judged alone"
             )
         if self._words:
             word = "a word for a missing value (such as NaN, NULL or None)"

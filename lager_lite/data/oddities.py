@@ -127,7 +127,7 @@ class OddityWatch:
     def _about_fields(self, understood: Understood) -> Iterator[str]:
         for name in ("source", "instruction", "reference"):
             count = sum(understood.taken.get(name, {}).values())
-            if understood.items / 2 < count < understood.items:
+            if 0 < count < understood.items:
                 yield f"{counted(understood.items - count, 'item')} without {name}, which the others have"
         for (one, other), count in self._same.items():
             if count:
