@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from ..errors import DataError
@@ -10,7 +11,8 @@ from .conversations import why_unjudged
 from .detection import ROWS, lowered
 from .fields import without_missing
 from .layouts import LAYOUTS, BenchmarkLayout
-from .rows import Row, RowSource
+from .rows import Row, RowSource, file_of
+from .sides import find_sides
 
 _MAX_PROBLEMS = 5
 
@@ -45,6 +47,14 @@ def lacks(row: Row, item: Item, missing: Sequence[str]) -> DataError:
     """The error of a row whose item has not the required fields."""
     if missing == ["response"] and (why := why_unjudged(item)):
         return DataError(f"{row.where}: {why}")
+    low = lowered(row)
+    sides = find_sides(low.values, {}) if missing == ["response"] else None
+    if sides is not None:
+        name = shlex.quote(file_of(row.where)) or "FILE"
+        return DataError(
+            f"{row.where}: no response, but a pair of them: {sides.first} and {sides.second}",
+            f"lager-lite pairs {name} compares the two; --map {shlex.quote(f'response={sides.first}')} judges one",
+        )
     found = ", ".join(without_missing(row).values) or "none"
     hint = f"name the key with --map {missing[0]}=KEY"
     return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)

@@ -30,6 +30,10 @@ TALKS = ("messages", "conversations", "conversation", "contents")
 # Beside a conversation that ends with the assistant, an `answer` is the right one and a `summary` is about it.
 ABOUT_A_TALK = ("answer", "summary")
 _SPOKEN = {"true": 1.0, "false": 0.0}
+_SIDES = ("chosen", "rejected")
+_REQUESTS = ("instruction", "question", "input", "query")
+SYSTEM_PROMPTS = ("system", "system_prompt")
+"""Keys of what a model was told before the request."""
 
 
 def is_messages(values: Mapping[str, Any]) -> bool:
@@ -53,11 +57,16 @@ def fits_alpaca(values: Mapping[str, Any]) -> bool:
 
 
 def is_pair(values: Mapping[str, Any]) -> bool:
-    """Whether a row holds a chosen and a rejected response, and what they respond to."""
-    both = [values.get(key) for key in ("chosen", "rejected")]
-    return all(key in values for key in ("chosen", "rejected")) and (
-        "prompt" in values or is_messages(values) or all(is_conversation(_turns(value)) for value in both)
-    )
+    """Whether a row holds a chosen and a rejected response, and what they respond to.
+
+    Beside a response of its own such a row is a pair only with a `prompt`, a conversation or two of these as its sides.
+    """
+    both = [values.get(key) for key in _SIDES]
+    if not all(key in values for key in _SIDES):
+        return False
+    if "prompt" in values or is_messages(values) or all(is_conversation(_turns(value)) for value in both):
+        return True
+    return any(isinstance(values.get(key), str) for key in _REQUESTS) and response_key(values, ()) is None
 
 
 def is_labelled_completion(values: Mapping[str, Any]) -> bool:
@@ -157,7 +166,7 @@ def pairs(row: Row, number: int) -> Iterator[Item]:
     """Two items; of a response that is a conversation, what was said before its last turn is the instruction."""
     base = identity_of(row, number)
     row, talk = _with_prompt(row)
-    for key, preferred in (("chosen", 1.0), ("rejected", 0.0)):
+    for key, preferred in zip(_SIDES, (1.0, 0.0)):
         fields, before = _side(row, key)
         instruction = fields.get("instruction") or told(before)
         asked = talk if fields.get("instruction") else (key,)
@@ -168,10 +177,10 @@ def pairs(row: Row, number: int) -> Iterator[Item]:
 
 
 def _with_prompt(row: Row) -> tuple[Row, tuple[str, ...]]:
-    """The row with the conversation beside a pair as its prompt, and the keys of the prompt."""
+    """The row with what a pair answers as its prompt, below a system prompt, and the keys of the prompt."""
     key = _talk_key(row.values)
     if key is None or not is_blank(row.values.get("prompt")):
-        return row, ("prompt",)
+        return _with_request(row)
     turns = list(row.values[key])
     asked: tuple[str, ...] = (key,)
     if turns_of(turns[-1:], key, row.where)[0][0] in ASSISTANT:
@@ -179,9 +188,38 @@ def _with_prompt(row: Row) -> tuple[Row, tuple[str, ...]]:
             f"{row.where}: {key!r} ends with an answer beside 'chosen' and 'rejected', which answer it again",
             f"end it with the last request, or leave it out with --ignore {key}",
         )
-    if not is_blank(row.values.get("system")):
-        turns, asked = [{"role": "system", "content": row.values["system"]}, *turns], ("system", key)
+    system = "system" if not is_blank(row.values.get("system")) else system_key(row.values)
+    if system:
+        turns, asked = [{"role": "system", "content": row.values[system]}, *turns], (system, key)
     return replace(row, values={**row.values, "prompt": turns}), asked
+
+
+def _with_request(row: Row) -> tuple[Row, tuple[str, ...]]:
+    """The row with its request as the prompt, an `input` below an `instruction` and a system prompt above both."""
+    values = row.values
+    keys = ["prompt"] if not is_blank(values.get("prompt")) else [k for k in _REQUESTS if not is_blank(values.get(k))]
+    keys = keys[:2] if keys[:1] == ["instruction"] and keys[1:2] == ["input"] else keys[:1]
+    system = system_key(values)
+    if keys in ([], ["prompt"]) and (system is None or not keys):
+        return row, ("prompt",)
+    given = values[keys[0]]
+    talk: list[Any] = [*given] if is_conversation(given) else []
+    if not talk:
+        text = "\n\n".join(text_of(values[key], key, row.where) for key in keys)
+        talk = [{"role": "user", "content": text}]
+    if system is not None and role_of(talk[0]) != "system":
+        talk, keys = [{"role": "system", "content": values[system]}, *talk], [system, *keys]
+    return replace(row, values={**values, "prompt": talk}), tuple(keys)
+
+
+def system_key(values: Mapping[str, Any]) -> str | None:
+    """The key of a row's system prompt; None where it has none, as where one word names the system that answered."""
+    for key in SYSTEM_PROMPTS:
+        value = values.get(key)
+        text = value.strip() if isinstance(value, str) else ""
+        if text and (key != "system" or " " in text or text[-1] in ".!。！"):
+            return key
+    return None
 
 
 def _rated(row: Row, key: str) -> HumanScores:
