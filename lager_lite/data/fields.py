@@ -23,7 +23,7 @@ from .names import (
     spelled,
     usual_keys,
 )
-from .people import check_whose, given, people_keys, submitted
+from .people import check_meaning, check_whose, given, people_keys, submitted
 from .rows import Row
 from .several import entry_of, left_inside, part_of
 from .turns import (
@@ -239,6 +239,7 @@ def _score_keys(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -
     if "score" in mapping or any(spelled(key) in HUMAN_KEYS for key in row.values):
         return found
     if people := scores_beside(people_keys(row.values), keys.get("response"), row.values):
+        check_meaning(row.values, people, next(iter(found.get("score", ())), None), row.where)
         return {**found, "score": people}
     if spelled(found.get("score", ("",))[0]) == "score":
         check_whose(row.values, found["score"][0], row.where)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -127,6 +128,54 @@ def check_whose(values: Mapping[str, Any], key: str, where: str) -> None:
                 f"{where}: {key!r} does not say whose score it is, and {other!r} holds a person's",
                 f"name the key of the human scores with --map score=KEY or --map score:CRITERION=KEY, or --ignore {key}",
             )
+
+
+def check_meaning(values: Mapping[str, Any], people: Sequence[str], key: str | None, where: str) -> None:
+    """Raise ScoreError where numbered columns may hold something else than the scores of annotators.
+
+    people: the columns. key: that of the row's own score, None where it has none. Beside it, `annotator_1` may hold an
+    id, unless the score is the mean of such columns; and `rating_1` to `rating_5` may hold how many people gave 1 to 5.
+    """
+    each = _maps(people)
+    together = [one for one in values if not _TOGETHER.isdisjoint(words_of_key(one)) and one not in people]
+    beside = [one for one in (key, *together) if one is not None and _is_score(values.get(one)) and values[one] != ""]
+    marks = [mark for one in people for mark in scores_of(given(values[one]), one, where)]
+    if not marks or any(_is_mean(values[one], marks) for one in beside):
+        return
+    bare = [one for one in people if _is_numbered(words_of_key(one))]
+    if bare and len(bare) == len(people) and key is not None:
+        raise ScoreError(
+            f"{where}: {' and '.join(people)} may hold the scores of annotators, or their ids beside {key!r}",
+            f"{each} reads these as scores, {_maps([key])} that one",
+        )
+    count = len(people)
+    counts = any(_is_sum(value, marks) for one, value in values.items() if one not in people)
+    stars = count > 2 and [words_of_key(one) for one in people] == [("rating", str(n + 1)) for n in range(count)]
+    odd = count > 4 and all(mark.is_integer() for mark in marks) and (min(marks) < 1 or max(marks) > count)
+    if stars and (beside or counts or odd):
+        other = f", {_maps(beside)} for the other one" if beside else ""
+        raise ScoreError(
+            f"{where}: {people[0]} to {people[-1]} may hold how many people gave each of the ratings 1 to {count}, or the "
+            f"scores of {count} annotators",
+            f"give {each} for such scores{other}; counts are no scores, and --ignore leaves them out",
+        )
+
+
+def _is_numbered(words: Sequence[str]) -> bool:
+    return len(words) == 2 and words[0] in _PEOPLE - _RIGHT and (words[1].isdigit() or len(words[1]) == 1)
+
+
+def _maps(keys: Sequence[str]) -> str:
+    return " ".join("--map " + shlex.quote(f"score={key}") for key in keys)
+
+
+def _is_mean(value: Any, marks: Sequence[float]) -> bool:
+    found = scores_of(value, "", "")
+    return len(found) == 1 and abs(found[0] - sum(marks) / len(marks)) < 0.006
+
+
+def _is_sum(value: Any, marks: Sequence[float]) -> bool:
+    return isinstance(value, (int, float, str)) and _is_score(value) and scores_of(value, "", "") == (sum(marks),)
 
 
 def _is_score(value: Any) -> bool:

@@ -15,7 +15,7 @@ ROW = {"prompt": "Name a tree.", "response": "Oak.", "score": 0.9}
     ("more", "human", "said"),
     [
         ({"human_rating": 4}, (4,), "score <- human_rating (not score)"),
-        ({"annotator_1": 5, "annotator_2": "3"}, (5, 3), "score <- annotator_1 + annotator_2 (not score)"),
+        ({"annotator_1": 5, "annotator_2": "3", "score": 4}, (5, 3), "score <- annotator_1 + annotator_2 (not score)"),
         ({"rating_1": 2, "rating_2": 4}, (2, 4), "score <- rating_1 + rating_2 (not score)"),
         ({"Rater A score": 1, "Rater B score": 2}, (1, 2), "score <- Rater A score + Rater B score (not score)"),
         ({"expert_score": [3, 4]}, (3, 4), "score <- expert_score (not score)"),
@@ -62,8 +62,44 @@ def test_a_score_is_not_taken_beside_people_s_that_cannot_be(tmp_path, more):
     assert next(iter(open_items(path, need_scores=False).items)).human == {}
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"annotator_1": 17, "annotator_2": 23},
+            "annotator_1 and annotator_2 may hold the scores of annotators, or their ids",
+        ),
+        ({f"rating_{n}": n + 1 for n in (1, 2, 3)}, "how many people gave each of the ratings 1 to 3, or"),
+        (
+            {**{f"rating_{n}": 5 - n for n in range(1, 6)}, "score": None},
+            "how many people gave each of the ratings 1 to 5",
+        ),
+        ({**{f"rating_{n}": 2 for n in (1, 2, 3)}, "score": None, "votes": 6}, "how many people gave each"),
+    ],
+)
+def test_ids_and_counts_are_not_taken_for_scores(tmp_path, more, said):
+    path = write(tmp_path / "in.jsonl", {**ROW, **more})
+    found = error(path)
+    keys = list(more)[:2]
+    assert said in found.message and f"--map score={keys[0]} --map score={keys[1]}" in found.hint
+    assert read_items(path, {"score": keys}).items[0].human == {"": tuple(more[key] for key in keys)}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"annotator_1": 17, "annotator_2": 23},
+        {f"rating_{n}": n for n in range(1, 6)},
+        {"rating_1": 3, "rating_2": 4, "rating_3": 5, "average": 4},
+    ],
+)
+def test_columns_that_can_only_be_annotators_are_read(tmp_path, more):
+    path = write(tmp_path / "in.jsonl", {"prompt": "Q", "response": "R", **more})
+    assert read_items(path).items[0].human == {"": tuple(mark for key, mark in more.items() if key != "average")}
+
+
 def test_labels_of_the_scale_are_read_in_the_columns_of_people(tmp_path):
-    path = write(tmp_path / "in.jsonl", {**ROW, "rater_1": "PASS", "rater_2": "FAIL"})
+    path = write(tmp_path / "in.jsonl", {**ROW, "score": 0.5, "rater_1": "PASS", "rater_2": "FAIL"})
     assert read_items(path, labels={"PASS": 1.0, "FAIL": 0.0}).items[0].human == {"": (1, 0)}
 
 
