@@ -28,6 +28,7 @@ from .names import (
 )
 from .rows import Row
 from .values import is_blank
+from .verdicts import VerdictWatch
 
 # A weak name whose text is not asked about beside another weak one, which stands for more.
 _SETTLED = {
@@ -98,6 +99,7 @@ class RivalWatch:
         self._mapped, self._need_scores = frozenset(mapped), need_scores
         self._pairs: dict[tuple[str, str], _Pair] = {}
         self._used: dict[tuple[str, str], str] = {}
+        self._verdicts = VerdictWatch()
         self._gave_way: dict[tuple[str, str], tuple[str, str]] = {}
 
     def see(self, row: Row, items: Sequence[Item]) -> None:
@@ -110,6 +112,7 @@ class RivalWatch:
         key = self._see_ways(row, items[0], "response") if text is not None else None
         if key is None or text is None:
             return
+        self._verdicts.see(row, key, items[0])
         written = by_spelling(row.values)
         read = {written.get(k, k) for item in items for name, ks in item.keys.items() if name in ALIASES for k in ks}
         for other, value in row.values.items():
@@ -159,6 +162,10 @@ class RivalWatch:
 
     def errors(self) -> Iterator[DataError]:
         """What is not clear, each once."""
+        yield from self._verdicts.errors()
+        yield from self._unclear()
+
+    def _unclear(self) -> Iterator[DataError]:
         for (key, other), pair in self._pairs.items():
             if self._is_open(key, other, pair):
                 rows = f"{pair.rows} row{'s' * (pair.rows != 1)}"
@@ -174,9 +181,14 @@ class RivalWatch:
                     f"{_option(better, role)} takes that alone",
                 )
 
-    def check(self, hint: str | None = None) -> None:
-        """Raise the first of the errors, where there is one; hint: in place of its own, for rows without --map."""
-        for error in self.errors():
+    def check(self, hint: str | None = None, *, verdicts: bool = True) -> None:
+        """Raise the first of the errors, where there is one.
+
+        hint: in place of its own, for rows without --map; there a verdict under `response` is meant. verdicts: whether
+        verdicts on two responses are errors; one row alone does not tell.
+        """
+        meant = not verdicts or hint is not None and self._verdicts.key == "response"
+        for error in self._unclear() if meant else self.errors():
             raise error if hint is None else DataError(error.message, hint)
 
     def _is_open(self, key: str, other: str, pair: _Pair) -> bool:
@@ -256,5 +268,5 @@ def item_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     item = own_item(row, number, mapping)
     watch = RivalWatch((*mapping, *mapping.values()))
     watch.see(row, [item])
-    watch.check(RENAME)
+    watch.check(RENAME, verdicts=False)
     return item
