@@ -7,6 +7,7 @@ and `open_reader` gives rows and items side by side.
 
 from __future__ import annotations
 
+from .advice import codes_for_missing, codes_in_words
 from .checking import CheckedFile, check_file
 from .conversations import ANSWER, UNITS, first_items, why_unjudged
 from .detection import ROWS
@@ -63,6 +64,8 @@ __all__ = [
     "apart_from",
     "check_file",
     "check_names",
+    "codes_for_missing",
+    "codes_in_words",
     "convert",
     "copy_rows",
     "counted",

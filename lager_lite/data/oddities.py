@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
-from ..prompts import Rubric, list_rubrics, signs
+from ..prompts import Rubric, signs
 from ..records import Item
+from .advice import advice_on, codes_for_missing, codes_in_words
 from .columns import response_of_score
 from .judged import CLEAR
 from .thoughts import THOUGHTS, answer_of
@@ -153,22 +154,22 @@ class OddityWatch:
             alike = (values for name, values in self._scores.items() if name.casefold() == rubric.name.casefold())
             found = next(alike, None) or self._scores.get("") or ()
             low, high = min(rubric.scale.values), max(rubric.scale.values)
-            if found and (min(found) < low or max(found) > high):
+            if found and (codes := codes_for_missing(found, low, high)):
+                yield codes_in_words(codes, low, high)
+            elif found and (min(found) < low or max(found) > high):
                 yield (
                     f"scores go from {min(found):g} to {max(found):g}, and the scale of the rubric {rubric.name} from "
                     f"{low:g} to {high:g}: give --scale"
                 )
-        graded = [
-            key for key in understood.kept if self._is_grade(key) and key not in CLEAR and ".suggestion" not in key
-        ]
+        graded = [key for key in understood.kept if self._is_grade(key) and key not in CLEAR]
         columns = (*understood.kept, *understood.taken.get("response", ()))
         owners = {key: owner for key in graded if (owner := response_of_score(key, columns))}
         if owners and not self._scores:
             yield _of_one_response(owners, understood)
             graded = [key for key in graded if key not in owners]
-        if graded and not self._scores:
-            maps = [f"--map score:{key}={key}" if key in list_rubrics() else f"--map score={key}" for key in graded]
-            yield f"no human score was found; if {' and '.join(graded)} hold one, give {' '.join(maps)}"
+        advice = advice_on({key: self._fields[key].numbers for key in graded})
+        if advice and not self._scores:
+            yield advice
 
     def _is_grade(self, key: str) -> bool:
         """Whether a key that no field was taken from looks like human scores, by its values or by its name."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import codes_for_missing, codes_in_words
 from ..errors import DataError, FitError
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale
@@ -192,9 +193,10 @@ def _check_scale(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
     found = [s for item in items for r in rubrics for s in item.scores_for(r.name)]
     outside = [s for s in found if not low <= s <= high]
     if outside:
+        codes = codes_for_missing(found, low, high)
         span = f"{math.floor(min(found))}-{math.ceil(max(found))}"
         raise DataError(
             f"{len(outside)} of {len(found)} human scores lie outside the scale {describe_scale(rubric.scale)} of rubric "
             f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",
-            f"give the scale of the scores, for instance --scale {span}",
+            codes_in_words(codes, low, high) if codes else f"give the scale of the scores, for instance --scale {span}",
         )

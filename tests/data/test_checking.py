@@ -65,8 +65,8 @@ def test_nothing_is_odd_about_a_file_in_order(tmp_path):
         (plain(report=lambda n: "The wood is old. " * 20), "report holds long texts, and only a rubric that names it shows"),
         (
             without(plain(quality=lambda n: 1 + n % 3, fluency=lambda n: 1 + n % 2), "score"),
-            "no human score was found; if quality and fluency hold one, give --map score=quality "
-            "--map score:fluency=fluency",
+            "no human score was found; if people gave what stands under quality and fluency, give "
+            "--map score:quality=quality --map score:fluency=fluency",
         ),
         (
             [{("output" if n % 2 else "answer") if key == "response" else key: value for key, value in row.items()}
