@@ -198,7 +198,7 @@ def test_a_key_that_gave_way_in_one_item_is_not_judged_in_another():
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"question": "Q", "answer": "5", "pred": "6"}, "response <- answer; kept for rubrics that name them: pred"),
+        ({"question": "Q", "answer": "An", "gpt4": "6"}, "response <- answer; kept for rubrics that name them: gpt4"),
         ({"prompt": "Q", "response_a": "R", "response_b": "S"}, "response_a and response_b are two responses"),
         ({"prompt": "Q", "chosen": "R", "rejected": "S"}, "the items: chosen and rejected are two responses"),
         ({"source": "https://x.y/z", "response": "R"}, "such as 'https://x.y/z': the judge reads it as the source"),
