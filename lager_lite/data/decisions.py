@@ -9,19 +9,13 @@ from typing import Any
 from ..records import Item
 from .fields import own_item
 from .names import response_key
+from .people import DECIDED, HASHES
 from .rows import Row
 from .values import is_blank
 
-_DECIDED = {"accept": 1.0, "reject": 0.0, "ignore": None}
-_HASHES = ("_input_hash", "_task_hash")
 _FROM = ("src", "source")
 _INTO = ("mt", "hyp", "hypothesis", "translation")
 _RIGHT = ("ref", "reference", "references", "refs")
-
-
-def is_decided(values: Mapping[str, Any]) -> bool:
-    """Whether a row is a task of Prodigy that a person decided."""
-    return str(values.get("answer")) in _DECIDED and any(key in values for key in _HASHES)
 
 
 def is_translated(values: Mapping[str, Any]) -> bool:
@@ -35,9 +29,9 @@ def is_translated(values: Mapping[str, Any]) -> bool:
 
 def decided(row: Row, number: int) -> Iterator[Item]:
     """One item; an accepted one has the human score 1, a rejected one 0."""
-    left = {key: value for key, value in row.values.items() if key != "answer" and key not in _HASHES}
+    left = {key: value for key, value in row.values.items() if key != "answer" and key not in HASHES}
     item = own_item(replace(row, values=left), number, {})
-    score = _DECIDED[row.values["answer"]]
+    score = DECIDED[row.values["answer"]]
     if score is None:
         yield item
         return

@@ -23,7 +23,7 @@ from .names import (
     spelled,
     usual_keys,
 )
-from .people import check_meaning, check_whose, given, people_keys, submitted
+from .people import check_meaning, check_whose, given, is_decided, people_keys, submitted
 from .rows import Row
 from .several import entry_of, left_inside, part_of
 from .turns import (
@@ -164,7 +164,7 @@ def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
             keys[field] = key
     written = by_spelling([*row.values, *sorted(row.blank)])
     answer = written.get("answer")
-    if answer is None or responded in (None, answer) or answer in taken:
+    if answer is None or responded in (None, answer) or answer in taken or is_decided(row.values):
         return keys
     value = row.values.get(answer)
     number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)

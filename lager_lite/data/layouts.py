@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..records import Item
-from .decisions import decided, is_decided, is_translated, translated
+from .decisions import decided, is_translated, translated
 from .fields import field_keys, identity_of, texts_of
 from .names import response_key
 from .nested import argilla, is_argilla, is_label_studio, is_nested, label_studio, nested
+from .people import is_decided
 from .rows import HeldRows, Row, RowSource, rows_of
 from .training import (
     alpaca,

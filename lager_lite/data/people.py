@@ -28,6 +28,17 @@ _ABOUT = word_set(
 )
 
 
+DECIDED = {"accept": 1.0, "reject": 0.0, "ignore": None}
+"""What a person decided of a task of Prodigy, with the score that it is."""
+HASHES = ("_input_hash", "_task_hash")
+"""The keys that Prodigy writes."""
+
+
+def is_decided(values: Mapping[str, Any]) -> bool:
+    """Whether a row is a task of Prodigy that a person decided."""
+    return str(values.get("answer")) in DECIDED and any(key in values for key in HASHES)
+
+
 @lru_cache(maxsize=10_000)
 def by_people(key: str) -> bool:
     """Whether a key holds people's scores, by its words: `human_rating`, `annotator_2`, `rater_b_score`, `rating_1`."""

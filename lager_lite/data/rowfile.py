@@ -198,7 +198,10 @@ class TableFile(RowFile):
             columns.pop()  # spreadsheets write them for cells that were once filled
         self.columns = columns = [name or f"column {place}" for place, name in enumerate(columns, 1)]
         if len(set(columns)) < len(columns):
-            raise DataError(f"{self.name}:1: a column name occurs twice: {', '.join(columns)}")
+            raise DataError(
+                f"{self.name}:1: a column name occurs twice: {', '.join(columns)}",
+                "give every column a name of its own, so that --map can tell them apart",
+            )
         with self.source.open() as file:
             file.seek(self.source.begin)
             self.head = file.read(size)

@@ -104,5 +104,9 @@ def _bad_score(value: Any, key: str, where: str) -> ScoreError:
     shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
     return ScoreError(
         f"{where}: key {key!r} holds {shown}, expected a number or a list of numbers",
-        "labels such as PASS or B are read where the rubric (-r) or --scale has them" if isinstance(value, str) else "",
+        "labels such as PASS or B are read where the rubric (-r) or --scale has them"
+        if isinstance(value, str)
+        else "true and false are read where the rubric (-r) or --scale has two labels, for instance --scale no,yes"
+        if isinstance(value, bool)
+        else "name the key of the human scores with --map score=KEY",
     )

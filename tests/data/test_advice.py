@@ -56,3 +56,19 @@ def test_codes_for_missing_scores_are_no_reason_for_another_scale(tmp_path):
     with pytest.raises(DataError) as caught:
         check_human_scores(read_items(path).items, [rubric])
     assert caught.value.hint.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "hint"),
+    [
+        ("a.csv", "prompt,response,response\nQ,R,S\n", "give every column a name of its own"),
+        ("a.jsonl", '{"prompt": "Q", "response": "R", "score": false}\n', "for instance --scale no,yes"),
+        ("a.jsonl", '{"prompt": "Q", "response": "R", "score": [{"a": 1}]}\n', "with --map score=KEY"),
+    ],
+)
+def test_what_cannot_be_read_comes_with_advice(tmp_path, name, text, hint):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        read_items(path)
+    assert hint in caught.value.hint

@@ -186,6 +186,12 @@ def test_an_old_record_of_argilla_has_its_scores_in_values(tmp_path):
     assert item.human == {"": (3, 5)}
 
 
+def test_a_decision_of_prodigy_is_no_reference(tmp_path):
+    row = {"text": "R", "prompt": "Q", "_input_hash": 1, "answer": "accept"}
+    (item,) = read_items(write(tmp_path / "in.jsonl", row), {"response": "text"}).items
+    assert (item.fields["instruction"], item.fields["response"]) == ("Q", "R") and "reference" not in item.fields
+
+
 LEFT = [
     {"user_id": n, "value": n, "status": status} for n, status in ((2, "submitted"), (5, "discarded"), (4, "draft"))
 ]
