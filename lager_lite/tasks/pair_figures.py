@@ -179,7 +179,7 @@ def pair_figures(
         baseline=baseline,
         verdict=ranking_verdict(ranked, figures, baseline),
         methods=tuple(methods),
-        notes=(*notes, *warnings_of_few(len(people), figures.groups, "pairs")),
+        notes=(*notes, *warnings_of_few(len(people), figures.groups, "pair")),
     )
 
 

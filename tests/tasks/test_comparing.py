@@ -203,6 +203,7 @@ def test_fitted_weights_decide_and_know_what_they_were_fitted_on(tiny_model):
     figures = pair_figures(tuned, fit=fitted.file.provenance.fit, resamples=50)
     assert figures.pairs == 4 and "tuned" in [one.accuracy.method for one in figures.methods]
     assert any("the weights were fitted on 20 pairs" in note for note in figures.notes)
+    assert any(" pairs are few: intervals" in note for note in figures.notes)
 
 
 def items(system, answers, **more):
