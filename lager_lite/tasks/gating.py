@@ -171,7 +171,7 @@ def gate(rows: Sequence[ScoredRow], rule: GateRule, old: Sequence[ScoredRow] | N
         scale = _scale_of(name, own)
         bound = rule.fail_under.get(name, rule.fail_under.get(""))
         if bound is not None:
-            _check_bound(name, bound, scale)
+            _check_bound(name, bound, scale, apart=rule.by is not None)
             values = np.array([row.score for row in scored], dtype=float)
             checks.append(_check(name, _MEAN, values, [groups[row.where] for row in scored], (bound, rule, scale)))
         if rule.no_worse_than is not None:
@@ -243,7 +243,7 @@ def _groups(rows: Sequence[ScoredRow], field: str | None) -> dict[str, str]:
 
 
 def _without(rows: Sequence[ScoredRow], field: str) -> DataError:
-    keys = _some({str(key) for row in rows for key in row.values}, most=30)
+    keys = _some(dict.fromkeys(str(key) for row in rows for key in row.values), most=30)
     return DataError(
         f"no row has the field {field!r}; the keys are {keys}", "lager-lite score --keep writes the keys of the items"
     )
@@ -262,11 +262,14 @@ def _scale_of(part: str, rows: Sequence[ScoredRow]) -> tuple[float, float] | Non
     return next(iter(scales.values()), None)
 
 
-def _check_bound(part: str, bound: float, scale: tuple[float, float] | None) -> None:
+def _check_bound(part: str, bound: float, scale: tuple[float, float] | None, *, apart: bool) -> None:
+    """apart: whether a part can have a bound of its own."""
     if scale is not None and not scale[0] <= bound <= scale[1]:
+        alone = f", or one for this part alone: --fail-under '{part}={scale[1]:g}'" if apart else ""
+        of = part if apart else "the scores"
         raise DataError(
-            f"the bound {bound:g} lies outside the scale of {part}, {scale[0]:g} to {scale[1]:g}",
-            f"give a bound on the scale, or one for this part alone: --fail-under '{part}={scale[1]:g}'",
+            f"the bound {bound:g} lies outside the scale of {of}, {scale[0]:g} to {scale[1]:g}",
+            f"give a bound on the scale{alone}",
         )
 
 

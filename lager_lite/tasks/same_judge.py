@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..data import is_missing
 from ..errors import DataError
 from .scored import ScoredRow
 
@@ -26,6 +27,9 @@ def check_same_judge(pairs: Sequence[tuple[ScoredRow, ScoredRow]]) -> None:
                 "score both under one scale",
             )
     scored = [(new, old) for new, old in pairs if new.score is not None and old.score is not None]
+    for these, those, here in ((0, 1, "this run"), (1, 0, "the earlier run")):
+        if any(_of_panel(pair[these]) for pair in scored) and not any(_of_panel(pair[those]) for pair in scored):
+            raise DataError(f"only {here} was scored by a panel of models", _HINT)
     moved = [
         (new, old)
         for new, old in scored
@@ -45,6 +49,11 @@ def check_same_judge(pairs: Sequence[tuple[ScoredRow, ScoredRow]]) -> None:
 
 def _apart(one: float | None, other: float | None) -> bool:
     return one is not None and other is not None and abs(one - other) > _ROUNDING
+
+
+def _of_panel(row: ScoredRow) -> bool:
+    members = row.values.get("members")
+    return not is_missing(members) and members != ""
 
 
 def _is_weighted(rows: Sequence[ScoredRow]) -> bool:

@@ -117,6 +117,12 @@ def test_another_scale_other_weights_and_other_items_are_refused(rows):
         gate(fitted, rule, old)
     with pytest.raises(DataError, match="only the earlier run was scored with fitted weights"):
         gate(old, rule, fitted)
+    # Another judge: several models on one side only.
+    panel = rows([row(n, 3.5, e_score=2.0, members=[3.0, 4.0]) for n in range(4)])
+    with pytest.raises(DataError, match="only this run was scored by a panel of models"):
+        gate(panel, rule, old)
+    with pytest.raises(DataError, match="only the earlier run was scored by a panel of models"):
+        gate(old, rule, panel)
     with pytest.raises(DataError, match=r"no row has an id and a rubric of the earlier run; here 0 \(helpfulness\)"):
         gate(old, rule, rows([row(f"other{n}", 3.0) for n in range(4)]))
 
@@ -150,7 +156,7 @@ def test_files_that_are_no_scores_are_refused(rows, values, message):
 @pytest.mark.parametrize(
     ("values", "rule", "message"),
     [
-        ([row(1, 3.0), row(2, 3.0)], under(7), "the bound 7 lies outside the scale of all, 1 to 5"),
+        ([row(1, 3.0), row(2, 3.0)], under(7), "the bound 7 lies outside the scale of the scores, 1 to 5"),
         ([row(1, 3.0)], under(3), "1 row of one group: no interval follows"),
         (
             [row(1, 3.0), row(2, 3.0, "other", probabilities={"a": 0.5, "b": 0.5})],
@@ -163,6 +169,19 @@ def test_bounds_that_mean_nothing_are_refused(rows, values, rule, message):
     with pytest.raises(DataError) as caught:
         gate(rows(values), rule)
     assert message in caught.value.message
+
+
+def test_the_advice_about_a_bound_and_a_field_can_be_followed(rows):
+    found = rows([row(1, 3.0), row(2, 3.0)])
+    with pytest.raises(DataError) as alone:
+        gate(found, under(7))
+    assert alone.value.hint == "give a bound on the scale"
+    with pytest.raises(DataError) as parts:
+        gate(found, under(7, by="criterion"))
+    assert parts.value.hint.endswith("this part alone: --fail-under 'helpfulness=5'")
+    with pytest.raises(DataError) as unknown:
+        gate(found, under(3, by="topic"))
+    assert unknown.value.message.endswith("the keys are " + ", ".join(row(1, 3.0)))
 
 
 def test_numbers_that_are_none_are_refused():
