@@ -16,6 +16,7 @@ from .by_turn import TURN_NAMES
 from .score_file import OWN_NAMES
 
 _STORE = b"SQLite format 3\x00"
+_OF_PAIRS = {"verdict", "a_first", "b_first"}
 _NUMBERS = ("score", "raw_score", "direct", "e_score", "uniform", "mass")
 
 
@@ -72,11 +73,14 @@ def judgment_of_row(row: Row) -> Judgment:
     identity: Any = values.get("id")
     rubric = values.get("rubric")
     if is_missing(identity) or not isinstance(rubric, str):
-        keys = ", ".join(list(values)[:12]) or "none"
+        named = ", ".join(list(values)[:12]) or "none"
         raise DataError(
-            f"{row.where}: not a row of `score`, since it has no id and rubric; its keys are {keys}",
+            f"{row.where}: not a row of `score`, since it has no id and rubric; its keys are {named}",
             "give an output of `lager-lite score`",
         )
+    keys = values.keys() | row.blank
+    if keys >= _OF_PAIRS and "score" not in keys:
+        raise DataError(f"{row.where}: a row of `pairs`, not of `score`", "give an output of `lager-lite score`")
     numbers = {name: _number(row, name) for name in _NUMBERS}
     score, error = numbers.pop("score"), values.get("error")
     low, high, tokens = (_number(row, name) for name in ("low", "high", "tokens"))

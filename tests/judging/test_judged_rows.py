@@ -132,6 +132,8 @@ def test_what_is_no_judgment_is_refused_with_its_place(tmp_path: Path) -> None:
         refused(tmp_path, {**row, "per_layer": 3}) == "s.jsonl:1: key 'per_layer' holds 3, expected a list of numbers"
     )
     assert refused(tmp_path, {**row, "id": 10**400, "mass": 10**400}).startswith("s.jsonl:1: key 'mass' holds 1000")
+    verdict = {"id": "a", "rubric": "r", "verdict": "A", "a_first": 0.5, "b_first": 0.5, "probability": 0.5}
+    assert refused(tmp_path, verdict) == "s.jsonl:1: a row of `pairs`, not of `score`"
     assert refused(tmp_path, row, row) == "s.jsonl:2: the item a was judged by r before, at s.jsonl:1"
 
 
