@@ -90,6 +90,7 @@ def open_view(
     criteria = _criteria(judgments, rubrics)
     name = "stdin" if str(scores) == "-" else Path(scores).name
     shown = {judgment.id: kept[judgment.id] for judgment in judgments if judgment.id in kept}
+    warnings += _outside(judgments, shown, criteria)
     return Viewing(name, str(scores), tuple(judgments), shown, criteria, tuple(warnings))
 
 
@@ -121,6 +122,24 @@ def _joined(
         of = counted(len(beyond), "item")
         warnings.append(f"{of} {_has(beyond)} no judgment and {_is(beyond)} left out: {_some(beyond)}")
     return known, warnings
+
+
+def _outside(judgments: Sequence[Judgment], items: Mapping[str, Item], criteria: Sequence[Criterion]) -> list[str]:
+    """What to say of human scores that lie on another scale than the judge's, for each criterion that has some."""
+    warnings = []
+    for criterion in criteria:
+        if criterion.scale is None:
+            continue
+        own = [items[one.id] for one in judgments if one.rubric == criterion.name and one.id in items]
+        human = [score for item in own if (score := human_score(item, criterion.name)) is not None]
+        low, high = min(criterion.scale.values), max(criterion.scale.values)
+        beyond = [score for score in human if not low <= score <= high]
+        if beyond:
+            warnings.append(
+                f"{len(beyond)} of {counted(len(human), 'human score')} lie outside the scale of {criterion.name}, "
+                f"{low:g} to {high:g}: they range from {min(beyond):g} to {max(beyond):g}, and the errors mean nothing"
+            )
+    return warnings
 
 
 def _is(found: Sequence[str]) -> str:

@@ -55,6 +55,17 @@ def test_items_are_joined_by_id_and_what_matches_nothing_is_counted(tmp_path: Pa
         open_view(path, items[2:])
 
 
+def test_human_scores_of_another_scale_are_said(tmp_path: Path) -> None:
+    path = scores(tmp_path, *(judged(name) for name in ("a", "b", "c")))
+    items = [Item(name, {"response": name}, {"": (value,)}) for name, value in (("a", 3.0), ("b", 80.0), ("c", 95.0))]
+    assert open_view(path, items).warnings == (
+        "2 of 3 human scores lie outside the scale of fluency, 1 to 5: they range from 80 to 95, and the errors mean nothing",
+    )
+    assert open_view(path, items[:1]).warnings == (
+        "2 ids of the judgments are no id of the items and have no texts: b, c",
+    )
+
+
 def test_the_data_has_scores_people_texts_and_errors(tmp_path: Path) -> None:
     path = scores(tmp_path, judged("a", flags=("saturated",)), judged("a", "clarity", None), judged("7", score=4.5))
     items = [Item("a", {"model": "m1", "response": "One two three.", "instruction": "Go."}, {"fluency": (2.0, 3.0)})]
