@@ -121,5 +121,6 @@ def command(data: str, other: str | None, **given: Any) -> None:
             fitted = fit_pair_weights(judge, compared, FitPlan(seed=given["seed"]))
             save_weights(given["fit"], fitted.file)
             warn(fitted.warnings)
+            say(f"weights written to {given['fit']}")
     _present(compared, weights, given, doubts)
     click.get_current_context().exit(1 if compared.errors else 0)
