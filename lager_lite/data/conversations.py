@@ -20,8 +20,8 @@ from .rows import Row
 from .thoughts import THOUGHTS, answer_of
 from .training import ABOUT_A_TALK, TALKS, talk_key
 from .turn_scores import HumanScores, dealt_scores, scores_in_turn
-from .turns import ASSISTANT, called, role_name, role_of, text_of_turn
-from .values import group_of, is_blank, text_of
+from .turns import ASSISTANT, called, role_name, role_of, system_key, text_of_turn
+from .values import group_of, text_of
 
 ANSWER, TURN, CONVERSATION = UNITS = ("answer", "turn", "conversation")
 """What of a conversation is judged: its last answer, every turn of the assistant, or the whole."""
@@ -119,9 +119,9 @@ class ConversationReader:
         names = {call["id"]: name for turn in given for call, name in called(turn) if call.get("id")}
         spoken = [self._turn_of(turn, names, key, row.where) for turn in given]
         keys: dict[str, tuple[str, ...]] = {"instruction": (key,), "response": (key,), "group": (key,)}
-        if not is_blank(row.values.get("system")):
-            spoken.insert(0, Spoken("System", False, text_of(row.values["system"], "system", row.where)))
-            keys["instruction"] = keys["group"] = ("system", key)
+        if system := system_key(row.values, named=False):
+            spoken.insert(0, Spoken("System", False, text_of(row.values[system], system, row.where)))
+            keys["instruction"] = keys["group"] = (system, key)
         ended = bool(spoken) and spoken[-1].judged
         own = response_key(row.values, row.blank, ABOUT_A_TALK if ended else ())
         if own is None and row.values.get("responses"):

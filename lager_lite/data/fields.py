@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,6 @@ from .names import (
     ANNOTATED,
     HISTORY_KEYS,
     HUMAN_KEYS,
-    WEAK_KEYS,
     by_spelling,
     is_number_of_choice,
     response_key,
@@ -25,7 +25,6 @@ from .names import (
 )
 from .people import check_meaning, check_whose, given, is_decided, people_keys, submitted
 from .rows import Row
-from .several import entry_of, left_inside, part_of
 from .turns import (
     earlier,
     is_conversation,
@@ -34,6 +33,7 @@ from .turns import (
     last_answer,
     outlined,
     parts_of,
+    system_key,
     told,
     turns_of,
     unwrapped,
@@ -57,32 +57,6 @@ def _is_absent(key: str, value: Any) -> bool:
     return is_missing(value) or isinstance(value, str) and not value and spelled(key) in ALIASES["response"]
 
 
-def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[Item]:
-    """The items of a row of ours: one, or one for each entry of a list `responses` of texts or of objects that
-    each have one. Arguments and errors as `own_item`."""
-    row = without_missing(row)
-    key = mapping.get("responses", "responses")
-    names = _keys_of(row, mapping)
-    several = row.values.get(key)
-    weak = "response" not in mapping and spelled(names.get("response", "answer")) in WEAK_KEYS
-    if not isinstance(several, list) or not several or not weak:
-        yield own_item(row, number, mapping)
-        return
-    base = row.values[names["id"]] if "id" in names else number
-    shared = {k: v for k, v in row.values.items() if k not in (key, names.get("id"))}
-    scored = {key for keys in _score_keys(row, names, mapping).values() for key in keys}
-    scored.update(k for field, k in mapping.items() if field.startswith("score:"))
-    for place, entry in enumerate(several, 1):
-        own = entry_of(entry, mapping.get("response", "response"), mapping.values())
-        name = f"{base}/{own.get('id', place)}"
-        parted = {k: part_of(shared[k], place, len(several), row.where) for k in shared if k in scored}
-        spread = Row({**shared, **parted, **own, mapping.get("id", "id"): name}, row.where)
-        item = own_item(spread, number, mapping)
-        inner = {field: tuple(key if k in own else k for k in taken) for field, taken in item.keys.items()}
-        left = left_inside(entry, key, item.keys)
-        yield replace(item, keys={**inner, **left, "id": (names.get("id", key), key)})
-
-
 def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     """The item that a row of ours is; `number` is its id where it has none.
 
@@ -90,7 +64,7 @@ def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     but the response, of which it is what a model answered. Raises DataError.
     """
     row = without_missing(row)
-    keys = _keys_of(row, mapping)
+    keys = keys_of(row, mapping)
     values = row.values
     fields = _spoken(row, {field: keys[field] for field in _TEXT_FIELDS if field in keys})
     taken: dict[str, tuple[str, ...]] = {field: (key,) for field, key in keys.items()}
@@ -99,7 +73,7 @@ def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     if "rubric" in fields and "rubric" not in mapping:
         fields["rubric"] = _with_descriptions(fields["rubric"], row)
         taken["rubric"] += tuple(key for key in _DESCRIPTIONS if not is_blank(values.get(key)))
-    scored = _score_keys(row, keys, mapping)
+    scored = keys_of_scores(row, keys, mapping)
     taken.update(scored)
     claimed = {*keys.values(), *mapping.values(), *sum(scored.values(), ())}
     for field, key in mapping.items():
@@ -129,19 +103,28 @@ def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
 
 
 def _put_before(row: Row, fields: dict[str, str], taken: dict[str, tuple[str, ...]], claimed: Collection[str]) -> None:
-    """Put what was said before the request in front of the instruction, where a key holds it."""
+    """Put a system prompt and what was said before the request in front of the instruction, where keys hold these."""
     key = next((key for key in row.values if spelled(key) in HISTORY_KEYS and key not in claimed), None)
     before = earlier(row.values[key], key, row.where) if key is not None else None
-    if key is None or not before:
+    system = system_key({k: v for k, v in row.values.items() if k not in claimed}) if "instruction" in fields else None
+    text = text_of(row.values[system], system, row.where) if system is not None else ""
+    if "rubric" in fields or fields.get("instruction", "").startswith(f"System: {text}\n"):
+        system = None  # it is shown apart, as in BiGGen-Bench, or stands there already, in what `convert` wrote
+    if not before and system is None:
         return
     asked = [("user", fields["instruction"])] if "instruction" in fields else []
-    fields["instruction"] = told([*before, *asked])
-    taken["instruction"] = (key, *taken.get("instruction", ()))
-    fields.pop(key, None)
-    taken.pop(key, None)
+    told_first = [("system", text)] if system is not None else []
+    fields["instruction"] = told([*told_first, *(before or ()), *asked])
+    taken["instruction"] = taken.get("instruction", ())
+    if key is not None and before:
+        taken["instruction"] = (key, *taken["instruction"])
+        fields.pop(key, None)
+        taken.pop(key, None)
+    if system is not None:  # stays a field of its own, for rubrics that name it
+        taken["instruction"] = (system, *taken["instruction"])
 
 
-def _keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
+def keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
     """Field -> the key that holds it in this row: the mapped one, else the first alias that has a value.
 
     An alias is found in any spelling (see `spelled`); the key of the response as `response_key` says. So is that of
@@ -204,6 +187,11 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
             fields[field] = joined(value, key, row.where)
         elif isinstance(value, (list, Mapping)) and field == "rubric":
             fields[field] = outlined(value, key, row.where)
+        elif isinstance(value, list) and field == "response":
+            raise DataError(
+                f"{row.where}: key {key!r} holds a list, expected text",
+                f"--map {shlex.quote(f'responses={key}')} judges each of its texts",
+            )
         else:
             fields[field] = text_of(value, key, row.where)
     return fields
@@ -221,15 +209,15 @@ def field_keys(**keys: str) -> dict[str, tuple[str, ...]]:
 
 def human_of(row: Row) -> dict[str, tuple[float, ...]]:
     """The human scores of a row, by criterion, from the usual keys."""
-    return _human(row, _score_keys(row, _keys_of(row, {}), {}), {})
+    return _human(row, keys_of_scores(row, keys_of(row, {}), {}), {})
 
 
 def score_keys(row: Row) -> dict[str, tuple[str, ...]]:
     """The keys that `human_of` takes the scores from."""
-    return _score_keys(row, _keys_of(row, {}), {})
+    return keys_of_scores(row, keys_of(row, {}), {})
 
 
-def _score_keys(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def keys_of_scores(row: Row, keys: Mapping[str, str], mapping: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """The keys of `score`, several where there is a column for each annotator, and of `scores`.
 
     Raises ScoreError where a score does not say whose it is, and people's stand beside it.

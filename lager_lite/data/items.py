@@ -12,7 +12,7 @@ from ..errors import DataError
 from ..records import Item
 from .conversations import ANSWER, MESSAGES, ConversationReader, check_conversations
 from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, unfold, without
-from .fields import item_row, items_of_row
+from .fields import item_row
 from .habits import file_labels
 from .judged import UNREAD, id_used_twice, noted, without_judgment
 from .layouts import BenchmarkLayout, judge_bench_scale
@@ -27,6 +27,7 @@ from .rowfile import TableFile
 from .rows import Row, RowSource
 from .several import keys_inside
 from .sheets import check_sheet
+from .spread import items_of_row
 from .thoughts import without_thoughts
 from .training import is_messages
 from .understood import Understood

@@ -11,6 +11,7 @@ from .conversations import why_unjudged
 from .detection import ROWS, lowered
 from .fields import without_missing
 from .layouts import LAYOUTS, BenchmarkLayout
+from .names import suggests_response
 from .rows import Row, RowSource, file_of
 from .sides import find_sides
 
@@ -55,9 +56,18 @@ def lacks(row: Row, item: Item, missing: Sequence[str]) -> DataError:
             f"{row.where}: no response, but a pair of them: {sides.first} and {sides.second}",
             f"lager-lite pairs {name} compares the two; --map {shlex.quote(f'response={sides.first}')} judges one",
         )
+    listed = next((key for key, value in low.values.items() if _is_texts(key, value)), None)
+    if missing == ["response"] and listed is not None:
+        hint = f"--map {shlex.quote(f'responses={listed}')} judges each of its texts"
+        return DataError(f"{row.where}: no response, but a list that may hold some: {listed}", hint)
     found = ", ".join(without_missing(row).values) or "none"
     hint = f"name the key with --map {missing[0]}=KEY"
     return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
+
+
+def _is_texts(key: str, value: object) -> bool:
+    texts = isinstance(value, list) and bool(value) and all(isinstance(one, (str, dict)) for one in value)
+    return texts and suggests_response(key)
 
 
 def broken(where: str, layout: BenchmarkLayout, error: Exception) -> DataError:

@@ -8,18 +8,21 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item
-from .fields import human_of, identity_of, items_of_row, own_item, response_of, score_keys, texts_of
+from .fields import human_of, identity_of, own_item, response_of, score_keys, texts_of
 from .names import MODEL_KEYS, response_key
 from .rows import Row
+from .spread import items_of_row
 from .turn_scores import HumanScores, scores_in_turn
 from .turns import (
     ASSISTANT,
+    SYSTEM_PROMPTS,
     Turn,
     earlier,
     is_conversation,
     last_answer,
     role_of,
     spoken,
+    system_key,
     told,
     turns_of,
     unwrapped,
@@ -32,8 +35,6 @@ ABOUT_A_TALK = ("answer", "summary")
 _SPOKEN = {"true": 1.0, "false": 0.0}
 _SIDES = ("chosen", "rejected")
 _REQUESTS = ("instruction", "question", "input", "query")
-SYSTEM_PROMPTS = ("system", "system_prompt")
-"""Keys of what a model was told before the request."""
 
 
 def is_messages(values: Mapping[str, Any]) -> bool:
@@ -83,9 +84,9 @@ def messages(row: Row, number: int) -> Iterator[Item]:
     key = talk_key(row)
     turns = turns_of(row.values.get(key) or [], key, row.where)
     keys = {"instruction": (key,), "response": (key,), **score_keys(row), "id": ("id",)}
-    if not is_blank(row.values.get("system")):
-        keys["instruction"] = ("system", key)
-        turns.insert(0, ("system", text_of(row.values["system"], "system", row.where)))
+    if system := system_key(row.values, named=False):
+        keys["instruction"] = (system, key)
+        turns.insert(0, ("system", text_of(row.values[system], system, row.where)))
     ended = bool(turns) and turns[-1][0] in ASSISTANT
     own = response_key(row.values, row.blank, ABOUT_A_TALK if ended else ())
     if own is None and isinstance(row.values.get("responses"), list) and row.values["responses"]:
@@ -116,7 +117,9 @@ def _talk_key(values: Mapping[str, Any]) -> str | None:
 
 def _answers(row: Row, number: int, turns: list[Turn], asked: tuple[str, ...]) -> Iterator[Item]:
     """The items of several `responses` beside a conversation, which is their instruction."""
-    values = {key: value for key, value in row.values.items() if key not in (*TALKS, "system", "prompt", "question")}
+    values = {
+        key: value for key, value in row.values.items() if key not in (*TALKS, *SYSTEM_PROMPTS, "prompt", "question")
+    }
     talk = {"instruction": told(turns)}
     for item in items_of_row(replace(row, values={**values, **talk}), number, {}):
         yield replace(item, keys={**item.keys, "instruction": asked, "group": asked})
@@ -152,11 +155,10 @@ def alpaca(row: Row, number: int) -> Iterator[Item]:
             )
         fields["instruction"] = told([*before, ("user", fields["instruction"])])
         asked = ("history", *asked)
-    system = row.values.get("system")
-    if isinstance(system, str) and " " in system.strip():  # one word names the system that answered
+    if system := system_key(row.values):
         first = "User: " if asked[0] != "history" else ""
-        fields["instruction"] = f"System: {system}\n\n{first}{fields['instruction']}"
-        asked = ("system", *asked)
+        fields["instruction"] = f"System: {row.values[system]}\n\n{first}{fields['instruction']}"
+        asked = (system, *asked)
     group = group_of(fields["instruction"])
     keys = {"instruction": asked, "response": ("output",), "group": asked, **score_keys(row), "id": ("id",)}
     yield Item(identity_of(row, number), fields, human_of(row), group, where=row.where, keys=keys)
@@ -188,8 +190,7 @@ def _with_prompt(row: Row) -> tuple[Row, tuple[str, ...]]:
             f"{row.where}: {key!r} ends with an answer beside 'chosen' and 'rejected', which answer it again",
             f"end it with the last request, or leave it out with --ignore {key}",
         )
-    system = "system" if not is_blank(row.values.get("system")) else system_key(row.values)
-    if system:
+    if system := system_key(row.values, named=False):
         turns, asked = [{"role": "system", "content": row.values[system]}, *turns], (system, key)
     return replace(row, values={**row.values, "prompt": turns}), asked
 
@@ -210,16 +211,6 @@ def _with_request(row: Row) -> tuple[Row, tuple[str, ...]]:
     if system is not None and role_of(talk[0]) != "system":
         talk, keys = [{"role": "system", "content": values[system]}, *talk], [system, *keys]
     return replace(row, values={**values, "prompt": talk}), tuple(keys)
-
-
-def system_key(values: Mapping[str, Any]) -> str | None:
-    """The key of a row's system prompt; None where it has none, as where one word names the system that answered."""
-    for key in SYSTEM_PROMPTS:
-        value = values.get(key)
-        text = value.strip() if isinstance(value, str) else ""
-        if text and (key != "system" or " " in text or text[-1] in ".!。！"):
-            return key
-    return None
 
 
 def _rated(row: Row, key: str) -> HumanScores:

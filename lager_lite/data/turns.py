@@ -16,6 +16,9 @@ Turn = tuple[str, str | None]
 """The role in small letters, and what was said; None for a turn without text."""
 
 ASSISTANT = ("assistant", "gpt", "chatgpt", "model", "ai", "bot", "chatbot")
+SYSTEM_PROMPTS = ("system", "system_prompt")
+"""Keys of what a model was told before the request."""
+_MOST_OF_A_NAME, _MARKS = 5, tuple(".!?:;。！？")
 _NAMES = {**dict.fromkeys(ASSISTANT, "Assistant"), "human": "User", "user": "User"}
 _SPELLED = {"function_call": "Assistant calls", "observation": "Tool", "function": "Tool", "": "Turn"}
 _ROLE_KEYS = ("role", "from", "type")
@@ -73,6 +76,20 @@ def spoken(text: str) -> list[dict[str, str]] | None:
     if pieces[0].strip() or len(pieces) < 3:
         return None
     return [{"role": role.lower(), "content": said.strip()} for role, said in zip(pieces[1::2], pieces[2::2])]
+
+
+def system_key(values: Mapping[str, Any], *, named: bool = True) -> str | None:
+    """The key of a row's system prompt, as the row writes it; None where it has none.
+
+    named: whether a few words without a mark behind them under `system` are the name of the system that answered.
+    """
+    for usual in SYSTEM_PROMPTS:
+        key = next((key for key in values if key.lower().replace(" ", "_") == usual), "")
+        text = values[key].strip() if isinstance(values.get(key), str) else ""
+        name = named and usual == "system" and text[-1:] not in _MARKS and len(text.split()) <= _MOST_OF_A_NAME
+        if text and not name:
+            return key
+    return None
 
 
 def earlier(value: Any, key: str, where: str) -> list[Turn] | None:

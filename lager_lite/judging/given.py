@@ -175,7 +175,9 @@ def _remarks(observer: Observer) -> Iterator[str]:
     """Say which key each field was taken from, where other keys were ignored, gave way to it, or may have been meant;
     near misses; and what else a command would warn of."""
     found = observer.understood()
-    if found.ignored or found.beside or any(map(suggests_response, found.kept)):
+    guessed = (key for key in found.taken.get("response", ()) if key.lower() not in ALIASES["response"])
+    open_keys = [key for key in (*found.kept, *guessed) if "[" not in key and suggests_response(key)]
+    if found.ignored or found.beside or open_keys:
         yield f"{observer.name}: {found.mapping_line()}"
     for key, near in _misspelt(found):
         yield f"{observer.name}: no item has the field {near}, but there is the key {key}: is it meant as {near}?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lager_lite.data import read_items
+from lager_lite.data import convert, read_items
 from tests.data.in_files import error, write
 
 PAIR = {"chosen": "Wet.", "rejected": "Dry."}
@@ -53,3 +53,62 @@ def test_two_responses_are_left_to_the_command_that_compares_them(tmp_path, one,
     found = error(path)
     assert found.message == f"{path}:1: no response, but a pair of them: {one} and {two}"
     assert found.hint == f"lager-lite pairs {path} compares the two; --map response={one} judges one"
+
+
+LISTS = [
+    (
+        {"completions": [{"model": "x", "response": "A.", "critique": "C"}, {"model": "y", "response": "B."}]},
+        (None, None),
+    ),
+    ({"answers": [{"answer": "A.", "rank": 1}, {"answer": "B.", "rank": 7}]}, (None, None)),
+    ({"generations": ["A.", "B."], "ratings": [5, None]}, (5.0, None)),
+    ({"answers": ["A.", "B."], "human_ratings": [5, 1]}, (5.0, 1.0)),
+    ({"outputs": ["A.", "B."], "human_scores": [5, 1]}, (5.0, 1.0)),
+]
+
+
+@pytest.mark.parametrize(("row", "scores"), LISTS)
+def test_a_list_with_something_about_each_text_holds_responses(tmp_path, row, scores):
+    found = facts(write(tmp_path / "in.jsonl", {"instruction": "Q?", **row}))
+    assert [(name, fields["instruction"], fields["response"]) for name, fields, _ in found] == [
+        ("1/1", "Q?", "A."),
+        ("1/2", "Q?", "B."),
+    ]
+    assert [human for _, _, human in found] == [{} if score is None else {"": (score,)} for score in scores]
+
+
+@pytest.mark.parametrize("key", ["completions", "answers", "outputs", "generations"])
+def test_a_bare_list_is_refused_with_the_mapping_that_reads_it(tmp_path, key):
+    path = write(tmp_path / "in.jsonl", {"prompt": "Q?", key: ["A.", "B."], "labels": [True, False]})
+    assert error(path).hint == f"--map responses={key} judges each of its texts"
+    found = read_items(path, {"responses": key, "instruction": "prompt"}).items
+    assert [item.fields["response"] for item in found] == ["A.", "B."]
+
+
+def test_responses_answer_their_turns(tmp_path):
+    path = write(tmp_path / "in.jsonl", {"turns": ["P?", "Q?"], "responses": ["A.", "B."]})
+    assert [fields for _, fields, _ in facts(path)] == [
+        {"instruction": "P?", "response": "A."},
+        {"instruction": "User: P?\n\nAssistant: A.\n\nUser: Q?", "response": "B."},
+    ]
+    path = write(tmp_path / "in.jsonl", {"turns": ["P?"], "responses": ["A.", "B."]})
+    assert [fields["instruction"] for _, fields, _ in facts(path)] == ["P?", "P?"]
+    path = write(tmp_path / "in.jsonl", {"turns": ["P?", "Q?"], "responses": ["A.", "B.", "C."]})
+    assert error(path).message == f"{path}:1: 2 `turns` beside 3 responses"
+
+
+@pytest.mark.parametrize(
+    ("row", "instruction"),
+    [
+        ({"system": "Be brief.", "prompt": "Q?"}, "System: Be brief.\n\nUser: Q?"),
+        ({"System Prompt": "Brief", "User Prompt": "Q?"}, "System: Brief\n\nUser: Q?"),
+        ({"system": "Be brief.", "prompt": "Q?", "history": [["P?", "A."]]}, "System: Be brief.\n\nUser: P?\n\nAssistant: A.\n\nUser: Q?"),
+        ({"system_prompt": "Brief", "messages": [{"role": "user", "content": "Q?"}]}, "System: Brief\n\nUser: Q?"),
+        ({"system": "Llama 2 7B", "prompt": "Q?"}, "Q?"),
+    ],
+)  # fmt: skip
+def test_a_system_prompt_stands_above_the_request(tmp_path, row, instruction):
+    found = read_items(write(tmp_path / "in.jsonl", {**row, "response": "R"}))
+    convert(found, tmp_path / "again.jsonl")
+    for (item,) in (found.items, read_items(tmp_path / "again.jsonl").items):
+        assert item.fields["instruction"] == instruction
