@@ -36,8 +36,8 @@ def advice_on(columns: Mapping[str, bool]) -> str | None:
     if any(named.values()):
         named = {key: True for key, is_number in named.items() if is_number}
     kinds = {key: _criterion(key) for key in named}
-    single = {key: kind for key, kind in kinds.items() if _TOGETHER.isdisjoint(kind)}
-    kinds = single or kinds
+    single = {kind for kind in kinds.values() if _TOGETHER.isdisjoint(kind)}
+    kinds = {key: kind for key, kind in kinds.items() if kind in single or _without_mean(kind) not in single}
     if not kinds:
         return None
     versions = {key: kind for key, kind in kinds.items() if _is_version(kind)}
@@ -91,6 +91,10 @@ def _criterion(key: str) -> tuple[str, ...]:
             left.append(word)
         before = word
     return tuple(left)
+
+
+def _without_mean(kind: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in kind if word not in _TOGETHER)
 
 
 def _is_version(kind: tuple[str, ...]) -> bool:

@@ -25,6 +25,7 @@ from .names import (
 )
 from .people import check_meaning, check_whose, given, is_decided, people_keys, submitted
 from .rows import Row
+from .several import left_marks
 from .turns import (
     earlier,
     is_conversation,
@@ -99,7 +100,8 @@ def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
     shared = fields.get("source") or fields.get("instruction")
     if group is None and shared:
         group, taken["group"] = group_of(shared), taken["source" if "source" in fields else "instruction"]
-    return Item(identity, fields, _human(row, scored, mapping), group, rendered, row.where, taken)
+    human = _human(row, scored, mapping)
+    return Item(identity, fields, human, group, rendered, row.where, {**taken, **left_marks(row, taken)})
 
 
 def _put_before(row: Row, fields: dict[str, str], taken: dict[str, tuple[str, ...]], claimed: Collection[str]) -> None:

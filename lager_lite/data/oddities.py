@@ -13,6 +13,7 @@ from ..records import Item
 from .advice import advice_on, codes_for_missing, codes_in_words
 from .columns import response_of_score
 from .judged import CLEAR
+from .several import LEFT_MARKS
 from .thoughts import THOUGHTS, answer_of
 from .understood import Understood, counted
 
@@ -60,12 +61,14 @@ class OddityWatch:
         self._scores: dict[str, Counter[float]] = {}
         self._thoughts, self._signs = list[str](), list[str]()
         self._kept_thoughts = False
+        self._left: dict[str, None] = {}
         self._longest = (0, "")
         self._items = 0
 
     def see(self, item: Item) -> None:
         """Look at one item."""
         self._items += 1
+        self._left.update(dict.fromkeys(item.keys.get(LEFT_MARKS, ())))
         for name, text in item.fields.items():
             self._fields.setdefault(name, _Values()).see(text)
         for name, scores in item.human.items():
@@ -167,7 +170,7 @@ class OddityWatch:
         if owners and not self._scores:
             yield _of_one_response(owners, understood)
             graded = [key for key in graded if key not in owners]
-        advice = advice_on({key: self._fields[key].numbers for key in graded})
+        advice = advice_on({**{key: self._fields[key].numbers for key in graded}, **dict.fromkeys(self._left, True)})
         if advice and not self._scores:
             yield advice
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from ..errors import DataError
 from .names import ALIASES, response_key, spelled
-from .people import by_people
+from .people import by_people, given
 from .rows import Row
 from .turns import unwrapped
 from .values import is_blank
 
-LEFT_INSIDE = "left inside"
-"""An entry of `Item.keys`: the keys inside the object of a response that nothing was taken from."""
+LEFT_INSIDE, LEFT_MARKS = "left inside", "left marks"
+"""Entries of `Item.keys`: the keys inside the object of a response that nothing was taken from, and those of them, and
+of the row, that hold a list of marks."""
 _SCORES = frozenset((*ALIASES["score"], *ALIASES["scores"]))
 _AROUND = ("body", "choices", "candidates", "message", "response", "content", "output", "role", "type")
 
@@ -51,13 +52,26 @@ def part_of(scores: Any, place: int, count: int, where: str) -> Any:
 
 
 def left_inside(entry: Any, key: str, taken: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The entry LEFT_INSIDE for an item whose fields were taken from the keys of an object in the list under `key`."""
+    """The entries LEFT_INSIDE and LEFT_MARKS for an item whose fields were taken from the keys of an object in the list under `key`."""
     if not isinstance(entry, dict):
         return {}
     read = {name for names in taken.values() for name in names}
     text = unwrapped(entry)
     left = [k for k, v in entry.items() if k not in read and k not in _AROUND and v is not text and not is_blank(v)]
-    return {LEFT_INSIDE: tuple(f"{key}.{name}" for name in left)} if left else {}
+    marks = [name for name in left if isinstance(entry[name], list) and all(map(_is_number, entry[name]))]
+    found = {LEFT_INSIDE: tuple(f"{key}.{name}" for name in left), LEFT_MARKS: tuple(marks)}
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def left_marks(row: Row, taken: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The entry LEFT_MARKS for an item: the keys of its row with marks and who gave them that it did not take."""
+    read = {name for names in taken.values() for name in names}
+    left = [key for key, value in row.values.items() if key not in read and given(value) is not value]
+    return {LEFT_MARKS: tuple(left)} if left else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def keys_inside(row: Row, mapping: Mapping[str, str]) -> Iterator[str]:

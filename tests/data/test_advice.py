@@ -48,6 +48,23 @@ def test_nothing_is_advised_of_what_is_no_score():
     assert "label" not in advice_on({"eval.label": False, "eval.score": True})
 
 
+@pytest.mark.parametrize(
+    ("row", "advised"),
+    [
+        (
+            {"responses": [{"text": "R", "Natural": [3, 2], "Overall": [5, 4]}, {"text": "S", "Natural": [1, 1]}]},
+            "--map score:natural=Natural --map score:overall=Overall",
+        ),
+        ({"response": "R", "quality": [{"user_id": "u", "value": 2}]}, "--map score=quality"),
+    ],
+)
+def test_lists_of_marks_that_are_not_read_are_offered(tmp_path, row, advised):
+    path = write(tmp_path / "in.jsonl", {"prompt": "Q", **row})
+    assert check_file(path).odd[-1].endswith(f"give {advised}")
+    mapping = dict(pair.split("=") for pair in advised.split()[1::2])
+    assert read_items(path, mapping).items[0].human and not check_file(path, mapping).odd
+
+
 def test_codes_for_missing_scores_are_no_reason_for_another_scale(tmp_path):
     path = write(tmp_path / "in.jsonl", *({"prompt": f"Q{n}", "response": "R", "score": n} for n in (2, -99, 999, 4)))
     rubric = load_rubric("default")
