@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import threading
 import time
@@ -141,3 +142,17 @@ def test_times_are_written_as_a_clock_shows_them(seconds, text):
 
 def test_a_status_without_a_share_is_a_plain_line_too():
     assert Status("loading model.gguf", detail="0:12").line == "loading model.gguf: 0:12"
+
+
+def test_a_terminal_that_does_not_tell_its_size_gets_the_line_too(monkeypatch):
+    """A new pseudo-terminal has no rows and no columns, as those of `docker run -t` and `script` have in a build."""
+    ours, theirs = pytest.importorskip("pty").openpty()
+    with open(theirs, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setattr(shown, "REDRAW", 0.05)
+        with shown.shown(lambda: Status("judging", 0.4, "0:09 left")):
+            time.sleep(0.3)
+        stream.flush()
+        said = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert "judging  40% |" in said and "0:09 left" in said

@@ -156,7 +156,8 @@ def _on_terminal(status: Callable[[], Status], stopped: threading.Event) -> None
     if stopped.wait(REDRAW):
         return
     tqdm.monitor_interval = 0  # its thread would do what this one does
-    with tqdm(total=_STEPS, file=raw_stderr(), leave=False, bar_format="{desc}") as bar:
+    # tqdm hides a line below the last row, and some terminals say that they have none: nrows.
+    with tqdm(total=_STEPS, file=raw_stderr(), leave=False, bar_format="{desc}", nrows=20) as bar:
         furthest = 0.0
         while True:
             now, bar.ncols = status(), _columns()
