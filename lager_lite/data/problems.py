@@ -14,6 +14,7 @@ from .layouts import LAYOUTS, BenchmarkLayout
 from .names import suggests_response
 from .rows import Row, RowSource, file_of
 from .sides import find_sides
+from .understood import counted
 
 _MAX_PROBLEMS = 5
 
@@ -23,7 +24,7 @@ def raise_problems(problems: Sequence[DataError]) -> None:
     if problems:
         more = len(problems) - _MAX_PROBLEMS
         text = "\n".join(problem.message for problem in problems[:_MAX_PROBLEMS])
-        raise DataError(text + (f"\nand {more} more rows" if more > 0 else ""), problems[0].hint)
+        raise DataError(text + (f"\nand {counted(more, 'more row')}" if more > 0 else ""), problems[0].hint)
 
 
 def named_layout(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLayout:

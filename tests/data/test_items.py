@@ -201,6 +201,8 @@ def test_the_text_nan_is_text_but_no_score(tmp_path):
 def test_many_bad_rows_are_counted_not_listed(tmp_path):
     path = write(tmp_path / "in.jsonl", *({"x": 1} for _ in range(9)))
     assert error(path).message.splitlines()[-1] == "and 4 more rows"
+    path = write(tmp_path / "six.jsonl", *({"x": 1} for _ in range(6)))
+    assert error(path).message.splitlines()[-1] == "and 1 more row"
 
 
 def test_duplicate_ids_name_both_places(tmp_path):
