@@ -155,6 +155,12 @@ def suggests_response(key: str) -> bool:
 
 
 @lru_cache(maxsize=10_000)
+def tells_generated(key: str) -> bool:
+    """Whether a key's words say that what stands there was generated, as in `pred_summary`."""
+    return not _GENERATED.isdisjoint(words_of_key(key))
+
+
+@lru_cache(maxsize=10_000)
 def may_be_who_or_what(key: str) -> bool:
     """Whether a key names a model or a result, so that either its name or what it said may stand there.
 
@@ -218,7 +224,7 @@ def response_key(values: Mapping[str, Any], blank: Collection[str], taken: Colle
     if usual and spelled(usual[0]) not in WEAK_KEYS:
         return usual[0]
     said = [key for key, value in values.items() if said_by_model(key) and isinstance(value, str) and key not in taken]
-    if len(clear := [key for key in said if not _GENERATED.isdisjoint(words_of_key(key))]) == 1:
+    if len(clear := [key for key in said if tells_generated(key)]) == 1:
         return clear[0]
     if usual:
         return usual[0]

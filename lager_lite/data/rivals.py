@@ -23,6 +23,7 @@ from .names import (
     said_by_model,
     spelled,
     suggests_response,
+    tells_generated,
     word_set,
     words_of_key,
 )
@@ -200,7 +201,9 @@ class RivalWatch:
         if mine in WEAK_KEYS:
             return yours not in _SETTLED[mine] and pair.like_texts
         if mine not in ALIASES["response"]:
-            return are_sisters(key, other) and pair.like_texts
+            by_models = said_by_model(key) and suggests_response(other) and (said_by_model(other) or names_model(other))
+            several = by_models and yours not in WEAK_KEYS and not tells_generated(key)
+            return (several or are_sisters(key, other)) and pair.like_texts
         if mine in MODEL_KEYS and yours in WEAK_KEYS:
             return yours != "answer" and 2 * max(pair.inside, pair.marks) > pair.rows
         if mine in MODEL_KEYS:  # a model answer may be the right one

@@ -57,7 +57,14 @@ def test_the_name_of_a_model_and_a_result_in_a_word_are_no_responses(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "keys", [("answer_gpt4", "answer_llama"), ("gpt4_response", "tuned_response"), ("response", "response_llama")]
+    "keys",
+    [
+        ("answer_gpt4", "answer_llama"),
+        ("gpt4_response", "tuned_response"),
+        ("gpt4_output", "answer_claude"),
+        ("gpt4_answer", "llama-3"),
+        ("response", "response_llama"),
+    ],
 )
 def test_columns_of_several_models_are_asked_about(tmp_path, keys):
     path = write(tmp_path / "in.jsonl", {"question": "Q", keys[0]: "Wet land.", keys[1]: "A boat."})
@@ -66,7 +73,7 @@ def test_columns_of_several_models_are_asked_about(tmp_path, keys):
     for key in keys:
         assert f"--map response={key}" in found.hint
         assert read_items(path, {"response": key}).items[0].fields["response"]
-    if keys[0] != "response":
+    if keys[0] in ("answer_gpt4", "gpt4_response"):
         assert f"`lager-lite pairs --map response_a={keys[0]} --map response_b={keys[1]}` compares two" in found.hint
 
 
