@@ -112,10 +112,14 @@ def pairs_of_rows(
 
 
 def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
-    """Pairs, and dicts with the keys of a file's rows, as pairs. Raises DataError for anything else."""
+    """Pairs, and dicts with the keys of a file's rows, as pairs. Raises DataError for anything else.
+
+    A dict may lack one response that a dict before it has; its pair then has an error, as in a file.
+    """
     if isinstance(given, (str, Mapping, Pair)) or not isinstance(given, Iterable):
         raise DataError(f"the pairs are one {type(given).__name__}, expected several", "put it in a list: [pair]")
     found: list[Pair] = []
+    usual: Sides | None = None
     for number, one in enumerate(given, 1):
         if isinstance(one, Pair):
             found.append(one if one.error else replace(one, error=_missing(one.responses)))
@@ -124,12 +128,16 @@ def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
         if not isinstance(one, Mapping):
             raise DataError(f"{where} is a {type(one).__name__}, expected a Pair or a dict")
         row = row_given(one, where)
-        sides = find_sides(_values(row), {})
+        values = _values(row)
+        sides = find_sides(values, {})
+        if sides is None and usual is not None and not values.keys().isdisjoint(usual.keys):
+            sides = usual  # a side is missing, as it may be in a file
         if sides is None:
             raise DataError(
                 f"{where} has no two responses; its keys are {', '.join(map(str, one))}",
                 "name them response_a and response_b, or chosen and rejected",
             )
+        usual = sides
         found.append(_PairReader(sides, {}, False).read(row, number))
     return tuple(found)
 

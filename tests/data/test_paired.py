@@ -131,6 +131,8 @@ def test_dicts_of_a_program_are_pairs():
     assert (pair.id, pair.responses, pair.preference) == ("1", ("one", "two"), 1.0)
     (lacking,) = pairs_given([Pair("x", {}, ("one", None))])
     assert lacking.error == "there is no response B"
+    whole, half = pairs_given([{"response_a": "one", "response_b": "two"}, {"response_a": "one"}])
+    assert (whole.error, half.error) == (None, "there is no response B")
     with pytest.raises(DataError, match="pair 1 has no two responses; its keys are response"):
         pairs_given([{"response": "one"}])
     with pytest.raises(DataError, match="pair 1 is a str"):
