@@ -27,6 +27,7 @@ from .rowfile import ListFile, RowFile, TableFile, copy_rows
 from .rows import Row, RowSource, kind_of
 from .sides import SYSTEM_FIELDS, find_sides
 from .source import Source, open_items
+from .spread import RESPONSE_LISTS
 from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
 from .thoughts import THOUGHTS, without_thoughts
@@ -49,6 +50,7 @@ __all__ = [
     "Pair",
     "PairFile",
     "RENAME",
+    "RESPONSE_LISTS",
     "ROWS",
     "Row",
     "RowFile",

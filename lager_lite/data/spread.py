@@ -17,6 +17,7 @@ from .turns import told
 RESPONSES = "responses"
 LISTS = ("completions", "generations", "outputs", "candidates", "answers")
 """Keys of lists of texts, in small letters, which are responses where something beside each text says so."""
+RESPONSE_LISTS = (RESPONSES, *LISTS)
 _OF_A_RESPONSE = frozenset(("model", "rank", "overall_score", "ratings", *ALIASES["score"], *ALIASES["scores"]))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..data import (
     ALIASES,
     RENAME,
+    RESPONSE_LISTS,
     Observer,
     Understood,
     check_names,
@@ -184,6 +185,9 @@ def _remarks(observer: Observer) -> Iterator[str]:
     sides = None if "response" in found.taken else find_sides(found.kept, {})
     if sides is not None:
         yield f"{observer.name}: {sides.first} and {sides.second} are two responses, which compare_pairs compares"
+    several = [key for key in found.ignored if key.lower() in RESPONSE_LISTS and "response" not in found.taken]
+    if several:
+        yield f"{observer.name}: {several[0]} may hold several responses: give each of them a dict or a row of its own"
     for text in found.warnings:
         said = [part for part in text.split("; ") if not _OPTION.search(part)]
         if said:

@@ -211,6 +211,7 @@ def test_a_key_that_gave_way_in_one_item_is_not_judged_in_another():
         ({"source": "https://x.y/z", "response": "R"}, "such as 'https://x.y/z': the judge reads it as the source"),
         ({"context": "doc_17.pdf", "response": "R"}, "holds an address, a file name or an id in every item"),
         ({"meta": {"a": 1}}, "^the items: ignored: meta$"),
+        ({"prompt": "Q", "responses": ["R", "S"]}, "responses may hold several responses: give each of them a dict"),
     ],
 )
 def test_what_a_command_would_say_of_a_file_is_a_warning(row, said):
