@@ -13,7 +13,7 @@ from .terminal import number, span, text_table
 
 
 def _estimate(found: Estimate) -> str:
-    return f"{number(found.value)} {span(found.interval)}"
+    return number(found.value) if found.value is None else f"{number(found.value)} {span(found.interval)}"
 
 
 def show_panel(run: PanelRun) -> None:
