@@ -9,6 +9,7 @@ from typing import Any
 
 from ..prompts import is_visible
 from ..records import Item
+from .cells import text_inside
 from .choices import ChoiceWatch
 from .forms import Form, FormReader, form_key
 from .judged import JUDGED, UNREAD
@@ -47,6 +48,7 @@ class Observer:
         self._rows = self._items = self._scores = self._blank = 0
         self._asked, self._beside_text = False, ""
         self._judged = self._unread = self._words = self._withdrawn = self._alone = 0
+        self._inside, self._first_inside = 0, ""
         self._groups: set[int] = set()
         self._criteria: dict[str, None] = {}
         self._ways: dict[tuple[Any, ...], str] = {}
@@ -67,6 +69,8 @@ class Observer:
             self._see_asked(item)
         bare = item.rendered is None and {"instruction", "source"}.isdisjoint(item.fields)
         self._alone += bare and "response" in item.fields
+        if text_inside(item.fields.get("response", "")):
+            self._inside, self._first_inside = self._inside + 1, self._first_inside or item.id
         self._words += is_missing_word(item.fields.get("response"))
         self._judged += JUDGED in item.keys and not item.human
         self._unread += UNREAD in item.keys
@@ -142,6 +146,11 @@ class Observer:
             yield (
                 f"{self._alone} of {counted(self._items, 'item')} without an instruction and a source, which the others "
                 "have: these responses are judged alone"
+            )
+        if self._inside:
+            yield (
+                f"{counted(self._inside, 'response')} written as JSON around one text, first in item "
+                f"{self._first_inside}: the JSON is judged; where the text alone is meant, give the file with that"
             )
         if self._words:
             word = "a word for a missing value (such as NaN, NULL or None)"

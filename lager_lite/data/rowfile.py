@@ -17,6 +17,7 @@ from typing import BinaryIO
 from ..errors import DataError
 from ..system import write_beside
 from .bytesource import ByteSource
+from .cells import values_of
 from .jsonlist import objects_of
 from .rows import RepeatedKey, Row, RowSource, kind_of, unique
 from .spreadsheet import read_cell
@@ -154,6 +155,7 @@ class ListFile(RowFile):
 
 class TableFile(RowFile):
     """CSV or TSV with a header; empty cells are left out of a row, and rows of nothing but empty cells are skipped.
+    Cells are read by `values_of`.
 
     Columns without a name at the end of the header are left out where their cells are empty; others are named by their
     place, as "column 1", which is where pandas writes its index.
@@ -224,8 +226,9 @@ class TableFile(RowFile):
     def _parsed(self, text: str, where: str) -> Row:
         with long_cells():
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
-        values = {key: read_cell(cell) for key, cell in zip(self.columns, cells) if cell != ""}
-        blank = frozenset(key for key, cell in zip(self.columns, cells) if cell == "")
+        held = dict(zip(self.columns, cells))
+        values = values_of(held)
+        blank = frozenset(key for key in held if key not in values)
         return Row(values, where, comma=self._delimiter == ";", blank=blank)
 
 

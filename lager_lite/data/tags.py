@@ -9,7 +9,12 @@ from ..records import Item
 
 _LONGEST = 40
 _MOST = 100
-_ADDRESS = re.compile(r"(?:https?://|s3://|www\.)\S+|[\w./\\-]+\.(?:pdf|html?|txt|docx?|md|json|xml)|[A-Za-z]+[_-]?\d+")
+_ADDRESS = re.compile(
+    r"(?:https?://|s3://|www\.)\S+|[\w./\\-]+\.(?:pdf|html?|txt|docx?|md|json|xml)|[A-Za-z]+[_-]?\d+|\d+"
+)
+_NO_REQUEST = re.compile(
+    r"(?:https?://|s3://|www\.)\S+|[\w./\\-]+\.(?:pdf|html?|txt|docx?|md|json|xml)|(?:[A-Za-z]{2,}[_-])?\d+"
+)
 
 
 class TagWatch:
@@ -20,9 +25,13 @@ class TagWatch:
         self._count, self._texts = 0, False
         self._first: str | None = None
         self._addresses = True
+        self._asked, self._no_requests = "", True
 
     def see(self, item: Item) -> None:
-        """Look at the source of one item."""
+        """Look at the source and the instruction of one item."""
+        if asked := item.fields.get("instruction"):
+            self._asked = self._asked or asked
+            self._no_requests = self._no_requests and bool(_NO_REQUEST.fullmatch(asked.strip()))
         source = item.fields.get("source")
         if source is None:
             return
@@ -36,7 +45,20 @@ class TagWatch:
             self._texts = True
 
     def warnings(self, keys: Mapping[str, str]) -> tuple[str, ...]:
-        """The warning, where all sources are addresses or look like tags; keys: where each field was taken from."""
+        """The warnings, where all sources are addresses or look like tags, and where all instructions are addresses;
+        keys: where each field was taken from."""
+        return (*self._about_sources(keys), *self._about_requests(keys.get("instruction", "instruction")))
+
+    def _about_requests(self, key: str) -> tuple[str, ...]:
+        if not self._asked or not self._no_requests:
+            return ()
+        return (
+            f"instruction <- {key} holds a number, an address or an id in every item, such as {self._asked[:60]!r}: "
+            "the judge reads it as what was asked; --map instruction=KEY takes another key, and "
+            f"--ignore {key.replace(', ', ' --ignore ')} leaves it out",
+        )
+
+    def _about_sources(self, keys: Mapping[str, str]) -> tuple[str, ...]:
         values, key = list(self._values), keys.get("source", "source")
         words = all(" " not in value and value.isascii() for value in values)
         few = 2 * len(values) <= self._count
