@@ -104,7 +104,7 @@ def _bad_score(value: Any, key: str, where: str) -> ScoreError:
     shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
     return ScoreError(
         f"{where}: key {key!r} holds {shown}, expected a number or a list of numbers",
-        "labels such as PASS or B are read where the rubric (-r) or --scale has them"
+        "labels such as PASS or B are read where the rubric (-r) has them, or --scale on a command that takes it"
         if isinstance(value, str)
         else "true and false are read where the rubric (-r) or --scale has two labels, for instance --scale no,yes"
         if isinstance(value, bool)

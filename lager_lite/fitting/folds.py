@@ -52,7 +52,7 @@ def out_of_fold(
     Raises what the method raises, and FitError where a pair of folds leaves nothing to fit.
     """
     parts, fits = [], []
-    for test, train in _cells(fold):
+    for test, train in fold_cells(fold):
         if not train.any():
             raise FitError("nothing is left to fit when both ways of holding out are used", "hold out one of them")
         fits.append(method.fit(select_rows(x, train), human[train], groups[train]))
@@ -69,7 +69,7 @@ def training_levels(fits: Sequence[Predictor], x: Columns, fold: np.ndarray) -> 
     fits: from `out_of_fold`, with the same x and fold.
     """
     parts = []
-    for (test, train), one in zip(_cells(fold), fits, strict=True):
+    for (test, train), one in zip(fold_cells(fold), fits, strict=True):
         parts.append((test, one.predict(select_rows(x, train)).mean(axis=-1, keepdims=True)))
     levels = np.empty((*parts[0][1].shape[:-1], np.shape(fold)[-1]))
     for test, mean in parts:
@@ -77,7 +77,7 @@ def training_levels(fits: Sequence[Predictor], x: Columns, fold: np.ndarray) -> 
     return levels
 
 
-def _cells(fold: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def fold_cells(fold: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The rows to score and the rows to fit, bool (n,) each, of every fold or pair of folds; fold as in `out_of_fold`."""
     ways = np.atleast_2d(fold)
     for cell in np.unique(ways, axis=1).T:

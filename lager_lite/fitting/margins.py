@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import FitError
 from ..scoring import apply_calibration
 from .calibration import fit_calibration
-from .folds import Columns, group_folds, out_of_fold
+from .folds import Columns, fold_cells, group_folds, out_of_fold
 
 COVERAGE = 0.9
 """How often the interval holds."""
@@ -95,9 +95,8 @@ def held_share(
     raw, calibrated: scores (n,) by weights and calibrations that have not seen the item's fold, int (n,) from 0.
     human, groups: (n,). values: of the labels, (K,). None where a margin needs more groups.
     """
-    held, margins = np.zeros(len(human), dtype=bool), []
-    for number in np.unique(fold):
-        mine, rest = fold == number, fold != number
+    held, margins, cells = np.zeros(len(human), dtype=bool), [], fold_cells(fold)
+    for mine, rest in cells:
         margin = conformal_margin(raw[rest], human[rest], groups[rest], values)
         if margin is None:
             return None

@@ -153,7 +153,8 @@ def pair_figures(
     winners["length"] = [_decided(graded.gap)]
     chance = {name: three[0].first for name, three in found.items() if name != "direct"}
     if folds is not None:
-        for name, (won, first) in _fitted(graded, compared.values, kinds, folds=folds, seed=seed).items():
+        fitted = _fitted(graded, compared.values, kinds, folds=folds, seed=seed)
+        for name, (won, first) in fitted.items():
             winners[name], chance[name] = won, first
     people = graded.human[decided]
     right = {name: [_right(one[decided], people) for one in won] for name, won in winners.items()}

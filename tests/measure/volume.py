@@ -84,6 +84,10 @@ class FakeContext:
                 tuple(part), states, None, np.tile(self.logits, (len(part), 1)), sum(len(prompts[i]) for i in part)
             )
 
+    def work(self, prompts: Sequence[np.ndarray]) -> int:
+        """The tokens of the prompts, none of which are shared."""
+        return sum(map(len, prompts))
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -37,7 +37,7 @@ NAMED = [
 ]
 KEYS = (
     "the keys of a rubric are name, criterion, scale, descriptions, system, template, lead, order, require, "
-    "fields, section, about; name and criterion are needed"
+    "fields, section, about, ties; name and criterion are needed"
 )
 
 
@@ -215,10 +215,12 @@ def test_a_new_rubric_is_valid_and_so_is_every_key_that_can_be_switched_on(tmp_p
     tables = lines.index("#[[section]]")
     keys = [n for n, line in enumerate(lines) if line[:1] == "#" and line[1:2].isalpha()]
     single = [[n] for n in keys if n < tables]
-    assert len(single) == 6
+    assert len(single) == 7
     for chosen in [*single, range(tables, len(lines))]:
         (tmp_path / "on.toml").write_text("\n".join(line[1:] if n in chosen else line for n, line in enumerate(lines)))
-        assert rubric_hash(load_rubric("on.toml")) != rubric_hash(rubric) or lines[chosen[0]].startswith("#fields")
+        assert rubric_hash(load_rubric("on.toml")) != rubric_hash(rubric) or lines[chosen[0]].startswith(
+            ("#fields", "#ties")
+        )
     for key in KEY_TYPES:
         assert any(line.lstrip("#[").startswith((f"{key} =", f"{key}]")) for line in lines), key
 

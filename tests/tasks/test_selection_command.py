@@ -21,8 +21,8 @@ def run(tmp_path, monkeypatch, tiny_model):
     for name, about in (("good", "Is it good?"), ("short", "Is it short?")):
         (tmp_path / f"{name}.toml").write_text(f'criterion = "{about}"\ntemplate = "{{sections}} {{criterion}}"\n')
 
-    def invoke(*more, rubrics=("good.toml",)):
-        arguments = ["select", *map(str, more), "-m", str(tiny_model), *(a for r in rubrics for a in ("-r", r))]
+    def invoke(*more, rubrics=("good.toml",), model=tiny_model):
+        arguments = ["select", *map(str, more), "-m", str(model), *(a for r in rubrics for a in ("-r", r))]
         return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
     return invoke
@@ -100,7 +100,7 @@ def test_combine_and_shares_reach_the_score(run, tmp_path):
 )
 def test_wrong_usage_is_told_before_a_model_loads(run, tmp_path, arguments, message):
     write(tmp_path / "in.json", ALPACA)
-    done = run("in.json", "-o", "out.json", "-m", "none.gguf", *arguments)
+    done = run("in.json", "-o", "out.json", *arguments, model="none.gguf")
     assert done.exit_code == 2 and message in " ".join(done.stderr.split())
     assert not (tmp_path / "out.json").exists()
 
@@ -127,7 +127,7 @@ def test_shards_fill_stores_that_one_selection_reads(run, tmp_path):
 @pytest.mark.parametrize("options", [["--top", 2], ["-o", "o"], ["--scores", "s"], ["--json=j"], ["--no-store"]])
 def test_a_shard_of_a_selection_keeps_nothing(run, tmp_path, options):
     write(tmp_path / "in.json", ALPACA)
-    done = run("in.json", "--shard", "1/2", "-m", "none.gguf", *options)
+    done = run("in.json", "--shard", "1/2", *options, model="none.gguf")
     assert done.exit_code == 2 and f"leave out {options[0].partition('=')[0].replace('-o', '--output')}" in done.stderr
 
 
@@ -135,8 +135,8 @@ def test_a_shard_of_a_selection_keeps_nothing(run, tmp_path, options):
     ("rows", "message"),
     [
         (
-            [{"instruction": "A", "output": "a"}, {"instruction": "B", "output": ["b"]}],
-            "in.json[1]: key 'output' holds a list",
+            [{"instruction": "A", "output": "a"}, {"instruction": "B", "output": {"b": 1}}],
+            "in.json[1]: key 'output' holds an object",
         ),
         ([{"messages": [{"role": "user", "content": "A"}]}], "in.json: no row has a response"),
         (
