@@ -132,7 +132,8 @@ def item_given(one: Mapping[str, Any] | SeriesLike, number: int, where: str, obs
         observer.rivals.see(row, [item])
         observer.rivals.check(RENAME)
     except DataError as error:
-        raise type(error)(error.message, "" if _OPTION.search(error.hint) else error.hint) from None
+        several = "give each of its texts a dict or a row of its own" if "responses=" in error.hint else ""
+        raise type(error)(error.message, several if _OPTION.search(error.hint) else error.hint) from None
     return item
 
 

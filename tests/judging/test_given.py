@@ -70,7 +70,7 @@ def test_items_stay_as_they_are_and_rows_without_id_are_numbered():
         (
             [{"response": ["x", "y"]}],
             "item 1: key 'response' holds a list, expected text",
-            "",
+            "give each of its texts a dict or a row of its own",
         ),
     ],
     ids=["a path", "one dict", "texts", "a list as response"],
