@@ -60,6 +60,14 @@ def with_numbers(
     for key in values:
         if key in named or _is_score(key):
             values[key] = _numbers(values[key], read)
+    key = mapping.get("responses", "responses")
+    if isinstance(entries := values.get(key), list):
+        values[key] = [
+            {k: _numbers(v, read) if k in named or _is_score(k) else v for k, v in one.items()}
+            if isinstance(one, dict)
+            else one
+            for one in entries
+        ]
     return replace(row, values=values)
 
 
@@ -88,6 +96,12 @@ def without_scores(row: Row, mapping: Mapping[str, str], several: Mapping[str, S
     fields = [field for field in mapping if field in ("score", "scores") or field.startswith("score:")]
     named = {key for field in fields for key in several.get(field, (mapping[field],))}
     left = {key: value for key, value in row.values.items() if key not in named and not _is_score(key)}
+    key = mapping.get("responses", "responses")
+    if isinstance(entries := left.get(key), list):
+        left[key] = [
+            {k: v for k, v in one.items() if k not in named and not _is_score(k)} if isinstance(one, dict) else one
+            for one in entries
+        ]
     return replace(row, values=left)
 
 

@@ -157,7 +157,7 @@ def check_meaning(values: Mapping[str, Any], people: Sequence[str], key: str | N
     if bare and len(bare) == len(people) and key is not None:
         raise ScoreError(
             f"{where}: {' and '.join(people)} may hold the scores of annotators, or their ids beside {key!r}",
-            f"{each} reads these as scores, {_maps([key])} that one",
+            f"--ignore {shlex.quote(key)} reads these as scores, {_ignored(people)} reads that one",
         )
     count = len(people)
     counts = any(_is_sum(value, marks) for one, value in values.items() if one not in people)
@@ -174,6 +174,10 @@ def check_meaning(values: Mapping[str, Any], people: Sequence[str], key: str | N
 
 def _is_numbered(words: Sequence[str]) -> bool:
     return len(words) == 2 and words[0] in _PEOPLE - _RIGHT and (words[1].isdigit() or len(words[1]) == 1)
+
+
+def _ignored(keys: Sequence[str]) -> str:
+    return " ".join(f"--ignore {shlex.quote(key)}" for key in keys)
 
 
 def _maps(keys: Sequence[str]) -> str:

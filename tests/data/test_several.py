@@ -41,3 +41,10 @@ def test_scores_in_a_list_of_their_own_are_not_ignored(tmp_path):
     for row in rows:
         data = read_items(write(tmp_path / "in.jsonl", row))
         assert data.understood.taken["score"].keys() == {"scores"} and not data.understood.ignored
+
+
+def test_scores_in_objects_are_written_as_elsewhere(tmp_path):
+    entries = [{"text": "R", "rating": "good"}, {"text": "S", "rating": "4/5"}]
+    path = write(tmp_path / "in.jsonl", {"prompt": "Q", "responses": entries})
+    assert [item.human for item in read_items(path, labels={"good": 5.0}).items] == [{"": (5,)}, {"": (4,)}]
+    assert [item.human for item in read_items(path, need_scores=False).items] == [{}, {}]
