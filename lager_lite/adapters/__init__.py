@@ -7,7 +7,7 @@ package it is for, and imports that package when the module is imported.
 from __future__ import annotations
 
 from .connection import Limits
-from .endpoint import PORT, Endpoint
+from .endpoint import PORT, Endpoint, address_to_listen_on
 from .mcp import serve_mcp
 from .promptfoo import grade
 from .secret import TOKEN_VARIABLE, Token, find_token
@@ -20,6 +20,7 @@ __all__ = [
     "TOKEN_VARIABLE",
     "Token",
     "Worker",
+    "address_to_listen_on",
     "find_token",
     "grade",
     "serve_mcp",

@@ -47,11 +47,7 @@ class Endpoint(ThreadingMixIn, TCPServer):
         port: int = PORT,
         limits: Limits = Limits(),
     ) -> None:
-        address = _address(host)
-        if token is None and not address.is_loopback:
-            raise LagerError(
-                f"without a token a server may listen on loopback only, not on {host}", "leave out --no-token"
-            )
+        address = address_to_listen_on(host, token)
         self.worker, self.token, self.limits = worker, token, limits
         self.routes = Routes(worker)
         self.stopping = False
@@ -138,8 +134,15 @@ class Endpoint(ThreadingMixIn, TCPServer):
         """Write nothing: a connection that broke is the client's, and errors of ours are written where they are answered."""
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def address_to_listen_on(host: str, token: Token | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address that `host` names, which must be loopback without a token.
+
+    Raises LagerError where it is no IP address, or may not be listened on.
+    """
     try:
-        return ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host)
     except ValueError:
         raise LagerError(f"the host {host!r} is no IP address", "for instance 127.0.0.1") from None
+    if token is None and not address.is_loopback:
+        raise LagerError(f"without a token a server may listen on loopback only, not on {host}", "leave out --no-token")
+    return address

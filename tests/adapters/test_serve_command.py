@@ -94,6 +94,6 @@ def test_what_does_not_fit_together_is_wrong_usage(run, tiny_model, options, mes
         (["--no-token", "--host", "example.org"], "the host 'example.org' is no IP address"),
     ],
 )
-def test_where_it_may_not_listen_is_said(run, tiny_model, options, message):
-    done = run("serve", "-m", tiny_model, "-r", "good.toml", "--online", "-t", 1, *options)
+def test_where_it_may_not_listen_is_said_before_a_model_loads(run, options, message):
+    done = run("serve", "-m", "none.gguf", "-r", "good.toml", "--online", "-t", 1, *options)
     assert (done.exit_code, message in done.output) == (1, True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ...adapters import PORT, TOKEN_VARIABLE, Endpoint, Limits, Token, Worker, find_token
+from ...adapters import PORT, TOKEN_VARIABLE, Endpoint, Limits, Token, Worker, address_to_listen_on, find_token
 from ...system import is_refusing, only_listening, signal_waits, signals_held
 from ..grammar import command as cli_command
 from ..options import judge_options, open_weighted, weights_options
@@ -58,16 +58,17 @@ _PATIENCE = 20.0
 def command(host: str, port: int, token_file: Path | None, no_token: bool, **given: Any) -> None:
     """Answer other programs over HTTP, until interrupted. Needs --online, since it listens on a network socket.
 
-    POST /score judges items, POST /pairs compares responses, POST /v1/chat/completions answers as OpenAI's API does, as far as a grader needs it, and
-    GET /v1/models and GET /health tell what is served; see `lager-lite docs serving`. Every request must bring the
-    token. The address is printed on stdout. The process connects to no other machine, and writes down nothing of what
-    it judges but numbers in the store.
+    POST /score judges items, POST /pairs compares responses, POST /v1/chat/completions answers as OpenAI's API does, as
+    far as a grader needs it, and GET /v1/models and GET /health tell what is served; see `lager-lite docs serving`.
+    Every request must bring the token. The address is printed on stdout. The process connects to no other machine, and
+    writes down nothing of what it judges but numbers in the store.
     """
     if is_refusing():
         raise click.UsageError("serve listens on a network socket: give --online too")
     if no_token and token_file is not None:
         raise click.UsageError("give --token-file or --no-token, not both")
     token = None if no_token else find_token(token_file)
+    address_to_listen_on(host, token)  # Said before a model loads.
     limits = Limits(given.pop("max_body") << 20, given.pop("max_connections"))
     with open_weighted(given) as judge, only_listening(), Worker(judge, most=given["max_waiting"]) as worker:
         warn(judge.doubts())
