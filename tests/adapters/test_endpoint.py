@@ -104,7 +104,7 @@ BAD = {
         422,
         "unknown key 'rubrik' (the keys are item, items, rubric, per_layer)",
     ),
-    "one id twice": ({"items": [ITEM, ITEM]}, 422, "item 2: the id 'p' was used before, at item 1 (make ids unique)"),
+    "one id twice": ({"items": [ITEM, ITEM]}, 422, "item 2: the id 'p' was used before, at item 1 (make ids unique"),
     "a bad id": ({"item": {**ITEM, "id": []}}, 422, "item 1: "),
     "a bad response": ({"item": {"response": {"a": 1}}}, 422, "item 1"),
     "per_layer": ({"item": ITEM, "per_layer": "yes"}, 422, "per_layer is text, expected true or false"),
