@@ -20,7 +20,7 @@ _ERRORS = frozenset(
 )
 
 
-def values_of(cells: Mapping[str, str]) -> dict[str, Any]:
+def cell_values(cells: Mapping[str, str]) -> dict[str, Any]:
     """The values of a row of a table, without those of empty cells and of errors of a spreadsheet, by column.
 
     A cell that holds a message or a conversation, as JSON or as Python writes it, is read as that in JSON Lines. So are

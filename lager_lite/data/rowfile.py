@@ -17,7 +17,7 @@ from typing import BinaryIO
 from ..errors import DataError
 from ..system import write_beside
 from .bytesource import ByteSource
-from .cells import values_of
+from .cells import cell_values
 from .jsonlist import objects_of
 from .rows import RepeatedKey, Row, RowSource, kind_of, unique
 from .spreadsheet import read_cell
@@ -155,7 +155,7 @@ class ListFile(RowFile):
 
 class TableFile(RowFile):
     """CSV or TSV with a header; empty cells are left out of a row, and rows of nothing but empty cells are skipped.
-    Cells are read by `values_of`.
+    Cells are read by `cell_values`.
 
     Columns without a name at the end of the header are left out where their cells are empty; others are named by their
     place, as "column 1", which is where pandas writes its index.
@@ -227,7 +227,7 @@ class TableFile(RowFile):
         with long_cells():
             cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
         held = dict(zip(self.columns, cells))
-        values = values_of(held)
+        values = cell_values(held)
         blank = frozenset(key for key in held if key not in values)
         return Row(values, where, comma=self._delimiter == ";", blank=blank)
 
