@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..errors import FitError
 from ..records import BOTH_LENSES, LENSES, WEIGHT_KINDS, LayerWeights
+from ..stats import mid_ranks
 from .calibration import fit_calibration
 from .folds import Columns, group_folds, out_of_fold, within_fold_ranks
 from .objective import Loss, check_labelled, check_loss
@@ -176,7 +176,7 @@ def selection_rows(groups: np.ndarray, most: int, seed: int) -> np.ndarray:
 def rank_agreement(predicted: np.ndarray, human: np.ndarray) -> float | None:
     """Spearman correlation of two arrays (n,), or None where either is constant."""
     # As scipy.stats.spearmanr, but for the last bits, which decide between strengths that agree equally well.
-    a, b = rankdata(predicted), rankdata(human)
+    a, b = mid_ranks(predicted), mid_ranks(human)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.corrcoef(a, b)[0, 1])

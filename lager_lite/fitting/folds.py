@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from scipy.stats import rankdata
 
 from ..data import counted
 from ..errors import FitError
+from ..stats import mid_ranks
 
 # What a method reads of n items, by name: arrays whose first axis is the items (layer logits by lens, say).
 Columns = Mapping[str, np.ndarray]
@@ -156,7 +156,7 @@ def within_fold_ranks(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:
     ranks = np.empty(len(scores))
     for number in np.unique(fold):
         mine = fold == number
-        ranks[mine] = (rankdata(np.round(scores[mine], 9)) - 0.5) / mine.sum()
+        ranks[mine] = (mid_ranks(np.round(scores[mine], 9)) - 0.5) / mine.sum()
     return ranks
 
 

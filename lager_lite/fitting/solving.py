@@ -9,7 +9,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky
+from scipy.linalg.lapack import dtrtrs
 from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController
 
@@ -178,18 +179,27 @@ def _minimise(
     hessian = (curve + np.diag(ridge)) / items
     # The softmax has no curvature in one direction of the logits; a trace of the identity makes up for it.
     hessian[np.diag_indices_from(hessian)] += 1e-10 * np.trace(hessian) / anchor.size + 1e-300
-    root = cholesky(hessian)
+    root = np.asfortranarray(cholesky(hessian))
 
     def goal(u: np.ndarray) -> tuple[float, np.ndarray]:
-        theta = solve_triangular(root, u)
+        theta = _solve(root, u)
         value, slope = loss_and_slope(plan.logits(theta), soft, human, values, loss)
         away = theta - anchor
         value += 0.5 * float(ridge @ away**2) / items
         gradient = plan.pull(slope) + ridge * away / items
-        return value, solve_triangular(root, gradient, trans="T")
+        return value, _solve(root, gradient, transposed=True)
 
     end, converged, steps = _lbfgs(goal, root @ start)
-    return solve_triangular(root, end), converged, steps
+    return _solve(root, end), converged, steps
+
+
+def _solve(root: np.ndarray, right: np.ndarray, *, transposed: bool = False) -> np.ndarray:
+    """Solve root x = right for an upper triangle in Fortran's order, or with its transpose; x (P,).
+
+    scipy.linalg.solve_triangular calls the same function, and on matrices this small its checks take longer than that.
+    """
+    found: np.ndarray = dtrtrs(root, right, trans=int(transposed))[0]
+    return found
 
 
 def _lbfgs(goal: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> tuple[np.ndarray, bool, int]:

@@ -25,6 +25,7 @@ from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_
 from .few import warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 from .means import groups_needed, half_width, variance_of_mean
+from .ranks import mid_ranks
 
 __all__ = [
     "Agreement",
@@ -53,6 +54,7 @@ __all__ = [
     "intervals",
     "mean_figures",
     "mean_statistic",
+    "mid_ranks",
     "paired_difference",
     "pairs_at_equal",
     "partial_spearman",

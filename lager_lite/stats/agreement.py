@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kendalltau, rankdata
+
+from .ranks import mid_ranks
 
 # Scores that differ by less are equal: the rest is rounding.
 CONSTANT = 1e-9
@@ -72,8 +73,8 @@ def agreement(predicted: np.ndarray, human: np.ndarray, *, threshold: float | No
     reason = why_undefined(a, b)
     if reason:
         return Agreement(a.size, None, None, None, mae, f1, reason)
-    tau = float(kendalltau(a, b).statistic)
-    return Agreement(a.size, correlation(rankdata(a), rankdata(b)), correlation(a, b), tau, mae, f1)
+    ranked = correlation(mid_ranks(a), mid_ranks(b))
+    return Agreement(a.size, ranked, correlation(a, b), _kendall(a, b), mae, f1)
 
 
 def by_criterion(
@@ -151,8 +152,14 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 
 
+def _kendall(a: np.ndarray, b: np.ndarray) -> float:
+    from scipy.stats import kendalltau  # takes longer to load than a command takes to start
+
+    return float(kendalltau(a, b).statistic)
+
+
 def _spearman(a: np.ndarray, b: np.ndarray) -> float | None:
-    return None if why_undefined(a, b) else correlation(rankdata(a), rankdata(b))
+    return None if why_undefined(a, b) else correlation(mid_ranks(a), mid_ranks(b))
 
 
 def _mean_defined(found: list[float | None]) -> float | None:
