@@ -1,4 +1,4 @@
-"""Imports point one way: a room imports only from rooms of a lower level, never from its own level."""
+"""Imports point one way: a room imports from rooms of a lower level only, a folder in it from those before it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,15 @@ LEVEL = {
     "adapters": 7,
     "cli": 8,
 }
+# The folders inside a room, in the order in which they may use each other; "" is the room's own files.
+ORDER_INSIDE = {
+    "data": ("keys", "files", "checks", "layouts", ""),
+    "cli": ("", "show", "options", "commands"),
+}
 # Where an import inside a function keeps something heavy from being loaded before it is needed.
 MAY_IMPORT_LATE = ("cli", "report", "scaleout")
 FILES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = sorted({path.parent for path in FILES} - {PACKAGE})
 
 
 def parts_of(path: Path) -> tuple[str, ...]:
@@ -46,6 +52,12 @@ def room_of(path: Path) -> str:
     return parts[0] if len(parts) > 1 else ""
 
 
+def folder_of(path: Path) -> str:
+    """The folder of a file inside its room, "" for the files that stand directly in the room."""
+    parts = parts_of(path)
+    return parts[1] if len(parts) > 2 else ""
+
+
 def imports_of_ours(path: Path) -> list[tuple[ast.ImportFrom, tuple[str, ...]]]:
     """Every import of a module of ours, with the module's place in the package, ("judging", "store") for instance."""
     found = []
@@ -56,9 +68,25 @@ def imports_of_ours(path: Path) -> list[tuple[ast.ImportFrom, tuple[str, ...]]]:
     return found
 
 
+def folders_named(node: ast.ImportFrom, target: tuple[str, ...], room: str) -> set[str]:
+    """The folders of a room that an import of ours names, "" among them for the room's own files and for its face."""
+    if not room or target[:1] != (room,):
+        return set()
+    return {name if name in ORDER_INSIDE.get(room, ()) else "" for name in target[1:2] or (a.name for a in node.names)}
+
+
 def test_every_folder_is_a_room_with_a_level() -> None:
     rooms = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
     assert rooms == {room for room in LEVEL if room}
+
+
+def test_every_folder_inside_a_room_has_its_place() -> None:
+    inside = {room_of(path): set[str]() for path in FILES}
+    for path in FILES:
+        inside[room_of(path)].add(folder_of(path))
+    assert {room: folders for room, folders in inside.items() if folders != {""}} == {
+        room: set(order) for room, order in ORDER_INSIDE.items()
+    }
 
 
 def test_few_entries_stand_directly_in_the_package() -> None:
@@ -78,12 +106,33 @@ def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=["/".join(parts_of(p)) for p in FILES])
+def test_a_folder_of_a_room_imports_only_from_those_before_it(path: Path) -> None:
+    room, me = room_of(path), folder_of(path)
+    if path == PACKAGE / room / "__init__.py":
+        return  # the room's face names what its folders hold
+    order = ORDER_INSIDE.get(room, ("",))
+    for node, target in imports_of_ours(path):
+        for other in folders_named(node, target, room) - {me}:
+            assert order.index(other) < order.index(me), f"line {node.lineno}: {room}/{me} imports {room}/{other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=["/".join(parts_of(p)) for p in FILES])
 def test_a_room_is_used_by_its_face(path: Path) -> None:
     if path == PACKAGE / "__init__.py":
         return  # names a defining file for type checkers, where a module has its function's name
     for node, target in imports_of_ours(path):
         crosses = len(target) > 1 and target[0] in LEVEL and target[0] != room_of(path)
         assert not crosses, f"line {node.lineno}: import from {target[0]}, not from {'.'.join(target)}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=["/".join(parts_of(p)) for p in FILES])
+def test_a_folder_of_a_room_is_used_by_its_face(path: Path) -> None:
+    room, me = room_of(path), folder_of(path)
+    if room == "cli":
+        return  # its folders have no faces, so that a command loads only what it needs
+    for node, target in imports_of_ours(path):
+        crosses = len(target) > 2 and target[0] == room and target[1] != me
+        assert not crosses, f"line {node.lineno}: import from {target[1]}, not from {'.'.join(target[1:])}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=["/".join(parts_of(p)) for p in FILES])
@@ -107,14 +156,14 @@ def cycle_among(edges: dict[str, set[str]]) -> list[str]:
             del left[name]
 
 
-@pytest.mark.parametrize("room", [room for room in LEVEL if room not in ("", "cli")])
-def test_files_of_a_room_import_each_other_one_way(room: str) -> None:
+@pytest.mark.parametrize("folder", FOLDERS, ids=["/".join(folder.relative_to(PACKAGE).parts) for folder in FOLDERS])
+def test_files_of_a_folder_import_each_other_one_way(folder: Path) -> None:
+    place = folder.relative_to(PACKAGE).parts
     edges: dict[str, set[str]] = {}
-    for path in (PACKAGE / room).glob("*.py"):
+    for path in folder.glob("*.py"):
         if path.name != "__init__.py":
-            inside = [(n, t) for n, t in imports_of_ours(path) if t and t[0] == room]
-            named = {t[1] for _, t in inside if len(t) > 1}
-            edges[path.stem] = named | {a.name for n, t in inside if len(t) == 1 for a in n.names}
+            inside = [(n, t[len(place) :]) for n, t in imports_of_ours(path) if t[: len(place)] == place]
+            edges[path.stem] = {name for n, t in inside for name in (t[:1] or [a.name for a in n.names])}
     assert cycle_among(edges) == []
 
 

@@ -7,33 +7,36 @@ and `open_reader` gives rows and items side by side.
 
 from __future__ import annotations
 
-from .advice import codes_for_missing, codes_in_words
 from .checking import CheckedFile, check_file
-from .conversations import ANSWER, UNITS, first_items, why_unjudged
-from .detection import ROWS
-from .items import Dataset, ItemReader, convert, load_demo, open_reader, read_items
-from .judged import is_judgment
+from .checks import RENAME, Observer, codes_for_missing, codes_in_words, is_judgment, item_of_row
+from .files import ListFile, RowFile, TableFile, apart_from, copy_rows, open_rows, write_rows
+from .items import Dataset, convert, load_demo, open_reader, read_items
 from .kept import kept_item
-from .layouts import LAYOUTS, BenchmarkLayout
-from .marks import Maps
-from .names import ALIASES, suggests_response
-from .observer import Observer
+from .keys import (
+    ALIASES,
+    RESPONSE_LISTS,
+    SYSTEM_FIELDS,
+    THOUGHTS,
+    Maps,
+    Row,
+    RowSource,
+    Understood,
+    counted,
+    find_sides,
+    is_missing,
+    kind_of,
+    listed,
+    suggests_response,
+    without_thoughts,
+)
+from .layouts import ANSWER, LAYOUTS, ROWS, UNITS, BenchmarkLayout, first_items, why_unjudged
 from .paired import Pair, PairFile, pair_of, pairs_given, pairs_of_rows
 from .problems import raise_problems
 from .program import check_names, item_of_program, row_given
-from .reading import open_rows
-from .rivals import RENAME, item_of_row
-from .rowfile import ListFile, RowFile, TableFile, copy_rows
-from .rows import Row, RowSource, kind_of
-from .sides import SYSTEM_FIELDS, find_sides
+from .reader import ItemReader
 from .source import Source, open_items
-from .spread import RESPONSE_LISTS
 from .surface import NEAR_LENGTHS, SURFACE_FEATURES, judged_text, log_length, surface_features, surface_of, words_of
 from .terms import SURFACE_TERMS, term_columns
-from .thoughts import THOUGHTS, without_thoughts
-from .understood import Understood, counted, listed
-from .values import is_missing
-from .writing import apart_from, write_rows
 
 __all__ = [
     "ALIASES",

@@ -11,11 +11,10 @@ from typing import Any
 from ..errors import DataError
 from ..prompts import Rubric, missing_fields
 from ..records import Item
-from .conversations import ANSWER
+from .checks import OddityWatch
 from .items import open_reader
-from .marks import Maps
-from .oddities import OddityWatch
-from .understood import Understood, counted
+from .keys import Maps, Understood, counted
+from .layouts import ANSWER
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..errors import DataError
-from .detection import without
-from .judged import without_judgment
-from .marks import SHARE, marks_of, number_of
-from .rows import RowSource
+from .checks import without_judgment
+from .keys import SHARE, RowSource, marks_of, number_of
+from .layouts import without
 
 
 class ScoreReader(Protocol):

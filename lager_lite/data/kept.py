@@ -10,10 +10,9 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item, id_for_results
-from .conversations import ANSWER, TURN
-from .items import ItemReader
-from .rows import HeldRows, Row
-from .training import TALKS
+from .keys import HeldRows, Row
+from .layouts import ANSWER, TALKS, TURN
+from .reader import ItemReader
 
 _PREFIX = "input_"
 

@@ -10,16 +10,29 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item
-from .detection import Remaining, ignored_keys, lowered, unfold
-from .fields import own_item
-from .names import spelled
+from .keys import (
+    ASSISTANT,
+    PREFERENCE_KEYS,
+    Row,
+    RowSource,
+    Sides,
+    Turn,
+    find_sides,
+    is_blank,
+    is_conversation,
+    own_item,
+    preference_key,
+    preference_of,
+    spelled,
+    text_of,
+    three_flags,
+    told,
+    turns_of,
+    without_thoughts,
+)
+from .layouts import Remaining, ignored_keys, lowered, unfold
 from .problems import raise_problems
 from .program import row_given
-from .rows import Row, RowSource
-from .sides import PREFERENCE_KEYS, Sides, find_sides, preference_key, preference_of, three_flags
-from .thoughts import without_thoughts
-from .turns import ASSISTANT, Turn, is_conversation, told, turns_of
-from .values import is_blank, text_of
 
 _SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
 

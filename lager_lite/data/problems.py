@@ -7,14 +7,8 @@ from collections.abc import Sequence
 
 from ..errors import DataError
 from ..records import Item
-from .conversations import why_unjudged
-from .detection import ROWS, lowered
-from .fields import without_missing
-from .layouts import LAYOUTS, BenchmarkLayout
-from .names import suggests_response
-from .rows import Row, RowSource, file_of
-from .sides import find_sides
-from .understood import counted
+from .keys import Row, RowSource, counted, file_of, find_sides, suggests_response, without_missing
+from .layouts import LAYOUTS, ROWS, BenchmarkLayout, lowered, why_unjudged
 
 _MAX_PROBLEMS = 5
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..errors import DataError
 from ..records import Item
-from .detection import layout_of, lowered
+from .checks import item_of_row
+from .keys import Row
+from .layouts import layout_of, lowered
 from .problems import broken
-from .rivals import item_of_row
-from .rows import Row
 
 _SINGLE = ("messages", "argilla", "label-studio", "nested")
 """The layouts whose rows are one item each, and whose texts no key of ours holds."""

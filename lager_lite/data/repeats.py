@@ -8,12 +8,9 @@ from typing import Any, Protocol
 
 from ..errors import DataError
 from ..records import Item
-from .detection import without
-from .names import ANNOTATORS, ASPECTS, spelled, word_set, words_of_key
-from .people import by_people
-from .rowfile import TableFile
-from .rows import Row, RowSource
-from .values import is_blank
+from .files import TableFile
+from .keys import ANNOTATORS, ASPECTS, Row, RowSource, by_people, is_blank, spelled, word_set, words_of_key
+from .layouts import without
 
 # Rows that differ in one of these hold scores for different things.
 _TEXTS = frozenset(("source", "instruction", "reference", "response", "rubric", *ASPECTS))

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..records import Item
-from .conversations import ANSWER, First, first_items
-from .items import ItemReader, open_reader
-from .marks import Maps
-from .understood import Understood
+from .items import open_reader
+from .keys import Maps, Understood
+from .layouts import ANSWER, First, first_items
+from .reader import ItemReader
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lager_lite.data.fields import item_row
+from lager_lite.data.files.writing import write_rows
 from lager_lite.data.items import load_demo, read_items
-from lager_lite.data.layouts import HELPSTEER
-from lager_lite.data.writing import write_rows
+from lager_lite.data.keys.fields import item_row
+from lager_lite.data.layouts.benchmarks import HELPSTEER
 from lager_lite.errors import DataError
 from tests.data.in_files import error, write
 
@@ -264,7 +264,7 @@ def test_missing_files_and_folders_are_said(tmp_path):
 def test_parquet_without_its_library_names_the_extra(tmp_path, monkeypatch):
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1")
-    monkeypatch.setattr("lager_lite.data.reading.find_spec", lambda name: None)
+    monkeypatch.setattr("lager_lite.data.files.reading.find_spec", lambda name: None)
     found = error(path)
     assert (found.message, found.hint) == (
         f"{path}: reading Parquet needs pyarrow",

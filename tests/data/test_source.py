@@ -8,10 +8,10 @@ import tracemalloc
 
 import pytest
 
-from lager_lite.data import jsonlist
+from lager_lite.data.files import jsonlist
+from lager_lite.data.files.writing import write_rows
 from lager_lite.data.items import read_items
 from lager_lite.data.source import open_items
-from lager_lite.data.writing import write_rows
 from lager_lite.errors import DataError
 
 ROWS = [{"id": f"i{n}", "source": f"text {n // 2}", "response": f"answer {n}", "score": n % 5} for n in range(6)]
