@@ -171,8 +171,6 @@ def test_a_judge_on_the_command_line_uses_the_server(server, tiny_model, tmp_pat
         "all",
         "-ctv",
         "f16",
-        "--weights-as",
-        "file",
         "--no-guard",
     ]
     path = {**os.environ, "PYTHONPATH": str(ROOT)}
