@@ -20,7 +20,7 @@ from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
 from .sampling import Sampling
 from .schedule import cut_sorted, sort_prompts, unique_tokens
-from .ways import has_room_for_floats, recall_ways
+from .ways import FLOATS_ARE_FASTER, has_room_for_floats, recall_ways
 
 __all__ = [
     "BackendOptions",
@@ -32,6 +32,7 @@ __all__ = [
     "Context",
     "FILE_TYPES",
     "FLASH_ATTENTION",
+    "FLOATS_ARE_FASTER",
     "GPU_BATCH",
     "Generator",
     "Group",

@@ -67,7 +67,7 @@ class Backbone:
     @property
     def numerics(self) -> str:
         """The version of the library, and of everything on the CPU that changes a number: two backbones of one file and
-        of one `numerics` give the same bits."""
+        of one `numerics` give the same bits on processors with the same instructions."""
         return f"{self.library.numerics}, products {self.products.name}"
 
     @property

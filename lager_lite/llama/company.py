@@ -38,13 +38,16 @@ def say_company(difference: float) -> str:
     return f"states differ by up to {difference:.1g} (relative) between prompts read alone and in company"
 
 
-def warn_company(difference: float | None) -> list[str]:
-    """Return a warning where scores depend on what is read beside a prompt; None is a difference that nobody measured."""
+def warn_company(difference: float | None, *, steady: bool = False) -> list[str]:
+    """Return a warning where scores depend on what is read beside a prompt; None is a difference that nobody measured.
+
+    steady: whether it was measured with `BackendOptions.steady`, which is then no remedy.
+    """
     if not difference:
         return []
     return [
-        f"on this machine {say_company(difference)}, so another order, shard or batch can move a score; "
-        "--steady or the patched library (`lager-lite backend build`) may prevent it"
+        f"on this machine {say_company(difference)}{', with --steady too' if steady else ''}, so another order, shard or "
+        f"batch can move a score; {'' if steady else '--steady or '}the patched library (`lager-lite backend build`) may prevent it"
     ]
 
 

@@ -184,7 +184,7 @@ class Library:
     @property
     def numerics(self) -> str:
         """The version, and those of our attention and our products where there are any: two libraries with the same
-        name give the same bits."""
+        name give the same bits on processors with the same instructions."""
         own = {"ordered attention": self.ordered_attention_version(), "unpacking": self.unpack_version()}
         return ", ".join([self.version, *(f"{name} {version}" for name, version in own.items() if version is not None)])
 

@@ -60,3 +60,12 @@ def test_a_gpu_with_room_for_it_is_told_that_bf16_is_faster(quantized, tiny_mode
     assert "reads it faster: lager-lite models tune\n" in invoke("doctor", "-m", quantized, "--no-trial").stdout
     monkeypatch.setattr(library, "devices", lambda: [Device("CUDA0", "a GPU", "GPU", need - 2, need)])
     assert not has_room_for_floats(library, quantized, -1)
+
+
+def test_a_run_says_so_once_when_the_file_is_new(quantized, short_rubric, monkeypatch, invoke) -> None:
+    told = "Warning: the weights are quantized, though the GPU has room for BF16 and reads it faster"
+    monkeypatch.setattr("lager_lite.cli.options.judging.has_room_for_floats", lambda *_: True)
+    arguments = ["score", "-", "-m", quantized, "-r", short_rubric, "-t", 1, "--no-store"]
+    runs = [invoke(*arguments, stdin='{"id": "a", "response": "R"}\n') for _ in range(2)]
+    assert [told in run.stderr for run in runs] == [True, False]
+    assert [run.exit_code for run in runs] == [0, 0]

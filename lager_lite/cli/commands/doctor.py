@@ -13,6 +13,7 @@ from ...backbones import ModelInfo, locate_model, open_model
 from ...errors import LagerError
 from ...judging import TRIAL_RUBRIC, Judge, Trial, try_out
 from ...llama import (
+    FLOATS_ARE_FASTER,
     BackendOptions,
     about,
     check_loads,
@@ -90,7 +91,7 @@ def _ways(model: str | None, options: BackendOptions) -> list[tuple[str, str]]:
     except LagerError:
         return []
     if faster:
-        return [("weights", "quantized, though the GPU has room for BF16 and reads it faster: lager-lite models tune")]
+        return [("weights", FLOATS_ARE_FASTER)]
     return [("weights", ways.text())] if ways and not layers else []
 
 

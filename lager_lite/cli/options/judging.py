@@ -17,7 +17,16 @@ from ...errors import LagerError, StoreError
 from ...evaluation import regroup
 from ...fitting import labelled_items
 from ...judging import Judge, Reasoning, Store
-from ...llama import check_loads, known_company, warn_company
+from ...llama import (
+    FLOATS_ARE_FASTER,
+    BackendOptions,
+    check_loads,
+    gpu_layers,
+    has_room_for_floats,
+    known_company,
+    load,
+    warn_company,
+)
 from ...prompts import Rubric, rubric_hash, with_feedback
 from ...records import Item
 from ...scaleout import Cluster, fill_store, spread
@@ -162,8 +171,7 @@ def open_judge(
             _check_weights(weights, model, chosen_rubrics(given), more["reasoning"], force=bool(more.get("force")))
         with show_stage(f"loading {Path(model).name}"):
             if given["guard"]:
-                check_loads(model, options)
-                warn(warn_company(known_company(model, options)))
+                _try_file(model, options)
             opened = Judge(model, rubric=chosen_rubrics(given), weights=weights, **more)
         with opened as judge:
             warn(judge.warnings)
@@ -172,6 +180,14 @@ def open_judge(
     finally:
         if store is not None:
             store.close()
+
+
+def _try_file(model: str, options: BackendOptions) -> None:
+    """Load a file in a child process where it is new here, and warn of what that shows. Raises what `check_loads` raises."""
+    new = check_loads(model, options)
+    warn(warn_company(known_company(model, options), steady=options.steady))
+    if new and has_room_for_floats(load(), Path(model), gpu_layers(load(), options.gpu_layers, Path(model))):
+        warn([f"the weights are {FLOATS_ARE_FASTER}"])
 
 
 def _check_weights(
