@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .connection import Limits
 from .endpoint import PORT, Endpoint, address_to_listen_on
-from .mcp import serve_mcp
+from .mcp import check_mcp, serve_mcp
 from .promptfoo import grade
 from .secret import TOKEN_VARIABLE, Token, find_token
 from .worker import Worker
@@ -21,6 +21,7 @@ __all__ = [
     "Token",
     "Worker",
     "address_to_listen_on",
+    "check_mcp",
     "find_token",
     "grade",
     "serve_mcp",

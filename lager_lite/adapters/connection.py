@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from ..errors import DataError, LagerError, MisuseError, PromptError, WeightsError
+from ..errors import REQUEST, DataError, LagerError, MisuseError, PromptError, WeightsError, through
 from .asks import Started
 from .bodies import RequestError, parse_json
 from .routes import Routes
@@ -138,7 +138,7 @@ class Connection(BaseHTTPRequestHandler):
         except (TimeoutError, OSError):
             return
         try:
-            with self.server.counted():
+            with self.server.counted(), through(REQUEST):
                 self._one_request(begun)
         except TooLongError:
             self._refuse(RequestError(431, f"the head of the request is longer than {LONGEST_HEAD} bytes"))

@@ -58,7 +58,7 @@ class Endpoint(ThreadingMixIn, TCPServer):
             super().__init__((host, port), Connection)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise LagerError(f"cannot listen on {host}, port {port}: {reason}", "choose another --port") from None
+            raise LagerError(f"cannot listen on {host}, port {port}: {reason}", "choose another port") from None
         self._thread = threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True, name="endpoint")
 
     @property
@@ -144,5 +144,5 @@ def address_to_listen_on(host: str, token: Token | None) -> ipaddress.IPv4Addres
     except ValueError:
         raise LagerError(f"the host {host!r} is no IP address", "for instance 127.0.0.1") from None
     if token is None and not address.is_loopback:
-        raise LagerError(f"without a token a server may listen on loopback only, not on {host}", "leave out --no-token")
+        raise LagerError(f"without a token a server may listen on loopback only, not on {host}", "let it have a token")
     return address

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import __version__
-from ..errors import LagerError
+from ..errors import REQUEST, LagerError, through
 from .asks import Started, ask_rubrics, ask_scores
 from .missing import needed
 from .pair_asks import ask_pairs
@@ -77,6 +77,13 @@ TOOLS: Mapping[str, tuple[str, Mapping[str, Any], Callable[[Worker, Mapping[str,
 """By the name of a tool: its description, the schema of its arguments, and what answers it."""
 
 
+def check_mcp() -> None:
+    """Raise LagerError where the package `mcp` is missing or too old; call it before a model loads."""
+    with needed("mcp", "mcp"):
+        from mcp.server.lowlevel import Server as Server
+        from mcp.server.stdio import stdio_server as stdio_server
+
+
 def serve_mcp(worker: Worker) -> None:
     """Answer on stdin and stdout until stdin ends. Raises LagerError where the package `mcp` is missing or too old."""
     asyncio.run(_serve(worker))
@@ -89,6 +96,7 @@ async def _serve(worker: Worker) -> None:
         from mcp.server.stdio import stdio_server
 
     async def tools(_context: Any, _params: Any) -> Any:
+        """Answer which tools there are."""
         told = [
             types.Tool(name=name, description=about, input_schema=dict(schema))
             for name, (about, schema, _) in TOOLS.items()
@@ -96,10 +104,12 @@ async def _serve(worker: Worker) -> None:
         return types.ListToolsResult(tools=told)
 
     async def call(_context: Any, params: Any) -> Any:
+        """Answer a call of a tool; what is wrong with it is told to the assistant."""
         try:
             found = await answered(worker, params.name, params.arguments or {})
         except LagerError as error:
-            text = f"{error.message} ({error.hint})" if error.hint else error.message
+            with through(REQUEST):
+                text = f"{error.message} ({error.hint})" if error.hint else error.message
             return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
         content = types.TextContent(type="text", text=json.dumps(found, allow_nan=False))
         return types.CallToolResult(content=[content], structured_content=dict(found))
@@ -113,6 +123,7 @@ async def answered(worker: Worker, name: str, arguments: Mapping[str, Any]) -> M
     """Return what a tool answers to its arguments. Raises LagerError for an unknown tool and for bad arguments."""
     if name not in TOOLS:
         raise LagerError(f"there is no tool {name!r}", f"one of: {', '.join(TOOLS)}")
-    started = TOOLS[name][2](worker, arguments)
+    with through(REQUEST):
+        started = TOOLS[name][2](worker, arguments)
     answers = () if started.future is None else await asyncio.wrap_future(started.future)
     return started.document(answers)

@@ -57,14 +57,14 @@ def find_token(path: str | Path | None = None) -> Token:
         return _read(file)
     except OSError as error:
         raise LagerError(
-            f"{file}: cannot keep the token there: {error.strerror}", "name another --token-file"
+            f"{file}: cannot keep the token there: {error.strerror}", "name another file for the token"
         ) from None
 
 
 def _read(file: Path) -> Token:
     found = file.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise LagerError(f"{file}: is no regular file, expected one that holds the token", "name another --token-file")
+        raise LagerError(f"{file}: is no regular file, expected one that holds the token", "name another file")
     if os.name == "posix" and found.st_mode & 0o077:
         raise LagerError(f"{file}: others may read the token in it", f"chmod 600 {file}")
     try:

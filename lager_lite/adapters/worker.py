@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import LagerError
+from ..errors import REQUEST, LagerError, through
 from ..judging import Judge, under
 from ..prompts import Rubric
 from ..records import Judgment
@@ -193,6 +193,10 @@ class Worker:
         return int(min(60, max(1, load / 2 / self._rate))) if self._rate else 1
 
     def _run(self) -> None:
+        with through(REQUEST):
+            self._work()
+
+    def _work(self) -> None:
         while parts := self._next():
             start = time.monotonic()
             groups: dict[Hashable, list[tuple[_Job, tuple[Any, ...]]]] = {}

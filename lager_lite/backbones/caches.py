@@ -176,7 +176,8 @@ def choose_file(files: list[Path], quant: str | None, name: str) -> Path:
         there = ", ".join(sorted({_quant(f) for f in files}))
         what = f"no file of quantization {quant!r}" if quant else "several files"
         raise ModelFileError(
-            f"{name} has {what}; there are: {there}", f"for instance -m {name}:{_quant(sorted(files)[0])}"
+            f"{name} has {what}; there are: {there}",
+            f"name one of them, for instance {name}:{_quant(sorted(files)[0])}",
         )
     problem = _missing(fitting[0])
     if problem:

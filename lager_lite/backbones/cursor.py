@@ -86,10 +86,10 @@ def file_size(path: Path) -> int:
             raise ModelFileError(f"{path} is a directory, not a GGUF file", "name the .gguf file inside it")
         size = path.stat().st_size
     except FileNotFoundError:
-        raise ModelFileError(f"there is no model file {path}", "check the path given with -m") from None
+        raise ModelFileError(f"there is no model file {path}", "check the path") from None
     except (OSError, ValueError) as err:
         reason = getattr(err, "strerror", None) or err
-        raise ModelFileError(f"cannot read {path}: {reason}", "check the path given with -m") from err
+        raise ModelFileError(f"cannot read {path}: {reason}", "check the path") from err
     if size == 0:
         raise ModelFileError(f"{path} is empty", DOWNLOAD_OR_COMPARE)
     return size

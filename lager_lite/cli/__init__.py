@@ -14,10 +14,11 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import BUILD_HINT, NOT_INSTALLED, LagerError, LagerWarning
+from ..errors import BUILD_HINT, COMMAND, NOT_INSTALLED, LagerError, LagerWarning, through
 from ..system import Interrupted, signals_deferred, watching
 from .grammar import CommandGroup
 from .settings import default_map
+from .show.stopping import kept
 
 COMMANDS = {
     "score": ("score", "Score every item of a file."),
@@ -53,8 +54,6 @@ COMMANDS = {
     "docs": ("docs", "Show a page of the documentation, or list the pages."),
 }
 
-_KEPT = "What is in the store is kept, and the same command resumes where this one stopped. Output files are complete or absent."
-
 
 class LazyGroup(CommandGroup):
     """Imports a command's module when the command is called; a LagerError becomes exit code 1, and the signals SIGINT
@@ -82,18 +81,20 @@ class LazyGroup(CommandGroup):
             formatter.write(f"{NOT_INSTALLED}. Try: {BUILD_HINT}\n")
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
-            with watching(), _shown_warnings():
-                ctx.default_map = default_map(self, ctx) or ctx.default_map
-                return super().invoke(ctx)
-        except Interrupted as error:
-            click.echo(f"Stopped by {error.name}. {_KEPT}", err=True)
-            ctx.exit(error.exit_code)
-        except LagerError as error:
-            click.echo(f"Error: {error.message}", err=True)
-            if error.hint:
-                click.echo(f"Try: {error.hint}", err=True)
-            ctx.exit(1)
+        with through(COMMAND):
+            try:
+                with watching(), _shown_warnings():
+                    ctx.default_map = default_map(self, ctx) or ctx.default_map
+                    return super().invoke(ctx)
+            except Interrupted as error:
+                command = self.get_command(ctx, ctx.invoked_subcommand or "")
+                click.echo(f"Stopped by {error.name}. {kept(ctx, command)}", err=True)
+                ctx.exit(error.exit_code)
+            except LagerError as error:
+                click.echo(f"Error: {error.message}", err=True)
+                if error.hint:
+                    click.echo(f"Try: {error.hint}", err=True)
+                ctx.exit(1)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from .keys import (
     suggests_response,
     without_thoughts,
 )
-from .layouts import ANSWER, LAYOUTS, ROWS, UNITS, BenchmarkLayout, first_items, why_unjudged
+from .layouts import ANSWER, LAYOUTS, ROWS, TURN, UNITS, BenchmarkLayout, first_items, why_unjudged
 from .paired import Pair, PairFile, pair_of, pairs_given, pairs_of_rows
 from .problems import raise_problems
 from .program import check_names, item_of_program, row_given
@@ -64,6 +64,7 @@ __all__ = [
     "Source",
     "THOUGHTS",
     "TableFile",
+    "TURN",
     "UNITS",
     "Understood",
     "apart_from",

@@ -77,6 +77,7 @@ class _Thinned:
     seed: int
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Any:
+        """Fit to a part of the groups, drawn by the seed."""
         names = np.random.default_rng(self.seed).permutation(np.unique(groups))
         kept = np.isin(groups, names[: max(2, round(self.share * names.size))])
         return self.method.fit(select_rows(x, kept), human[kept], groups[kept])

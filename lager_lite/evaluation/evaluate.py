@@ -17,6 +17,7 @@ import numpy as np
 from ..data import counted
 from ..errors import DataError, FitError
 from ..fitting import (
+    CROSS_VALIDATE,
     SEEN_ITEMS,
     SPLITS,
     Labelled,
@@ -244,9 +245,7 @@ def evaluate_weights(
     result = replace(result, warnings=(*warnings, *result.warnings))
     if fitted_ids != ids_digest(data.item):
         return result
-    seen = (
-        "the weights were fitted on items of these very ids: their figures are too good; leave -w out to cross-validate"
-    )
+    seen = f"the weights were fitted on items of these very ids: their figures are too good; {CROSS_VALIDATE}"
     return replace(result, warnings=(seen, *result.warnings))
 
 

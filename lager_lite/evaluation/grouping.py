@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..data import SYSTEM_FIELDS
-from ..errors import DataError
+from ..errors import Advice, DataError
 from ..records import Item
 
 
@@ -51,7 +51,8 @@ def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
         if len(groups) > 1 and shared:
             return [
                 f"{shared} values of the field {field!r} stand in several groups, so weights can learn who wrote a "
-                f"response in place of how good it is: --hold-out {field} keeps them apart as well"
+                f"response in place of how good it is: {Advice(f'--hold-out {field}', f'hold_out={field!r}')} keeps them "
+                "apart as well"
             ]
     return []
 

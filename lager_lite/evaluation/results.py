@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import DataError
+from ..errors import Advice, DataError
 from ..fitting import HeldShare
 from ..judging import Judge
 from ..stats import Agreement, AnnotatorGrades, BinaryAgreement, Ceiling, Estimate, GradeAgreement, Interval
@@ -128,7 +128,7 @@ def save_run(path: str | Path, run: EvaluationRun) -> None:
 
 def load_run(path: str | Path) -> EvaluationRun:
     """Read what `save_run` wrote. Raises DataError for a missing, corrupt or foreign file."""
-    hint = "make one with lager-lite eval --json"
+    hint = Advice("make one with lager-lite eval --json", "make one with save_run")
     try:
         whole = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

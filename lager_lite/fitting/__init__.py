@@ -19,12 +19,13 @@ from .mirrored import MirroredMethod, MirroredScorer
 from .panel import FittedPanel, PanelMethod, fit_panel, panel_columns, same_judgments
 from .prior import PriorUse
 from .recipes import PRESETS, fit_recipe, preset
-from .seen import SEEN_ITEMS, left_out, overlap, seen_marks
+from .seen import CROSS_VALIDATE, SEEN_ITEMS, left_out, overlap, seen_marks
 from .splits import SPLITS, SplitScores, over_splits, scored_splits, split_folds
 from .states import STATES, StatesMethod, fit_states, state_kernel
 
 __all__ = [
     "COVERAGE",
+    "CROSS_VALIDATE",
     "Columns",
     "FEATURES",
     "FeatureMethod",

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import __version__
 from ..data import counted, term_columns
-from ..errors import FitError
+from ..errors import Advice, FitError
 from ..judging import Judge
 from ..records import STATES_KIND, LayerWeights
 from ..scoring import WeightsFile
@@ -178,7 +178,7 @@ def shortest(points: Sequence[Shorter], blocks: int, budget: float, tolerance: f
     if not within:
         raise FitError(
             f"no state within {budget:.0%} of {blocks} blocks has an agreement",
-            "allow a larger --budget, or give more labels",
+            "allow a larger budget, or give more labels",
         )
     best = max(spearman for _, spearman in known)
     good = [p for p, spearman in within if spearman >= best - tolerance]
@@ -244,7 +244,10 @@ def _unseen(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
 def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
     if plan.budget is not None or plan.by_criterion or plan.max_state is not None:
         raise FitError(
-            f"--like {plan.like} decides everything itself", "leave out --budget, --max-state and --by-criterion"
+            f"the recipe {plan.like} decides everything itself",
+            Advice(
+                "leave out --budget, --max-state and --by-criterion", "leave out budget, max_state and by_criterion"
+            ),
         )
     found = fit_recipe(
         preset(str(plan.like)), data.raw, data.human, data.values, groups=data.group, folds=plan.folds, seed=plan.seed
@@ -279,7 +282,10 @@ def _packed(
     )
     if not plan.control and correlation is not None and correlation <= (trivial.get(best) or -1.0):
         less = f"these weights agree with people no better than the {best} of the response does"
-        warnings = [*warnings, f"{less}: {correlation:.3f} against {trivial[best]:.3f}; see lager-lite eval"]
+        warnings = [
+            *warnings,
+            f"{less}: {correlation:.3f} against {trivial[best]:.3f}; {Advice('see lager-lite eval', 'see evaluate')}",
+        ]
     date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     margin = None
     if found.out_of_fold is not None:

@@ -108,8 +108,7 @@ def group_folds(
     if size.size < folds:
         raise FitError(
             f"{counted(size.size, 'group')} cannot be split into {folds} folds",
-            "label items of more groups"
-            + (f", or ask for {size.size} folds (--cv {size.size})" if size.size > 1 else ""),
+            "label items of more groups" + (f", or ask for {size.size} folds" if size.size > 1 else ""),
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(size.size)

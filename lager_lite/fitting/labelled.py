@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..data import codes_for_missing, codes_in_words
-from ..errors import DataError, FitError
+from ..errors import Advice, DataError, FitError, give_mapped
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale
 from ..records import BOTH_LENSES, Counts, Item, ItemId, both_lenses, id_for_results
@@ -139,7 +139,7 @@ def check_human_scores(
     lies outside the scale; FitError where the groups are fewer than the folds or the scores are all alike.
     """
     if len({rubric.scale for rubric in rubrics}) > 1:
-        raise DataError("the rubrics have different scales", "fit them one by one, or give --scale")
+        raise DataError("the rubrics have different scales", "fit them one by one, or put them on one scale")
     _check_present(items, rubrics)
     _check_scale(items, rubrics)
     labels = [
@@ -162,16 +162,21 @@ def _check_present(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
         own = "; `score` in these rows is the judge's own" if any("judged" in item.keys for item in items) else ""
         raise DataError(
             f"no item has a human score for the rubric{'s' * (len(missing) > 1)} {', '.join(missing)}; scores found: {', '.join(named) or 'none'}{own}",
-            _mapping_hint(items, missing) or "use -r with the names of the scores, or --map score=KEY",
+            _mapping_hint(items, missing)
+            or Advice(
+                "use -r with the names of the scores, or --map score=KEY",
+                'use rubrics with the names of the scores, or mapping={"score": "KEY"}',
+                "use rubrics with the names of the scores, or put the scores under the key score",
+            ),
         )
 
 
-def _mapping_hint(items: Sequence[Item], names: Sequence[str]) -> str:
+def _mapping_hint(items: Sequence[Item], names: Sequence[str]) -> str | Advice:
     """How to read the scores from keys that are named as the rubrics; empty where not every rubric has such a key."""
     keys = {key.casefold(): key for item in items for key in item.fields}
     if not all(name.casefold() in keys for name in names):
         return ""
-    return "give " + " ".join(f"--map score:{name}={keys[name.casefold()]}" for name in names)
+    return give_mapped({f"score:{name}": keys[name.casefold()] for name in names})
 
 
 def _check_spread(human: np.ndarray, groups: np.ndarray) -> None:
@@ -198,5 +203,10 @@ def _check_scale(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
         raise DataError(
             f"{len(outside)} of {len(found)} human scores lie outside the scale {describe_scale(rubric.scale)} of rubric "
             f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",
-            codes_in_words(codes, low, high) if codes else f"give the scale of the scores, for instance --scale {span}",
+            codes_in_words(codes, low, high)
+            if codes
+            else Advice(
+                f"give the scale of the scores, for instance --scale {span}",
+                f"give the rubric the scale of the scores, for instance {span}",
+            ),
         )

@@ -64,6 +64,7 @@ class MirroredMethod:
     inner: Method[Any]
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> MirroredScorer:
+        """Fit the method to every pair in both orders."""
         both = {name: np.concatenate([column, mirrored(np.asarray(column), name)]) for name, column in x.items()}
         turned = np.concatenate([human, 1.0 - human])
         return MirroredScorer(self.inner.fit(both, turned, np.concatenate([groups, groups])))

@@ -55,7 +55,7 @@ def check_prior(judge: Judge, plan: FitPlan) -> None:
     if file.weights.kind != STATES_KIND or file.weights.text is not None:
         raise FitError(
             f"the prior is of kind {file.weights.kind}, only plain weights of kind states can be a prior",
-            "fit it with --kind states",
+            "fit weights of this kind",
         )
     check_weights(file, judge.provenance(), force=True)
     if file.provenance.fingerprint != judge.provenance().fingerprint:

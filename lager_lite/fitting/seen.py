@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import Advice, DataError
 from ..records import Item
 from .labelled import Labelled, select_judgments
 
@@ -45,6 +45,9 @@ def overlap(data: Labelled, fit: Mapping[str, Any]) -> np.ndarray:
     return np.array([item_mark(i) in items or (i.group is not None and mark(i.group) in groups) for i in data.items])
 
 
+CROSS_VALIDATE = Advice("leave -w out to cross-validate", "leave out the weights to cross-validate")
+
+
 def left_out(data: Labelled, fit: Mapping[str, Any], *, include: bool) -> tuple[Labelled, tuple[str, ...]]:
     """The judgments of which weights know neither item nor group, and what to say of the others.
 
@@ -56,8 +59,9 @@ def left_out(data: Labelled, fit: Mapping[str, Any], *, include: bool) -> tuple[
         return data, ()
     many = f"{count} of {len(away)} judgments are of items or groups that the weights were fitted on"
     if include:
-        return data, (f"{many}: the figures are too good; leave -w out to cross-validate",)
-    return judgments_without(data, away), (f"{many}: they are left out (--include-seen keeps them)",)
+        return data, (f"{many}: the figures are too good; {CROSS_VALIDATE}",)
+    keeps = Advice("--include-seen keeps them", "include_seen=True keeps them")
+    return judgments_without(data, away), (f"{many}: they are left out ({keeps})",)
 
 
 def judgments_without(data: Labelled, away: np.ndarray) -> Labelled:
@@ -66,7 +70,10 @@ def judgments_without(data: Labelled, away: np.ndarray) -> Labelled:
     if not kept.size:
         raise DataError(
             f"the weights were fitted on the items or groups of all {len(away)} judgments: nothing is left to evaluate",
-            "leave -w out to cross-validate, or give --include-seen for figures that are too good",
+            Advice(
+                "leave -w out to cross-validate, or give --include-seen for figures that are too good",
+                "leave out the weights to cross-validate, or give include_seen=True for figures that are too good",
+            ),
         )
     return select_judgments(data, kept)
 

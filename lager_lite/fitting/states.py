@@ -202,7 +202,7 @@ def _prior_scores(states: np.ndarray, prior: LayerWeights | None) -> np.ndarray:
     if prior is None:
         return np.zeros(len(states))
     if prior.kind != STATES_KIND or prior.text is not None:
-        raise FitError("only plain weights of kind states can be a prior", "fit them with --kind states")
+        raise FitError("only plain weights of kind states can be a prior", "fit weights of this kind")
     if len(prior.weights) > states.shape[1] or prior.weights.shape[1] != states.shape[2]:
         raise FitError(
             f"the prior reads {len(prior.weights)} states of {prior.weights.shape[1]} numbers, "
@@ -287,6 +287,7 @@ class StatesMethod:
         return replace(self, strength=chosen[middle], calibrate=False, prior_shares=(shares[middle],))
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> StatesScorer:
+        """Fit weights of kind states; see `fit_states`."""
         found = fit_states(
             x[STATES],
             human,

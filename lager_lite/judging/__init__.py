@@ -11,7 +11,7 @@ from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
 from .given import items_of_dicts
 from .judge import Judge
-from .judged_rows import JudgedRow, read_judgments
+from .judged_rows import JudgedRow, judged_lines, read_judgments
 from .panel import Panel, names_of, sum_of
 from .score_file import (
     SHOWN_FAILURES,
@@ -50,6 +50,7 @@ __all__ = [
     "TurnScores",
     "by_conversation",
     "items_of_dicts",
+    "judged_lines",
     "judgment_row",
     "names_of",
     "ordering",

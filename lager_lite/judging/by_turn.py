@@ -62,10 +62,15 @@ def by_conversation(
         yield from ((item, judgment, scores[judgment.rubric]) for item, judgment in turns)
 
 
-def turn_row(item: Item, scores: TurnScores | None) -> dict[str, object]:
-    """The keys that the row of a judged turn has besides those of every judgment; none for other items."""
+def turn_row(item: Item, scores: TurnScores | None, *, turns: bool = False) -> dict[str, object]:
+    """The keys that the row of a judged turn has besides those of every judgment.
+
+    turns: whether rows of other items have them, too, so that all rows of a run have the same keys: then the name of the
+    conversation, where there is one, and nothing else. Without it other items have none of them.
+    """
     if scores is None:
-        return {}
+        named = None if item.conversation is None else id_for_results(item.conversation)
+        return {**dict.fromkeys(TURN_NAMES), "conversation": named} if turns else {}
     numbers = [None if one is None else round(one, 6) for one in (scores.mean, scores.lowest, scores.last)]
     return dict(zip(TURN_NAMES, (scores.conversation, item.turn, *numbers), strict=True))
 

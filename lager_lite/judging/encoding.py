@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..data import THOUGHTS, why_unjudged, without_thoughts
-from ..errors import LagerError, PromptError
+from ..errors import Advice, LagerError, PromptError
 from ..llama import Backbone
 from ..prompts import ChatTemplate, Rubric, missing_fields, render
 from ..records import Item, Pending, Prompt
@@ -141,7 +141,11 @@ class Encoder:
         room = f", {kept} of them for the feedback" if kept else ""
         raise PromptError(
             f"{what}the prompt has {len(prompt.tokens)} tokens, the context holds {self.limit}{room}",
-            "use a larger -c where the model allows it, or --overflow truncate-middle",
+            Advice(
+                "use a larger -c where the model allows it, or --overflow truncate-middle",
+                'use a larger ctx_size where the model allows it, or overflow="truncate-middle"',
+                request="send a shorter text, or start the server with a larger -c or with --overflow truncate-middle",
+            ),
         )
 
 

@@ -23,7 +23,7 @@ from ..data import (
     row_given,
     suggests_response,
 )
-from ..errors import DataError, KeyWarning, PromptError
+from ..errors import DataError, KeyWarning, PromptError, rows_given
 from ..prompts import Rubric, load_rubric
 from ..records import Item, NumberId
 
@@ -126,14 +126,15 @@ def item_given(one: Mapping[str, Any] | SeriesLike, number: int, where: str, obs
     if not isinstance(one, Mapping):
         check_names(getattr(one, "index", ()), where)
     row = row_given(one if isinstance(one, Mapping) else one.to_dict(), where)
-    try:
-        item = item_of_program(row, number)
-        observer.see(row, item)
-        observer.rivals.see(row, [item])
-        observer.rivals.check(RENAME)
-    except DataError as error:
-        several = "give each of its texts a dict or a row of its own" if "responses=" in error.hint else ""
-        raise type(error)(error.message, several if _OPTION.search(error.hint) else error.hint) from None
+    with rows_given():
+        try:
+            item = item_of_program(row, number)
+            observer.see(row, item)
+            observer.rivals.see(row, [item])
+            observer.rivals.check(RENAME)
+        except DataError as error:
+            several = "give each of its texts a dict or a row of its own" if "responses=" in error.hint else ""
+            raise type(error)(error.message, several if _OPTION.search(error.hint) else error.hint) from None
     return item
 
 

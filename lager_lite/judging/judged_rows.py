@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..data import ANSWER, Row, is_missing, kept_item, open_rows
-from ..errors import DataError
+from ..data import ANSWER, TURN, Row, is_missing, kept_item, open_rows
+from ..errors import Advice, DataError
 from ..records import Item, Judgment, NumberId
 from .by_turn import TURN_NAMES
 from .score_file import OWN_NAMES
@@ -43,28 +43,38 @@ def read_judgments(
     Raises DataError for a file that is no such output, for a value that no judgment has, and for two judgments of one
     item by one rubric.
     """
-    _check_no_store(path)
-    rows = open_rows(path, empty=True)
-    if rows.whole is not None:
-        rows = open_rows(path, kind="jsonl")  # one judgment alone is one line
     found: list[JudgedRow] = []
-    places: dict[tuple[str, str], str] = {}
     items: dict[str, Item | None] = {}
+    for judgment, row in judged_lines(path):
+        if judgment.id not in items:
+            turned = set(TURN_NAMES) <= row.values.keys() | row.blank
+            own = OWN_NAMES.union(TURN_NAMES) if turned else OWN_NAMES
+            what = TURN if turned and not is_missing(row.values.get("turn")) else unit
+            items[judgment.id] = kept_item(row, judgment.id, own, labels=labels, unit=what)
+        found.append(JudgedRow(judgment, items[judgment.id]))
+    return tuple(found)
+
+
+def judged_lines(path: str | Path, *, encoding: str | None = None) -> Iterator[tuple[Judgment, Row]]:
+    """Yield the judgments of a file that `score` wrote with their rows, in its order.
+
+    encoding: of the text, None for UTF-8. Raises DataError as `read_judgments` does.
+    """
+    _check_no_store(path)
+    rows = open_rows(path, empty=True, encoding=encoding)
+    if rows.whole is not None:
+        rows = open_rows(path, kind="jsonl", encoding=encoding)  # one judgment alone is one line
+    places: dict[tuple[str, str], str] = {}
     for row in rows:
         judgment = judgment_of_row(row)
         key = (str(judgment.id), judgment.rubric)
         if key in places:
             raise DataError(
                 f"{row.where}: the item {judgment.id} was judged by {judgment.rubric} before, at {places[key]}",
-                "give the output of one run",
+                "give the output of one run; lager-lite merge puts the outputs of shards together",
             )
         places[key] = row.where
-        if judgment.id not in items:
-            turned = set(TURN_NAMES) <= row.values.keys() | row.blank
-            own = OWN_NAMES.union(TURN_NAMES) if turned else OWN_NAMES
-            items[judgment.id] = kept_item(row, judgment.id, own, labels=labels, unit="turn" if turned else unit)
-        found.append(JudgedRow(judgment, items[judgment.id]))
-    return tuple(found)
+        yield judgment, row
 
 
 def judgment_of_row(row: Row) -> Judgment:
@@ -76,11 +86,13 @@ def judgment_of_row(row: Row) -> Judgment:
         named = ", ".join(list(values)[:12]) or "none"
         raise DataError(
             f"{row.where}: not a row of `score`, since it has no id and rubric; its keys are {named}",
-            "give an output of `lager-lite score`",
+            "give a file that `lager-lite score` or score_file wrote",
         )
     keys = values.keys() | row.blank
     if keys >= _OF_PAIRS and "score" not in keys:
-        raise DataError(f"{row.where}: a row of `pairs`, not of `score`", "give an output of `lager-lite score`")
+        raise DataError(
+            f"{row.where}: a row of `pairs`, not of `score`", "give a file that `lager-lite score` or score_file wrote"
+        )
     numbers = {name: _number(row, name) for name in _NUMBERS}
     score, error = numbers.pop("score"), values.get("error")
     low, high, tokens = (_number(row, name) for name in ("low", "high", "tokens"))
@@ -112,7 +124,10 @@ def _check_no_store(path: str | Path) -> None:
         if opened.read(len(_STORE)) == _STORE:
             raise DataError(
                 f"{path}: this is a store, which holds readings without their ids and texts",
-                "run `lager-lite score ITEMS -o scores.jsonl` with this store: what it holds is not evaluated again",
+                Advice(
+                    "run `lager-lite score ITEMS -o scores.jsonl` with this store: what it holds is not evaluated again",
+                    "judge the items with this store: what it holds is not evaluated again",
+                ),
             )
 
 

@@ -10,7 +10,7 @@ import pickle
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..backbones import locate_model, open_model
-from ..errors import DataError, JudgeWarning
+from ..errors import DataError, JudgeWarning, LagerError
 from ..prompts import Rubric
 from ..records import Counts, Item, Judgment
 from ..scoring import Member, PanelWeights, WeightsFile, apply_calibration, check_distinct, check_panel
@@ -71,9 +71,19 @@ class Panel:
             lambda model, own: Judge(Path(model), rubric=self.rubrics, weights=own, force=force, **options)
         )
 
-    def opened(self, place: int) -> AbstractContextManager[Judge]:
-        """The judge of one member, from 0, with its weights where the panel has some; to be used in a `with`."""
-        return self._opener(self.models[place], None if self.weights is None else self.weights.members[place])
+    @contextmanager
+    def opened(self, place: int) -> Iterator[Judge]:
+        """The judge of one member, from 0, with its weights where the panel has some; to be used in a `with`.
+
+        What cannot be opened is an error that begins with the member's name.
+        """
+        with ExitStack() as stack:
+            try:
+                own = None if self.weights is None else self.weights.members[place]
+                judge = stack.enter_context(self._opener(self.models[place], own))
+            except LagerError as error:
+                raise type(error)(f"{self.names[place]}: {error.message}", error.advice) from error
+            yield judge
 
     def score(self, items: Iterable[ItemLike], *, progress: Progress | None = None) -> Iterator[Judgment]:
         """Judge every item under every rubric, as `Judge.score`. The judgments come while the last model reads."""

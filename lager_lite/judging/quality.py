@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..data import counted
-from ..errors import JudgeWarning
+from ..errors import Advice, JudgeWarning
 from ..prompts import NO_TEMPLATE, ChatTemplate, Rubric, is_visible
 from ..records import Item, Judgment
 
@@ -35,6 +35,8 @@ batch size or another machine moves a score by as much."""
 LEAST = 10
 """The number of judgments from which on a small spread is no accident."""
 
+_FIT = Advice("lager-lite fit", "fit_weights")
+
 SMALL = 10**9
 """The number of parameters below which scores without fitted weights are near chance: those of every model so small
 that was measured on human scores were (see the page evidence)."""
@@ -50,14 +52,15 @@ def doubts(chat: ChatTemplate, parameters: int, shipped: str | None = None) -> t
     if chat.origin == NO_TEMPLATE:
         found.append(
             "the model has no chat template, so it is likely a base model, which was not taught to follow an "
-            "instruction: use an instruct model (-m), or give its template with --chat-template-file"
+            "instruction: use an instruct model, or give its template"
+            f"{Advice(' with --chat-template-file', ' as `chat`')}"
         )
     if parameters < SMALL:
         millions = f"{parameters / 1e6:,.0f}" if parameters >= 10**6 else f"{parameters / 1e6:.1g}"
-        own = f"give -w {shipped}, " if shipped else ""
+        own = f"{Advice(f'give -w {shipped}', f'give the weights {shipped}, which ship')}, " if shipped else ""
         found.append(
             f"without fitted weights the scores of a model of {millions} million parameters are near "
-            f"chance: {own}fit weights on human scores (`lager-lite fit`), or use a larger instruct model (-m)"
+            f"chance: {own}fit weights on human scores (`{_FIT}`), or use a larger instruct model"
         )
     return tuple(found)
 
@@ -135,7 +138,7 @@ class Quality:
             found.append(
                 f"in {saturated} of {counted(self._scored, 'judgment')} one label holds more than {1 - TINY:.1%} of the "
                 "probability: these scores do not tell good responses from slightly better ones; fit weights on human "
-                "scores (`lager-lite fit`), or use another model (-m)"
+                f"scores (`{_FIT}`), or use another model"
             )
         found += [self._constant(name) for name, scores in self._scores.items() if self._is_constant(name, scores)]
         if empty:
@@ -151,8 +154,8 @@ class Quality:
         scores = self._scores[name]
         return (
             f"the {scores.count} scores of the rubric {name} are nearly constant (mean {scores.mean:.2f}, standard "
-            f"deviation {scores.deviation:.3f}): this judge does not tell these responses apart; fit weights on human "
-            "scores (`lager-lite fit`), or use another model (-m)"
+            f"deviation {scores.deviation:.3f}), so they do not tell these responses apart; fit weights on human "
+            f"scores (`{_FIT}`), or use another model"
         )
 
 

@@ -109,7 +109,7 @@ def highest_state(info: ModelInfo, wanted: int, *, weighted: bool) -> int | None
     """
     whole, top = info.whole_blocks, info.n_blocks - 1
     if not 0 <= wanted <= whole:
-        raise WeightsError(f"state {wanted} was asked for, the model has 0 to {whole}", "use a lower --max-state")
+        raise WeightsError(f"state {wanted} was asked for, the model has 0 to {whole}", "use a lower max_state")
     if whole == info.n_blocks:
         return None if wanted == whole else wanted
     if weighted and wanted > top:

@@ -45,7 +45,7 @@ def open_database(path: Path) -> sqlite3.Connection:
         if found > STORE_VERSION:
             raise StoreError(
                 f"the store {path} has version {found}, this program knows {STORE_VERSION}",
-                "update lager-lite, or name another store with --store PATH",
+                "update lager-lite, or name another store",
             )
         for table, columns in STORE_COLUMNS.items():
             db.execute(f"SELECT {', '.join(columns)} FROM {table} LIMIT 1").fetchone()

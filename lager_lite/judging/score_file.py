@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..data import apart_from, write_rows
+from ..data import ANSWER, TURN, apart_from, write_rows
 from ..prompts import Rubric, signs
 from ..records import Counts, Item, Judgment, id_for_results
 from ..system import check_not_read
@@ -124,6 +124,7 @@ def score_file(
     *,
     row: Callable[[Item, Judgment], Mapping[str, Any]] | None = None,
     progress: Callable[[Counts], None] | None = None,
+    unit: str = ANSWER,
 ) -> Summary:
     """Judge all items and write each judgment as a row when it comes, so that memory does not grow.
 
@@ -131,6 +132,7 @@ def score_file(
     - `row`: makes the row of an item and its judgment. None: `judgment_row` does. Rows of judged turns also have what
       `turn_row` gives, and are written when the last turn of their conversation is judged.
     - `progress`: called with the judge's counts after every decode.
+    - `unit`: what of a conversation is judged; where that is every turn, all rows have the keys of `turn_row`.
 
     Raises OutputError where the file cannot be written, or is one that is read: the model's, or one that an item came
     from. Raises what `Judge.judged` raises, too.
@@ -146,7 +148,10 @@ def score_file(
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for item, judgment, turns in by_conversation(counted(judge.judged(apart, progress=progress))):
-            yield {**(row(item, judgment) if row else judgment_row(judgment)), **turn_row(item, turns)}
+            yield {
+                **(row(item, judgment) if row else judgment_row(judgment)),
+                **turn_row(item, turns, turns=unit == TURN),
+            }
 
     write_rows(output, rows())
     return tally.summary(judge.counts)

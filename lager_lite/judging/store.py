@@ -22,11 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MisuseError, StoreError, StoreWarning
+from ..errors import Advice, MisuseError, StoreError, StoreWarning
 from ..records import Feedback, Reading
 from .schema import STORE_COLUMNS, open_database
 
-_ELSEWHERE = "name a store elsewhere with --store PATH, or give --no-store"
+_ELSEWHERE = Advice(
+    "name a store elsewhere with --store PATH, or give --no-store", "open a Store elsewhere, or judge without one"
+)
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ class Store:
             "locked": "end the other process that writes to it, or ",
         }
         remedy = next((remedy for word, remedy in remedies.items() if word in text), "")
-        return StoreError(f"the store {self.path} cannot be used: {text}", remedy + _ELSEWHERE)
+        return StoreError(f"the store {self.path} cannot be used: {text}", f"{remedy}{_ELSEWHERE}")
 
 
 def _encode(reading: Reading) -> bytes:

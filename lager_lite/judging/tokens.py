@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import PromptError
+from ..errors import Advice, PromptError
 from ..llama import Backbone
 from ..prompts import LETTERS, describe_scale, parse_scale
 from ..records import Prompt, Scale
@@ -60,7 +60,11 @@ class TokenizedPrompt:
         if excess > 0 and (not len(starts) or stops[longest] - starts[longest] <= excess):
             raise PromptError(
                 f"the prompt has {len(self.tokens)} tokens, the context holds {limit}, and cutting its longest text is not enough",
-                "use a larger -c where the model allows it",
+                Advice(
+                    "use a larger -c where the model allows it",
+                    "use a larger ctx_size where the model allows it",
+                    request="send a shorter text, or start the server with a larger -c",
+                ),
             )
         if excess <= 0:
             return self
@@ -151,7 +155,7 @@ def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> ScoreTokens:
         named = ", ".join(map(repr, clash[:_NAMED])) + (f" and {len(clash) - _NAMED} more" if clash[_NAMED:] else "")
         raise PromptError(
             f"the scale {describe_scale(scale)} cannot be used: behind {lead!r} these labels begin with the same token "
-            f"of this model: {named}",
+            f"of the model {backbone.path.name}: {named}",
             _other_scales(backbone, lead, scale),
         )
     return ScoreTokens(common, tokens)
@@ -170,7 +174,7 @@ def _following(
     return tuple(found), tuple(written[0][:common]), clash
 
 
-def _other_scales(backbone: Backbone, lead: str, scale: Scale) -> str:
+def _other_scales(backbone: Backbone, lead: str, scale: Scale) -> str | Advice:
     """What to use in place of a scale whose labels clash: the scales that this model can write."""
     k = len(scale.labels)
     names = ["0-9", "1-5"] if k > 5 else ["1-5"]
@@ -179,5 +183,6 @@ def _other_scales(backbone: Backbone, lead: str, scale: Scale) -> str:
     usable = [name for name in names if not _following(backbone, lead, parse_scale(name).labels)[2]]
     if not all(label.isdigit() for label in scale.labels) or not usable:
         return f"use labels that begin differently{', for instance the scale ' + usable[-1] if usable else ''}"
-    told = [f"--scale {name}" + (f" (A is worth {k})" if name[0] == "A" else "") for name in usable]
-    return f"{' or '.join(told)}: scores are continuous on every scale"
+    told = [name + (f" (A is worth {k})" if name[0] == "A" else "") for name in usable]
+    why = "scores are continuous on every scale"
+    return Advice(f"--scale {' or --scale '.join(told)}: {why}", f"use the scale {' or '.join(told)}: {why}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendError
+from ..errors import Advice, BackendError
 from ..records import States
 from ..system import signals_deferred
 from .context import Context
@@ -251,7 +251,10 @@ class Backbone:
         if not model:
             raise BackendError(
                 f"llama.cpp cannot load {self.path}: {self.library.log.errors() or 'no reason given'}",
-                "run with -v to see llama.cpp's whole log",
+                Advice(
+                    "run with -v to see llama.cpp's whole log",
+                    "BackendOptions(verbose=True) shows llama.cpp's whole log",
+                ),
             )
         return model
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import BackendError
+from ..errors import Advice, BackendError
 from .context import Context, least_rows
 from .loaded import Loaded
 from .options import MAX_LEAVES
@@ -74,7 +74,11 @@ class OrderedContext(Context):
         if self._next == len(self._trunk):
             raise BackendError(
                 f"the KV cache of {self.cells} cells is too small for these prompts",
-                "use a smaller -b or a shorter text",
+                Advice(
+                    "use a smaller -b or a shorter text",
+                    "use a smaller batch_size or a shorter text",
+                    request="send a shorter text",
+                ),
             )
         for sequence in range(1, MAX_LEAVES + 1):
             self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)

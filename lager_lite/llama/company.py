@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import Advice
 from .context import Context
 
 SAME_BITS = "the same bits alone and in company"
@@ -45,9 +46,11 @@ def warn_company(difference: float | None, *, steady: bool = False) -> list[str]
     """
     if not difference:
         return []
+    way = Advice("--steady", "BackendOptions(steady=True)")
     return [
-        f"on this machine {say_company(difference)}{', with --steady too' if steady else ''}, so another order, shard or "
-        f"batch can move a score; {'' if steady else '--steady or '}the patched library (`lager-lite backend build`) may prevent it"
+        f"on this machine {say_company(difference)}{f', with {way} too' if steady else ''}, so another order, shard or "
+        f"batch can move a score; {'' if steady else f'{way} or '}the patched library (`lager-lite backend build`) may "
+        "prevent it"
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import BackendError, MisuseError
+from ..errors import Advice, BackendError, MisuseError
 from ..system import signals_deferred
 from .ahead import ahead
 from .loaded import Loaded
@@ -74,7 +74,10 @@ class Context:
             raise BackendError(
                 f"no context of {params.n_ctx} tokens for {backbone.path.name}: "
                 f"{backbone.library.log.errors() or 'out of memory'}",
-                "use a smaller -c, -b or -ub, or a smaller -ctk/-ctv type",
+                Advice(
+                    "use a smaller -c, -b or -ub, or a smaller -ctk/-ctv type",
+                    "use a smaller ctx_size, batch_size or ubatch_size, or a smaller cache_type_k or cache_type_v",
+                ),
             )
         self._owned = owned
         if unpack and backbone.products.unpack:
@@ -280,7 +283,8 @@ class Context:
         reason = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch", -3: "computation failed"}
         text = self.backbone.library.log.errors() or reason.get(status, "")
         return BackendError(
-            f"llama.cpp could not decode (status {status}): {text}", "use a larger -c, or run with -v for its log"
+            f"llama.cpp could not decode (status {status}): {text}",
+            Advice("use a larger -c, or run with -v for its log", "use a larger ctx_size, or verbose=True for its log"),
         )
 
     def _params(self, options: BackendOptions) -> Any:

@@ -29,7 +29,7 @@ from ..backbones import (
     open_model,
     read_header,
 )
-from ..errors import BackendError, ModelFileError, UnsupportedModelError
+from ..errors import Advice, BackendError, ModelFileError, UnsupportedModelError
 from ..llama import Backbone, BackendOptions
 from ..scoring import WeightsFile, check_weights
 from ..system import as_usual, check_not_read
@@ -55,7 +55,7 @@ def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
     if blocks >= info.n_blocks:
         raise UnsupportedModelError(
             f"{info.paths[0].name} has {info.n_blocks} blocks, and state {max_state} needs {blocks} of them: nothing to cut",
-            "fit weights that read fewer states (fit --budget)",
+            Advice("fit weights that read fewer states (fit --budget)", "fit weights that read fewer states"),
         )
     beside = ""
     try:
@@ -65,9 +65,7 @@ def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
         as_usual(beside, target)
         os.replace(beside, target)
     except OSError as error:
-        raise ModelFileError(
-            f"{target} cannot be written: {error.strerror or error}", "name another file with -o"
-        ) from error
+        raise ModelFileError(f"{target} cannot be written: {error.strerror or error}", "name another file") from error
     finally:
         if beside and os.path.exists(beside):
             os.unlink(beside)

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import PromptError
+from ..errors import Advice, PromptError
 from .sandbox import MAX_SOURCE, TemplateStopped, render_template
 
 # A template that prints the date sees this one, so that the same input gives the same score on every day.
@@ -36,7 +36,10 @@ _MAX_ANSWER_HEADER = 200
 NO_TEMPLATE = "none (the model has no chat template)"
 """The origin of plain text that stands for a missing template."""
 
-_USE_OTHER = "give another with --chat-template-file, or --chat-template none for plain text"
+_USE_OTHER = Advice(
+    "give another with --chat-template-file, or --chat-template none for plain text",
+    'give another as `chat`; resolve_chat("none") is plain text',
+)
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ def _render_turns(chat: ChatTemplate, system: str, message: str, marks: tuple[st
             continue
         return rendered.replace(system_mark, system), merged
     assert first is not None
-    raise PromptError(first.message, first.hint or _USE_OTHER)
+    raise PromptError(first.message, first.advice or _USE_OTHER)
 
 
 def _content(text: str, typed: bool) -> str | list[dict[str, str]]:

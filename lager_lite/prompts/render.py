@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from ..errors import PromptError
+from ..errors import Advice, PromptError
 from ..records import Item, Prompt, Scale, Segment
 from .chat import ChatTemplate, Layout, Slot, lay_out
 from .pairwise import RESPONSE_A, RESPONSE_B
@@ -66,7 +66,11 @@ def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
         has = f"the item has only {', '.join(item.fields)}" if item.fields else "the item has no text"
         raise PromptError(
             f"{lacks}; {has}",
-            "name the keys with --map field=key, or choose another rubric",
+            Advice(
+                "name the keys with --map field=key, or choose another rubric",
+                "give every item the text that is missing (read_items takes a mapping of keys), or choose another rubric",
+                request="give the text under the key that is missing, or choose another rubric",
+            ),
         )
     present = frozenset(s.field for s in rubric.sections if not s.optional or is_visible(item.fields.get(s.field, "")))
     return _rubric_layout(rubric, chat, present)

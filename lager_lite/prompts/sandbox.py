@@ -23,7 +23,7 @@ from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from ..errors import PromptError
+from ..errors import Advice, PromptError
 
 MAX_SOURCE = 256 * 1024
 MAX_TEXT = 1024 * 1024
@@ -116,6 +116,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return _checked(super().call_binop(context, operator, left, right))
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call what a template calls, and count it as a step."""
         self.step()
         # The sandbox wraps str.format; the text it belongs to is on what was wrapped.
         owner = getattr(getattr(obj, "__wrapped__", obj), "__self__", None)
@@ -164,7 +165,10 @@ def render_template(source: str, variables: Mapping[str, Any], *, today: datetim
         raise PromptError(f"the chat template failed: {error}", _REMEDY) from None
 
 
-_REMEDY = "give another with --chat-template-file, or --chat-template none for plain text"
+_REMEDY = Advice(
+    "give another with --chat-template-file, or --chat-template none for plain text",
+    'give another as `chat`; resolve_chat("none") is plain text',
+)
 
 
 @lru_cache(maxsize=16)

@@ -12,6 +12,7 @@ from .gating import append_markdown, gate_head, gate_junit, gate_markdown, gate_
 from .inspection import write_inspection
 from .knowledge import write_knowledge
 from .page import check_report
+from .pairs import write_pairs
 from .ranking import write_ranking
 from .selection import selection_notes, write_selected
 from .view import LARGE, safe_json, view_data, view_page, view_path, write_view
@@ -33,6 +34,7 @@ __all__ = [
     "write_inspection",
     "write_junit",
     "write_knowledge",
+    "write_pairs",
     "write_ranking",
     "write_report",
     "write_selected",

@@ -30,6 +30,7 @@ def layers(name: str, found: Sequence[LayerResult], best: MethodResult | None) -
     """Agreement of every state alone, both lenses, with bands (the paper's Figure 2)."""
 
     def paint(figure: Any) -> None:
+        """Draw a line with its band for each lens."""
         axes = figure.add_subplot()
         for lens, colour, label in (("raw", SECOND, "raw states"), ("norm", FIRST, "after the output norm")):
             mine = [one for one in found if one.lens == lens]
@@ -61,6 +62,7 @@ def weights(name: str, fitted: FittedKind, values: Sequence[float]) -> Markup:
     peak = float(np.abs(numbers).max()) or 1.0
 
     def paint(figure: Any) -> None:
+        """Draw bars, or a map of states and labels."""
         axes = figure.add_subplot()
         axes.grid(visible=False)
         state_axis(axes)
@@ -95,6 +97,7 @@ def predicted(
     edge = 0.06 * (high - low)
 
     def paint(figure: Any) -> None:
+        """Draw a box per human score, or points."""
         axes = figure.add_subplot()
         axes.plot([low, high], [low, high], color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
         if x.size < FEW_POINTS:
@@ -118,6 +121,7 @@ def distributions(name: str, columns: Sequence[tuple[str, Sequence[float]]], val
     edges = np.linspace(low, high + 1e-9, 33)
 
     def paint(figure: Any) -> None:
+        """Draw one histogram below the other."""
         panels = figure.subplots(len(columns), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for number, (axes, (label, scores)) in enumerate(zip(panels, columns)):
             histogram(axes, scores, edges, MUTED if number == 0 else FIRST, percent=True)
@@ -135,6 +139,7 @@ def tradeoff(name: str, points: Sequence[tuple[int, float | None, Interval | Non
     """Agreement against the highest state that is read. points: (state, Spearman, interval)."""
 
     def paint(figure: Any) -> None:
+        """Draw the line with its band."""
         axes = figure.add_subplot()
         low, high = band([interval for *_, interval in points])
         states = [state for state, *_ in points]
@@ -163,6 +168,7 @@ def against_length(name: str, found: Evaluation, shown: MethodResult) -> Markup:
     dots = {"alpha": 0.7, "markersize": 3.5} if few else {"alpha": 0.35, "markersize": 2.2}
 
     def paint(figure: Any) -> None:
+        """Draw the judge's scores and people's side by side."""
         for axes, (label, scores, colour) in zip(figure.subplots(1, 2, sharex=True, sharey=True), panels):
             axes.plot(words, scores + jitter, "o", color=colour, markeredgewidth=0, **dots)
             axes.plot([words[p].mean() for p in parts], [scores[p].mean() for p in parts], color=INK, linewidth=1.4)

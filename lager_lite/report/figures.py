@@ -94,6 +94,7 @@ def interval_dots(
     """
 
     def paint(figure: Any) -> None:
+        """Draw a dot with its interval for each row."""
         axes = figure.add_subplot()
         for place, (_, value, interval, stressed) in enumerate(rows):
             colour = FIRST if stressed else MUTED

@@ -44,7 +44,7 @@ def gate_head(found: GateResult) -> tuple[str, ...]:
 def gate_notes(found: GateResult) -> list[str]:
     """What to say below the table, a sentence each: how much more would decide a check, and what has no score."""
     notes = [
-        f"{check.part} ({_KINDS[check.kind]}) is undecided: about {check.needed} groups would tell, there are {check.groups}"
+        f"{check.part} ({_KINDS[check.kind]}) is undecided: it would take about {check.needed} groups, and there are {check.groups}"
         if check.needed
         else f"{check.part} ({_KINDS[check.kind]}) is undecided: {_why_undecided(check)}"
         for check in found.checks
@@ -52,7 +52,8 @@ def gate_notes(found: GateResult) -> list[str]:
     ]
     if found.errors:
         notes.append(
-            f"{counted(found.errors, 'row')} of {found.rows} without a score, the first is {found.first_error}"
+            f"{found.errors} of {counted(found.rows, 'row')} {'has' if found.errors == 1 else 'have'} no score; the first: "
+            f"{found.first_error}"
         )
     return notes
 
@@ -139,7 +140,7 @@ def _said(check: Check, found: GateResult) -> str:
 def _why_undecided(check: Check) -> str:
     if check.value is None:
         return "no row has a score"
-    return "one group gives no interval" if check.low is None else "the mean is the bound itself"
+    return "one group gives no interval" if check.low is None else "the mean equals the bound"
 
 
 def _number(value: float | None, kind: str) -> str:

@@ -87,6 +87,7 @@ def _heat(name: str, found: Inspection) -> Markup:
     line = [float(np.dot(layer.probabilities, values)) for layer in found.layers]
 
     def paint(figure: Any) -> None:
+        """Draw the probabilities of the labels by state, and the expected one."""
         axes = figure.add_subplot()
         axes.grid(visible=False)
         for layer in found.layers:
@@ -109,6 +110,7 @@ def _contributions(name: str, found: Inspection) -> Markup:
     added = [layer.contribution for layer in found.layers]
 
     def paint(figure: Any) -> None:
+        """Draw what each state adds to the score."""
         axes = figure.add_subplot()
         axes.bar(range(len(added)), added, color=[FIRST if a >= 0 else SECOND for a in added], width=0.75)
         axes.axhline(0, color=MUTED, linewidth=0.8)

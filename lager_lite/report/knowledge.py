@@ -65,6 +65,7 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
 
 def _curves(found: SelfKnowledge, best: Knower) -> Markup:
     def paint(figure: Any) -> None:
+        """Draw precision against recall."""
         axes = figure.add_subplot()
         for method, (colour, dash) in zip(found.methods, _LINES * len(found.methods)):
             style = (
@@ -99,6 +100,7 @@ def _by_kind(found: SelfKnowledge, best: Knower) -> Markup:
     edges = np.linspace(scores.min(), scores.max() + 1e-9, 33)
 
     def paint(figure: Any) -> None:
+        """Draw one histogram below the other."""
         panels = figure.subplots(2, 1, sharex=True, sharey=True)
         for axes, (label, values, colour) in zip(panels, parts):
             histogram(axes, values, edges, colour, percent=True)

@@ -97,6 +97,7 @@ def _combined(found: Selection) -> Markup:
     edges = np.linspace(found.low, found.high + 1e-9, 41)
 
     def paint(figure: Any) -> None:
+        """Draw the scores of all rows and of the kept ones."""
         axes = figure.add_subplot()
         for values, colour, label in ((judged, MUTED, "all judged"), (found.score[found.kept], FIRST, "kept")):
             histogram(axes, values, edges, colour, percent=False, label=label)

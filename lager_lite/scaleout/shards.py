@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data import Row, RowFile, TableFile, apart_from, copy_rows, open_rows
-from ..errors import DataError
+from ..errors import Advice, DataError
 from ..judging import Judge
 from ..records import Counts, Item
 from ..system import check_not_read
@@ -222,7 +222,11 @@ def _refusal(*problems: tuple[str, list[str], int]) -> DataError:
             more = f" and {count - len(names)} more" if count > len(names) else ""
             lines.append(f"{count} {'judgments are' if count > 1 else 'judgment is'} {what}: {', '.join(names)}{more}")
     return DataError(
-        "; ".join(lines), "give the outputs of all shards of this input (with its -n, --map and --layout) once each"
+        "; ".join(lines),
+        Advice(
+            "give the outputs of all shards of this input (with its -n, --map and --layout) once each",
+            "give the outputs of all shards of this input, read in the same way, once each",
+        ),
     )
 
 

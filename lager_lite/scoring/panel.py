@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import WeightsError
+from ..errors import Advice, WeightsError
 from ..records import Calibration
 from ..system import write_beside
 from .weights import PANEL_SCHEMA, Provenance, WeightsFile, weights_from_json, weights_to_json
@@ -60,7 +60,10 @@ class Member:
 def check_distinct(models: Sequence[Member]) -> None:
     """Raise WeightsError for a panel of fewer than two models, and where two of them are the same."""
     if len(models) < 2:
-        raise WeightsError("a panel needs two models or more", "give several models with -m, or use a Judge")
+        raise WeightsError(
+            "a panel needs two models or more",
+            Advice("give several models with -m", "give several models, or use a Judge"),
+        )
     for place, model in enumerate(models):
         for other in models[:place]:
             if model.fingerprint == other.fingerprint:
@@ -84,14 +87,17 @@ def check_panel(weights: PanelWeights, models: Sequence[Member], *, force: bool 
         return
     if sorted(one.fingerprint for one in then) == sorted(marks):
         files = {model.fingerprint: model.file for model in models}
-        order = " ".join(f"-m {files[one.fingerprint]}" for one in then)
-        raise WeightsError("the weights are for these models in another order", f"give them as {order}")
+        order = [files[one.fingerprint] for one in then]
+        raise WeightsError(
+            "the weights are for these models in another order",
+            Advice(f"give them as -m {' -m '.join(order)}", f"give them as {', '.join(order)}"),
+        )
     for place, (one, model) in enumerate(zip(then, models), 1):
         if one.fingerprint != model.fingerprint:
             now = f"{model.file} ({model.architecture} {model.quantization}, {model.fingerprint[:19]})"
             raise WeightsError(
                 f"the weights are for another panel: member {place} was {_named(one)}, and is {now}",
-                f"{fit_again}, or use --force",
+                Advice(f"{fit_again}, or use --force", f"{fit_again}, or use force=True"),
             )
 
 
@@ -120,7 +126,13 @@ def load_panel(path: str | Path) -> PanelWeights:
     if not isinstance(data, dict) or data.get("schema") != PANEL_SCHEMA:
         single = isinstance(data, dict) and "backbone" in data
         what = "holds the weights of one model" if single else "is not a weights file of lager-lite"
-        raise WeightsError(f"{path} {what}", "make the weights of a panel with lager-lite fit -m A -m B")
+        raise WeightsError(
+            f"{path} {what}",
+            Advice(
+                "make the weights of a panel with lager-lite fit -m A -m B",
+                "make the weights of a panel with fit_panel",
+            ),
+        )
     if data.get("version") != PANEL_SCHEMA_VERSION:
         raise WeightsError(
             f"the weights file {path} has version {data.get('version')!r}, this program knows {PANEL_SCHEMA_VERSION}",
@@ -129,9 +141,7 @@ def load_panel(path: str | Path) -> PanelWeights:
     try:
         return _panel_of(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"the weights file {path} is corrupt: {error!r}", "make it again with lager-lite fit"
-        ) from error
+        raise WeightsError(f"the weights file {path} is corrupt: {error!r}", "make it again") from error
 
 
 def _panel_of(data: dict[str, Any]) -> PanelWeights:

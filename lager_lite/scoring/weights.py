@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import WeightsError
+from ..errors import Advice, WeightsError
 from ..records import BOTH_LENSES, LENSES, STATES_KIND, WEIGHT_KINDS, Calibration, LayerWeights, Scale, TextTerm
 from ..system import write_beside
-from .weights_json import read_weights_json
+from .weights_json import MAKE_AGAIN, MAKE_ONE, read_weights_json
 
 WEIGHTS_SCHEMA = "lager-lite/weights"
 PANEL_SCHEMA = "lager-lite/panel"
@@ -101,10 +101,11 @@ def load_weights(path: str | Path) -> WeightsFile:
     data = read_weights_json(path)
     if isinstance(data, dict) and data.get("schema") == PANEL_SCHEMA:
         raise WeightsError(
-            f"{path} holds the weights of a panel of {len(data.get('members', ()))} models", "give every model with -m"
+            f"{path} holds the weights of a panel of {len(data.get('members', ()))} models",
+            Advice("give every model with -m", "read it with load_panel, for a Panel"),
         )
     if not isinstance(data, dict) or data.get("schema") != WEIGHTS_SCHEMA:
-        raise WeightsError(f"{path} is not a weights file of lager-lite", "make one with lager-lite fit")
+        raise WeightsError(f"{path} is not a weights file of lager-lite", MAKE_ONE)
     if data.get("version") not in (1, WEIGHTS_SCHEMA_VERSION):
         raise WeightsError(
             f"the weights file {path} has version {data.get('version')!r}, this program knows {WEIGHTS_SCHEMA_VERSION}",
@@ -113,9 +114,7 @@ def load_weights(path: str | Path) -> WeightsFile:
     try:
         file = weights_from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"the weights file {path} is corrupt: {error!r}", "make it again with lager-lite fit"
-        ) from error
+        raise WeightsError(f"the weights file {path} is corrupt: {error!r}", MAKE_AGAIN) from error
     return file
 
 
@@ -171,7 +170,10 @@ def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) ->
     if fatal:
         raise WeightsError("the weights cannot be used: " + "; ".join(fatal), "fit again for this model and rubric")
     if bearable and not force:
-        raise WeightsError("the weights do not belong to this run: " + "; ".join(bearable), "fit again, or use --force")
+        raise WeightsError(
+            "the weights do not belong to this run: " + "; ".join(bearable),
+            Advice("fit again, or use --force", "fit again, or use force=True"),
+        )
     return bearable + noted
 
 

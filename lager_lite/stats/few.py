@@ -13,16 +13,16 @@ def warnings_of_few(n: int, groups: int, what: str) -> tuple[str, ...]:
     """What to say of figures from n things in so many groups, a sentence each; what: the name of one of the things."""
     found = []
     if n < _FEW:
-        found.append(f"{_are(n, what)} few: intervals are wide; use 200 or more")
+        found.append(f"{_only(n, what)}, so intervals are wide: use 200 or more")
     if groups < _FEW_GROUPS:
-        found.append(f"{_are(groups, 'group')} few: the intervals are resampled from them and cannot be trusted")
+        found.append(f"{_only(groups, 'group')}, and intervals that are resampled from so few cannot be trusted")
     return tuple(found)
 
 
 def warnings_of_few_rows(n: int, what: str) -> tuple[str, ...]:
     """What to say of means and correlations without an interval, from n things; what: the name of one of the things."""
-    return (f"{_are(n, what)} few: means and correlations may be chance; use 200 or more",) if n < _FEW else ()
+    return (f"{_only(n, what)}, so means and correlations may be chance: use 200 or more",) if n < _FEW else ()
 
 
-def _are(n: int, what: str) -> str:
-    return f"{n} {what} is" if n == 1 else f"{n} {what}s are"
+def _only(n: int, what: str) -> str:
+    return f"there is only 1 {what}" if n == 1 else f"there are only {n} {what}s"

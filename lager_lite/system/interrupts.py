@@ -42,6 +42,7 @@ class _Watch:
     """Answers signals with one Interrupted, and with the end of the process where that does not come in time.
 
     - `holds`, `inside`: how many blocks of `signals_held` and of `signals_deferred` are open.
+    - `later`: what is said of a first signal that comes in a block of `signals_held`.
     - `_first`: the number of the first signal.
     - `_deferred`: whether a signal waits for the end of these blocks; `_patient`: whether a batch is stored meanwhile.
     - `_raised`: whether Interrupted was raised. It is raised once, since a second one could hit the cleaning up.
@@ -51,6 +52,7 @@ class _Watch:
     def __init__(self) -> None:
         # The first block is that of beginning to watch, the last that of ending it.
         self.holds, self.inside = 0, 1
+        self.later = _LATER
         self._first = self._received = 0
         self._deferred = self._patient = self._raised = False
         self._read, self._write = os.pipe()
@@ -101,7 +103,7 @@ class _Watch:
                 continue
             self._received += 1
             if self._received == 1 and self.holds:
-                _say(_LATER)
+                _say(self.later)
             elif not self._over.wait(GRACE) and (self._received > 1 or not self._patient):
                 _say(_KILLED)
                 os._exit(128 + byte[0])
@@ -132,11 +134,12 @@ def watching() -> Iterator[None]:
 
 
 @contextmanager
-def signals_held() -> Iterator[None]:
+def signals_held(later: str = _LATER) -> Iterator[None]:
     """Hold a signal back until the block has ended, and then raise Interrupted; for a batch that is to be stored.
 
     Outside `watching` the handlers of the program are called when the block has ended, so Ctrl-C raises its
-    KeyboardInterrupt there. Does nothing outside the main thread, where Python calls no handlers.
+    KeyboardInterrupt there. Does nothing outside the main thread, where Python calls no handlers. later: what is said
+    when the signal comes.
     """
     watch = _watch
     if not _in_main_thread() or _noting:
@@ -146,10 +149,12 @@ def signals_held() -> Iterator[None]:
             yield
     else:
         watch.holds += 1
+        before, watch.later = watch.later, later
         try:
             yield
         finally:
             watch.holds -= 1
+            watch.later = before
             watch.raise_pending()
 
 
@@ -230,4 +235,9 @@ def _in_main_thread() -> bool:
 
 
 def _say(text: str) -> None:
-    os.write(2, f"\n{text}\n".encode())
+    """Write a line on stderr; on a terminal in the place of the line there, which may be a bar and the sign of Ctrl-C."""
+    try:
+        begin = "\r" + " " * (os.get_terminal_size(2).columns - 1) + "\r"
+    except OSError:
+        begin = "\n"
+    os.write(2, f"{begin}{text}\n".encode())

@@ -22,7 +22,11 @@ from ..scoring import score, unlabelled_weights
 EQUAL_TEXTS = "equal texts"
 """The flag of a pair whose responses are the same text: a tie that no model is asked about."""
 SAME_SYSTEM = "same system"
-"""The flag of a pair of two responses of one system, which counts in no win rate."""
+"""The flag of a pair of two responses of one system, which win rates leave out."""
+UNDECIDED = "undecided"
+"""The flag of a pair whose probability is 0.5, as of weights that learned nothing: a tie, whatever the layers lean to."""
+
+_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Verdicts:
     first: np.ndarray
     winner: np.ndarray
 
+    @property
+    def undecided(self) -> np.ndarray:
+        """Which of them have a probability of 0.5, as it is written, bool (n,)."""
+        return _is_even(self.first)
+
 
 def verdicts(evidence: Evidence, values: np.ndarray, weights: LayerWeights) -> Verdicts:
     """The verdicts of layer weights; exchanging the responses exchanges the verdicts, whatever the weights.
@@ -70,13 +79,14 @@ def verdicts(evidence: Evidence, values: np.ndarray, weights: LayerWeights) -> V
     turned, opposite, there = score(evidence.mirrored.lens(weights.lens), values, weights)
     first = (here + 1.0 - there) / 2.0
     if len(values) == 2:
-        # A calibration may map both sides of the middle onto it.
-        return Verdicts(first, (np.sign(np.round(raw - opposite, 9)) + 1.0) / 2.0)
-    shares = (spread + turned[:, ::-1]) / 2.0
-    best = np.round(shares, 9)
-    tied = best[:, 0] == best[:, -1]
-    winner = np.where(tied, 0.5, np.asarray(values)[np.argmax(best, axis=1)])
-    return Verdicts(first, winner)
+        winner = (np.sign(np.round(raw - opposite, 9)) + 1.0) / 2.0
+    else:
+        shares = (spread + turned[:, ::-1]) / 2.0
+        best = np.round(shares, 9)
+        tied = best[:, 0] == best[:, -1]
+        winner = np.where(tied, 0.5, np.asarray(values)[np.argmax(best, axis=1)])
+    # A calibration may map both sides of the middle onto it, and then nothing says which response is better.
+    return Verdicts(first, np.where(_is_even(first), 0.5, winner))
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,7 @@ class Compared:
 
         - `id`, `rubric`, `system_a` and `system_b` (where a system is named).
         - `probability`: that response A is better, ties counted as half; both orders together.
-        - `verdict`: "A", "B" or "tie".
+        - `verdict`: "A", "B" or "tie"; a tie also where the probability is 0.5.
         - `a_first`, `b_first`: the same probability from the order with A, and with B, shown first.
         - `flip`: whether the two orders have different verdicts.
         - `mass`: the smaller of the shares of the vocabulary's probability that the labels hold.
@@ -148,6 +158,7 @@ class Compared:
             flags = list(pair.flags)
             if number in place:
                 row = place[number]
+                flags += [UNDECIDED] if whole.undecided[row] else []
                 flip = bool(one.winner[row] != two.winner[row])
                 found = _row(whole, one, two, row, flip, float(self.mass[row].min()))
             elif number not in self.errors:
@@ -251,6 +262,11 @@ def _compared(
     )
 
 
+def _is_even(first: np.ndarray) -> np.ndarray:
+    found: np.ndarray = np.round(first, _DIGITS) == 0.5
+    return found
+
+
 def _identity(pair: Pair) -> ItemId:
     return id_for_results(pair.id)
 
@@ -261,10 +277,10 @@ def _place(pair: Pair) -> str:
 
 def _row(whole: Verdicts, one: Verdicts, two: Verdicts, row: int, flip: bool, mass: float) -> dict[str, Any]:
     return {
-        "probability": round(float(whole.first[row]), 6),
+        "probability": round(float(whole.first[row]), _DIGITS),
         "verdict": _WORDS[float(whole.winner[row])],
-        "a_first": round(float(one.first[row]), 6),
-        "b_first": round(float(two.first[row]), 6),
+        "a_first": round(float(one.first[row]), _DIGITS),
+        "b_first": round(float(two.first[row]), _DIGITS),
         "flip": flip,
         "mass": round(mass, 6) if np.isfinite(mass) else None,
     }

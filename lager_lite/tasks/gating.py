@@ -12,14 +12,14 @@ its bound is minus the loss that is allowed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from ..data import SYSTEM_FIELDS, counted
-from ..errors import DataError
+from ..errors import Advice, DataError
 from ..stats import groups_needed, half_width
 from .same_judge import check_same_judge
 from .scored import RUBRIC_FIELD, ScoredRow
@@ -183,8 +183,8 @@ def gate(rows: Sequence[ScoredRow], rule: GateRule, old: Sequence[ScoredRow] | N
         raise DataError("no part has a bound", f"give one for all, or for some of {_some(parts)}")
     if all(check.low is None for check in checks):
         raise DataError(
-            f"{counted(len(rows), 'row')} of one group: no interval follows, so no bound can be decided",
-            "score more items, or name another --group",
+            f"all rows ({len(rows)}) are of one group, so there is no interval, and no bound can be decided",
+            "score more items, or name another field whose values are independent",
         )
     failed = [row for row in rows if row.score is None]
     first = f"{failed[0].where}: item {failed[0].id} ({failed[0].rubric}): {failed[0].error}" if failed else ""
@@ -245,7 +245,8 @@ def _groups(rows: Sequence[ScoredRow], field: str | None) -> dict[str, str]:
 def _without(rows: Sequence[ScoredRow], field: str) -> DataError:
     keys = _some(dict.fromkeys(str(key) for row in rows for key in row.values), most=30)
     return DataError(
-        f"no row has the field {field!r}; the keys are {keys}", "lager-lite score --keep writes the keys of the items"
+        f"no row has the field {field!r}; the keys are {keys}",
+        Advice("lager-lite score --keep writes the keys of the items", "score_file(keep=...) writes keys of the items"),
     )
 
 
@@ -257,7 +258,10 @@ def _scale_of(part: str, rows: Sequence[ScoredRow]) -> tuple[float, float] | Non
         )
         raise DataError(
             f"{part}: the rubrics have different scales: {one} from {a[0]:g} to {a[1]:g}, {other} from {b[0]:g} to {b[1]:g}",
-            f"check each rubric by itself: --by {RUBRIC_FIELD}, with bounds such as --fail-under {one}={a[1]:g}",
+            Advice(
+                f"check each rubric by itself: --by {RUBRIC_FIELD}, with bounds such as --fail-under {one}={a[1]:g}",
+                f"check each rubric by itself: by={RUBRIC_FIELD!r}, with bounds such as {{{one!r}: {a[1]:g}}}",
+            ),
         )
     return next(iter(scales.values()), None)
 
@@ -265,7 +269,8 @@ def _scale_of(part: str, rows: Sequence[ScoredRow]) -> tuple[float, float] | Non
 def _check_bound(part: str, bound: float, scale: tuple[float, float] | None, *, apart: bool) -> None:
     """apart: whether a part can have a bound of its own."""
     if scale is not None and not scale[0] <= bound <= scale[1]:
-        alone = f", or one for this part alone: --fail-under '{part}={scale[1]:g}'" if apart else ""
+        own = Advice(f"--fail-under '{part}={scale[1]:g}'", f"{{{part!r}: {scale[1]:g}}}")
+        alone = f", or one for this part alone: {own}" if apart else ""
         of = part if apart else "the scores"
         raise DataError(
             f"the bound {bound:g} lies outside the scale of {of}, {scale[0]:g} to {scale[1]:g}",
@@ -293,13 +298,17 @@ def _earlier(
     said = []
     for missing, where in ((new.keys() - common, "in the earlier run"), (then.keys() - common, "in this run")):
         if missing:
-            said.append(f"{counted(len(missing), 'row')} left out of the comparison: not {where}")
+            said.append(f"the comparison leaves out {counted(len(missing), 'row')} that {_is(missing)} not {where}")
     lost = sum(row.score is None for key, row in then.items() if key in common)
     if lost:
-        said.append(f"{counted(lost, 'row')} left out of the comparison: without a score in the earlier run")
+        said.append(f"the comparison leaves out {counted(lost, 'row')} without a score in the earlier run")
     if not any(row.score is not None and key in found for key, row in new.items()):
         raise DataError("no item has a score in both runs", "see the errors in both files")
     return found, said
+
+
+def _is(found: Collection[Any]) -> str:
+    return "is" if len(found) == 1 else "are"
 
 
 def _some(names: Any, most: int = _NAMED) -> str:

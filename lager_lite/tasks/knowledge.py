@@ -238,6 +238,7 @@ class _FixedMethod:
     lowest: float
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _Called:
+        """Find the best threshold of the scores themselves."""
         return _Called(None, best_threshold(x["score"], human == self.lowest))
 
 
@@ -252,6 +253,7 @@ class _FittedMethod:
     lowest: float
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _Called:
+        """Fit the method, and find the best threshold of its scores."""
         scorer = self.method.fit(x, human, groups)
         unseen = scorer.unseen if isinstance(scorer, WordsScorer) else scorer.found.out_of_fold
         assert unseen is not None  # every kind but uniform is cross-validated

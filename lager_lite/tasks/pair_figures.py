@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data import NEAR_LENGTHS, Pair, counted
-from ..errors import DataError
+from ..errors import DataError, name_key
 from ..fitting import (
     FEATURES,
     SPLITS,
@@ -75,7 +75,7 @@ class PairFigures:
 
     position: what the place of a response says.
     pairs: how many pairs people decided, of those that were judged.
-    tied: how many they left undecided; these are fitted on and in no accuracy.
+    tied: how many they left undecided; weights are fitted on these, too, and accuracies leave them out.
     near_pairs: how many of `pairs` have lengths that differ by less than a tenth.
     groups: how many groups they are in.
     folds: of the fitted kinds of weights; None where none were fitted.
@@ -111,7 +111,7 @@ def check_preferences(pairs: Sequence[Pair], folds: int | None) -> None:
     """
     graded = [pair for pair in pairs if pair.preference not in (None, 0.5) and pair.error is None]
     if not graded:
-        raise DataError("no pair has a preference of people to fit to", "name its key with --map preference=KEY")
+        raise DataError("no pair has a preference of people to fit to", name_key("preference"))
     if folds is not None:
         groups = np.array(groups_of(graded))
         folds_inside(groups, group_folds(groups, folds, 0))
@@ -139,10 +139,10 @@ def pair_figures(
     """
     preference = np.array([np.nan if (p := compared.pairs[n].preference) is None else p for n in compared.read])
     groups = np.array(groups_of(compared.pairs), dtype=object)[compared.read].astype(str)
-    _, one, two = compared.by(compared.weights)
+    whole, one, two = compared.by(compared.weights)
     position = _position(one, two, groups, seed, resamples)
     seen = seen_pairs(compared, fit or {})
-    notes = _notes(compared, position, preference, seen)
+    notes = [*_undecided(whole), *_notes(compared, position, preference, seen)]
     rows = np.flatnonzero(np.isfinite(preference) & ~seen)
     graded = _graded(compared, rows, preference[rows], groups[rows])
     decided = graded.human != 0.5
@@ -259,23 +259,37 @@ def _position(one: Verdicts, two: Verdicts, groups: np.ndarray, seed: int, resam
     return Position(len(flips), int(flips.sum()), float(flips.mean()), interval, first)
 
 
+def _undecided(whole: Verdicts) -> list[str]:
+    """What to say of pairs whose probability is 0.5."""
+    count = int(whole.undecided.sum())
+    if not count:
+        return []
+    if count == whole.first.size:
+        return [
+            f"nothing tells the responses apart: of all {counted(count, 'pair')} the probability is 0.5, which is a tie"
+        ]
+    return [f"in {counted(count, 'pair')} the probability is 0.5, which is a tie (flag `undecided`)"]
+
+
 def _notes(compared: Compared, position: Position, preference: np.ndarray, seen: np.ndarray) -> list[str]:
     notes = []
     equal = len(compared.pairs) - len(compared.read) - len(compared.errors)
     if equal:
-        notes.append(f"{counted(equal, 'pair')} of equal texts: ties, and in no accuracy")
+        notes.append(f"the accuracies leave out {counted(equal, 'pair')} of equal texts, a tie each")
     if position.flip_rate is not None and position.flip_rate >= _FOLLOWS:
         place = "first" if (position.first or 0.0) >= 0.5 else "second"
         notes.append(
-            f"in {position.flips} of {counted(position.judged, 'pair')} the verdict changes with the order: alone, this "
-            f"model mostly says that what stands {place} is better; only both orders together mean anything"
+            f"in {position.flips} of {counted(position.judged, 'pair')} the verdict changes with the order: in a single "
+            f"order the model mostly says that what stands {place} is better, so only both orders together mean anything"
         )
     low = int(np.sum(compared.mass.min(axis=1, initial=np.inf) < 0.5)) if compared.mass.size else 0
     if low:
         notes.append(f"in {counted(low, 'pair')} the labels hold less than half of the probability (see `mass`)")
     known = int(np.sum(seen & np.isfinite(preference)))
     if known:
-        notes.append(f"the weights were fitted on {counted(known, 'pair')} or on their prompts: in no accuracy")
+        notes.append(
+            f"the accuracies leave out {counted(known, 'pair')} that the weights were fitted on, or whose prompts they were"
+        )
     return notes
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data import SYSTEM_FIELDS, Pair, counted, open_rows, pair_of, pairs_of_rows, read_items
-from ..errors import DataError
+from ..errors import Advice, DataError, name_key
 from ..records import Item, NumberId
 from .ranking import PREFERRED, contests, members_of
 
@@ -82,13 +82,16 @@ def joined_pairs(
     """
     for items, name in zip((first, second), names):
         if not any("id" in item.keys for item in items):
-            raise DataError(f"the rows of {name} have no id to be joined by", "name the key with --map id=KEY")
+            raise DataError(f"the rows of {name} have no id to be joined by", name_key("id"))
     others = {str(item.id): item for item in second}
     mine = {str(item.id) for item in first}
     if not mine & others.keys():
         raise DataError(
             f"{names[0]} and {names[1]} have no id in common: {_shown(list(mine))} against {_shown(list(others))}",
-            "give two files of responses to the same prompts, or name the key of the ids with --map id=KEY",
+            Advice(
+                "give two files of responses to the same prompts, or name the key of the ids with --map id=KEY",
+                'give two files of responses to the same prompts, or name the key of the ids with mapping={"id": "KEY"}',
+            ),
         )
     found = []
     for item in first:

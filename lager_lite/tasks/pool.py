@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data import LAYOUTS, ROWS, ItemReader, Maps, Row, RowFile, TableFile, Understood, open_reader, raise_problems
-from ..errors import DataError
+from ..errors import Advice, DataError, name_key
 from ..judging import Judge, Summary, Tally
 from ..records import Counts, Item
 
@@ -117,7 +117,10 @@ def open_pool(
     if isinstance(file, TableFile) or not isinstance(file, RowFile):
         raise DataError(
             f"{file.name}: expected a JSON list or JSON Lines, of which rows can be copied as they stand",
-            "write the rows as JSON Lines: lager-lite data convert DATA -o rows.jsonl",
+            Advice(
+                "write the rows as JSON Lines: lager-lite data convert DATA -o rows.jsonl",
+                "write the rows as JSON Lines",
+            ),
         )
     if not len(file):
         raise DataError(f"{file.name}: no rows in it", "it should hold one row per line, or a list of them")
@@ -139,7 +142,7 @@ def open_pool(
         original.append(seen.setdefault(_digest(item), number) if dedupe and judged else number)
     raise_problems(problems)
     if not usable:
-        raise DataError(f"{file.name}: no row has a response", "name the key with --map response=KEY")
+        raise DataError(f"{file.name}: no row has a response", name_key("response"))
     return Pool(file, reader, np.array(original, dtype=np.int64), reader.understood(observer))
 
 
@@ -150,7 +153,7 @@ def score_pool(judge: Judge, pool: Pool, progress: Callable[[Counts], None] | No
     """
     names = [r.name for r in judge.rubrics]
     if len({r.scale for r in judge.rubrics}) > 1:
-        raise DataError("the rubrics have different scales", "select by rubrics of one scale, or give --scale")
+        raise DataError("the rubrics have different scales", "select by rubrics of one scale")
     if len(set(names)) < len(names):
         raise DataError(f"a rubric was given twice: {', '.join(names)}")
     place = {name: column for column, name in enumerate(names)}
@@ -180,7 +183,10 @@ def _reader(path: str | Path, mapping: Maps | None, layout: str | None, **how: A
         raise DataError(
             f"{reader.rows.name}: looks like {reader.layout.about}; select reads Alpaca, messages, and rows of a "
             "prompt and a response",
-            f"name the keys with --map instruction=KEY --map response=KEY, or read it as --layout {ROWS}",
+            Advice(
+                f"name the keys with --map instruction=KEY --map response=KEY, or read it as --layout {ROWS}",
+                f'name the keys with mapping={{"instruction": "KEY", "response": "KEY"}}, or read it with layout="{ROWS}"',
+            ),
         )
     return reader
 

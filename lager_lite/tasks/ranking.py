@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import Advice, DataError
 from ..fitting import folds_inside, group_folds
 from ..judging import Judge
 from ..records import Counts, Item, ItemId, Reading, id_for_results
@@ -77,7 +77,11 @@ def contests(items: Sequence[Item]) -> np.ndarray:
         elif not any(key):
             raise DataError(
                 f"{item.where}: item {item.id!r} has no instruction, source or group to be ranked within",
-                "name the key with --map instruction=KEY or --map group=KEY",
+                Advice(
+                    "name the key with --map instruction=KEY or --map group=KEY",
+                    'name the key with mapping={"instruction": "KEY"} or mapping={"group": "KEY"}',
+                    "put one of these texts under the key instruction, source or group",
+                ),
             )
         found[row] = numbers.setdefault(key, len(numbers))
     return found
@@ -107,7 +111,10 @@ def check_pairs(items: Sequence[Item], rubric: str, folds: int | None) -> None:
     if not groups:
         raise DataError(
             "no two responses to one instruction have different human scores",
-            "leave out --cv, --json and --report, which compare the order with people's",
+            Advice(
+                "leave out --cv, --json and --report, which compare the order with people's",
+                "give responses that people graded differently",
+            ),
         )
     if folds is not None:
         folds_inside(np.array(groups), group_folds(groups, folds, 0))
@@ -123,7 +130,7 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
     does.
     """
     if len({r.scale for r in judge.rubrics}) > 1:
-        raise DataError("the rubrics have different scales", "rank by one of them, or give --scale")
+        raise DataError("the rubrics have different scales", "rank by one of them, or by rubrics of one scale")
     numbers = contests(items)
     rows, readings, scores, failed = [], [], [], []
     parts = zip(*[iter(judge.read(items, progress=progress))] * len(judge.rubrics))
@@ -170,7 +177,7 @@ def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]
     """
     by = by or ("tuned" if "tuned" in responses.scores else "e_score")
     if by not in responses.scores:
-        raise DataError(f"no scores of {by}", "give weights with -w, or rank by another method")
+        raise DataError(f"no scores of {by}", "give weights, or rank by another method")
     score = responses.scores[by]
     more = {"error": None} if responses.failed else {}
     left_out = {one.contest for one in responses.failed}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..data import is_missing
 from ..errors import DataError
 from .scored import ScoredRow
 
@@ -52,15 +51,14 @@ def _apart(one: float | None, other: float | None) -> bool:
 
 
 def _of_panel(row: ScoredRow) -> bool:
-    members = row.values.get("members")
-    return not is_missing(members) and members != ""
+    return row.judgment.members is not None
 
 
 def _is_weighted(rows: Sequence[ScoredRow]) -> bool:
-    return any(row.weighted for row in rows)
+    return any(row.is_weighted for row in rows)
 
 
 def _is_plain(rows: Sequence[ScoredRow]) -> bool:
     """Whether every score is the expected score of the last layer, as without weights."""
-    told = [(row.score, row.e_score) for row in rows]
+    told = [(row.score, row.judgment.e_score) for row in rows]
     return bool(told) and all(e_score is not None and not _apart(score, e_score) for score, e_score in told)

@@ -182,7 +182,7 @@ def write_selection(pool: Pool, scores: Scores, found: Selection, output: str | 
     written or is the file of the pool, DataError where they are one file.
     """
     if Path(output).resolve() == Path(side).resolve():
-        raise DataError(f"{output}: named for the rows and for their scores", "name another file with --scores")
+        raise DataError(f"{output}: named for the rows and for their scores", "name two files")
     for path in (output, side):
         check_not_read(path, [pool.file.name])
     numbers = [int(number) for number in np.flatnonzero(found.kept)]

@@ -87,8 +87,8 @@ class _Games:
 def tournament(compared: Compared, *, seed: int = 0, resamples: int = 1000) -> Tournament | None:
     """Win rates and strengths of the systems, with 95% intervals over groups; None where no system is named.
 
-    Pairs of equal texts count as ties; pairs without a verdict, of one system with itself, or of a system without a
-    name count nowhere.
+    Pairs of equal texts count as ties. Left out are pairs without a verdict, of one system with itself, and of a system
+    without a name.
     """
     games, notes = _games(compared)
     if games is None:
@@ -154,9 +154,9 @@ def _games(compared: Compared) -> tuple[_Games | None, tuple[str, ...]]:
         game = rows.setdefault(key, (one, two, winner.get(number, 0.5), [], group))
         game[3].append(human if game[0] == one else 1.0 - human)
     if same:
-        notes.append(f"{counted(same, 'pair')} of a system with itself: counted in no win rate")
+        notes.append(f"the win rates leave out {counted(same, 'pair')} of a system with itself")
     if unnamed and rows:
-        notes.append(f"{counted(unnamed, 'pair')} without the names of both systems: counted in no win rate")
+        notes.append(f"the win rates leave out {counted(unnamed, 'pair')} without the names of both systems")
     names = tuple(sorted({name for pair in compared.pairs for name in pair.systems if name}))
     if not rows:
         if names:

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from ..data import ANSWER, counted
-from ..errors import DataError, PromptError
+from ..errors import Advice, DataError, PromptError
 from ..judging import read_judgments
 from ..prompts import Rubric, list_rubrics, load_rubric, with_scale
 from ..records import Item, Judgment, Scale
@@ -110,14 +110,18 @@ def _joined(
     beyond = [item.id for item in items if item.id not in ids]
     if ids and len(lost) == len(ids):
         raise DataError(
-            f"{scores}: none of its {counted(len(ids), 'id')} is an id of the items; its first is {lost[0]!r}, "
-            f"the first of the items {items[0].id!r}",
-            "give the file that was scored, with the same --map and --layout",
+            f"{scores}: the items have none of its {counted(len(ids), 'id')}; its first id is {lost[0]!r}, that of the "
+            f"items is {items[0].id!r}",
+            Advice(
+                "give the file that was scored, with the same --map and --layout",
+                "give the items that were scored, read with the same mapping and layout",
+            ),
         )
     warnings = []
     if lost:
-        of = f"{counted(len(lost), 'id')} of the judgments"
-        warnings.append(f"{of} {_is(lost)} no id of the items and {_has(lost)} no texts: {_some(lost)}")
+        of = counted(len(lost), "judged item")
+        texts = "its text is" if len(lost) == 1 else "their texts are"
+        warnings.append(f"{of} {_is(lost)} not among the items that were given, so {texts} missing: {_some(lost)}")
     if beyond and whole:
         of = counted(len(beyond), "item")
         warnings.append(f"{of} {_has(beyond)} no judgment and {_is(beyond)} left out: {_some(beyond)}")
@@ -137,7 +141,7 @@ def _outside(judgments: Sequence[Judgment], items: Mapping[str, Item], criteria:
         if beyond:
             warnings.append(
                 f"{len(beyond)} of {counted(len(human), 'human score')} lie outside the scale of {criterion.name}, "
-                f"{low:g} to {high:g}: they range from {min(beyond):g} to {max(beyond):g}, and the errors mean nothing"
+                f"{low:g} to {high:g}: they range from {min(beyond):g} to {max(beyond):g}, so differences from the judge's scores mean nothing"
             )
     return warnings
 
@@ -183,7 +187,7 @@ def _criterion(name: str, labels: tuple[str, ...], given: Rubric | None) -> Crit
     if given is not None:
         raise PromptError(
             f"the rubric {name} has the labels {', '.join(given.scale.labels)}, the judgments have {', '.join(labels)}",
-            "give the rubric, and the --scale, that the judgments were made with",
+            "give the rubric, and its scale, that the judgments were made with",
         )
     scale = Scale(labels, _worth(labels))
     return Criterion(name, scale, with_scale(rubric, scale) if rubric else None)

@@ -55,6 +55,15 @@ def test_a_missing_package_is_said_in_one_line(package, module):
     ), done.stderr
 
 
+def test_tools_without_their_package_say_so_before_anything_else(invoke, monkeypatch, tiny_model):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    done = invoke("mcp", "-m", tiny_model)
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: mcp is not installed here\nTry: pip install 'lager-lite[mcp]'\n",
+    )
+
+
 def deepeval(monkeypatch):
     monkeypatch.setenv("DEEPEVAL_TELEMETRY_OPT_OUT", "YES")
     monkeypatch.setenv("DEEPEVAL_DISABLE_DOTENV", "1")

@@ -57,7 +57,11 @@ def test_a_server_answers_what_score_writes_and_ends_when_it_is_told(tmp_path, t
         server.send_signal(signal.SIGTERM)
         printed, said = server.communicate(timeout=30)
     assert (status, server.returncode, printed) == (200, 143, "")
-    assert said.count(token) == 1 and "Stopped by SIGTERM." in said
+    assert token not in said and "serve.token, which was made now" in said, "the token is reached, and never printed"
+    assert "Stopping: what waits is answered first" in said
+    assert said.endswith(
+        "Stopped by SIGTERM. What was evaluated is in the store, and is not evaluated again when somebody asks for it.\n"
+    )
     assert "Fruit" not in said
     run("score", "in.jsonl", "-m", tiny_model, "-r", "good.toml", "-t", 1, "-o", "out.jsonl")
     assert found["rows"] == [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]

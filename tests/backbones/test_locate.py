@@ -94,7 +94,7 @@ def test_a_hub_file_is_found_by_its_quantization_through_the_link_of_refs_main(h
     before = tree(home)
     found = locate_model("hf:user/Model-GGUF:q8_0")
     assert found.path == snapshot / "Model-Q8_0.gguf" and found.path.read_bytes() == Q8
-    assert found.why == "hf:user/Model-GGUF:q8_0, in the Hugging Face cache, given with -m"
+    assert found.why == "hf:user/Model-GGUF:q8_0, in the Hugging Face cache, given by the program"
     assert locate_model("hf:user/Model-GGUF").path.read_bytes() == Q4
     assert tree(home) == before
 
@@ -117,7 +117,7 @@ def test_what_the_hub_cache_has_not_is_an_error_with_the_command_that_brings_it(
     assert error.hint == 'hf download user/none --include "*Q5_K_M*.gguf"'
     hub_repository(hub, "user/two", {"m-Q5_K_M.gguf": Q4, "m-Q8_0.gguf": Q8})
     assert failure("hf:user/two").message == "hf:user/two has several files; there are: Q5_K_M, Q8_0"
-    assert failure("hf:user/two:Q2_K").hint == "for instance -m hf:user/two:Q5_K_M"
+    assert failure("hf:user/two:Q2_K").hint == "name one of them, for instance hf:user/two:Q5_K_M"
 
 
 def test_a_link_whose_blob_is_gone_is_named(hub):

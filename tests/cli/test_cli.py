@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -93,6 +94,17 @@ def test_wrong_files_are_one_clear_error_with_what_to_do(run, tiny_model, tmp_pa
     error, hint = done.stderr.strip().splitlines()[-2:]
     assert error.startswith("Error: ") and message in error
     assert hint.startswith("Try: ")
+
+
+def test_a_prompt_that_is_too_long_is_named_and_passed_over(run, tiny_model, tmp_path):
+    (tmp_path / "in.jsonl").write_text(json.dumps({"id": "long", "response": "word " * 400}) + "\n" + rows("one"))
+    done = run("prompt", "in.jsonl", "-m", tiny_model, "-r", "good.toml", "-c", 128, "-n", 2)
+    assert done.exit_code == 1 and done.stdout.count("=== item") == 1
+    assert re.search(
+        r"Error: in.jsonl:1: item long \(good\): the prompt has \d+ tokens, the context holds 128 "
+        r"\(use a larger -c where the model allows it, or --overflow truncate-middle\)\n",
+        done.stderr,
+    )
 
 
 def test_wrong_usage_is_exit_code_2_before_a_model_loads(run):

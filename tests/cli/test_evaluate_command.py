@@ -59,7 +59,7 @@ def test_kinds_criteria_recipes_and_groups_are_chosen(run):
     assert [f"\n{name} " in done.stdout for name in names] == [True] * 8
     assert found.evaluation.group[:7] == ("A0", "A1", "A2", "A3", "A4", "A5", "A0")
     assert found.evaluation.verdict.text in done.stdout
-    assert "Warning: 30 labels are few" in done.stderr and "Warning: 6 groups are few" in done.stderr
+    assert "Warning: there are only 30 labels" in done.stderr and "Warning: there are only 6 groups" in done.stderr
     origin = found.origin
     assert (origin.data, origin.labels, set(origin.rubrics)) == ("in.jsonl", ("1", "2", "3", "4", "5"), {"good"})
     assert len(origin.data_hash) == 64 and origin.judgments["done"] == 30 and origin.weights == {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from lager_lite.cli.show.panels import show_fitted_panel
 from lager_lite.errors import JudgeWarning, WeightsError
 from lager_lite.judging import Judge, Panel, Store
 from lager_lite.records import Item
@@ -140,6 +142,24 @@ def test_members_with_other_tokens_for_the_labels_judge_together(folder, sdist_f
             ids.add(judge.labels["good"].ids)
     assert len(ids) == 2
     np.testing.assert_allclose([one.score for one in found], np.mean(alone, axis=0), atol=1e-9)
+
+
+def test_a_member_that_cannot_be_opened_is_named(folder):
+    panel = Panel([folder / "a.gguf", folder / "b.gguf"], rubric=folder / "good.toml", max_state=99)
+    with pytest.raises(WeightsError, match="^a: state 99 was asked for, the model has 0 to "), panel.opened(0):
+        pass
+
+
+def test_what_is_undefined_is_a_dash_in_the_tables_of_a_panel(capsys):
+    member = SimpleNamespace(kind="uniform", lens="raw", strength=None, agreement=None, share=0.5)
+    found = SimpleNamespace(members=(member, member), agreement=None, items=9, groups=3, trivial={})
+    show_fitted_panel(found, ("a", "b"), "w.json")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[2:5]] == [
+        ["a", "uniform", "raw", "-", "-", "0.50"],
+        ["b", "uniform", "raw", "-", "-", "0.50"],
+        ["panel", "-", "1.00"],
+    ]
 
 
 def test_a_copy_and_a_link_of_a_model_are_the_same_model(folder, tmp_path):

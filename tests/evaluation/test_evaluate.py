@@ -59,7 +59,7 @@ def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
 
 def test_noise_is_not_sold_as_a_gain():
     result = evaluate(labelled(n=80, groups=40, signal=0.0), splits=2, resamples=200)
-    assert any(w.startswith("80 labels are few") for w in result.warnings)
+    assert any(w.startswith("there are only 80 labels") for w in result.warnings)
     assert "full weights do not clearly beat e_score here: do not use them without more labels" in result.warnings
     assert result.verdict.finding == "none" and "do not clearly agree with people" in result.verdict.text
 
@@ -125,7 +125,7 @@ def test_systems_that_write_for_several_groups_are_named_and_can_be_held_out():
 
 def test_few_groups_are_said():
     assert any(
-        w.startswith("6 groups are few")
+        w.startswith("there are only 6 groups")
         for w in evaluate(labelled(groups=6), kinds=["uniform"], splits=1, resamples=50).warnings
     )
 
@@ -241,7 +241,7 @@ def test_scores_outside_the_scale_are_refused_before_anything_is_evaluated(tiny_
         caught.value.message
         == "5 of 10 human scores lie outside the scale 1-5 of rubric 'clear': they range from 0 to 9"
     )
-    assert caught.value.hint == "give the scale of the scores, for instance --scale 0-9"
+    assert caught.value.hint == "give the rubric the scale of the scores, for instance 0-9"
 
 
 def test_the_front_door_opens_on_the_function_and_not_on_its_module():

@@ -79,7 +79,7 @@ def test_fewer_groups_than_folds_is_an_error_that_says_what_would_work():
     with pytest.raises(FitError) as caught:
         fitting.fit(x, human, values, kind="signed", lens="raw", groups=np.arange(30) % 3)
     assert caught.value.message == "3 groups cannot be split into 5 folds"
-    assert caught.value.hint == "label items of more groups, or ask for 3 folds (--cv 3)"
+    assert caught.value.hint == "label items of more groups, or ask for 3 folds"
     with pytest.raises(FitError) as caught:
         fitting.fit(x, human, values, kind="signed", lens="raw", groups=["one"] * 30)
     assert caught.value.hint == "label items of more groups"

@@ -23,4 +23,4 @@ def test_columns_named_as_the_rubrics_are_named_in_the_hint():
     items = [Item("a", {"response": "R", "Helpfulness": "3", "fluency": "2"})]
     with pytest.raises(DataError, match="scores found: none") as caught:
         check_human_scores(items, [HELPFULNESS, FLUENCY])
-    assert caught.value.hint == "give --map score:helpfulness=Helpfulness --map score:fluency=fluency"
+    assert caught.value.hint == ('give mapping={"score:helpfulness": "Helpfulness", "score:fluency": "fluency"}')

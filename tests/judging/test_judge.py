@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lager_lite.errors import PromptError, UnsupportedModelError, WeightsError
+from lager_lite.errors import COMMAND, PromptError, UnsupportedModelError, WeightsError, through
 from lager_lite.judging.judge import Judge
 from lager_lite.judging.store import Store
 from lager_lite.judging.tokens import score_tokens, tokenize_prompt
@@ -198,11 +198,14 @@ def test_a_label_of_several_tokens_is_known_by_its_first_one_where_that_is_its_o
         assert graded.ids == tuple(w[len(graded.lead)] for w in written)
         for other in ("A-J", "0-9", "1-5"):
             score_tokens(backbone, "Score: ", parse_scale(other))  # what the hints name works
-    said = "cannot be used: behind 'Score: ' these labels begin with the same token of this model: "
+    said = "cannot be used: behind 'Score: ' these labels begin with the same token of the model "
+    said += f"{tiny_model.name}: "
     assert caught.value.message == f"the scale 1-10 {said}'1', '10'"
     assert all_of_them.value.message == f"the scale 1-100 {said}'1', '2', '3', '4', '5' and 95 more"
-    works = "--scale 0-9 or --scale 1-5: scores are continuous on every scale"
-    assert caught.value.hint == f"--scale A-J (A is worth 10) or {works}" and all_of_them.value.hint == works
+    with through(COMMAND):
+        works = "--scale 0-9 or --scale 1-5: scores are continuous on every scale"
+        assert caught.value.hint == f"--scale A-J (A is worth 10) or {works}" and all_of_them.value.hint == works
+    assert all_of_them.value.hint == "use the scale 0-9 or 1-5: scores are continuous on every scale"
 
 
 def test_overflow_must_be_known(tiny_model):

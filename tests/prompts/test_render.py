@@ -97,7 +97,9 @@ def test_all_missing_fields_are_named():
     with pytest.raises(PromptError) as caught:
         render(rubric, item, PLAIN)
     assert caught.value.message == ("no source, no reference and no response; the item has only instruction")
-    assert caught.value.hint == "name the keys with --map field=key, or choose another rubric"
+    assert caught.value.hint == (
+        "give every item the text that is missing (read_items takes a mapping of keys), or choose another rubric"
+    )
 
 
 def test_slots_in_a_criterion_and_doubled_braces():
@@ -153,7 +155,7 @@ def test_a_template_that_fails_is_an_error_with_a_way_out(source, message):
     with pytest.raises(PromptError) as caught:
         lay_out(resolve_chat(source), "", (Slot("response"),))
     assert caught.value.message == message
-    assert caught.value.hint == "give another with --chat-template-file, or --chat-template none for plain text"
+    assert caught.value.hint == 'give another as `chat`; resolve_chat("none") is plain text'
 
 
 def test_changes_of_case_and_trimming_lose_no_slot():

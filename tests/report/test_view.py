@@ -47,11 +47,11 @@ def test_items_are_joined_by_id_and_what_matches_nothing_is_counted(tmp_path: Pa
     view = open_view(path, items)
     assert list(view.items) == ["a", "b"] and [one.id for one in view.judgments] == ["a", "b", "c"]
     assert view.warnings == (
-        "1 id of the judgments is no id of the items and has no texts: c",
+        "1 judged item is not among the items that were given, so its text is missing: c",
         "4 items have no judgment and are left out: x, y, z and 1 more",
     )
     assert open_view(path, items, limit=1).warnings == ()
-    with pytest.raises(DataError, match="none of its 3 ids is an id of the items; its first is 'a'"):
+    with pytest.raises(DataError, match="the items have none of its 3 ids; its first id is 'a'"):
         open_view(path, items[2:])
 
 
@@ -59,10 +59,10 @@ def test_human_scores_of_another_scale_are_said(tmp_path: Path) -> None:
     path = scores(tmp_path, *(judged(name) for name in ("a", "b", "c")))
     items = [Item(name, {"response": name}, {"": (value,)}) for name, value in (("a", 3.0), ("b", 80.0), ("c", 95.0))]
     assert open_view(path, items).warnings == (
-        "2 of 3 human scores lie outside the scale of fluency, 1 to 5: they range from 80 to 95, and the errors mean nothing",
+        "2 of 3 human scores lie outside the scale of fluency, 1 to 5: they range from 80 to 95, so differences from the judge's scores mean nothing",
     )
     assert open_view(path, items[:1]).warnings == (
-        "2 ids of the judgments are no id of the items and have no texts: b, c",
+        "2 judged items are not among the items that were given, so their texts are missing: b, c",
     )
 
 
@@ -153,7 +153,7 @@ def test_the_command_writes_the_page_and_says_what_does_not_fit(tmp_path: Path) 
     (tmp_path / "i.jsonl").write_text('{"id": "a", "text": "Hi", "grade": 4}\n', encoding="utf-8")
     done = call(path, tmp_path / "i.jsonl", "--map", "response=text", "--map", "score=grade")
     assert done.exit_code == 0 and done.stdout == ""
-    assert "Warning: 1 id of the judgments is no id of the items and has no texts: b" in done.stderr
+    assert "Warning: 1 judged item is not among the items that were given, so its text is missing: b" in done.stderr
     assert f"2 judgments of 2 items, 1 item with texts, written to {tmp_path / 'scores.view.html'}" in done.stderr
     found = data_of((tmp_path / "scores.view.html").read_text(encoding="utf-8"))
     assert found["rows"][0]["human"] == 4 and found["texts"] == ["Hi"] and len(found["warnings"]) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lager_lite.system import interrupts
 from lager_lite.system.interrupts import watching
 
 pytest.importorskip("resource", reason="signals of POSIX")
@@ -192,3 +193,13 @@ def test_a_signal_while_a_module_is_imported_is_no_import_error(tmp_path):
         """
     )
     assert said == ["imported", "130"]
+
+
+def test_what_is_said_on_a_terminal_takes_the_place_of_the_bar_and_of_the_sign_of_ctrl_c(monkeypatch):
+    written = []
+    monkeypatch.setattr(os, "write", lambda stream, text: written.append((stream, text)))
+    monkeypatch.setattr(os, "get_terminal_size", lambda stream: os.terminal_size((5, 9)))
+    interrupts._say("Stop")
+    monkeypatch.setattr(os, "get_terminal_size", lambda stream: os.dup(-1))  # as of a file, an OSError
+    interrupts._say("Stop")
+    assert written == [(2, b"\r    \rStop\n"), (2, b"\nStop\n")]

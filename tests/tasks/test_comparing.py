@@ -15,7 +15,7 @@ from lager_lite.judging import Judge
 from lager_lite.llama import BackendOptions
 from lager_lite.llama.schedule import unique_tokens
 from lager_lite.prompts import make_rubric, pairwise_rubric
-from lager_lite.records import Item
+from lager_lite.records import Calibration, Item
 from lager_lite.scoring import unlabelled_weights
 from lager_lite.tasks.comparing import Compared, Evidence, compare_pairs, shown_orders, verdicts
 from lager_lite.tasks.pair_figures import check_preferences, pair_figures
@@ -76,6 +76,31 @@ def test_exchanging_the_responses_exchanges_the_verdicts_whatever_the_weights():
         here, there = verdicts(evidence, values, weights), verdicts(evidence.mirrored, values, weights)
         assert here.first + there.first == pytest.approx(np.ones(50))
         assert (here.winner + there.winner).tolist() == [1.0] * 50
+
+
+@pytest.mark.parametrize("values", [VALUES, np.array([0, 0.5, 1])])
+def test_a_probability_of_one_half_is_a_tie_and_half_a_win(values):
+    flat = Calibration("isotonic", np.array([0.0, 1.0]), np.array([0.5, 0.5]))
+    pairs = [pair(f"p{n}", group=f"g{n}", systems=("s", "t"), preference=1.0) for n in range(3)]
+    learned_nothing = replace(unlabelled_weights(2), calibration=flat)
+    found = replace(compared([1.0, -0.5, 3.0], pairs=pairs, values=values), weights=learned_nothing, tuned=True)
+    rows = list(found.rows())
+    assert [(row["probability"], row["verdict"], row["flip"]) for row in rows] == [(0.5, "tie", False)] * 3
+    assert [row["flags"] for row in rows] == [["undecided"]] * 3
+    assert [one.win_rate for one in tournament(found, resamples=10).standings] == [0.5, 0.5]
+    figures = pair_figures(found, resamples=10)
+    assert figures.notes[0] == (
+        "nothing tells the responses apart: of all 3 pairs the probability is 0.5, which is a tie"
+    )
+    assert {m.accuracy.method: m.accuracy.accuracy for m in figures.methods}["tuned"] == 0.5
+
+
+def test_a_single_even_pair_is_named_among_others():
+    found = compared([0.0, 1.0], pairs=[pair("p"), pair("q")])
+    assert [row["flags"] for row in found.rows()] == [["undecided"], []]
+    assert pair_figures(found, resamples=10).notes[0] == (
+        "in 1 pair the probability is 0.5, which is a tie (flag `undecided`)"
+    )
 
 
 def test_a_tie_is_a_verdict_where_its_label_is_the_most_likely():
@@ -151,7 +176,7 @@ def test_win_rates_and_strengths_count_each_comparison_once():
         ("u", 2, 0.5),
     ] or [one.system for one in found.standings] == ["s", "u", "t"]
     assert (found.pairs, found.groups, found.parts) == (4, 4, 1)
-    assert found.notes == ("1 pair of a system with itself: counted in no win rate",)
+    assert found.notes == ("the win rates leave out 1 pair of a system with itself",)
     best = found.standings[0]
     assert best.win_rate == 1.0 and best.strength > 0 and best.strength_interval.low > 0
 
@@ -202,8 +227,8 @@ def test_fitted_weights_decide_and_know_what_they_were_fitted_on(tiny_model):
     assert seen_pairs(tuned, fitted.file.provenance.fit).tolist() == [True] * 20 + [False] * 4
     figures = pair_figures(tuned, fit=fitted.file.provenance.fit, resamples=50)
     assert figures.pairs == 4 and "tuned" in [one.accuracy.method for one in figures.methods]
-    assert any("the weights were fitted on 20 pairs" in note for note in figures.notes)
-    assert any(" pairs are few: intervals" in note for note in figures.notes)
+    assert any("leave out 20 pairs that the weights were fitted on" in note for note in figures.notes)
+    assert any(" pairs, so intervals are wide" in note for note in figures.notes)
 
 
 def items(system, answers, **more):
@@ -294,10 +319,11 @@ def test_the_command_writes_rows_tables_and_json(run, tiny_model, pairs_file):
         stdin="".join(json.dumps(r) + "\n" for r in rows),
     )
     document = json.loads(again.stdout)
+    assert "weights written to w.json\n" in again.stderr
     assert again.exit_code == 0 and document["pairs"] == 6 and document["systems"]["standings"][0]["pairs"] == 6
     assert {m["accuracy"]["method"] for m in document["methods"]} >= {"surface", "signed", "full", "simplex", "length"}
     used = run(*call, name, "-w", "w.json", "-o", "v.jsonl")
-    assert "the weights were fitted on 6 pairs or on their prompts" in used.stderr
+    assert "leave out 6 pairs that the weights were fitted on" in used.stderr
 
 
 def test_the_command_joins_two_files(run, tiny_model, pairs_file):

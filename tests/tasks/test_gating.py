@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lager_lite.errors import DataError
+from lager_lite.errors import COMMAND, DataError, through
 from lager_lite.stats import half_width
 from lager_lite.tasks import GateRule, gate, read_scores
 
@@ -95,8 +95,8 @@ def test_a_comparison_pairs_rows_by_id_and_rubric(rows):
     assert (check.kind, check.rows, check.verdict) == ("change", 10, "met")
     assert check.value == pytest.approx(-0.075)
     assert found.warnings == (
-        "1 row left out of the comparison: not in the earlier run",
-        "1 row left out of the comparison: not in this run",
+        "the comparison leaves out 1 row that is not in the earlier run",
+        "the comparison leaves out 1 row that is not in this run",
     )
     assert gate(new, GateRule({}, no_worse_than=0.0), old).checks[0].verdict == "missed"
     assert gate(old, GateRule({}, no_worse_than=0.0), old).checks[0].verdict == "met"  # nothing changed
@@ -139,12 +139,12 @@ def test_rows_without_a_score_are_counted_and_may_be_allowed(rows):
     ("values", "message"),
     [
         ([], "no rows in it"),
-        ([{"id": 1, "response": "Hi.", "score": 3}], "no row is a judgment; the keys are id, response, score"),
+        ([{"id": 1, "response": "Hi.", "score": 3}], "its keys are id, response, score"),
         ([row("a", None, error="too long")], "no row has a score"),
-        ([row("a", float("nan"))], "the score is nan, expected a finite number"),
-        ([row("a", True)], "the score is True, expected a finite number"),
-        ([row("a", 3.0), row("a", 4.0)], "item a under the rubric helpfulness is there twice"),
-        ([{**row("a", 3.0), "id": None}], "the row has no id"),
+        ([row("a", float("nan"))], "no row has a score"),
+        ([row("a", True)], "key 'score' holds True, expected a number"),
+        ([row("a", 3.0), row("a", 4.0)], "the item a was judged by helpfulness before"),
+        ([{**row("a", 3.0), "id": None}], "not a row of `score`, since it has no id and rubric"),
     ],
 )
 def test_files_that_are_no_scores_are_refused(rows, values, message):
@@ -157,7 +157,7 @@ def test_files_that_are_no_scores_are_refused(rows, values, message):
     ("values", "rule", "message"),
     [
         ([row(1, 3.0), row(2, 3.0)], under(7), "the bound 7 lies outside the scale of the scores, 1 to 5"),
-        ([row(1, 3.0)], under(3), "1 row of one group: no interval follows"),
+        ([row(1, 3.0)], under(3), "all rows (1) are of one group, so there is no interval"),
         (
             [row(1, 3.0), row(2, 3.0, "other", probabilities={"a": 0.5, "b": 0.5})],
             under(3),
@@ -176,7 +176,7 @@ def test_the_advice_about_a_bound_and_a_field_can_be_followed(rows):
     with pytest.raises(DataError) as alone:
         gate(found, under(7))
     assert alone.value.hint == "give a bound on the scale"
-    with pytest.raises(DataError) as parts:
+    with pytest.raises(DataError) as parts, through(COMMAND):
         gate(found, under(7, by="criterion"))
     assert parts.value.hint.endswith("this part alone: --fail-under 'helpfulness=5'")
     with pytest.raises(DataError) as unknown:

@@ -76,7 +76,7 @@ def _write(given: dict[str, Any], inputs: list[str], found: GateResult) -> None:
     help="With --compare: points by which the mean may fall.  [default: 0]",
 )
 @click.option("--confidence", type=PERCENT, default=95, show_default=True, help="Coverage of the intervals in percent.")
-@click.option("--strict", is_flag=True, help="Fail where the interval does not decide, too.")
+@click.option("--strict", is_flag=True, help="Also fail where a check is undecided.")
 @click.option(
     "--max-errors",
     type=MAX_ERRORS,
@@ -84,7 +84,12 @@ def _write(given: dict[str, Any], inputs: list[str], found: GateResult) -> None:
     show_default=True,
     help="How many rows may lack a score: a number, or a share such as 2%.",
 )
-@click.option("--group", metavar="FIELD", help="Field whose values are independent.  [default: group, else the id]")
+@click.option(
+    "--group",
+    metavar="FIELD",
+    help="Field that says which rows belong together, so that only rows of different groups are independent.  [default: "
+    "group, else the id]",
+)
 @click.option(
     "--summary",
     type=click.Choice(["github"]),
@@ -105,7 +110,7 @@ def command(scores: str, json_file: str | None, **given: Any) -> None:
     where the scores are shown to have fallen by more than --no-worse-than. Both runs must be scored by the same
     judge; another scale or other weights are refused.
 
-    Exit codes: 0 passed; 3 a bound is missed (with --strict, or undecided); 1 an error, or more rows without a score
+    Exit codes: 0 passed; 3 a bound is missed, or with --strict undecided; 1 an error, or more rows without a score
     than --max-errors; 2 wrong usage.
     """
     rule = _rule(given)

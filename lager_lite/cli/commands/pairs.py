@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from ...data import Pair, open_rows, pairs_of_rows, write_rows
+from ...evaluation import Origin, origin_of
 from ...fitting import FitPlan
+from ...report import check_report, write_pairs
 from ...scoring import WeightsFile, save_weights
 from ...tasks import (
     Compared,
@@ -34,13 +36,14 @@ from ..options import (
     mapped_keys,
     open_judge,
     read_given,
+    report_option,
     seed_option,
     weights_options,
 )
 from ..outputs import ROW_FILES, STDOUT, OutputFile
 from ..show.pairs import show_pairs
-from ..show.progress import say
-from ..show.terminal import present, show_evaluated, show_progress, show_unjudged, warn
+from ..show.progress import say, show_progress
+from ..show.terminal import present, show_evaluated, show_unjudged, warn
 
 
 def _pairs(path: str, other: str | None, given: Given) -> Sequence[Pair]:
@@ -62,7 +65,9 @@ def _pairs(path: str, other: str | None, given: Given) -> Sequence[Pair]:
     return found.pairs
 
 
-def _present(compared: Compared, weights: WeightsFile | None, given: Given, doubts: Sequence[str]) -> None:
+def _present(
+    compared: Compared, weights: WeightsFile | None, given: Given, origin: Origin, doubts: Sequence[str]
+) -> None:
     """Write the rows and show the figures; doubts: what to say where no preferences show what the verdicts are worth."""
     fit = weights.provenance.fit if weights else None
     figures = pair_figures(compared, folds=given["folds"], fit=fit, seed=given["seed"])
@@ -73,6 +78,8 @@ def _present(compared: Compared, weights: WeightsFile | None, given: Given, doub
     document = {**figures.to_dict(), "systems": systems.to_dict() if systems else None}
     present(given["json_file"], lambda: document, lambda: show_pairs(figures, systems, err=rows_to == STDOUT))
     warn((*figures.notes, *(systems.notes if systems else ()), *(() if figures.methods else doubts)))
+    if given["report"]:
+        write_pairs(given["report"], compared, figures, systems, origin)
 
 
 @cli_command("pairs", example="lager-lite pairs answers.jsonl -r helpfulness -o verdicts.jsonl")
@@ -85,7 +92,9 @@ def _present(compared: Compared, weights: WeightsFile | None, given: Given, doub
     help="Write the verdicts to this JSONL or CSV file; - is stdout, the default without --json.",
 )
 @click.option(
-    "--ties/--no-ties", default=None, help="Give the answers a label for ties, or none.  [default: as the rubric says]"
+    "--ties/--no-ties",
+    default=None,
+    help="Let the model also answer that both are equally good, or not.  [default: as the rubric says]",
 )
 @click.option(
     "--fit", type=OutputFile((".json",)), help="Fit weights to people's preferences, and write them to this file."
@@ -97,6 +106,7 @@ def _present(compared: Compared, weights: WeightsFile | None, given: Given, doub
 @seed_option
 @judge_options_with("default", repeat=False, scale=False)
 @json_option
+@report_option
 def command(data: str, other: str | None, **given: Any) -> None:
     """Compare two responses side by side, judging every pair in both orders.
 
@@ -110,17 +120,19 @@ def command(data: str, other: str | None, **given: Any) -> None:
     pairs = _pairs(data, other, given)[: given["limit"]]
     if given["folds"] or given["fit"]:
         check_preferences(pairs, given["folds"] or FitPlan().folds)
+    if given["report"]:
+        check_report()
     weights = chosen_weights(given)
     with open_judge(given, weights, force=given["force"]) as judge:
         with show_progress(2 * len(pairs)) as progress:
             compared = compare_pairs(judge, pairs, progress=progress)
         show_evaluated(judge.counts)
         show_unjudged(compared.problems)
-        doubts = judge.doubts()
+        origin, doubts = origin_of(judge, data, weights=given["weights"]), judge.doubts()
         if given["fit"]:
             fitted = fit_pair_weights(judge, compared, FitPlan(seed=given["seed"]))
             save_weights(given["fit"], fitted.file)
             warn(fitted.warnings)
             say(f"weights written to {given['fit']}")
-    _present(compared, weights, given, doubts)
+    _present(compared, weights, given, origin, doubts)
     click.get_current_context().exit(1 if compared.errors else 0)

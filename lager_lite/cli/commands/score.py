@@ -99,7 +99,7 @@ def command(items: str, output: str, **given: Any) -> None:
     with _opened(given, cluster) as judge:
         models = len(judge.models) if isinstance(judge, Panel) else 1
         with show_progress(source.count * len(judge.rubrics) * models, rows_to=output) as progress:
-            result = score_file(judge, source.items, output, row=rows, progress=progress)
+            result = score_file(judge, source.items, output, row=rows, progress=progress, unit=given["unit"])
     show_summary(result, flagged=True, models=models)
     if given["flag_injection"]:
         with_signs = f"{counted(rows.injected, 'judgment')} of responses with signs of injection (see `flags`)"

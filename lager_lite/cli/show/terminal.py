@@ -15,7 +15,6 @@ from ...stats import Interval
 from ...system import write_beside
 from ..outputs import STDOUT
 from .progress import say
-from .progress import show_progress as show_progress
 
 
 def present(json_file: str | None, document: Callable[[], object], tables: Callable[[], None] | None = None) -> None:

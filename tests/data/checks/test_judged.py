@@ -48,3 +48,13 @@ def test_responses_that_are_words_for_a_missing_value_are_counted(tmp_path):
     assert [item.fields["response"] for item in data.items] == ["None", "NaN", "nowhere"]
     (said,) = data.understood.warnings
     assert said.startswith("2 responses only a word for a missing value")
+
+
+def test_judgments_under_several_rubrics_are_named_where_they_are_given_as_items(tmp_path):
+    path = write(tmp_path / "out.jsonl", OWN, {**OWN, "rubric": "short"})
+    with pytest.raises(DataError) as error:
+        read_items(path)
+    assert error.value.message == (
+        f"{path}:2: these are judgments that `score` wrote under several rubrics, not items: item '1' stands under 'clear' "
+        f"at {path}:1, and under 'short' here"
+    )
