@@ -56,8 +56,8 @@ def _lead(found: PairFigures, systems: Tournament | None) -> str:
         best = max(found.methods, key=lambda one: one.accuracy.accuracy).accuracy
         return f"{best.method} prefers what people prefer in {best.accuracy:.1%} of {counted(found.pairs, 'pair')}."
     if systems is not None and systems.standings:
-        best = systems.standings[0]
-        return f"{best.system} comes first and wins {best.win_rate:.1%} of {counted(best.pairs, 'comparison')}."
+        first = systems.standings[0]
+        return f"{first.system} comes first and wins {first.win_rate:.1%} of {counted(first.pairs, 'comparison')}."
     return f"{counted(found.position.judged, 'pair')} judged in both orders."
 
 
