@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 ROOT = Path(__file__).resolve().parent.parent
 # Settings of whoever runs the tests are not theirs.
 os.environ["LAGER_LITE_CONFIG"] = ""
+# The guard would start a process for every model file and setting; the tests of the guard turn it on.
+os.environ["LAGER_LITE_GUARD"] = "off"
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 

@@ -185,7 +185,7 @@ def test_weights_that_were_fitted_are_used_and_eval_sets_methods_side_by_side(ru
     assert scored.exit_code == 0, scored.output
     row = json.loads(scored.stdout.splitlines()[0])
     assert row["raw_score"] != row["uniform"]
-    evaluated = run("eval", *common, "--json=e.json")
+    evaluated = run("eval", *common, "--cv", 3, "--splits", 1, "--json=e.json")
     assert evaluated.exit_code == 0, evaluated.output
     for method in ("direct", "e_score", "uniform", "simplex", "signed", "full"):
         assert f"\n{method} " in evaluated.stdout

@@ -44,8 +44,8 @@ def test_rows_carry_the_feedback_and_are_the_same_bytes_from_the_store(run):
 
 def test_eval_sets_direct_and_reasoning_side_by_side_with_their_cost(run):
     path = run.folder / "e.json"
-    own = ("--store", run.folder / "own.sqlite")
-    done = run("eval", "--reason", 7, "--kind", "signed", f"--json={path}", *own)
+    quick = ("--kind", "signed", "--cv", 3, "--splits", 1, "--store", run.folder / "own.sqlite")
+    done = run("eval", "--reason", 7, *quick, f"--json={path}")
     assert done.exit_code == 0, done.output
     assert "\nDirect against reasoning (up to 7 tokens, greedy), 12 judgments in both, Spearman\n" in done.stdout
     head, _, *rows = done.stdout.partition("Spearman\n\nmethod   direct")[2].partition("\n\n")[0].splitlines()
@@ -57,7 +57,7 @@ def test_eval_sets_direct_and_reasoning_side_by_side_with_their_cost(run):
     origin = load_run(path).origin
     assert origin.settings["feedback"] == "up to 7 tokens, greedy"
     assert origin.judgments["generated_tokens"] / 12 == pytest.approx(generated, abs=0.051)
-    again = run("eval", "--reason", 7, "--kind", "signed", *own)
+    again = run("eval", "--reason", 7, *quick)
     assert "(- where judgments or feedback came from the store: give --no-store to measure)" in again.stdout
     assert again.stdout.partition("\nper judgment")[0] == done.stdout.partition("\nper judgment")[0]
 

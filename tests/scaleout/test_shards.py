@@ -128,8 +128,9 @@ def test_a_shard_without_items_is_an_empty_output_that_merges(run, tiny_model, t
 def test_evaluations_read_shards_into_stores_that_merge_into_one(run, tiny_model, tmp_path):
     lines = [json.dumps({"id": str(n), "response": f"text {n}", "score": 1 + n % 5}) for n in range(30)]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    fits = ("--kind", "signed", "--splits", 1)
     common = ("eval", "in.jsonl", "-m", tiny_model, "-r", "good.toml")
-    whole = run(*common, "--store", "whole.sqlite", "--json=whole.json")
+    whole = run(*common, *fits, "--store", "whole.sqlite", "--json=whole.json")
     assert whole.exit_code == 0, whole.output
     for i in (1, 2):
         done = run(*common, "--store", f"{i}.sqlite", "--shard", f"{i}/2")
@@ -137,7 +138,7 @@ def test_evaluations_read_shards_into_stores_that_merge_into_one(run, tiny_model
     done = run("store", "merge", "1.sqlite", "2.sqlite", "--store", "both.sqlite")
     assert done.exit_code == 0, done.output
     assert sum(int(line.split()[0]) for line in done.stdout.splitlines()) == 30
-    again = run(*common, "--store", "both.sqlite", "--json=both.json")
+    again = run(*common, *fits, "--store", "both.sqlite", "--json=both.json")
     assert "30 judgments, 30 from the store; 0 of" in again.stderr
     methods = [
         json.loads((tmp_path / f"{name}.json").read_text())["evaluation"]["methods"] for name in ("whole", "both")

@@ -18,7 +18,7 @@ ITEMS = "".join(json.dumps({"id": n, "response": f"text {n}"}) + "\n" for n in r
 @pytest.fixture
 def score(run, tmp_path, monkeypatch, tiny_model):
     """Scores three items, with the guard on; nothing says where the store is."""
-    for name in ("LAGER_LITE_STORE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "LAGER_LITE_CONFIG"):
+    for name in ("LAGER_LITE_STORE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "LAGER_LITE_CONFIG", "LAGER_LITE_GUARD"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "in.jsonl").write_text(ITEMS)
     return lambda *more: run("score", "in.jsonl", "-m", tiny_model, "-r", "good.toml", "-t", 1, *more)

@@ -47,7 +47,7 @@ Path("good.toml").write_text(TOML)
 common = ["in.jsonl", "-m", model, "-r", "good.toml"]
 commands = [
     ["score", *common, "-o", "out.jsonl"], ["fit", *common, "--kind", "simplex", "-o", "w.json"], ["score", *common, "-w", "w.json", "-n", "2"],
-    ["eval", *common, "--cv", "2", "--json=e.json"], ["prompt", *common, "-n", "1"], ["states", "a text", "-m", model, "-o", "s.npz"],
+    ["eval", *common, "--cv", "2", "--splits", "1", "--json=e.json"], ["prompt", *common, "-n", "1"], ["states", "a text", "-m", model, "-o", "s.npz"],
     ["data", "convert", "in.jsonl", "-o", "c.jsonl"], ["rubrics", "list"], ["store", "info"], ["models", "list", "."], ["models", "catalog"],
     ["doctor", "-m", model], ["demo", "-m", model, "-r", "good.toml"], ["bench", "-m", model, "--tokens", "65", "--rounds", "1"],
     ["score", *common, "-m", "hf:user/not-here"],
@@ -86,7 +86,7 @@ def session(tmp_path_factory, tiny_model) -> dict:
     tmp_path = tmp_path_factory.mktemp("session")
     before = [] if no_namespace() else ["unshare", "-rn"]
     own = {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "LAGER_LITE_STORE": str(tmp_path / "s.sqlite")}
-    environment = {**os.environ, **own}
+    environment = {**os.environ, **own, "LAGER_LITE_GUARD": "on"}
     command = [*before, sys.executable, "-c", SESSION, str(tiny_model)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

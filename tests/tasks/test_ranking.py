@@ -99,7 +99,7 @@ def test_pairwise_accuracy_by_hand():
     assert preferences(responses([0, 0], [1, 1], uniform=[1, 2])) is None
 
 
-def test_fits_in_folds_order_responses_and_never_see_their_own_group():
+def test_fits_in_folds_order_responses_and_never_see_their_own_group(monkeypatch):
     """State 1 knows who is better. In noise of which every pair exists twice, folds by group find nothing,
     while folds that part the twins know the answers."""
     rng = np.random.default_rng(0)
@@ -115,14 +115,16 @@ def test_fits_in_folds_order_responses_and_never_see_their_own_group():
     assert signed.accuracy > 0.9 and signed.gain_interval.low > 0.3 and signed.over_baseline.interval.low > 0.3
     assert "more often than e_score does (50.0%): the difference is +0.4" in result.verdict
 
-    twins = np.concatenate([rng.normal(size=(120, 1, 30, 5)).astype(np.float32)] * 2)
+    monkeypatch.setattr("lager_lite.tasks.pairs.SPLITS", 1)
+    contest, grade = contest[:160], grade[:160]
+    twins = np.concatenate([rng.normal(size=(80, 1, 24, 5)).astype(np.float32)] * 2)
 
     def right(group):
-        found = fitted_in_folds(responses(contest, grade, group, twins), folds=5, kinds=("full",))["full"][0]
+        found = fitted_in_folds(responses(contest, grade, group, twins), folds=4, kinds=("full",))["full"][0]
         return np.mean(found[::2] > found[1::2])
 
-    assert right((contest % 60).tolist()) < 0.7
-    assert right(contest.tolist()) > 0.8
+    assert right((contest % 40).tolist()) < 0.65
+    assert right(contest.tolist()) > 0.85
 
 
 def test_responses_that_fail_under_one_rubric_are_left_out(tiny_model):
