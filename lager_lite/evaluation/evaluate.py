@@ -238,7 +238,7 @@ def evaluate_weights(
     """
     if judge.weights is None:
         raise DataError("the judge has no weights to evaluate", "give a weights file")
-    trivial, warnings = _trivial(data, seed)
+    trivial, warnings = length_and_surface(data, seed=seed)
     scores = {**_unfitted(data), **trivial, "tuned": _tuned(judge, data)}
     setting = Setting(None, seed, SPLITS, None, threshold, resamples)
     result = set_side_by_side(data, scores, [_picture("tuned", judge.weights, states=data.states)], setting)
@@ -249,8 +249,13 @@ def evaluate_weights(
     return replace(result, warnings=(seen, *result.warnings))
 
 
-def _trivial(data: Labelled, seed: int) -> tuple[dict[str, OutOfFold], list[str]]:
-    """`length` and `surface`, cross-validated, and warnings: neither where texts are unknown or cannot be split."""
+def length_and_surface(
+    data: Labelled, *, folds: int = 5, seed: int = 0, splits: int = SPLITS, held_out: np.ndarray | None = None
+) -> tuple[dict[str, OutOfFold], list[str]]:
+    """`length` and `surface`, cross-validated, and warnings: neither where texts are unknown or cannot be split.
+
+    folds: at most; there are no more than groups. seed, splits, held_out: as of `cross_validate`.
+    """
     if not data.items:
         return {}, []
     try:
@@ -260,9 +265,10 @@ def _trivial(data: Labelled, seed: int) -> tuple[dict[str, OutOfFold], list[str]
             data.values,
             kinds=(),
             groups=data.group,
-            folds=min(5, np.unique(data.group).size),
+            folds=min(folds, np.unique(data.group).size),
             seed=seed,
-            splits=SPLITS,
+            splits=splits,
+            held_out=held_out,
             features=baseline_features(data.items),
         )
     except FitError as error:

@@ -17,8 +17,6 @@ from ..fitting import (
     Labelled,
     OutOfFold,
     PanelMethod,
-    baseline_features,
-    cross_validate,
     folds_inside,
     gather,
     left_out,
@@ -33,7 +31,8 @@ from ..judging import Judge, Panel, sum_of
 from ..records import Counts, Item
 from ..scoring import PanelWeights, Provenance, apply_calibration, e_score
 from ..stats import Estimate, rank_figures
-from .evaluate import LEAST_GROUPS, Plan, evaluate, evaluate_weights
+from .evaluate import LEAST_GROUPS, Plan, evaluate, evaluate_weights, length_and_surface
+from .grouping import values_of
 from .records import Evaluation
 from .results import EvaluationRun, Origin, named_file, origin_of, run_json
 from .side_by_side import Setting, set_side_by_side
@@ -172,14 +171,14 @@ def _cross_validated(
     data: Sequence[Labelled], plan: Plan, folds: int
 ) -> tuple[Evaluation, dict[str, tuple[float, ...]]]:
     first = data[0]
-    names = None if plan.hold_out is None else np.array([item.fields.get(plan.hold_out, "") for item in first.items])
+    names = None if plan.hold_out is None else values_of(first.items, plan.hold_out)
     ways = split_folds(first.group, first.human, folds=folds, seed=plan.seed, splits=plan.splits, held_out=names)
     scores: dict[str, OutOfFold] = {}
     missing: list[str] = []
     mean = _mean_of_e_scores(data)
     calibrated, _ = out_of_fold(FixedMethod(first.values), {"score": mean}, first.human, first.group, ways[0])
     scores["e_score"] = OutOfFold(mean, calibrated)
-    scores.update(_trivial(first, plan, folds, names))
+    scores.update(_trivial(first, plan, folds=folds, held_out=names))
     inner = min(folds_inside(first.group, np.atleast_2d(fold)[0], 5) for fold in ways)
     shares: dict[str, tuple[float, ...]] = {}
     for kind in plan.kinds:
@@ -198,26 +197,9 @@ def _cross_validated(
     return replace(result, warnings=(*missing, *result.warnings)), shares
 
 
-def _trivial(data: Labelled, plan: Plan, folds: int, names: np.ndarray | None) -> dict[str, OutOfFold]:
-    """`length` and `surface` in the panel's folds; neither where texts are unknown or cannot be split."""
-    if not data.items:
-        return {}
-    try:
-        found = cross_validate(
-            {"raw": data.raw},
-            data.human,
-            data.values,
-            kinds=(),
-            groups=data.group,
-            folds=folds,
-            seed=plan.seed,
-            splits=plan.splits,
-            held_out=names,
-            features=baseline_features(data.items),
-        )
-    except FitError:
-        return {}
-    return {name: found.methods[name] for name in ("length", "surface")}
+def _trivial(data: Labelled, plan: Plan, **split: Any) -> dict[str, OutOfFold]:
+    """`length` and `surface`; the members' own evaluations warn where there are none."""
+    return length_and_surface(data, seed=plan.seed, splits=plan.splits, **split)[0]
 
 
 def _unfitted(one: Evaluation, data: Sequence[Labelled], plan: Plan) -> Evaluation:
@@ -234,7 +216,7 @@ def _with_weights(
     pooled = weights.shares @ raws
     scores = {
         "e_score": OutOfFold(_mean_of_e_scores(data), None),
-        **_trivial(data[0], plan, min(5, int(np.unique(data[0].group).size)), None),
+        **_trivial(data[0], plan),
         "tuned": OutOfFold(pooled, apply_calibration(weights.calibration, pooled)),
     }
     setting = Setting(None, plan.seed, plan.splits, None, plan.threshold)
