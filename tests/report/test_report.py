@@ -3,7 +3,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -19,9 +18,9 @@ from lager_lite.report.evaluation import report
 from lager_lite.stats import Interval
 from tests.evaluation.test_compare import ORIGIN
 from tests.evaluation.test_evaluate import labelled
+from tests.report.browser import CHROMIUM
 
 HOSTILE = '<script>alert("x")</script> & $x_1$ \\frac'
-CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 PROBE = """<script>addEventListener("load", () => {
   const box = (e) => { const r = e.getBoundingClientRect(); return [r.left, r.top + scrollY, r.width, r.height].map(Math.round); };
   const found = {inner: innerWidth, wide: document.documentElement.scrollWidth, figures: [...document.querySelectorAll("figure svg")].map(box),

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lager_lite.records import Item, Judgment
-from tests.report.browser import CHROMIUM, Browser
+from tests.report.browser import Browser
 from tests.report.test_view import HOSTILE
 from tests.report.view_pages import begin, items, judgments, listed, page
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser")) as found:
-        yield found
 
 
 def test_keys_search_facets_bounds_and_order(browser: Browser, tmp_path: Path) -> None:

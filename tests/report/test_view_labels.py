@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import main
@@ -16,16 +14,8 @@ from lager_lite.data import read_items
 from lager_lite.prompts import make_rubric
 from lager_lite.records import Item, Judgment
 from tests.model_files.tiny import write_tiny_model
-from tests.report.browser import CHROMIUM, Browser
+from tests.report.browser import Browser
 from tests.report.view_pages import begin, items, judgments, load, page
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("browser")) as found:
-        yield found
 
 
 def test_ten_items_are_labelled_by_keys_and_fit_reads_what_is_downloaded(browser: Browser, tmp_path: Path) -> None:
