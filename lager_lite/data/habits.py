@@ -7,27 +7,19 @@ from typing import Any, Protocol
 
 from ..errors import DataError
 from .checks import without_judgment
-from .keys import SHARE, RowSource, marks_of, number_of
+from .keys import SHARE, marks_of, number_of
 from .layouts import without
+from .repeats import ReadRows
 
 
-class ScoreReader(Protocol):
-    """What is used of an `ItemReader`."""
-
-    @property
-    def rows(self) -> RowSource: ...
-
-    @property
-    def mapping(self) -> Mapping[str, str]: ...
+class ScoreReader(ReadRows, Protocol):
+    """What is used of an `ItemReader` here."""
 
     @property
     def several(self) -> Mapping[str, Sequence[str]]: ...
 
     @property
     def labels(self) -> Mapping[str, float]: ...
-
-    @property
-    def ignore(self) -> tuple[str, ...]: ...
 
     @property
     def need_scores(self) -> bool: ...

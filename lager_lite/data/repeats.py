@@ -26,8 +26,8 @@ _OF_THE_SCORE = word_set(
 _LONGEST_ASPECT = 40
 
 
-class RowReader(Protocol):
-    """What is used of an `ItemReader`."""
+class ReadRows(Protocol):
+    """Rows, and how their keys are read, as of an `ItemReader`."""
 
     @property
     def rows(self) -> RowSource: ...
@@ -37,6 +37,10 @@ class RowReader(Protocol):
 
     @property
     def ignore(self) -> tuple[str, ...]: ...
+
+
+class RowReader(ReadRows, Protocol):
+    """What is used of an `ItemReader` here."""
 
     @property
     def aspect(self) -> str | None: ...

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from ...prompts import Rubric, signs
 from ...records import Item
-from ..keys import LEFT_MARKS, THOUGHTS, Understood, answer_of, counted, response_of_score
+from ..keys import LEFT_MARKS, THOUGHTS, Understood, answer_of, counted, reads_as_number, response_of_score
 from .advice import advice_on, codes_for_missing, codes_in_words
 from .judged import CLEAR
 
@@ -35,7 +35,7 @@ class _Values:
     def see(self, text: str) -> None:
         self.count, self.characters = self.count + 1, self.characters + len(text)
         self.short = self.short and len(text) <= _SHORT
-        self.numbers = self.numbers and _is_number(text)
+        self.numbers = self.numbers and reads_as_number(text)
         if self.short and len(self.values) <= _FEW_VALUES:
             self.values[text.strip()] += 1
 
@@ -184,14 +184,6 @@ class OddityWatch:
                 f"item {name} has {length:,} characters, about {length // 4:,} tokens: a prompt that is longer than the "
                 "model's context is an error, unless --overflow says otherwise"
             )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _of_one_response(owners: Mapping[str, str], understood: Understood) -> str:

@@ -23,6 +23,7 @@ from ..keys import (
     may_be_who_or_what,
     names_model,
     own_item,
+    reads_as_number,
     said_by_model,
     spelled,
     suggests_response,
@@ -240,17 +241,9 @@ def _holds_texts(key: str, value: Any) -> bool:
     return texts and suggests_response(key) and words_of_key(key) != ("answers",)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_mark(text: str) -> bool:
     """Whether a text is a number or a truth value alone."""
-    return _is_number(text) or text.strip().lower() in _BOOLEANS
+    return reads_as_number(text) or text.strip().lower() in _BOOLEANS
 
 
 def _ends_in_mark(text: str) -> bool:

@@ -63,7 +63,18 @@ from .turns import (
     unwrapped,
 )
 from .understood import TEXTS, Understood, counted, listed
-from .values import SURROGATES, ScoreError, group_of, id_of, is_blank, is_missing, is_missing_word, scores_of, text_of
+from .values import (
+    SURROGATES,
+    ScoreError,
+    group_of,
+    id_of,
+    is_blank,
+    is_missing,
+    is_missing_word,
+    reads_as_number,
+    scores_of,
+    text_of,
+)
 
 __all__ = [
     "ALIASES",
@@ -130,6 +141,7 @@ __all__ = [
     "own_item",
     "preference_key",
     "preference_of",
+    "reads_as_number",
     "response_key",
     "response_of",
     "response_of_score",

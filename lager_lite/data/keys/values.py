@@ -78,6 +78,15 @@ def scores_of(value: Any, key: str, where: str) -> tuple[float, ...]:
     return tuple(_score(v, key, where) for v in values if not _no_score(v))
 
 
+def reads_as_number(text: str) -> bool:
+    """Whether a text is a number as Python reads it, NaN and infinity among them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def group_of(text: str) -> str | None:
     """A short name for a text, the same for the same words whatever their spacing; None for a blank one."""
     words = " ".join(text.split())
