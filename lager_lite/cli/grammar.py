@@ -44,8 +44,8 @@ class JsonOption(SharedOption):
         return f"{_JSON}[=FILE]", self.help or ""
 
 
-class Command(click.Command):
-    """A command whose help has the shared options under headings and ends with `example`, a command line."""
+class _Exemplified(click.Command):
+    """A command that knows `example`, a command line for the end of its help."""
 
     def __init__(self, *names: Any, example: str = "", **attributes: Any) -> None:
         super().__init__(*names, **attributes)
@@ -54,6 +54,10 @@ class Command(click.Command):
     def get_help_option_names(self, ctx: click.Context) -> list[str]:
         """-h and --help, whatever the context that the command is called in."""
         return list(_HELP)
+
+
+class Command(_Exemplified):
+    """A command whose help has the shared options under headings and ends with its example."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's, with a bare `--json` kept from taking the argument behind it as its file."""
@@ -118,18 +122,10 @@ class Command(click.Command):
         write_example(self.example, formatter)
 
 
-class CommandGroup(click.Group):
+class CommandGroup(_Exemplified, click.Group):
     """A group of commands whose help ends with an example, and which answers a mistyped name with the near ones."""
 
     command_class = Command
-
-    def __init__(self, *names: Any, example: str = "", **attributes: Any) -> None:
-        super().__init__(*names, **attributes)
-        self.example = example
-
-    def get_help_option_names(self, ctx: click.Context) -> list[str]:
-        """-h and --help, whatever the context that the command is called in."""
-        return list(_HELP)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -17,6 +17,7 @@ from ..options import (
     items_options,
     json_option,
     mapped_keys,
+    output_option,
     quiet_option,
     rubric_option,
     scale_labels,
@@ -24,7 +25,7 @@ from ..options import (
     table_options,
     unit_option,
 )
-from ..outputs import ROW_FILES, NamedFile, OutputFile
+from ..outputs import NamedFile
 from ..show.progress import say, show_stage
 from ..show.terminal import present
 from ..show.understood import checked_document, show_checked, show_understood
@@ -39,14 +40,7 @@ def command() -> None:
 
 @command.command("convert", example=_EXAMPLE)
 @click.argument("source", metavar="FILE")
-@click.option(
-    "-o",
-    "--output",
-    type=OutputFile(ROW_FILES, stdout=True),
-    default="-",
-    show_default=True,
-    help="Write to this JSONL or CSV file; - is stdout.",
-)
+@output_option
 @rubric_option
 @scale_option
 @table_options

@@ -23,6 +23,7 @@ from ..options import (
     limit_option,
     open_given,
     open_judge,
+    output_option,
     panel_of,
     panel_options,
     panel_weights,
@@ -32,7 +33,6 @@ from ..options import (
     unit_option,
     weights_options,
 )
-from ..outputs import ROW_FILES, OutputFile
 from ..show.progress import say, show_progress
 from ..show.terminal import show_summary
 
@@ -53,14 +53,7 @@ def _both_tables(items: str, output: str) -> bool:
 
 @cli_command("score", example="lager-lite score items.jsonl -r helpfulness -o scores.jsonl")
 @click.argument("items", metavar="ITEMS")
-@click.option(
-    "-o",
-    "--output",
-    type=OutputFile(ROW_FILES, stdout=True),
-    default="-",
-    show_default=True,
-    help="Write to this JSONL or CSV file; - is stdout.",
-)
+@output_option
 @click.option(
     "--keep/--no-keep",
     default=None,

@@ -66,12 +66,8 @@ def read_given(
             mapping=mapped_keys(given),
             layout=given.get("layout"),
             require=require,
-            encoding=given.get("encoding"),
-            labels=scale_labels(given),
-            ignore=given.get("ignore", ()),
-            keep_thoughts=given.get("keep_thoughts", False),
             need_scores=need_scores,
-            unit=given.get("unit", ANSWER),
+            **_how_read(given),
         )
     items = tuple(first_items(dataset.items, limit))
     if given.get("group"):
@@ -110,18 +106,25 @@ def open_given(path: str, given: Given, *, with_rows: bool = False, need_scores:
             given["layout"],
             limit=given.get("limit"),
             keep=keep,
-            encoding=given.get("encoding"),
-            labels=scale_labels(given),
-            ignore=given.get("ignore", ()),
-            keep_thoughts=given.get("keep_thoughts", False),
             need_scores=need_scores,
             with_rows=with_rows,
-            unit=given.get("unit", ANSWER),
+            **_how_read(given),
         )
     show_understood(source.understood, _shown(given), limit=given.get("limit"))
     if shard:
         say(f"shard {shard}: {counted(source.count, 'item')}")
     return source
+
+
+def _how_read(given: Given) -> dict[str, Any]:
+    """What a command's options say of reading, for `read_items` and `open_items`."""
+    return {
+        "encoding": given.get("encoding"),
+        "labels": scale_labels(given),
+        "ignore": given.get("ignore", ()),
+        "keep_thoughts": given.get("keep_thoughts", False),
+        "unit": given.get("unit", ANSWER),
+    }
 
 
 def _shown(given: Given) -> frozenset[str] | None:

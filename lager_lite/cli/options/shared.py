@@ -10,7 +10,6 @@ from ...backbones import locate_model, parts_of_model
 from ...judging import OVERFLOW, TEMPERATURE
 from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS
 from ...system import refusing
-from ..grammar import JsonOption
 from ..outputs import NamedFile, OutputFile, store_of
 from ..streams import QUIET
 from .items import C, all_of, option_under
@@ -329,15 +328,4 @@ cluster_options = all_of(
     option_under(
         "Cluster", "--threads-per-worker", type=click.IntRange(1), help="With --ray: threads per worker.  [default: 1]"
     ),
-)
-json_option = click.option(
-    "--json",
-    "json_file",
-    cls=JsonOption,
-    heading="Results",
-    type=OutputFile((".json",), stdout=True),
-    help="Print the figures as one JSON document in place of the tables; with =FILE, write it there and print the tables.",
-)
-report_option = option_under(
-    "Results", "--report", type=OutputFile((".html", ".htm")), help="Also write an HTML page with figures to this file."
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ...data import counted
-from ...stats import Estimate, interval_text
+from ...stats import interval_text
 from ...tasks import PairAccuracy, PairFigures, Standing, Tournament
-from .terminal import number, span, text_table
+from .terminal import number, signed, span, text_table
 
 
 def show_pairs(figures: PairFigures, systems: Tournament | None, *, err: bool) -> None:
@@ -50,18 +50,12 @@ def _method_row(method: PairAccuracy) -> tuple[str, ...]:
         found.method,
         number(found.accuracy),
         span(found.interval),
-        *_gain(found.over_baseline),
+        *signed(found.over_baseline),
         number(found.near_accuracy),
         number(method.one_order),
         number(method.flips),
         number(method.brier),
     )
-
-
-def _gain(found: Estimate | None) -> tuple[str, str]:
-    if found is None or found.value is None or found.interval is None:
-        return "", ""
-    return f"{found.value:+.3f}", interval_text(found.interval, sign=True)
 
 
 def _show_systems(systems: Tournament, err: bool) -> None:

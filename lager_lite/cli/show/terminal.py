@@ -11,7 +11,7 @@ from ...data import counted
 from ...errors import LagerError
 from ...judging import SHOWN_FAILURES, Summary
 from ...records import Counts
-from ...stats import Interval
+from ...stats import Estimate, Interval, interval_text
 from ...system import write_beside
 from ..outputs import STDOUT
 from .progress import say
@@ -42,6 +42,13 @@ def number(value: float | None, digits: int = 3) -> str:
 def span(interval: Interval | None) -> str:
     """An interval of a table; - for None."""
     return f"[{interval.low:.3f}, {interval.high:.3f}]" if interval else "-"
+
+
+def signed(found: Estimate | None) -> tuple[str, str]:
+    """A difference and its interval, both with their signs, for two cells of a table; empty where there is none."""
+    if found is None or found.value is None or found.interval is None:
+        return "", ""
+    return f"{found.value:+.3f}", interval_text(found.interval, sign=True)
 
 
 def warn(lines: Iterable[str]) -> None:

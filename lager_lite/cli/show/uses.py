@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from ...data import counted
-from ...stats import Estimate, Interval
+from ...stats import Interval
 from ...tasks import Accuracy, Estimated, Example, Inspection, Knower, Layer, Preferences, Selection, SelfKnowledge
-from .terminal import number, span, text_table
+from .terminal import number, signed, span, text_table
 
 
 def _accuracy_row(method: Accuracy) -> tuple[str, ...]:
@@ -19,15 +19,9 @@ def _accuracy_row(method: Accuracy) -> tuple[str, ...]:
         number(method.accuracy),
         span(method.interval),
         str(method.ties),
-        *_signed(method.over_baseline),
+        *signed(method.over_baseline),
         number(method.near_accuracy),
     )
-
-
-def _signed(found: Estimate | None) -> tuple[str, str]:
-    if found is None or found.value is None or found.interval is None:
-        return "", ""
-    return f"{found.value:+.3f}", f"[{found.interval.low:+.3f}, {found.interval.high:+.3f}]"
 
 
 def show_ranking(result: Preferences, err: bool) -> None:
