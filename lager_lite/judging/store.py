@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -139,18 +140,15 @@ class Store:
         """
         found: dict[bytes, Reading] = {}
         with self._open() as db:
-            for start in range(0, len(keys), 500):
-                part = keys[start : start + 500]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT key, states, whole, labels, tokens, mass, data FROM readings WHERE key IN ({marks})"
-                for key, n, full, labels, tokens, mass, data in db.execute(query, part):
-                    if (full and (states is None or states <= n)) or (states is not None and states <= n):
-                        found[key] = _decode(data, n, labels, tokens, mass, states)
-                if whole:
-                    query = f"SELECT key, states, data FROM states WHERE key IN ({marks})"
-                    kept = {key: _decode_states(data, n) for key, n, data in db.execute(query, part)}
-                    for key in found.keys() & set(part):
-                        _attach(found, key, kept.get(key))
+            query = "SELECT key, states, whole, labels, tokens, mass, data FROM readings"
+            for key, n, full, labels, tokens, mass, data in _rows_of(db, query, keys):
+                if (full and (states is None or states <= n)) or (states is not None and states <= n):
+                    found[key] = _decode(data, n, labels, tokens, mass, states)
+            if whole:
+                stored = _rows_of(db, "SELECT key, states, data FROM states", list(found))
+                kept = {key: _decode_states(data, n) for key, n, data in stored}
+                for key in list(found):
+                    _attach(found, key, kept.get(key))
         return found
 
     def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool, keep_states: bool = False) -> None:
@@ -182,11 +180,8 @@ class Store:
         """Return the stored feedback among `keys`, by key."""
         found: dict[bytes, Feedback] = {}
         with self._open() as db:
-            for start in range(0, len(keys), 500):
-                part = keys[start : start + 500]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT key, text, drawn FROM feedback WHERE key IN ({marks})"
-                found.update((key, Feedback(text, drawn)) for key, text, drawn in db.execute(query, part))
+            stored = _rows_of(db, "SELECT key, text, drawn FROM feedback", keys)
+            found.update((key, Feedback(text, drawn)) for key, text, drawn in stored)
         return found
 
     def put_feedback(self, rows: Iterable[tuple[bytes, Feedback, bytes]]) -> None:
@@ -279,6 +274,13 @@ class Store:
         }
         remedy = next((remedy for word, remedy in remedies.items() if word in text), "")
         return StoreError(f"the store {self.path} cannot be used: {text}", f"{remedy}{_ELSEWHERE}")
+
+
+def _rows_of(db: sqlite3.Connection, query: str, keys: Sequence[bytes]) -> Iterator[Any]:
+    """The rows of a query that have one of the keys, of which SQLite takes so many at a time."""
+    for start in range(0, len(keys), 500):
+        part = keys[start : start + 500]
+        yield from db.execute(f"{query} WHERE key IN ({','.join('?' * len(part))})", part)
 
 
 def _encode(reading: Reading) -> bytes:
