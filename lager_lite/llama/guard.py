@@ -15,8 +15,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -31,7 +33,7 @@ from .products import choose_products
 from .ways import LEAST_ROWS, MORE_ROWS, Ways, has_ways, recall_ways, remember_least_rows, remember_ways
 
 TURN_OFF = "--no-guard"
-_FAILED = 3
+FAILED = 3
 _SLOW_DISK = 20e6
 _TIMED_TOKENS, _TIMED_ROUNDS = 96, 3
 _HARMLESS = ("ctx_size", "threads", "verbose", "rpc")  # settings that decide neither a crash nor a bit
@@ -155,16 +157,29 @@ def run_child(path: str, options: str) -> None:
     """Load a file as the child process and exit: with code 0 and the difference that company makes where it loads, else
     with code 3 and the error as JSON."""
     _leave_no_core()
-    try:
+
+    def load_file() -> float:
         with offline.refusing():
             chosen = BackendOptions(**json.loads(options))
             difference = settle_company(Path(path), chosen)
             settle_ways(Path(path), chosen)
+        return difference
+
+    answer_parent(load_file)
+
+
+def answer_parent(find: Callable[[], object]) -> NoReturn:
+    """End this process with code 0, or with code FAILED where `find` raises a LagerError.
+
+    The last line of stdout is then what it returned, or the error as JSON.
+    """
+    try:
+        told = find()
     except LagerError as error:
         print(error_to_json(error), flush=True)
-        os._exit(_FAILED)
-    print(difference, flush=True)
-    # Leave at once: what llama.cpp does at the end of a process says nothing about the file.
+        os._exit(FAILED)
+    print(told, flush=True)
+    # Leave at once: what llama.cpp frees and does at the end of a process is not tried.
     os._exit(0)
 
 
@@ -179,7 +194,7 @@ def _key(info: ModelInfo, options: BackendOptions) -> str:
 
 
 def _failure(path: Path, done: subprocess.CompletedProcess[bytes]) -> LagerError:
-    if done.returncode == _FAILED:
+    if done.returncode == FAILED:
         return error_from_json(done.stdout.decode("utf-8", "replace").strip().splitlines()[-1])
     lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     said = f": {lines[-1].strip().removeprefix(ENDING)[:_SHOWN]}" if lines else ""

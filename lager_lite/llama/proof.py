@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BackendError, LagerError, error_from_json, error_to_json
+from ..errors import BackendError, error_from_json
 from .backbone import Backbone
+from .guard import FAILED, answer_parent
 from .library import ENDING, Library, load
 from .native_tap import KNOWN_VERSIONS
 from .options import BackendOptions
 
-_FAILED = 3
 _PATIENCE = 300.0
 _TEXT = "Grade it: 1 + 1 = 2, it's 3.5% of 10,000\n\n" * 4
 # The largest difference of a state over the largest number in it: a GPU may round to TF32 (seen: 3e-3).
@@ -69,7 +69,7 @@ def prove_folder(place: Path) -> str:
     told = done.stdout.strip().splitlines()
     if done.returncode == 0 and told:
         return told[-1]
-    if done.returncode == _FAILED and told:
+    if done.returncode == FAILED and told:
         raise _refused(error_from_json(told[-1]).message)
     lines = [line.strip().removeprefix(ENDING) for line in done.stderr.splitlines() if line.strip()]
     end = signal.Signals(-done.returncode).name if done.returncode < 0 else f"code {done.returncode}"
@@ -85,14 +85,7 @@ def _refused(reason: str) -> BackendError:
 
 def prove_in_child(folder: str) -> None:
     """Be the child process: print the devices and end with code 0, or print the error as JSON and end with code 3."""
-    try:
-        told = try_devices(load(), Path(folder))
-    except LagerError as error:
-        print(error_to_json(error), flush=True)
-        os._exit(_FAILED)
-    print(told, flush=True)
-    # What llama.cpp frees at the end of a process is not tried here.
-    os._exit(0)
+    answer_parent(lambda: try_devices(load(), Path(folder)))
 
 
 def try_devices(library: Library, folder: Path) -> str:
