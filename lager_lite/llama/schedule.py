@@ -136,7 +136,9 @@ def plan(
     if any(len(p) == 0 for p in prompts):
         raise ValueError("a prompt without tokens cannot be planned")
     order, shared = sort_prompts(prompts)
+    new = np.array([len(prompts[i]) for i in order], np.int64) - shared
     builder = _Builder(capacity, max_leaves)
+    fitting = 0
     for rank, index in enumerate(order):
         tokens = prompts[index]
         start = int(shared[rank])
@@ -144,11 +146,37 @@ def plan(
             builder.repeat(int(index))
             continue
         while start < len(tokens):
-            if builder.full() or (ordered and builder.leaves_gap(start)):
+            if rank >= fitting and ordered and builder.leaves_gap(start):
+                end = _branch_end(new, shared, rank, room=builder.room())
+                if end is None:
+                    yield builder.flush(start)
+                else:
+                    fitting = end
+            elif builder.full():
                 yield builder.flush(start)
             start = builder.add(tokens, start, int(index))
     if builder.tokens:
         yield builder.flush(0)
+
+
+def _branch_end(new: np.ndarray, shared: np.ndarray, first: int, *, room: tuple[int, int]) -> int | None:
+    """Return the rank behind the branch that begins with the prompt of rank `first`; None where it does not fit.
+
+    - `new`: int (n,), the tokens of each sorted prompt that it does not share with the one before.
+    - `shared`: int (n,), see `sort_prompts`.
+    - `room`: how many tokens and how many prompts there is room for.
+
+    The branch holds the prompts up to the next one that shares no more with its neighbour than the first one does.
+    """
+    tokens, leaves = room
+    end = first
+    while end == first or (end < len(shared) and shared[end] > shared[first]):
+        tokens -= int(new[end])
+        leaves -= bool(new[end])
+        if tokens < 0 or leaves < 0:
+            return None
+        end += 1
+    return end
 
 
 def plan_steady(prompts: Sequence[np.ndarray], rows: int) -> Generator[Step, None, None]:
@@ -228,10 +256,18 @@ class _Builder:
     def full(self) -> bool:
         return len(self.sequences) >= self.capacity or self.leaves >= self.max_leaves
 
+    def room(self) -> tuple[int, int]:
+        """Return how many more tokens and how many more prompts the step takes."""
+        return self.capacity - len(self.sequences), self.max_leaves - self.leaves
+
     def leaves_gap(self, start: int) -> bool:
-        """Whether a prompt that shares `start` tokens would stand behind a part of the trunk that it
-        does not share: freed later, that part would take tokens of later positions."""
-        return bool(self.tokens) and start < self.trunk
+        """Whether a prompt that shares `start` tokens, or one before it, stands behind a part of the trunk that it
+        does not share: freed later, that part would take tokens of later positions.
+
+        Such a step must end where the next prompt shares no more than `base` tokens: then everything behind these is
+        freed with the step. So branches are taken into it only as a whole.
+        """
+        return bool(self.tokens) and min(start, self.base) < self.trunk
 
     def add(self, tokens: np.ndarray, start: int, index: int) -> int:
         """Take tokens[start:] as far as there is room; return the first position not taken."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -13,28 +15,30 @@ def arrays(*prompts):
 def simulate(steps, capacity, max_leaves, ordered=True):
     """Carry out a plan on a memory of dictionaries; return {prompt: the tokens it saw}.
 
-    The trunk must come first in its step: the real cache then keeps it in its lowest cells.
+    A token takes the lowest free cell, as in the real cache, and the cells of a sequence must ascend with its positions.
     """
-    memory: dict[int, dict[int, int]] = {0: {}}
+    memory: dict[int, dict[int, tuple[int, int]]] = {0: {}}  # sequence: {position: (cell, token)}
     seen, evaluated = {}, 0
     for step in steps:
         assert 0 < len(step.tokens) <= capacity
-        trunk = len(memory[0])
-        assert not ordered or all(length == trunk for _, length in step.copies[1:]), "a gap in the cells"
         for sequence, length in step.copies:
             assert 0 < sequence <= max_leaves
             memory[sequence] = {p: memory[0][p] for p in range(length)}
         outputs = dict.fromkeys(row for row, _ in step.outputs)
+        taken = {cell for cells in memory.values() for cell, _ in cells.values()}
+        free = (cell for cell in itertools.count() if cell not in taken)
         for row, (token, position, sequences) in enumerate(
             zip(step.tokens.tolist(), step.positions.tolist(), step.sequences)
         ):
             assert sequences, "a token without a sequence is lost"
+            cell = next(free)
             for sequence in sequences:
                 cells = memory.setdefault(sequence, {})
                 assert len(cells) == position, "positions of a sequence must follow one another"
-                cells[position] = token
+                assert not ordered or position == 0 or cells[position - 1][0] < cell, "attention would change the order"
+                cells[position] = cell, token
             if row in outputs:
-                outputs[row] = [memory[sequences[0]][p] for p in range(position + 1)]
+                outputs[row] = [memory[sequences[0]][p][1] for p in range(position + 1)]
         for row, prompt in step.outputs:
             assert prompt not in seen
             seen[prompt] = outputs[row]
@@ -44,6 +48,18 @@ def simulate(steps, capacity, max_leaves, ordered=True):
         assert fresh == list(range(len(fresh)))
         memory = {0: {p: memory[sequence][p] for p in range(length)}}
     return seen, evaluated
+
+
+def tree(rng, *branching):
+    """Prompts that share their beginnings: (branches, tokens) for each level."""
+    if not branching:
+        return [np.empty(0, np.int32)]
+    (count, tokens), *rest = branching
+    return [
+        np.concatenate([own, below]).astype(np.int32)
+        for own in (rng.integers(0, 999, rng.integers(tokens // 2, tokens * 3 // 2)) for _ in range(count))
+        for below in tree(rng, *rest)
+    ]
 
 
 def test_prompts_are_sorted_and_neighbours_compared():
@@ -91,6 +107,19 @@ def test_every_prompt_sees_exactly_its_tokens_and_no_node_runs_twice(seed):
     seen, evaluated = simulate(plan(prompts, capacity, leaves), capacity, leaves)
     assert seen == {i: p.tolist() for i, p in enumerate(prompts)}
     assert evaluated == unique_tokens(prompts)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_articles_with_summaries_and_criteria_need_hardly_more_steps_than_full_ones(seed):
+    """Whatever is left of a summary goes into one step with the next summaries: only the end of an article may stand alone."""
+    rng = np.random.default_rng(seed)
+    capacity, articles = 512, 8
+    prompts = tree(rng, (1, 20), (articles, 1200), (7, 60), (4, 40))
+    steps = list(plan(prompts, capacity, 64))
+    seen, evaluated = simulate(steps, capacity, 64)
+    assert seen == {i: p.tolist() for i, p in enumerate(prompts)}
+    assert evaluated == unique_tokens(prompts)
+    assert len(steps) <= 1.25 * evaluated / capacity + 1.5 * articles
 
 
 def test_recurrent_memories_get_whole_prompts_one_by_one():
