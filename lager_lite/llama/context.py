@@ -216,7 +216,7 @@ class Context:
     def run_plain(self, tokens: np.ndarray, start: int = 0) -> None:
         """Decode tokens in sequence 0 from position `start` on, without reading states, in order to measure time.
 
-        start 0 empties the memory first. Call `wait` before the clock stops.
+        Tokens that were at these positions and behind them are forgotten first. Call `wait` before the clock stops.
         """
         n = len(tokens)
         flags = np.zeros(n, dtype=np.int8)
@@ -226,6 +226,8 @@ class Context:
         with self._owned.lock:
             if start == 0:
                 self._api.llama_memory_clear(self._memory, False)
+            else:
+                self._remove(self._memory, 0, start, -1)
             self._run(Step(np.asarray(tokens, np.int32), positions, ((0,),) * n, (), (), (0, start + n)), flags)
 
     def wait(self) -> None:

@@ -3,6 +3,10 @@
 The limit is plain prefill: the tokens per second that llama.cpp reaches on one prompt of the workload's
 median length, in full batches and without reading any state. A workload reaches some share of that speed, and
 it evaluates fewer tokens than its prompts have, since they share prefixes.
+
+The tokens that it evaluates mostly stand at the ends of prompts, and attend to more tokens than those of one plain
+prompt do on average. So the second limit is plain prefill at the same depth: one full batch behind so many other tokens
+that its tokens attend to as many as the workload's do.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..judging import Judge
-from ..llama import unique_tokens
+from ..llama import Context, unique_tokens
 from ..records import Counts, Item, Judgment
 
 _PLAIN_ROUNDS = 5
@@ -34,6 +38,7 @@ class TimedPass:
     - `judgments_per_second`: judgments per second of wall time.
     - `tokens_per_second`: evaluated tokens per second of wall time.
     - `share`: `tokens_per_second` over the speed of plain prefill.
+    - `share_at_depth`: `tokens_per_second` over the speed of plain prefill at the same depth.
     """
 
     max_state: int
@@ -43,6 +48,7 @@ class TimedPass:
     judgments_per_second: float
     tokens_per_second: float
     share: float
+    share_at_depth: float
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,9 @@ class Workload:
     - `prepare_share`: that time over the wall time of `whole`; on a GPU a part of it passes while the device computes.
     - `plain`: tokens per second of plain prefill, as a median of some rounds; the best such median of those
       before, between and after the passes.
+    - `mean_depth`: how many tokens an evaluated token attends to on average, itself included.
+    - `plain_at_depth`: tokens per second of plain prefill for one batch whose tokens attend to `mean_depth` tokens on
+      average; the best of the same medians.
     - `whole`: the pass that reads all states.
     - `early`: the pass that ends at the asked-for state; None where none was asked for.
     - `alone`: how many items were judged one by one as well.
@@ -74,6 +83,8 @@ class Workload:
     prepare_seconds: float
     prepare_share: float
     plain: float
+    mean_depth: float
+    plain_at_depth: float
     whole: TimedPass
     early: TimedPass | None
     alone: int
@@ -90,16 +101,16 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
 
     The judge must not have a store. Raises DataError where no item can be judged.
     """
-    prompts, prepared = _prepare(judge, items)
+    prompts, prepared, depth = _prepare(judge, items)
     length = int(statistics.median(map(len, prompts)))
-    speeds = [_plain(judge, length)]
+    speeds = [_limits(judge, length, depth)]
     found, seconds, whole = _run(judge, items, None)
-    speeds.append(_plain(judge, length))
+    speeds.append(_limits(judge, length, depth))
     early = None
     if max_state is not None:
         early = (max_state, *_run(judge, items, max_state)[1:])
-        speeds.append(_plain(judge, length))
-    limit = max(speeds)
+        speeds.append(_limits(judge, length, depth))
+    limits = np.max(speeds, axis=0).tolist()
     drift = _alone(judge, items[:alone], found)
     done = sum(j.error is None for j in found)
     return Workload(
@@ -110,9 +121,11 @@ def measure_workload(judge: Judge, items: Sequence[Item], *, max_state: int | No
         batch_size=judge.options.batch(judge.backbone.gpu_layers),
         prepare_seconds=prepared,
         prepare_share=prepared / seconds,
-        plain=limit,
-        whole=_finish(judge.n_states - 1, seconds, whole, done, limit),
-        early=None if early is None else _finish(*early, done, limit),
+        plain=limits[0],
+        mean_depth=depth,
+        plain_at_depth=limits[1],
+        whole=_finish(judge.n_states - 1, seconds, whole, done, limits),
+        early=None if early is None else _finish(*early, done, limits),
         alone=min(alone, len(items)),
         largest_difference=drift,
         peak_mb=peak_megabytes(),
@@ -137,8 +150,9 @@ def peak_megabytes() -> float | None:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
-def _prepare(judge: Judge, items: Sequence[Item]) -> tuple[list[np.ndarray], float]:
-    """The prompts of all items under every rubric, and the seconds of making and planning them."""
+def _prepare(judge: Judge, items: Sequence[Item]) -> tuple[list[np.ndarray], float, float]:
+    """The prompts of all items under every rubric, the seconds of making and planning them, and the mean depth of the
+    tokens that are evaluated for them."""
     start = time.perf_counter()
     prompts = [t.prompt.tokens for item in items for t in (judge.encode(item, r) for r in judge.rubrics) if t.prompt]
     seconds = time.perf_counter() - start
@@ -146,9 +160,9 @@ def _prepare(judge: Judge, items: Sequence[Item]) -> tuple[list[np.ndarray], flo
         raise DataError("no item of the workload can be judged", "see lager-lite score for the reasons")
     with judge.backbone.context(max(map(len, prompts))) as context:
         start = time.perf_counter()
-        for _ in context.plan(prompts):
-            pass
-        return prompts, seconds + time.perf_counter() - start
+        positions = [step.positions for step in context.plan(prompts)]
+        seconds += time.perf_counter() - start
+    return prompts, seconds, float(np.concatenate(positions).mean()) + 1
 
 
 def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[list[Judgment], float, tuple[float, int]]:
@@ -168,23 +182,43 @@ def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[li
     return found, seconds, (first[0] if first else seconds, judge.counts.evaluated_tokens - before)
 
 
-def _finish(max_state: int, seconds: float, measured: tuple[float, int], done: int, limit: float) -> TimedPass:
+def _finish(
+    max_state: int, seconds: float, measured: tuple[float, int], done: int, limits: Sequence[float]
+) -> TimedPass:
     first, tokens = measured
-    return TimedPass(max_state, seconds, first, tokens, done / seconds, tokens / seconds, tokens / seconds / limit)
+    speed = tokens / seconds
+    plain, at_depth = limits
+    return TimedPass(max_state, seconds, first, tokens, done / seconds, speed, speed / plain, speed / at_depth)
 
 
-def _plain(judge: Judge, length: int) -> float:
-    """Tokens per second of plain prefill on a new context, median of some rounds."""
-    prompt = np.random.default_rng(0).integers(0, judge.backbone.n_vocab, length).astype(np.int32)
-    width, speeds = judge.options.batch(judge.backbone.gpu_layers), []
-    with judge.backbone.context(length, tap=False) as context:
-        for _ in range(_PLAIN_ROUNDS):
+def _limits(judge: Judge, length: int, depth: float) -> tuple[float, float]:
+    """Tokens per second of plain prefill: of a prompt of `length` tokens, and of a batch whose tokens attend to `depth`
+    tokens on average."""
+    width = judge.options.batch(judge.backbone.gpu_layers)
+    rows = min(width, max(1, round(2 * depth) - 1))
+    return _plain(judge, 0, length), _plain(judge, max(0, round(depth - (rows + 1) / 2)), rows)
+
+
+def _plain(judge: Judge, before: int, length: int) -> float:
+    """Tokens per second of plain prefill for `length` tokens behind others, on a new context; median of some rounds."""
+    prompt = np.random.default_rng(0).integers(0, judge.backbone.n_vocab, before + length).astype(np.int32)
+    speeds = []
+    with judge.backbone.context(len(prompt), tap=False) as context:
+        for number in range(_PLAIN_ROUNDS):
+            # Later rounds take the place of the first one, where the memory lets go of single tokens.
+            if number == 0 or not judge.backbone.can_share:
+                _prefill(context, prompt[:before], 0)
+                context.wait()
             start = time.perf_counter()
-            for first in range(0, length, width):
-                context.run_plain(prompt[first : first + width], first)
+            _prefill(context, prompt[before:], before)
             context.wait()
             speeds.append(length / (time.perf_counter() - start))
     return statistics.median(speeds)
+
+
+def _prefill(context: Context, tokens: np.ndarray, position: int) -> None:
+    for first in range(0, len(tokens), context.capacity):
+        context.run_plain(tokens[first : first + context.capacity], position + first)
 
 
 def _alone(judge: Judge, items: Sequence[Item], together: Sequence[Judgment]) -> float | None:

@@ -23,13 +23,17 @@ ITEMS = [Item(str(i), {"response": f"answer number {i}"}) for i in range(12)]
 
 
 def test_a_workload_evaluates_every_node_of_the_prefix_tree_once(tiny_model):
-    with Judge(tiny_model, rubric=RUBRIC, options=BackendOptions.exact()) as judge:
+    # Batches so small that plain prefill at the same depth has tokens before it.
+    with Judge(tiny_model, rubric=RUBRIC, options=BackendOptions.exact(batch_size=16)) as judge:
         found = measure_workload(judge, ITEMS, max_state=1, alone=3)
         assert judge.max_state is None
     assert (found.judgments, found.alone) == (12, 3)
     assert found.prompt_tokens > found.unique_tokens == found.whole.evaluated_tokens == found.early.evaluated_tokens
     assert (found.early.max_state, found.whole.max_state) == (1, 3)
     assert found.whole.share == pytest.approx(found.whole.tokens_per_second / found.plain)
+    assert found.early.share_at_depth == pytest.approx(found.early.tokens_per_second / found.plain_at_depth)
+    # Evaluated tokens stand at the ends of the prompts, behind what these share.
+    assert found.median_tokens / 2 < found.mean_depth < found.median_tokens
     assert (
         found.prepare_share == pytest.approx(found.prepare_seconds / found.whole.seconds) and found.prepare_seconds > 0
     )
@@ -74,6 +78,9 @@ def test_bench_prints_a_table_and_json_with_the_workload(tmp_path, tiny_model):
     shown = CliRunner().invoke(main, arguments)
     assert shown.exit_code == 0, shown.output
     assert "evaluated/unique" in shown.output and "1.000" in shown.output
+    assert (
+        "of plain at the same depth" in shown.output and "tokens on average; plain prefill at the same" in shown.output
+    )
     assert "\nthe same with --exact: " in shown.output
     found = json.loads(CliRunner().invoke(main, [*arguments, "--max-state", "1", "--json"]).stdout)
     assert found["workload"]["judgments"] == 12 and found["workload"]["early"]["max_state"] == 1

@@ -36,6 +36,8 @@ def show_workload(found: Workload) -> None:
     click.echo(
         f"\n{counted(found.judgments, 'judgment')}, {found.prompt_tokens} prompt tokens, {found.unique_tokens} unique; "
         f"plain prefill of {found.median_tokens} tokens (the median) {found.plain:.0f} tokens/s in batches of {found.batch_size}\n"
+        f"an evaluated token attends to {found.mean_depth:.0f} tokens on average; plain prefill at the same depth "
+        f"{found.plain_at_depth:.0f} tokens/s\n"
     )
     runs = [found.whole] + ([found.early] if found.early else [])
     rows = [
@@ -45,12 +47,22 @@ def show_workload(found: Workload) -> None:
             f"{r.judgments_per_second:.2f}",
             f"{r.tokens_per_second:.0f}",
             f"{r.share:.2f}",
+            f"{r.share_at_depth:.2f}",
             f"{r.evaluated_tokens / found.unique_tokens:.3f}",
             f"{r.first_score:.2f}",
         )
         for r in runs
     ]
-    head = ("states read", "seconds", "judgments/s", "tokens/s", "of plain", "evaluated/unique", "first score, s")
+    head = (
+        "states read",
+        "seconds",
+        "judgments/s",
+        "tokens/s",
+        "of plain",
+        "of plain at the same depth",
+        "evaluated/unique",
+        "first score, s",
+    )
     click.echo(text_table(head, rows))
     click.echo(
         f"\nrendering, tokenizing and planning: {found.prepare_seconds:.2f} s, "
