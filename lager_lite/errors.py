@@ -119,6 +119,15 @@ def leave_out(*keys: str) -> Advice:
     )
 
 
+def ignoring(*keys: str) -> Advice:
+    """Leaving out what stands under some keys, as what does something: "... reads the other one"."""
+    return Advice(
+        " ".join(f"--ignore {shlex.quote(key)}" for key in keys),
+        f"ignore={json.dumps(keys, ensure_ascii=False)}",
+        f"leaving out {' and '.join(map(repr, keys))}",
+    )
+
+
 def each_text(key: str) -> Advice:
     """What to do where the response is a list of texts."""
     maps = {"responses": key}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import DataError
+from ..errors import Advice, DataError
 from ..records import Item
+from .checks import check_sheet
+from .files import TableFile
 from .keys import (
-    ASSISTANT,
+    ALIASES,
     PREFERENCE_KEYS,
     Row,
     RowSource,
@@ -20,6 +20,7 @@ from .keys import (
     find_sides,
     is_blank,
     is_conversation,
+    lone_side,
     own_item,
     preference_key,
     preference_of,
@@ -27,14 +28,21 @@ from .keys import (
     text_of,
     three_flags,
     told,
-    turns_of,
     without_thoughts,
 )
-from .layouts import Remaining, ignored_keys, lowered, unfold
+from .layouts import (
+    Remaining,
+    answer_in,
+    common_turns,
+    ignored_keys,
+    lowered,
+    turns_in_lists,
+    turns_of_side,
+    unfold,
+    until_answer,
+)
 from .problems import raise_problems
 from .program import row_given
-
-_SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant): ?")
 
 
 @dataclass(frozen=True)
@@ -75,23 +83,26 @@ class PairFile:
     message: str
 
 
-def pair_of(first: Item, second: Item, identity: str, **more: Any) -> Pair:
-    """Two items that answer one task as a pair; more: the other fields of `Pair`.
+def pair_of(first: Item, second: Item, identity: str, *, keys: Sequence[str] = (), **more: Any) -> Pair:
+    """Two items that answer one task as a pair; keys: of the two responses. more: the other fields of `Pair`.
 
     What the responses answer is taken from the first item. The pair cannot be judged where a response is missing.
     """
     fields = {name: text for name, text in first.fields.items() if name != "response"}
     responses = (first.fields.get("response"), second.fields.get("response"))
-    error = more.pop("error", None) or _missing(responses)
+    error = more.pop("error", None) or _missing(responses, keys)
     flags = tuple(dict.fromkeys((*first.flags, *second.flags)))
     more.setdefault("group", first.group)
     return Pair(identity, fields, responses, flags=flags, error=error, **more)
 
 
-def _missing(responses: tuple[str | None, str | None]) -> str | None:
-    """Why a pair with these responses cannot be judged; None where both are there."""
-    missing = [f"response {name}" for name, text in zip("AB", responses) if text is None]
-    return f"there is no {' and no '.join(missing)}" if missing else None
+def _missing(responses: tuple[str | None, str | None], keys: Sequence[str] = ()) -> str | None:
+    """Why a pair with these responses cannot be judged; None where both are there. keys: of the two responses."""
+    missing = [place for place, text in enumerate(responses) if text is None]
+    if not missing:
+        return None
+    said = f"there is no response {' and no response '.join('AB'[place] for place in missing)}"
+    return said + (f": nothing stands under {' and '.join(repr(keys[place]) for place in missing)}" if keys else "")
 
 
 def pairs_of_rows(
@@ -108,11 +119,16 @@ def pairs_of_rows(
     they were given with. Raises DataError for rows that cannot be used, and for preferences that are none.
     """
     unfolded, mapping = unfold(rows), dict(mapping or {})
+    own = {field: key for field, key in mapping.items() if field not in _OF_PAIRS}
     left = Remaining(unfolded, ignored_keys(unfolded, ignore, tuple(mapping.values())))
     mapping = _checked_keys(left, mapping)
     sides = next((found for row in left if (found := find_sides(_values(row), mapping))), None)
     if sides is None:
+        _check_sides(left)
         return None
+    if isinstance(unfolded, TableFile):
+        responses = [column for column in unfolded.columns if {column, spelled(column)} & {*sides.keys}]
+        check_sheet(unfolded, own, ignore, responses=responses)
     reader = _PairReader(sides, mapping, keep_thoughts)
     pairs, problems = [], []
     for number, row in enumerate(left, 1):
@@ -121,7 +137,28 @@ def pairs_of_rows(
         except DataError as error:
             problems.append(error)
     raise_problems(problems)
+    if pairs and all(pair.error for pair in pairs):
+        raise DataError(f"no row has both responses: {pairs[0].where}: {pairs[0].error}", _BOTH)
     return PairFile(tuple(pairs), reader.message(left, pairs))
+
+
+_BOTH = Advice(
+    "write both responses into a row, or name their keys with --map response_a=KEY --map response_b=KEY",
+    'write both responses into a row, or name their keys with mapping={"response_a": "KEY", "response_b": "KEY"}',
+    "give both responses",
+)
+
+
+def _check_sides(rows: RowSource) -> None:
+    """Raise DataError where rows have one response of a pair each, and no response by the usual keys."""
+    for row in rows:
+        values = _values(row)
+        found = lone_side(values)
+        if found is not None and values.keys().isdisjoint(ALIASES["response"]):
+            there, lacks = found
+            raise DataError(
+                f"{row.where}: {there!r} is one response of a pair, and no row has the other one, {lacks!r}", _BOTH
+            )
 
 
 def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
@@ -210,7 +247,8 @@ class _PairReader:
             item = own_item(replace(low, values={**shared, **own}, blank=frozenset()), number, named)
             items.append(item if self.keep_thoughts else without_thoughts(item))
         first, second = items
-        return pair_of(first, second, first.id, systems=systems, preference=preference, where=row.where)
+        told_of = {"systems": systems, "preference": preference, "where": row.where}
+        return pair_of(first, second, first.id, keys=self.sides.keys, **told_of)
 
     def message(self, rows: RowSource, pairs: Sequence[Pair]) -> str:
         """What was understood of the file, in one line."""
@@ -260,71 +298,15 @@ class _PairReader:
     def _texts(self, values: dict[str, Any], where: str) -> tuple[list[str | None], list[Turn]]:
         """The texts of both responses, and the turns that both begin with where they are conversations."""
         given = [values.get(key) for key in self.sides.keys]
-        talks = _listed(values, self.sides.keys)
-        talks = talks or [_turns(value, key, where) for value, key in zip(given, self.sides.keys)]
+        talks = turns_in_lists(values, self.sides.keys)
+        talks = talks or [turns_of_side(value, key, where) for value, key in zip(given, self.sides.keys)]
         if not any(talks):
             pairs = zip(given, self.sides.keys)
             return [None if v is None or v == "" else text_of(v, k, where) for v, k in pairs], []
-        cut = [_until(talk or [], values.get("turn")) for talk in talks]
-        same = _common(*cut) if all(cut) else max(map(len, cut)) - 1
-        return [_answer(talk[same:]) for talk in cut], max(cut, key=len)[:same]
+        cut = [until_answer(talk or [], values.get("turn")) for talk in talks]
+        same = common_turns(*cut) if all(cut) else max(map(len, cut)) - 1
+        return [answer_in(talk[same:]) for talk in cut], max(cut, key=len)[:same]
 
 
 _ASKING = ("instruction", "prompt", "question", "input", "query")
 _OF_PAIRS = ("response_a", "response_b", "system_a", "system_b", "preference")
-
-
-def _turns(value: Any, key: str, where: str) -> list[Turn] | None:
-    """The turns of a response that is a whole conversation, as a list or as text; None for one that is none."""
-    if is_conversation(value):
-        return turns_of(value, key, where)
-    if isinstance(value, str) and value.lstrip("\n").startswith("Human:") and "\n\nAssistant:" in value:
-        pieces = _SPOKEN.split("\n\n" + value.strip())
-        return [(role.lower(), text.strip()) for role, text in zip(pieces[1::2], pieces[2::2])]
-    return None
-
-
-def _listed(values: dict[str, Any], keys: tuple[str, str]) -> list[list[Turn] | None] | None:
-    """Conversations whose turns stand in three lists, as JSON text or not: the prompts, and each side's answers.
-
-    The key of the prompts is taken out of the values. None for anything else.
-    """
-    lists = []
-    for key in ("prompt", *keys):
-        value = values.get(key)
-        if isinstance(value, str) and value.startswith("["):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                return None
-        if not isinstance(value, list) or not value or not all(isinstance(t, (str, type(None))) for t in value):
-            return None
-        lists.append(value)
-    if len(set(map(len, lists))) > 1:
-        return None
-    del values["prompt"]
-    prompts, *answers = lists
-    return [
-        [turn for asked, said in zip(prompts, side) for turn in (("user", asked), ("assistant", said))]
-        for side in answers
-    ]
-
-
-def _until(talk: Sequence[Turn], count: Any) -> list[Turn]:
-    """A conversation up to the answer of that number, or to its last answer."""
-    ends = [place for place, (role, _) in enumerate(talk, 1) if role in ASSISTANT]
-    if isinstance(count, int) and 1 <= count <= len(ends):
-        return list(talk[: ends[count - 1]])
-    return list(talk[: ends[-1]]) if ends else list(talk)
-
-
-def _common(one: Sequence[Turn], two: Sequence[Turn]) -> int:
-    """How many turns both conversations begin with; the last answer of either is no part of it."""
-    most = min(len(one), len(two)) - 1
-    return next((place for place in range(most) if one[place] != two[place]), max(0, most))
-
-
-def _answer(turns: Sequence[Turn]) -> str | None:
-    if len(turns) == 1 and turns[0][0] in ASSISTANT:
-        return turns[0][1] or None
-    return told(turns) or None

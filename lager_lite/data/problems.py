@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ..errors import DataError
+from ..errors import Advice, DataError, each_text, mapped, name_key
 from ..records import Item
 from .keys import Row, RowSource, counted, file_of, find_sides, suggests_response, without_missing
 from .layouts import LAYOUTS, ROWS, BenchmarkLayout, lowered, why_unjudged
@@ -18,7 +18,7 @@ def raise_problems(problems: Sequence[DataError]) -> None:
     if problems:
         more = len(problems) - _MAX_PROBLEMS
         text = "\n".join(problem.message for problem in problems[:_MAX_PROBLEMS])
-        raise DataError(text + (f"\nand {counted(more, 'more row')}" if more > 0 else ""), problems[0].hint)
+        raise DataError(text + (f"\nand {counted(more, 'more row')}" if more > 0 else ""), problems[0].advice)
 
 
 def named_layout(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLayout:
@@ -35,7 +35,10 @@ def named_layout(name: str, rows: RowSource, unfolded: RowSource) -> BenchmarkLa
     first = rows[0].values if len(rows) else rows.whole or {}
     raise DataError(
         f"{rows.name}: not in the layout {name}; its first keys are {', '.join(list(first)[:12])}",
-        f"leave the layout to detection, or name the keys with --map (layout {ROWS})",
+        Advice(
+            f"leave the layout to detection, or name the keys with --map (layout {ROWS})",
+            f'leave the layout to detection, or name the keys with mapping (layout="{ROWS}")',
+        ),
     )
 
 
@@ -49,15 +52,18 @@ def lacks(row: Row, item: Item, missing: Sequence[str]) -> DataError:
         name = shlex.quote(file_of(row.where)) or "FILE"
         return DataError(
             f"{row.where}: no response, but a pair of them: {sides.first} and {sides.second}",
-            f"lager-lite pairs {name} compares the two; --map {shlex.quote(f'response={sides.first}')} judges one",
+            Advice(
+                f"lager-lite pairs {name} compares the two; --map {shlex.quote(f'response={sides.first}')} judges one",
+                f"compare_pairs compares the two (see read_pairs); {mapped({'response': sides.first}).python} judges one",
+                f"compare_pairs compares the two; {mapped({'response': sides.first}).given} judges one",
+                f"the pairs of a request are compared; giving {sides.first!r} as response judges one",
+            ),
         )
     listed = next((key for key, value in low.values.items() if _is_texts(key, value)), None)
     if missing == ["response"] and listed is not None:
-        hint = f"--map {shlex.quote(f'responses={listed}')} judges each of its texts"
-        return DataError(f"{row.where}: no response, but a list that may hold some: {listed}", hint)
+        return DataError(f"{row.where}: no response, but a list that may hold some: {listed}", each_text(listed))
     found = ", ".join(without_missing(row).values) or "none"
-    hint = f"name the key with --map {missing[0]}=KEY"
-    return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
+    return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", name_key(missing[0]))
 
 
 def _is_texts(key: str, value: object) -> bool:
@@ -70,5 +76,9 @@ def broken(where: str, layout: BenchmarkLayout, error: Exception) -> DataError:
     what = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
     return DataError(
         f"{where}: looks like {layout.about}, but breaks its layout: {what}",
-        f"name the keys with --map (layout {ROWS})",
+        Advice(
+            f"name the keys with --map (layout {ROWS})",
+            f'name the keys with mapping (layout="{ROWS}")',
+            "use other keys",
+        ),
     )

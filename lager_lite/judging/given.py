@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -47,9 +46,6 @@ class FrameLike(Protocol):
 
 _NEAR = 0.85
 """How alike two keys are of which one is likely the other misspelt, as `difflib` measures it from 0 to 1."""
-
-_OPTION = re.compile(r"(?<![\w-])--?[a-z]")
-"""An option of the command line, which a program does not have."""
 
 _TEXTS = ("source", "instruction", "reference", "response", "rubric")
 
@@ -133,8 +129,7 @@ def item_given(one: Mapping[str, Any] | SeriesLike, number: int, where: str, obs
             observer.rivals.see(row, [item])
             observer.rivals.check(RENAME)
         except DataError as error:
-            several = "give each of its texts a dict or a row of its own" if "responses=" in error.hint else ""
-            raise type(error)(error.message, several if _OPTION.search(error.hint) else error.hint) from None
+            raise type(error)(error.message, error.hint) from None  # advice about keys, as rows have them here
     return item
 
 
@@ -166,12 +161,17 @@ def items_of_dicts(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[I
     for item in items:
         if "id" in item.keys:
             _check_new(item, places)
-    return items, list(_remarks(observer))
+    return items, _said(observer)
 
 
 def _warn(observer: Observer) -> None:
-    for text in _remarks(observer):
+    for text in _said(observer):
         warnings.warn(text, KeyWarning, stacklevel=3)
+
+
+def _said(observer: Observer) -> list[str]:
+    with rows_given():
+        return list(_remarks(observer))
 
 
 def _remarks(observer: Observer) -> Iterator[str]:
@@ -190,10 +190,7 @@ def _remarks(observer: Observer) -> Iterator[str]:
     several = [key for key in found.ignored if key.lower() in RESPONSE_LISTS and "response" not in found.taken]
     if several:
         yield f"{observer.name}: {several[0]} may hold several responses: give each of them a dict or a row of its own"
-    for text in found.warnings:
-        said = [part for part in text.split("; ") if not _OPTION.search(part)]
-        if said:
-            yield f"{observer.name}: {'; '.join(said)}"
+    yield from (f"{observer.name}: {text}" for text in found.warnings)
 
 
 def _misspelt(found: Understood) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lager_lite.adapters import Endpoint, Limits, Token, Worker
+from lager_lite.errors import REQUEST, through
 from lager_lite.judging import Judge, judgment_row
 from lager_lite.llama import BackendOptions
 from lager_lite.prompts import make_rubric
@@ -99,6 +100,6 @@ def status_of(answer: bytes) -> int:
 
 
 def rows_of(model: Path, rubric: Any, *items: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
-    """The rows that `score` writes of some items."""
-    with Judge(model, rubric=rubric, options=OPTIONS) as judge:
+    """The rows that `score` writes of some items, with the words of a request."""
+    with through(REQUEST), Judge(model, rubric=rubric, options=OPTIONS) as judge:
         return json.loads(json.dumps([judgment_row(one, **more) for one in judge.score(list(items))]))

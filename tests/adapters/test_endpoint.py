@@ -32,7 +32,7 @@ def test_rows_are_those_of_the_command_score(client, tiny_model):
     assert (status, found["rows"]) == (200, rows_of(tiny_model, RUBRIC, *others))
     assert (
         found["rows"][2]["error"]
-        == "no response; the item has only instruction (name the keys with --map field=key, or choose another rubric)"
+        == "no response; the item has only instruction (give the text under the key that is missing, or choose another rubric)"
     )
     status, found, _ = client.score({"item": ITEM, "per_layer": True})
     assert (status, found["rows"]) == (200, rows_of(tiny_model, RUBRIC, ITEM, details=True))

@@ -44,7 +44,7 @@ def test_a_pair_that_cannot_be_judged_is_a_row_also_where_it_is_alone(client, ti
     rows = compared(tiny_model, PAIR, {**PAIR, "id": "q", "response_b": None})[1:]
     status, found = ask(client, {"pair": {**PAIR, "id": "q", "response_b": None}})
     assert (status, found["rows"]) == (200, rows)
-    assert found["rows"][0]["error"] == "there is no response B"
+    assert found["rows"][0]["error"] == "there is no response B: nothing stands under 'response_b'"
 
 
 def test_who_asks_beside_changes_no_row(tiny_model, client):

@@ -78,8 +78,14 @@ def test_a_message_names_options_that_exist(path):
 def test_commands_that_read_items_have_the_options_that_messages_about_rows_name():
     named = set().union(
         *(
-            options_named(ROOT / "data" / f"{name}.py")
-            for name in ("bytesource", "detection", "items", "values", "tags")
+            options_named(ROOT / f"{name}.py")
+            for name in (
+                "errors",
+                "data/files/bytesource",
+                "data/layouts/detection",
+                "data/keys/values",
+                "data/checks/tags",
+            )
         )
     )
     assert {"--map", "--encoding", "--ignore"} <= named

@@ -118,7 +118,7 @@ def test_the_command_shows_the_first_item_as_the_judge_reads_it(tmp_path, invoke
         "instruction     21  instruction",
         "response        21  response",
         "score           21  score",
-        "shown only by rubrics that name them: lang",
+        "shown only by rubrics with a section for them: lang",
     ]
     assert "### Response\n⟦Oak trees grow here.⟧\n" in done.stdout and lines[-1] == "Score: ▮"
     written = json.loads(invoke("data", "check", str(path), "--json", "--scale", "0-4").stdout)

@@ -102,8 +102,8 @@ def test_a_missing_side_is_an_error_of_its_pair_alone(read):
     rows = [{"response_a": "one", "response_b": "two"}, {"response_a": "one"}, {"response_a": "", "response_b": None}]
     assert [pair.error for pair in read(rows)] == [
         None,
-        "there is no response B",
-        "there is no response A and no response B",
+        "there is no response B: nothing stands under 'response_b'",
+        "there is no response A and no response B: nothing stands under 'response_a' and 'response_b'",
     ]
 
 
@@ -132,10 +132,59 @@ def test_dicts_of_a_program_are_pairs():
     (lacking,) = pairs_given([Pair("x", {}, ("one", None))])
     assert lacking.error == "there is no response B"
     whole, half = pairs_given([{"response_a": "one", "response_b": "two"}, {"response_a": "one"}])
-    assert (whole.error, half.error) == (None, "there is no response B")
+    assert (whole.error, half.error) == (None, "there is no response B: nothing stands under 'response_b'")
     with pytest.raises(DataError, match="pair 1 has no two responses; its keys are response"):
         pairs_given([{"response": "one"}])
     with pytest.raises(DataError, match="pair 1 is a str"):
         pairs_given(["one"])
     with pytest.raises(DataError, match="the pairs are one dict, expected several"):
         pairs_given({"response_a": "one", "response_b": "two"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.jsonl",
+            '{"prompt": "q", "chosen": "a"}\n',
+            "'chosen' is one response of a pair, and no row has the other one, 'rejected'",
+        ),
+        (
+            "a.csv",
+            "prompt,response_b\nq,a\n",
+            "'response_b' is one response of a pair, and no row has the other one, 'response_a'",
+        ),
+        ("a.csv", "prompt,chosen,rejected\nq,a,\nr,b,\n", "there is no response B: nothing stands under 'rejected'"),
+        (
+            "a.jsonl",
+            '{"prompt": "q", "chosen": null, "rejected": "b"}\n',
+            "there is no response A: nothing stands under 'chosen'",
+        ),
+    ],
+)
+def test_a_side_that_no_row_has_is_named_with_what_to_do(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError) as error:
+        pairs_of_rows(open_rows(tmp_path / name))
+    assert message in error.value.message and f"{name}:" in error.value.message
+    assert "--map response_a=KEY --map response_b=KEY" in error.value.hint
+
+
+def test_a_lone_row_of_several_systems_is_no_half_of_a_pair(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"prompt": "q", "response": "a", "text_1": "about it"}\n')
+    assert pairs_of_rows(open_rows(tmp_path / "a.jsonl")) is None
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ("Total,4,4\n", "seems to sum up the rows above"),
+        (",c,d\n,e,f\n", "empty in 2 of 4 rows, below rows that have it, as merged cells are saved"),
+    ],
+)
+def test_a_table_of_pairs_is_checked_as_one_of_items(tmp_path, last, message):
+    (tmp_path / "a.csv").write_text("prompt,Response A,Response B\nq,a,b\nr,c,d\n" + last)
+    with pytest.raises(DataError, match=message):
+        pairs_of_rows(open_rows(tmp_path / "a.csv"))
+    if "merged" in message:
+        assert len(pairs_of_rows(open_rows(tmp_path / "a.csv"), ignore=["prompt"]).pairs) == 4

@@ -86,7 +86,7 @@ def test_keys_that_are_ignored_are_said_with_what_was_understood():
         list(items_given(ROWS))
     assert [str(one.message) for one in caught] == [
         "the items: instruction <- instruction (2 of 3), reference <- reference (2 of 3), response <- output, "
-        "score <- human_score (2 of 3); kept for rubrics that name them: stars; ignored: tags",
+        "score <- human_score (2 of 3); shown only by rubrics with a section for them: stars; ignored: tags",
         "the items: 1 of 3 items without an instruction and a source, which the others have: these responses are judged "
         "alone",
     ]
@@ -200,11 +200,14 @@ def test_a_key_that_gave_way_in_one_item_is_not_judged_in_another():
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"question": "Q", "answer": "An", "gpt4": "6"}, "response <- answer; kept for rubrics that name them: gpt4"),
+        (
+            {"question": "Q", "answer": "An", "gpt4": "6"},
+            "response <- answer; shown only by rubrics with a section for them: gpt4",
+        ),
         ({"question": "Q", "chatbot reply": "6"}, "response <- chatbot reply"),
         (
             {"question": "Q", "response": "5", "reply": "6"},
-            "response <- response; kept for rubrics that name them: reply",
+            "response <- response; shown only by rubrics with a section for them: reply",
         ),
         ({"prompt": "Q", "response_a": "R", "response_b": "S"}, "response_a and response_b are two responses"),
         ({"prompt": "Q", "chosen": "R", "rejected": "S"}, "the items: chosen and rejected are two responses"),

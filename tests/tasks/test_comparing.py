@@ -300,7 +300,7 @@ def test_the_command_writes_rows_tables_and_json(run, tiny_model, pairs_file):
     done = run(*call, name)
     assert done.exit_code == 1  # one pair has one response
     out = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(out) == 7 and out[6]["error"] == "there is no response B" and out[0]["system_b"] == "t"
+    assert len(out) == 7 and out[6]["error"].startswith("there is no response B: nothing") and out[0]["system_b"] == "t"
     assert (
         "preferences from winner (3 for A, 3 for B)" in done.stderr
         and "p.jsonl:7: pair 7: there is no response B" in done.stderr

@@ -46,7 +46,7 @@ def show_checked(checked: CheckedFile, rubrics: Sequence[Rubric], chat: ChatTemp
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
     click.echo("\n".join(["", *(f"{name:<{wide[0]}}  {count:>{wide[1]}}  {keys}" for name, count, keys in rows)]))
     for title, keys in (
-        ("shown only by rubrics that name them", understood.left(understood.kept)),
+        ("shown only by rubrics with a section for them", understood.left(understood.kept)),
         ("ignored", [key for key in understood.left(understood.ignored) if key not in understood.kept]),
         ("left out as asked", understood.left_out),
     ):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 
+from ...errors import give_mapped, mapped
 from ...prompts import list_rubrics
 from ..keys import ANNOTATORS, spelled, word_set, words_of_key
 
@@ -45,16 +45,16 @@ def advice_on(columns: Mapping[str, bool]) -> str | None:
     kinds = versions if of_versions else kinds
     keys, different = list(kinds), len(set(kinds.values())) > 1
     if of_versions:
-        ways = " or ".join(_option("score", key) for key in keys)
+        ways = " or ".join(str(mapped({"score": key})) for key in keys)
         return (
             f"no human score was found; {_together(keys)} seem to be scores of different responses: if people gave them, "
             f"name the one of the response that is judged, {ways}"
         )
-    maps = []
+    maps: list[tuple[str, str]] = []
     for key, kind in kinds.items():
         known = key if key in list_rubrics() else "_".join(kind)
-        maps.append(_option(f"score:{known}" if known and (different or known in list_rubrics()) else "score", key))
-    return f"no human score was found; if people gave what stands under {_together(keys)}, give {' '.join(maps)}"
+        maps.append((f"score:{known}" if known and (different or known in list_rubrics()) else "score", key))
+    return f"no human score was found; if people gave what stands under {_together(keys)}, {give_mapped(maps)}"
 
 
 def may_be_score(key: str) -> bool:
@@ -99,10 +99,6 @@ def _without_mean(kind: tuple[str, ...]) -> tuple[str, ...]:
 
 def _is_version(kind: tuple[str, ...]) -> bool:
     return bool(kind) and all(word in _VERSIONS or word.isdigit() or len(word) == 1 for word in kind)
-
-
-def _option(field: str, key: str) -> str:
-    return f"--map {shlex.quote(f'{field}={key}')}"
 
 
 def _together(keys: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError
 from ...records import Item
 from ..keys import Row, RowSource
 
@@ -32,11 +32,18 @@ def id_used_twice(identity: str, places: Sequence[str], rows: RowSource) -> Data
         return DataError(
             f"{places[1]}: these are judgments that `score` wrote under several rubrics, not items: item {identity!r} "
             f"stands under {names[0]!r} at {places[0]}, and under {names[1]!r} here",
-            "give the file of the items; or score under one rubric with --keep, whose rows have the items' texts",
+            Advice(
+                "give the file of the items; or score under one rubric with --keep, whose rows have the items' texts",
+                "give the items, or the judgments under one rubric with the items' texts beside them",
+            ),
         )
     return DataError(
         f"{places[1]}: the id {identity!r} was used before, at {places[0]}",
-        "make ids unique, or map another key with --map id=KEY",
+        Advice(
+            "make ids unique, or map another key with --map id=KEY",
+            'make ids unique, or map another key with mapping={"id": "KEY"}',
+            "make ids unique",
+        ),
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from ...errors import Advice
 from ...records import Item
 from ..keys import Row, is_blank, spelled, word_set, words_of_key
 
@@ -50,21 +51,26 @@ class MachineWatch:
     def warnings(self) -> Iterator[str]:
         """What is probably a model's, in whole sentences."""
         if self._scored:
+            it = "it" if self._scored == 1 else "them"
+            out = Advice(
+                f"--ignore {self._key} leaves {it} out",
+                f"ignore=[{self._key!r}] leaves {it} out",
+                f"leave out {self._key!r}",
+            )
             have = (
                 "1 item has a human score that seems"
                 if self._scored == 1
                 else f"{self._scored} items have human scores that seem"
             )
-            yield (
-                f"{have} to be a model's, not people's, since {self._sign} stands beside {self._key}; --ignore {self._key} leaves "
-                f"{'it' if self._scored == 1 else 'them'} out"
-            )
+            yield (f"{have} to be a model's, not people's, since {self._sign} stands beside {self._key}; {out}")
         if self._asked:
             is_one = "1 instruction is" if self._asked == 1 else f"{self._asked} instructions are"
-            yield (
-                f"{is_one} the prompt of another judge and holds the response; give --map instruction=KEY with the key of "
-                f"the request, or --ignore {self._prompt}"
+            way = Advice(
+                f"give --map instruction=KEY with the key of the request, or --ignore {self._prompt}",
+                f'give mapping={{"instruction": "KEY"}} with the key of the request, or ignore=[{self._prompt!r}]',
+                "give the request as instruction",
             )
+            yield f"{is_one} the prompt of another judge and holds the response; {way}"
 
 
 def sign_of_model(values: Mapping[str, Any]) -> str:

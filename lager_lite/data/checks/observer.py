@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from ...errors import give_mapped
 from ...prompts import is_visible
 from ...records import Item
 from ..files import text_inside
@@ -136,7 +137,7 @@ class Observer:
         if self._beside_text and not self._asked:
             yield (
                 "the responses are judged alone, without an instruction or a source; if "
-                f"{listed([self._beside_text])} holds one, give --map instruction={listed([self._beside_text])}"
+                f"{listed([self._beside_text])} holds one, {give_mapped({'instruction': listed([self._beside_text])})}"
             )
         if self._asked and self._alone:
             yield (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+from ...errors import Advice, give_mapped, mapped
 from ...prompts import Rubric, signs
 from ...records import Item
 from ..keys import LEFT_MARKS, THOUGHTS, Understood, answer_of, counted, reads_as_number, response_of_score
@@ -112,12 +112,13 @@ class OddityWatch:
             often, key = max(shared)
             yield f"{again} of {self._items} responses occur more than once, most often ({often}) {self._begins[key]!r}"
         if self._thoughts:
-            how = "kept as asked" if self._kept_thoughts else "left out of what is judged (--keep-thoughts keeps them)"
+            keeps = Advice("--keep-thoughts keeps them", "keep_thoughts=True keeps them")
+            how = "kept as asked" if self._kept_thoughts else f"left out of what is judged ({keeps})"
             yield f"{counted(len(self._thoughts), 'response')} with thoughts, first in item {self._thoughts[0]}: {how}"
         if self._signs:
             yield (
                 f"{counted(len(self._signs), 'response')} with words to the judge, first in item {self._signs[0]}: "
-                "see --flag-injection of `score`"
+                f"see {Advice('--flag-injection of `score`', 'JudgmentRows(injection=True)')}"
             )
         response = self._fields.get("response")
         if response and response.numbers and response.count > 2:
@@ -137,7 +138,7 @@ class OddityWatch:
             values = self._fields.get(key)
             if values and values.characters > _LONG_FIELD * values.count:
                 free = [name for name in ("source", "reference") if name not in understood.taken]
-                hint = f"; for instance --map {free[0]}={key} would show it" if free else ""
+                hint = f"; for instance {mapped({free[0]: key})} would show it" if free else ""
                 yield f"{key} holds long texts, and only a rubric that names it shows them{hint}"
 
     def _about_scores(self, understood: Understood, rubrics: Sequence[Rubric]) -> Iterator[str]:
@@ -159,7 +160,7 @@ class OddityWatch:
             elif found and (min(found) < low or max(found) > high):
                 yield (
                     f"scores go from {min(found):g} to {max(found):g}, and the scale of the rubric {rubric.name} from "
-                    f"{low:g} to {high:g}: give --scale"
+                    f"{low:g} to {high:g}: {Advice('give --scale', 'give the rubric the scale of the scores')}"
                 )
         graded = [key for key in understood.kept if self._is_grade(key) and key not in CLEAR]
         columns = (*understood.kept, *understood.taken.get("response", ()))
@@ -182,7 +183,7 @@ class OddityWatch:
         if length > _LONG:
             yield (
                 f"item {name} has {length:,} characters, about {length // 4:,} tokens: a prompt that is longer than the "
-                "model's context is an error, unless --overflow says otherwise"
+                f"model's context is an error, unless {Advice('--overflow', '`overflow`')} says otherwise"
             )
 
 
@@ -190,11 +191,10 @@ def _of_one_response(owners: Mapping[str, str], understood: Understood) -> str:
     """What to say of scores that belong to one response each; owners: the key of a score -> that of its response."""
     judged = understood.taken.get("response", ())
     score = next((key for key, owner in owners.items() if owner in judged), next(iter(owners)))
-    maps = [f"--map {shlex.quote(pair)}" for pair in (f"response={owners[score]}", f"score={score}")]
-    names = " and ".join(owners)
+    way = give_mapped({"response": owners[score], "score": score})
     return (
-        f"no human score was found; if {names} hold one, each is of one response: give {' '.join(maps)}, and so for "
-        "the others"
+        f"no human score was found; if {' and '.join(owners)} hold one, each is of one response: {way}, and so for the "
+        "others"
     )
 
 

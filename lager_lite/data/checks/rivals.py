@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError, compare_mapped, mapped
 from ...records import Item
 from ..keys import (
     ALIASES,
@@ -218,11 +217,8 @@ class RivalWatch:
 def _way(key: str, other: str, pair: _Pair) -> str:
     """What to do where both of two keys may hold the response."""
     if are_sisters(key, other):
-        both = shlex.quote(f"response_a={key}"), shlex.quote(f"response_b={other}")
-        return (
-            f"{_option(key)} judges the one, {_option(other)} the other, in a run for each; "
-            f"`lager-lite pairs --map {both[0]} --map {both[1]}` compares two"
-        )
+        both = compare_mapped({"response_a": key, "response_b": other})
+        return f"{_option(key)} judges the one, {_option(other)} the other, in a run for each; {both} compares two"
     if pair.kind is str:
         return f"{_option(other)} judges the one, {_option(key)} the other"
     if pair.kind is list:
@@ -230,8 +226,8 @@ def _way(key: str, other: str, pair: _Pair) -> str:
     return f"{_option(key)} judges that; to judge the other, write its text under a key of its own"
 
 
-def _option(key: str, role: str = "response") -> str:
-    return f"--map {shlex.quote(f'{role}={key}')}"
+def _option(key: str, role: str = "response") -> Advice:
+    return mapped({role: key})
 
 
 def _holds_texts(key: str, value: Any) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError
 from ..files import TableFile
 from ..keys import ALIASES, Row, is_blank, listed, usual_keys
 
@@ -57,21 +57,26 @@ class _Column:
         return len(self.blocks) >= _BLOCKS and rows >= _ROWS and {*self.blocks} == {self.blocks[0]} != {1}
 
 
-def check_sheet(table: TableFile, mapping: Mapping[str, str], ignore: Collection[str]) -> None:
+def check_sheet(
+    table: TableFile, mapping: Mapping[str, str], ignore: Collection[str], *, responses: Sequence[str] = ()
+) -> None:
     """Refuse a table of whose rows some are no items, or lack what stands in a merged cell above them.
 
-    mapping: field -> column. ignore: columns that are not looked at. Raises DataError.
+    mapping: field -> column. ignore: columns that are not looked at. responses: the columns of the two responses of a
+    pair; empty for rows with one response each. Raises DataError.
     """
     columns = _columns_of(table, mapping, ignore)
+    if responses:
+        columns["response"] = tuple(responses)
     context = [key for field in _CONTEXT for key in columns[field]]
-    whole, responses = {*columns["rendered"]}, columns["response"]
+    whole, answers = {*columns["rendered"]}, columns["response"]
     fields = {field: _Column() for field in (*_CONTEXT, "reference", "rubric") if columns[field]}
     alone, first, last, count = _Column(), None, None, 0
     for row in table:
         filled = {key for key, value in row.values.items() if not is_blank(value) and key not in ignore}
         asked = next((row.values[key] for key in columns["instruction"] if key in filled), None)
         first, last = first or row, row
-        if filled.isdisjoint((*context, *whole)) and responses and filled.isdisjoint(responses):
+        if filled.isdisjoint((*context, *whole)) and answers and filled.isdisjoint(answers):
             continue  # a row without a response is an error of its own
         talks = any(isinstance(value, (list, dict)) for value in row.values.values())
         for field, column in fields.items():
@@ -100,7 +105,10 @@ def _merged(keys: Collection[str], column: _Column, count: int) -> DataError:
     return DataError(
         f"{column.first}: {' and '.join(keys)}: empty in {column.lacking} of {count} rows, below rows that have it, "
         "as merged cells are saved",
-        f"fill the cells down, so that every row has its own; --ignore {list(keys)[0]} reads the rows without it",
+        Advice(
+            f"fill the cells down, so that every row has its own; --ignore {list(keys)[0]} reads the rows without it",
+            f"fill the cells down, so that every row has its own; ignore=[{list(keys)[0]!r}] reads the rows without it",
+        ),
     )
 
 

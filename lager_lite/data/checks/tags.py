@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ...errors import leave_out, name_key
 from ...records import Item
 
 _LONGEST = 40
@@ -54,8 +55,7 @@ class TagWatch:
             return ()
         return (
             f"instruction <- {key} holds a number, an address or an id in every item, such as {self._asked[:60]!r}: "
-            "the judge reads it as what was asked; --map instruction=KEY takes another key, and "
-            f"--ignore {key.replace(', ', ' --ignore ')} leaves it out",
+            f"the judge reads it as what was asked; {name_key('instruction')}, or {leave_out(*key.split(', '))}",
         )
 
     def _about_sources(self, keys: Mapping[str, str]) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ class TagWatch:
         return (
             f"source <- {key} holds {len(values)} different short text{'s' * (len(values) != 1)} in {self._count} items "
             f"({shown}), which look like tags: the judge reads them as the source, and items are grouped by them; "
-            f"--ignore {key.replace(', ', ' --ignore ')} leaves them out",
+            f"{leave_out(*key.split(', '))}, where that is not meant",
         )
 
     def _about_addresses(self, key: str) -> tuple[str, ...]:
@@ -77,5 +77,5 @@ class TagWatch:
         return (
             f"source <- {key} holds an address, a file name or an id in every item, such as {self._first[:60]!r}: "
             "the judge reads it as the source, and items are grouped by it; "
-            f"--ignore {key.replace(', ', ' --ignore ')} leaves it out",
+            f"{leave_out(*key.split(', '))}, where that is not meant",
         )

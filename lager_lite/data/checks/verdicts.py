@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection, Iterator
 
-from ...errors import DataError
+from ...errors import Advice, DataError, compare_mapped, mapped
 from ...records import Item
 from ..keys import Row, by_spelling, words_of_key
 
@@ -17,6 +16,9 @@ _PREFERS = re.compile(
 )
 _TWINS = {"a": "b", "1": "2"}
 _BESIDE = {"instruction": ("orig_instruction",), "preference": ("orig_preference",)}
+
+
+_PAIRS = Advice("`lager-lite pairs`", "compare_pairs")
 
 
 class VerdictWatch:
@@ -56,17 +58,16 @@ class VerdictWatch:
         )
 
     def _way(self) -> str:
-        own = f"--map {shlex.quote(f'response={self.key}')} judges the verdicts themselves"
+        own = f"{mapped({'response': self.key})} judges the verdicts themselves"
         if self._sides is None:
-            return f"write the two responses under response_a and response_b for `lager-lite pairs`; {own}"
+            return f"write the two responses under response_a and response_b for {_PAIRS}; {own}"
         one, two = self._sides
         if self._inside:
-            return f"write {one} and {two} under response_a and response_b of the row for `lager-lite pairs`; {own}"
+            return f"write {one} and {two} under response_a and response_b of the row for {_PAIRS}; {own}"
         written = by_spelling(self._keys)
         pairs = {"response_a": one, "response_b": two}
         pairs |= {field: written[key] for field, keys in _BESIDE.items() for key in keys if key in written}
-        maps = " ".join(f"--map {shlex.quote(f'{field}={key}')}" for field, key in pairs.items())
-        return f"`lager-lite pairs {maps}` judges the two; {own}"
+        return f"{compare_mapped(pairs)} judges the two; {own}"
 
 
 def _sides(keys: Collection[str]) -> tuple[str, str] | None:

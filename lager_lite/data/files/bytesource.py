@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import DataError
+from ...errors import Advice, DataError
 
 BOM = b"\xef\xbb\xbf"
 _PIECE = 1 << 20
@@ -62,7 +62,7 @@ class ByteSource:
             wide = _without_mark(start) if encoding is None else None
             start = start[:2]
             if wide:
-                raise DataError(f"{self.name}: looks like UTF-16 without its mark", f"give --encoding {wide}")
+                raise DataError(f"{self.name}: looks like UTF-16 without its mark", _encoding(wide))
             packed, encoding = start == _GZIP, encoding or ("utf-16" if start in _UTF16 else None)
             if not packed and encoding is None:
                 return
@@ -74,11 +74,9 @@ class ByteSource:
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{self.name}: not a gzip file that can be read: {error}") from None
         except LookupError:
-            raise DataError(
-                f"there is no encoding {encoding!r}", "for instance --encoding latin-1, cp1252 or utf-16"
-            ) from None
+            raise DataError(f"there is no encoding {encoding!r}", "for instance latin-1, cp1252 or utf-16") from None
         except UnicodeError as error:
-            raise DataError(f"{self.name}: not {encoding}: {error}", "name another one with --encoding") from None
+            raise DataError(f"{self.name}: not {encoding}: {error}", "name another encoding") from None
 
     def open(self) -> BinaryIO:
         """The bytes from their beginning. Raises DataError where the file has changed or is gone."""
@@ -132,7 +130,8 @@ class ByteSource:
         fits = "cp1252" if self._has_controls() else "latin-1"
         return DataError(
             f"{self.name}: not UTF-8 at byte {offset} (0x{found.hex()})",
-            f"it can be read as {fits}: give --encoding {fits}, and look at the first item with `lager-lite prompt`",
+            f"it can be read as {fits}: {_encoding(fits)}, and look at the first item"
+            f"{Advice(' with `lager-lite prompt`', '')}",
         )
 
     def _has_controls(self) -> bool:
@@ -158,3 +157,7 @@ def _without_mark(start: bytes) -> str | None:
     if len(start) < 4 or any(even) == any(odd):
         return None
     return "utf-16-be" if any(odd) else "utf-16-le"
+
+
+def _encoding(name: str) -> Advice:
+    return Advice(f"give --encoding {name}", f"give encoding={name!r}")

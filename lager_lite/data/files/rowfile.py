@@ -64,7 +64,7 @@ class RowFile(RowSource):
         Raises OutputError where the output cannot be written, DataError where it is this file.
         """
         if self.source.path is not None and Path(output).resolve() == self.source.path.resolve():
-            raise DataError(f"{output}: is the file that is being read", "name another file with -o")
+            raise DataError(f"{output}: is the file that is being read", "name another file")
         return copy_rows(output, [self], ((0, number) for number in numbers))
 
     def _find(self) -> None:
@@ -201,7 +201,7 @@ class TableFile(RowFile):
         if len(set(columns)) < len(columns):
             raise DataError(
                 f"{self.name}:1: a column name occurs twice: {', '.join(columns)}",
-                "give every column a name of its own, so that --map can tell them apart",
+                "give every column a name of its own, so that they can be told apart",
             )
         with self.source.open() as file:
             file.seek(self.source.begin)

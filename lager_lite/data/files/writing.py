@@ -63,7 +63,7 @@ def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:
         raise  # the reader has enough: no error, and click ends quietly
     except OSError as error:
         raise OutputError(
-            f"stdout: cannot write: {error.strerror}", "write to a file with -o, which is complete or absent"
+            f"stdout: cannot write: {error.strerror}", "write to a file, which is complete or absent"
         ) from None
     return count
 

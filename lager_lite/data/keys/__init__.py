@@ -41,7 +41,16 @@ from .names import (
 from .people import DECIDED, HASHES, by_people, count_withdrawn, is_decided, is_withdrawn
 from .rows import HeldRows, RepeatedKey, Row, RowSource, file_of, kind_of, rows_of, unique
 from .several import LEFT_INSIDE, LEFT_MARKS, keys_inside
-from .sides import PREFERENCE_KEYS, SYSTEM_FIELDS, Sides, find_sides, preference_key, preference_of, three_flags
+from .sides import (
+    PREFERENCE_KEYS,
+    SYSTEM_FIELDS,
+    Sides,
+    find_sides,
+    lone_side,
+    preference_key,
+    preference_of,
+    three_flags,
+)
 from .spread import RESPONSE_LISTS, items_of_row
 from .thoughts import THOUGHTS, answer_of, without_thoughts
 from .turns import (
@@ -133,6 +142,7 @@ __all__ = [
     "kind_of",
     "last_answer",
     "listed",
+    "lone_side",
     "marks_of",
     "may_be_who_or_what",
     "names_model",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from ...errors import DataError
+from ...errors import DataError, each_text
 from ...records import Item, id_for_results
 from .columns import scores_beside
 from .names import (
@@ -192,7 +191,7 @@ def _spoken(row: Row, keys: Mapping[str, str]) -> dict[str, str]:
         elif isinstance(value, list) and field == "response":
             raise DataError(
                 f"{row.where}: key {key!r} holds a list, expected text",
-                f"--map {shlex.quote(f'responses={key}')} judges each of its texts",
+                each_text(key),
             )
         else:
             fields[field] = text_of(value, key, row.where)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError
 from .names import ALIASES, spelled
 from .people import by_people
 from .rows import Row
@@ -146,7 +146,11 @@ def _reader(labels: Mapping[str, float], row: Row) -> Callable[[Any], Any]:
             raise ScoreError(
                 f"{row.where}: the score {str(mark).strip()!r} is out of {share[2]}, and the scale goes up to "
                 f"{max(worth.values()):g}",
-                f"give the scale of the scores, for instance --scale 1-{share[2]}",
+                Advice(
+                    f"give the scale of the scores, for instance --scale 1-{share[2]}",
+                    f"give `labels` for the scale of the scores, for instance 1-{share[2]}",
+                    "give numbers on the scale",
+                ),
             )
         if share:
             return float(share[1])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError, give_mapped, ignoring
 from .names import ANNOTATED, HUMAN_KEYS, spelled, word_set, words_of_key
 from .values import ScoreError, is_blank, scores_of
 
@@ -137,7 +136,11 @@ def check_whose(values: Mapping[str, Any], key: str, where: str) -> None:
         if other != key and meant and words[-1] not in _ABOUT and not is_blank(value) and len(words) > 1:
             raise ScoreError(
                 f"{where}: {key!r} does not say whose score it is, and {other!r} holds a person's",
-                f"name the key of the human scores with --map score=KEY or --map score:CRITERION=KEY, or --ignore {key}",
+                Advice(
+                    f"name the key of the human scores with --map score=KEY or --map score:CRITERION=KEY, or --ignore {key}",
+                    f'name the key of the human scores with mapping={{"score": "KEY"}}, or ignore=[{key!r}]',
+                    f"give the human scores as score, or leave out {key!r}",
+                ),
             )
 
 
@@ -147,7 +150,6 @@ def check_meaning(values: Mapping[str, Any], people: Sequence[str], key: str | N
     people: the columns. key: that of the row's own score, None where it has none. Beside it, `annotator_1` may hold an
     id, unless the score is the mean of such columns; and `rating_1` to `rating_5` may hold how many people gave 1 to 5.
     """
-    each = _maps(people)
     together = [one for one in values if not _TOGETHER.isdisjoint(words_of_key(one)) and one not in people]
     beside = [one for one in (key, *together) if one is not None and _is_score(values.get(one)) and values[one] != ""]
     marks = [mark for one in people for mark in scores_of(given(values[one]), one, where)]
@@ -157,18 +159,18 @@ def check_meaning(values: Mapping[str, Any], people: Sequence[str], key: str | N
     if bare and len(bare) == len(people) and key is not None:
         raise ScoreError(
             f"{where}: {' and '.join(people)} may hold the scores of annotators, or their ids beside {key!r}",
-            f"--ignore {shlex.quote(key)} reads these as scores, {_ignored(people)} reads that one",
+            f"{ignoring(key)} reads these as scores, {ignoring(*people)} reads that one",
         )
     count = len(people)
     counts = any(_is_sum(value, marks) for one, value in values.items() if one not in people)
     stars = count > 2 and [words_of_key(one) for one in people] == [("rating", str(n + 1)) for n in range(count)]
     odd = count > 4 and all(mark.is_integer() for mark in marks) and (min(marks) < 1 or max(marks) > count)
     if stars and (beside or counts or odd):
-        other = f", {_maps(beside)} for the other one" if beside else ""
+        other = f", or {_give(beside)} for the other one" if beside else ""
         raise ScoreError(
             f"{where}: {people[0]} to {people[-1]} may hold how many people gave each of the ratings 1 to {count}, or the "
             f"scores of {count} annotators",
-            f"give {each} for such scores{other}; counts are no scores, and --ignore leaves them out",
+            f"{_give(people)} for such scores{other}; counts are no scores: leave them out",
         )
 
 
@@ -176,12 +178,8 @@ def _is_numbered(words: Sequence[str]) -> bool:
     return len(words) == 2 and words[0] in _PEOPLE - _RIGHT and (words[1].isdigit() or len(words[1]) == 1)
 
 
-def _ignored(keys: Sequence[str]) -> str:
-    return " ".join(f"--ignore {shlex.quote(key)}" for key in keys)
-
-
-def _maps(keys: Sequence[str]) -> str:
-    return " ".join("--map " + shlex.quote(f"score={key}") for key in keys)
+def _give(keys: Sequence[str]) -> Advice:
+    return give_mapped([("score", key) for key in keys])
 
 
 def _is_mean(value: Any, marks: Sequence[float]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError, leave_out, name_key
 from .names import ALIASES
 from .values import is_blank
 
@@ -105,7 +105,8 @@ def find_sides(values: Mapping[str, Any], mapping: Mapping[str, str]) -> Sides |
     mapped = [mapping.get(name) for name in ("response_a", "response_b")]
     if any(mapped):
         if not all(mapped):
-            raise DataError("--map names one response of the two", "map both response_a and response_b")
+            what = Advice("--map names", "the mapping names")
+            raise DataError(f"{what} one response of the two", "map both response_a and response_b")
         return Sides(str(mapped[0]), str(mapped[1]), _NAMED)
     for kind, one, two in _MARKS:
         for stem in _STEMS:
@@ -113,6 +114,17 @@ def find_sides(values: Mapping[str, Any], mapping: Mapping[str, str]) -> Sides |
                 return Sides(stem + one, stem + two, kind, (one, two))
     if "chosen" in values and "rejected" in values:
         return Sides("chosen", "rejected", _NAMED)
+    return None
+
+
+def lone_side(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The key of one response of a pair that a row has, and the key of the other one that it lacks; None where it has
+    none of the two, or both. values: by keys in small letters.
+    """
+    named = [("chosen", "rejected"), *((stem + one, stem + two) for _, one, two in _MARKS for stem in _STEMS)]
+    for one, two in named:
+        if (one in values) != (two in values):
+            return (one, two) if one in values else (two, one)
     return None
 
 
@@ -143,7 +155,7 @@ def preference_of(value: Any, key: str, sides: Sides, systems: Sequence[str], wh
         shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
         raise DataError(
             f"{where}: key {key!r} holds {shown}, expected {_expected(sides, systems)}",
-            "name the key of the preference with --map preference=KEY, or leave this one out with --ignore",
+            f"{name_key('preference')}, or {leave_out(key)}",
         )
     return share
 

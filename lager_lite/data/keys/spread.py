@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...errors import DataError
+from ...errors import DataError, leave_out
 from ...records import Item
 from .fields import keys_of, keys_of_scores, own_item, without_missing
 from .names import ALIASES, WEAK_KEYS, spelled
@@ -93,7 +93,7 @@ def _turns(row: Row, names: Mapping[str, str], several: Sequence[Any]) -> list[s
     if len(turns) > 1 and (len(turns) != len(several) or not all(isinstance(one, str) for one in several)):
         raise DataError(
             f"{row.where}: {len(turns)} `turns` beside {len(several)} responses",
-            "give as many texts as responses as there are turns, or leave the turns out with --ignore turns",
+            f"give as many texts as responses as there are turns, or {leave_out('turns')}",
         )
     return turns
 

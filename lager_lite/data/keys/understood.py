@@ -87,7 +87,7 @@ class Understood:
         if shown is None and self.kept:
             kept = self.left(self.kept)
             left = [key for key in self.left(self.ignored) if key not in self.kept]
-            tail = [f"kept for rubrics that name them: {listed(kept)}"] if kept else []
+            tail = [f"shown only by rubrics with a section for them: {listed(kept)}"] if kept else []
         else:
             tail = []
         unseen = [name for name in TEXTS if name in self.taken and shown is not None and name not in shown]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from numbers import Number
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError
 from ...records import NumberId
 
 MISSING_WORDS = frozenset(("nan", "#n/a", "n/a", "na", "<na>", "null", "none"))
@@ -53,7 +53,10 @@ def text_of(value: Any, key: str, where: str) -> str:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
     kind = {bool: "true or false", list: "a list", dict: "an object"}.get(type(value), type(value).__name__)
-    raise DataError(f"{where}: key {key!r} holds {kind}, expected text", "name another key with --map")
+    raise DataError(
+        f"{where}: key {key!r} holds {kind}, expected text",
+        Advice("name another key with --map", "name another key with mapping", "give a text"),
+    )
 
 
 def id_of(value: Any, key: str, where: str) -> str:
@@ -109,13 +112,26 @@ def _score(value: Any, key: str, where: str) -> float:
     return number
 
 
+_SCORES_IN_WORDS = Advice(
+    "labels such as PASS or B are read where the rubric (-r) has them, or --scale on a command that takes it",
+    'labels such as PASS or B are read where `labels` says what they are worth, for instance {"FAIL": 0, "PASS": 1}',
+    "give numbers",
+)
+_TRUTH = Advice(
+    "true and false are read where the rubric (-r) or --scale has two labels, for instance --scale no,yes",
+    'true and false are read where `labels` has two labels, for instance {"no": 0, "yes": 1}',
+    "give numbers",
+)
+_SCORE_KEY = Advice(
+    "name the key of the human scores with --map score=KEY",
+    'name the key of the human scores with mapping={"score": "KEY"}',
+    "give a number, or a list of numbers",
+)
+
+
 def _bad_score(value: Any, key: str, where: str) -> ScoreError:
     shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
     return ScoreError(
         f"{where}: key {key!r} holds {shown}, expected a number or a list of numbers",
-        "labels such as PASS or B are read where the rubric (-r) has them, or --scale on a command that takes it"
-        if isinstance(value, str)
-        else "true and false are read where the rubric (-r) or --scale has two labels, for instance --scale no,yes"
-        if isinstance(value, bool)
-        else "name the key of the human scores with --map score=KEY",
+        _SCORES_IN_WORDS if isinstance(value, str) else _TRUTH if isinstance(value, bool) else _SCORE_KEY,
     )

@@ -19,6 +19,7 @@ from .conversations import (
     why_unjudged,
 )
 from .detection import ROWS, Remaining, detect, ignored_keys, layout_of, lowered, unfold, without
+from .pair_turns import answer_in, common_turns, turns_in_lists, turns_of_side, until_answer
 from .training import TALKS, is_messages
 
 __all__ = [
@@ -33,7 +34,9 @@ __all__ = [
     "TALKS",
     "TURN",
     "UNITS",
+    "answer_in",
     "check_conversations",
+    "common_turns",
     "detect",
     "first_items",
     "ignored_keys",
@@ -41,7 +44,10 @@ __all__ = [
     "judge_bench_scale",
     "layout_of",
     "lowered",
+    "turns_in_lists",
+    "turns_of_side",
     "unfold",
+    "until_answer",
     "why_unjudged",
     "without",
 ]

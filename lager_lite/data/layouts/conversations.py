@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError
 from ...records import Item
 from ..keys import (
     ASSISTANT,
@@ -138,7 +138,8 @@ class ConversationReader:
         own = response_key(row.values, row.blank, ABOUT_A_TALK if ended else ())
         if own is None and row.values.get("responses"):
             raise DataError(
-                f"{row.where}: several `responses` beside a conversation are no turns of it", "leave out --unit"
+                f"{row.where}: several `responses` beside a conversation are no turns of it",
+                Advice("leave out --unit", "leave out `unit`"),
             )
         said = None if own is None else response_of(row, own)
         if own and said and not (ended and (spoken[-1].text or "").strip() == said.strip()):
@@ -170,10 +171,10 @@ def check_conversations(name: str, unit: str, mapped: bool, *, found: bool = Fal
     if unit == ANSWER or found:
         return
     if mapped:
-        raise DataError(f"the unit {unit} is about rows with {', '.join(TALKS)}, and keys named with --map are not")
+        raise DataError(f"the unit {unit} is about rows with {', '.join(TALKS)}, and keys that were mapped are not")
     raise DataError(
         f"{name}: no row holds a conversation, whose unit {unit} could be judged",
-        f"leave out --unit, or put the turns under one of these keys: {', '.join(TALKS)}",
+        f"{Advice('leave out --unit', 'leave out `unit`')}, or put the turns under one of these keys: {', '.join(TALKS)}",
     )
 
 

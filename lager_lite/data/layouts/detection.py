@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...errors import DataError
+from ...errors import Advice, DataError
 from ..keys import ALIASES, HeldRows, Row, RowSource, response_key, rows_of, spelled, without_missing
 from .benchmarks import LAYOUTS, BenchmarkLayout, has_no_response
 
@@ -107,7 +107,11 @@ def detect(rows: RowSource, unfolded: RowSource) -> tuple[BenchmarkLayout | None
     about = [LAYOUTS[name].about if name else "a row of lager-lite's own keys" for name in (one, other)]
     raise DataError(
         f"{second.where}: looks like {about[1]}, but {first.where} like {about[0]}",
-        f"split the file, or name the keys with --map (layout {ROWS})",
+        Advice(
+            f"split the file, or name the keys with --map (layout {ROWS})",
+            f'split the file, or name the keys with mapping (layout="{ROWS}")',
+            "give rows of one kind",
+        ),
     )
 
 

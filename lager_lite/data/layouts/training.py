@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...errors import DataError
+from ...errors import DataError, leave_out
 from ...records import Item
 from ..keys import (
     ASSISTANT,
@@ -160,7 +160,7 @@ def alpaca(row: Row, number: int) -> Iterator[Item]:
         if before is None:
             raise DataError(
                 f"{row.where}: key 'history' holds no pairs of a request and an answer, and no turns",
-                "write the earlier turns so, or leave them out with --ignore history",
+                f"write the earlier turns so, or {leave_out('history')}",
             )
         fields["instruction"] = told([*before, ("user", fields["instruction"])])
         asked = ("history", *asked)
@@ -197,7 +197,7 @@ def _with_prompt(row: Row) -> tuple[Row, tuple[str, ...]]:
     if turns_of(turns[-1:], key, row.where)[0][0] in ASSISTANT:
         raise DataError(
             f"{row.where}: {key!r} ends with an answer beside 'chosen' and 'rejected', which answer it again",
-            f"end it with the last request, or leave it out with --ignore {key}",
+            f"end it with the last request, or {leave_out(key)}",
         )
     if system := system_key(row.values, named=False):
         turns, asked = [{"role": "system", "content": row.values[system]}, *turns], (system, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import Advice
 from ..keys import ALIASES, Row, ScoreError, human_of, score_keys, with_numbers
 
 _KEYS = frozenset((*ALIASES["score"], *ALIASES["scores"]))
@@ -44,5 +45,6 @@ def _dealt(value: Any, place: int, count: int, *, where: str) -> Any:
         return value
     raise ScoreError(
         f"{where}: {len(value)} scores beside {count} turns of the assistant",
-        "give a score for every turn; with --unit conversation a list holds several people's scores of the whole",
+        "give a score for every turn; with "
+        f"{Advice('--unit conversation', 'unit=' + repr('conversation'))} a list holds several people's scores of the whole",
     )

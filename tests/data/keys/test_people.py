@@ -125,7 +125,7 @@ def test_the_columns_of_argilla_hold_peoples_answers(tmp_path):
     path = write(tmp_path / "in.jsonl", {**row, "why.responses": []})
     data = read_items(path)
     assert data.items[0].human == {"quality": (4, 2)}
-    assert "score:quality <- quality.responses; kept" in data.understood.mapping_line()
+    assert "score:quality <- quality.responses; shown only" in data.understood.mapping_line()
 
 
 def test_an_error_names_the_key_that_the_file_has(tmp_path):

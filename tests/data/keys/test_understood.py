@@ -25,7 +25,7 @@ def said(path, **options):
         (
             {"Question": "Q", "output": "O", "summary": "S", "human_score": 4, "lang": "en", "meta": {"a": 1}},
             "instruction <- Question, response <- output (not summary), score <- human_score; "
-            "kept for rubrics that name them: lang; ignored: meta",
+            "shown only by rubrics with a section for them: lang; ignored: meta",
         ),
         ({"answer": "gold", "prediction": "P"}, "reference <- answer, response <- prediction"),
         (
@@ -84,7 +84,7 @@ def test_a_source_of_tags_is_warned_about_and_left_out_on_request(tmp_path):
     path = write(tmp_path / "in.jsonl", *rows)
     (warning,) = said(path).warnings
     assert "source <- source holds 2 different short texts in 4 items ('set_0', 'set_1')" in warning
-    assert "--ignore source leaves them out" in warning and said(path).groups == 2
+    assert "leave it out with --ignore source" in warning and said(path).groups == 2
     left = said(path, ignore=("Source",))
     assert (left.warnings, left.groups, left.left_out) == ((), 4, ("source",))
     assert left.mapping_line().endswith("; left out as asked: source")
@@ -95,7 +95,9 @@ def test_a_source_of_tags_is_warned_about_and_left_out_on_request(tmp_path):
 )
 def test_a_source_of_addresses_is_warned_about(tmp_path, source):
     (warning,) = said(write(tmp_path / "in.jsonl", {"source": source, "response": "R"})).warnings
-    assert f"an id in every item, such as {source[:60]!r}: " in warning and "--ignore source leaves it out" in warning
+    assert (
+        f"an id in every item, such as {source[:60]!r}: " in warning and "leave it out with --ignore source" in warning
+    )
 
 
 def test_real_sources_are_no_tags(tmp_path):

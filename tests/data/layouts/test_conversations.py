@@ -136,7 +136,7 @@ def test_a_conversation_without_an_assistant_is_an_item_without_a_response(tmp_p
         (
             {"chat": [], "response": "R"},
             {"unit": "turn", "mapping": {"response": "chat"}},
-            "keys named with --map are not",
+            "keys that were mapped are not",
         ),
         ({"response": "R"}, {"unit": "word"}, "there is no unit 'word'"),
     ],
