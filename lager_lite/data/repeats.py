@@ -9,7 +9,21 @@ from typing import Any, Protocol
 from ..errors import DataError
 from ..records import Item
 from .files import TableFile
-from .keys import ANNOTATORS, ASPECTS, Row, RowSource, by_people, is_blank, spelled, word_set, words_of_key
+from .keys import (
+    ANNOTATORS,
+    ASPECTS,
+    RESPONSE_LISTS,
+    Row,
+    RowSource,
+    by_people,
+    id_key,
+    id_of,
+    is_blank,
+    spelled,
+    without_missing,
+    word_set,
+    words_of_key,
+)
 from .layouts import without
 
 # Rows that differ in one of these hold scores for different things.
@@ -41,6 +55,15 @@ class ReadRows(Protocol):
 
 class RowReader(ReadRows, Protocol):
     """What is used of an `ItemReader` here."""
+
+    @property
+    def layout(self) -> object: ...
+
+    @property
+    def mixed(self) -> bool: ...
+
+    @property
+    def several(self) -> Mapping[str, Sequence[str]]: ...
 
     @property
     def aspect(self) -> str | None: ...
@@ -94,7 +117,7 @@ def repeated(reader: RowReader) -> dict[int, tuple[int, ...]]:
     """
     firsts: dict[int, int] = {}
     found: dict[int, list[int]] = {}
-    if not _may_repeat(reader):
+    if not _may_repeat(reader) or _all_apart(reader):
         return {}
     for number, whole in enumerate(reader.rows, 1):
         row = without(whole, reader.ignore)
@@ -170,6 +193,35 @@ def _may_repeat(reader: RowReader) -> bool:
     first = without(reader.rows[0], reader.ignore)
     item = _only_item(reader, first, 1)
     return bool(_annotator(first) or reader.aspect or item is not None and item.human)
+
+
+def _all_apart(reader: RowReader) -> bool:
+    """Whether the ids alone show that no row is about another's item, so that no row must be read as one.
+
+    Only of rows of ours, whose ids are what stands under a key. A row without an id is about no other row's item unless
+    it names an annotator.
+    """
+    if reader.layout is not None or reader.mixed or reader.several or reader.aspect:
+        return False
+    lists = {reader.mapping.get("responses"), *RESPONSE_LISTS}
+    seen: set[int] = set()
+    for whole in reader.rows:
+        row = without_missing(without(whole, reader.ignore))
+        if any(isinstance(value, list) and (key in lists or key.lower() in lists) for key, value in row.values.items()):
+            return False  # such an id is that of the row and the place in the list
+        key = id_key(row, reader.mapping)
+        if key is None:
+            if _annotator(row):
+                return False
+            continue
+        try:
+            identity = hash(str(id_of(row.values[key], key, row.where)))
+        except DataError:
+            continue  # said where the rows are checked
+        if identity in seen:
+            return False
+        seen.add(identity)
+    return True
 
 
 def _only_item(reader: RowReader, row: Row, number: int) -> Item | None:

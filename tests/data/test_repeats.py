@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
 from lager_lite.data import convert, open_items, read_items
+from lager_lite.data.reader import ItemReader
 from lager_lite.errors import DataError
 
 
@@ -144,3 +146,40 @@ def test_the_workers_of_mechanical_turk_are_merged_by_what_they_saw(path):
     write(path, *({**seen, "AssignmentId": f"a{n}", "WorkerId": f"w{n}", "Answer.rating": n} for n in (4, 2)))
     (item,) = read_items(path).items
     assert item.human == {"": (4, 2)} and item.fields["response"] == "R"
+
+
+def test_ids_that_show_no_repetition_hide_none(path, monkeypatch):
+    rng = random.Random(0)
+    listed = {key: value for key, value in row("3", "bob", 5).items() if key != "response"}
+    files = [[row("3/1", "ann", 5), {**listed, "responses": ["Oak."]}]]
+    for _ in range(100):
+        rows = []
+        for _ in range(rng.randint(2, 4)):
+            made = row(rng.choice([None, 1, "1", "3", "3/1"]), rng.choice([None, "ann", "bob"]), 5)
+            made |= {rng.choice(["uid", "ID", "idx"]): rng.choice(["a", "b", None, 2])} if rng.random() < 0.3 else {}
+            if rng.random() < 0.4:
+                made = {**made, "responses": [made.pop("response")]}
+            rows.append(made)
+        files.append(rows)
+    for rows in files:
+        write(path, *rows)
+        outcomes = []
+        for whole in (False, True):
+            with monkeypatch.context() as patch:
+                if whole:
+                    patch.setattr("lager_lite.data.repeats._all_apart", lambda reader: False)
+                try:
+                    data = read_items(path, ignore=["uid"] if any("uid" in made for made in rows) else [])
+                    outcomes.append([(item.id, item.human, dict(item.fields)) for item in data.items])
+                except DataError as error:
+                    outcomes.append(str(error))
+        assert outcomes[0] == outcomes[1], rows
+
+
+def test_rows_with_ids_of_their_own_are_read_as_items_once(path, monkeypatch):
+    write(path, *(row(n, "ann", 5, f"Oak {n}.") for n in range(50)))
+    read = []
+    real = ItemReader.items_of
+    monkeypatch.setattr(ItemReader, "items_of", lambda self, one, n: read.append(n) or real(self, one, n))
+    assert len(read_items(path).items) == 50
+    assert len(read) <= 52, "the first row tells whether there are scores"

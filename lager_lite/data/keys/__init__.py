@@ -11,6 +11,7 @@ from .columns import are_sisters, ending_of, response_of_score
 from .fields import (
     field_keys,
     human_of,
+    id_key,
     identity_of,
     item_row,
     own_item,
@@ -128,6 +129,7 @@ __all__ = [
     "find_sides",
     "group_of",
     "human_of",
+    "id_key",
     "id_of",
     "identity_of",
     "is_blank",

@@ -159,6 +159,13 @@ def keys_of(row: Row, mapping: Mapping[str, str]) -> dict[str, str]:
     return keys
 
 
+def id_key(row: Row, mapping: Mapping[str, str]) -> str | None:
+    """The key that `keys_of` finds for the id, None where there is none; without looking for the others."""
+    usual = [mapping["id"]] if "id" in mapping else usual_keys([*row.values, *sorted(row.blank)])["id"]
+    taken = set(mapping.values()) if "id" not in mapping else ()
+    return next((key for key in usual if key not in taken and not is_blank(row.values.get(key))), None)
+
+
 def _has_value(field: str, value: Any) -> bool:
     """Whether a value is not missing, and may be that of the field: a list of numbers, as of tokens, is no text."""
     numbers = isinstance(value, list) and bool(value) and all(isinstance(one, (int, float)) for one in value)
