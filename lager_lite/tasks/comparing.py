@@ -23,7 +23,7 @@ EQUAL_TEXTS = "equal texts"
 """The flag of a pair whose responses are the same text: a tie that no model is asked about."""
 SAME_SYSTEM = "same system"
 """The flag of a pair of two responses of one system, which win rates leave out."""
-UNDECIDED = "undecided"
+_UNDECIDED = "undecided"
 """The flag of a pair whose probability is 0.5, as of weights that learned nothing: a tie, whatever the layers lean to."""
 
 _DIGITS = 6
@@ -158,7 +158,7 @@ class Compared:
             flags = list(pair.flags)
             if number in place:
                 row = place[number]
-                flags += [UNDECIDED] if whole.undecided[row] else []
+                flags += [_UNDECIDED] if whole.undecided[row] else []
                 flip = bool(one.winner[row] != two.winner[row])
                 found = _row(whole, one, two, row, flip, float(self.mass[row].min()))
             elif number not in self.errors:
