@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from .checks import (
 from .header import Header, TensorInfo, read_header
 from .tensors import fingerprint, quantization_name, read_rows
 
+T = TypeVar("T")
 _SPLIT_NAME = re.compile(r"^(?P<prefix>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})\.gguf$")
 # What a pruned copy says about the model whose first blocks it holds, and its own fingerprint, which no
 # longer fits when somebody has quantized the copy again.
@@ -227,14 +228,14 @@ def _open(path: str | os.PathLike[str]) -> ModelFile:
         n_ctx_train=integer(header, f"{architecture}.context_length"),
         quantization=quantization_name(header, tensors),
         size_bytes=sum(part.size for part in headers),
-        chat_template=_text(header, "tokenizer.chat_template"),
-        tokenizer_model=_text(header, "tokenizer.ggml.model") or "",
+        chat_template=_entry(header, "tokenizer.chat_template", str),
+        tokenizer_model=_entry(header, "tokenizer.ggml.model", str) or "",
         bos_id=bos_id,
         bos_text=bos_text,
         eos_id=eos_id,
         eos_text=eos_text,
-        add_bos=_flag(header, "tokenizer.ggml.add_bos_token"),
-        add_space_prefix=_flag(header, "tokenizer.ggml.add_space_prefix"),
+        add_bos=_entry(header, "tokenizer.ggml.add_bos_token", bool),
+        add_space_prefix=_entry(header, "tokenizer.ggml.add_space_prefix", bool),
         recurrent=architecture in RECURRENT,
         sliding_window=integer(header, f"{architecture}.attention.sliding_window", 0),
         fingerprint=str(header.get(PRUNED_FINGERPRINT)) if pruned else own,
@@ -291,15 +292,9 @@ def _token_texts(header: Header, ids: Sequence[int | None]) -> list[str | None]:
     return [None if i is None else header.string_of("tokenizer.ggml.tokens", i) for i in ids]
 
 
-def _text(header: Header, key: str) -> str | None:
+def _entry(header: Header, key: str, kind: type[T]) -> T | None:
+    """An entry of this kind, None where there is none."""
     value = header.get(key)
-    if value is not None and not isinstance(value, str):
-        raise damaged(header, f"the {key} {value!r}")
-    return value
-
-
-def _flag(header: Header, key: str) -> bool | None:
-    value = header.get(key)
-    if value is not None and not isinstance(value, bool):
+    if value is not None and not isinstance(value, kind):
         raise damaged(header, f"the {key} {value!r}")
     return value
