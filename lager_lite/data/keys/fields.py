@@ -57,14 +57,15 @@ def _is_absent(key: str, value: Any) -> bool:
     return is_missing(value) or isinstance(value, str) and not value and spelled(key) in ALIASES["response"]
 
 
-def own_item(row: Row, number: int, mapping: Mapping[str, str]) -> Item:
+def own_item(row: Row, number: int, mapping: Mapping[str, str], *, keys: Mapping[str, str] | None = None) -> Item:
     """The item that a row of ours is; `number` is its id where it has none.
 
     null, NaN and no key at all mean the same: the item has no such field. So does blank text for every usual field
-    but the response, of which it is what a model answered. Raises DataError.
+    but the response, of which it is what a model answered. keys: what `keys_of` finds for the row without what is
+    missing in it, None where that is not known. Raises DataError.
     """
     row = without_missing(row)
-    keys = keys_of(row, mapping)
+    keys = keys_of(row, mapping) if keys is None else keys
     values = row.values
     fields = _spoken(row, {field: keys[field] for field in _TEXT_FIELDS if field in keys})
     taken: dict[str, tuple[str, ...]] = {field: (key,) for field, key in keys.items()}

@@ -33,7 +33,7 @@ def items_of_row(row: Row, number: int, mapping: Mapping[str, str]) -> Iterator[
     several = row.values.get(key)
     weak = "response" not in mapping and spelled(names.get("response", "answer")) in WEAK_KEYS
     if not isinstance(several, list) or not several or not weak:
-        yield own_item(row, number, mapping)
+        yield own_item(row, number, mapping, keys=names)
         return
     base = row.values[names["id"]] if "id" in names else number
     shared = {k: v for k, v in row.values.items() if k not in (key, names.get("id"))}
