@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import MisuseError
 from .ahead import ahead
@@ -19,7 +19,8 @@ class Turns:
     def __init__(self, owned: Owned) -> None:
         self._owned = owned
         self._number = 0
-        self._latest: Generator[object, None, None] | None = None
+        # A generator or None; the type of generators in `collections.abc` has no gi_running.
+        self._latest: Any = None
 
     def begin(self) -> int:
         """End the use that was begun before, and return the number of a new one. Raises MisuseError as `pointer`."""
@@ -29,10 +30,11 @@ class Turns:
             number, left = self._number, self._latest
             self._latest = None
         if left is not None:
-            # Without the lock, because its thread may need it to end. ValueError: another thread is reading it, and
-            # is refused at its next step.
+            # Without the lock, because its thread may need it to end. Where another thread is reading it, it is refused at
+            # its next step: CPython 3.11 may end the process when a generator is closed that is running elsewhere.
             with suppress(ValueError):
-                left.close()
+                if not left.gi_running:
+                    left.close()
         return number
 
     def run(
