@@ -272,8 +272,8 @@ def _packed(
         known = np.isfinite(found.out_of_fold)
         correlation = agreement(found.out_of_fold[known], data.human[known]).spearman
     if found.groups < FEW_GROUPS:
-        few = f"the labels are from {counted(found.groups, 'group')} only: label items of {FEW_GROUPS} or more"
-        warnings = [*warnings, few + "; more labels of the same groups add little"]
+        few = f"the labels are from only {counted(found.groups, 'group')}: label items of {FEW_GROUPS} groups or more, since"
+        warnings = [*warnings, f"{few} more labels of the same groups add little"]
     if not found.converged:
         warnings = [*warnings, "the solver reached its limit of steps before it converged: fit again with more labels"]
     trivial = trivial_agreement(data, plan.folds, plan.seed)

@@ -67,10 +67,11 @@ def _agreement(found: PairFigures) -> PageSection:
     rows = [_method_row(one) for one in found.methods]
     best = max(found.methods, key=lambda one: one.accuracy.accuracy).accuracy.method
     tied = f" {counted(found.tied, 'more pair')} they left undecided." if found.tied else ""
+    surface = "; surface is fitted to marks of the texts in the same folds as the weights" if found.folds else ""
     return "Agreement with people", [
-        f"People decided {counted(found.pairs, 'pair')} in {counted(found.groups, 'group')}.{tied} Verdicts that are "
-        "ties count half. length prefers the longer response; surface is fitted to marks of the texts in the same folds "
-        f"as the weights. Equal length: {counted(found.near_pairs, 'pair')} whose lengths differ by less than a tenth. "
+        f"People decided {counted(found.pairs, 'pair')} in {counted(found.groups, 'group')}.{tied} Verdicts that are ties "
+        f"count half. length prefers the longer response{surface}. Equal length: "
+        f"{counted(found.near_pairs, 'pair')} whose lengths differ by less than a tenth. "
         "One order: the mean of what either order alone gets right.",
         side_by_side(
             figure(

@@ -39,7 +39,7 @@ class GateRule:
     - `by`: the field whose values are checked one by one; "criterion" is the rubric, "system" the usual fields for it.
       None: all rows are one part.
     - `group`: the field whose values are independent of each other, for the interval. None: the field `group` where
-      rows have it, else the id.
+      rows have it, else the conversation of a judged turn, else the id.
     - `confidence`: the coverage of the intervals, above 0 and below 1.
     - `strict`: whether an undecided check fails.
     - `max_errors`: how many rows may lack a score: a number, or a share of all rows where it is below 1.
@@ -239,7 +239,15 @@ def _groups(rows: Sequence[ScoredRow], field: str | None) -> dict[str, str]:
     found = {row.where: row.text(named) for row in rows}
     if field is not None and not any(value is not None for value in found.values()):
         raise _without(rows, field)
-    return {row.where: f"id {row.id}" if found[row.where] is None else f"group {found[row.where]}" for row in rows}
+    groups = {}
+    for row in rows:
+        # Turns of one conversation are judged with what was said before, so they are not independent.
+        talk = row.text("conversation") if field is None else None
+        own = found[row.where]
+        groups[row.where] = (
+            f"group {own}" if own is not None else f"id {row.id}" if talk is None else f"conversation {talk}"
+        )
+    return groups
 
 
 def _without(rows: Sequence[ScoredRow], field: str) -> DataError:

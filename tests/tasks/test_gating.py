@@ -127,6 +127,12 @@ def test_another_scale_other_weights_and_other_items_are_refused(rows):
         gate(old, rule, rows([row(f"other{n}", 3.0) for n in range(4)]))
 
 
+def test_turns_of_a_conversation_count_as_one_unless_a_field_is_named(rows):
+    values = [row(f"t{n % 2}#{n}", 2.0 + n % 2, conversation=f"t{n % 2}", turn=n) for n in range(8)]
+    own = [row(n, 3.0) for n in range(2)]
+    assert [gate(rows(values + own), under(3.0, **how)).checks[0].groups for how in ({}, {"group": "id"})] == [4, 10]
+
+
 def test_rows_without_a_score_are_counted_and_may_be_allowed(rows):
     found = rows([row(n, 4.0) for n in range(9)] + [row("bad", None, error="the response is too long")])
     none, one, share = (gate(found, under(3.0, max_errors=most)) for most in (0, 1, 0.1))

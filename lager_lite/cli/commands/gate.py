@@ -88,7 +88,7 @@ def _write(given: dict[str, Any], inputs: list[str], found: GateResult) -> None:
     "--group",
     metavar="FIELD",
     help="Field that says which rows belong together, so that only rows of different groups are independent.  [default: "
-    "group, else the id]",
+    "group, else the conversation of a turn, else the id]",
 )
 @click.option(
     "--summary",
