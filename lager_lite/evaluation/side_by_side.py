@@ -189,11 +189,11 @@ def _warnings(result: Evaluation) -> tuple[str, ...]:
     found = []
     if result.n < WARN_BELOW_LABELS:
         held = ", and weights fitted on them hold little" if result.folds else ""
-        are = "label is" if result.n == 1 else "labels are"
-        found.append(f"{result.n} {are} few: intervals are wide{held}; use 200 or more")
+        only = "is only 1 label" if result.n == 1 else f"are only {result.n} labels"
+        found.append(f"there {only}, so intervals are wide{held}: use 200 or more")
     if result.groups < WARN_BELOW_GROUPS:
-        are = "group is" if result.groups == 1 else "groups are"
-        found.append(f"{result.groups} {are} few: the intervals are resampled from them and cannot be trusted")
+        only = "is only 1 group" if result.groups == 1 else f"are only {result.groups} groups"
+        found.append(f"there {only}, and intervals that are resampled from so few cannot be trusted")
     resamples = max((m.interval.resamples for m in result.methods if m.interval), default=0)
     for method in result.methods:
         defined = method.interval.resamples if method.interval else resamples
