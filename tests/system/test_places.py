@@ -35,7 +35,7 @@ def test_nothing_is_left_beside_a_store_that_was_named(tmp_path, tiny_model, arg
     done = subprocess.run(
         [sys.executable, "-m", "lager_lite", *arguments, *model],
         cwd=here,
-        env={**os.environ, **variables},
+        env={**os.environ, **variables, "LAGER_LITE_GUARD": "on"},
         capture_output=True,
         text=True,
     )
