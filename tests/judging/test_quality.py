@@ -70,7 +70,7 @@ def test_what_makes_every_score_doubtful_is_known_before_the_run():
     assert doubts(resolve_chat(None), 7 * 10**9)[0].startswith("the model has no chat template")
     (small,) = doubts(template, 134_515_008, "faith")
     assert small.startswith(
-        "without fitted weights the scores of a model of 135 million parameters are near chance: give -w faith, fit"
+        "without fitted weights the scores of a model of 135 million parameters are near chance: give the weights faith, which ship, fit"
     )
 
 
