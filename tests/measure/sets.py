@@ -151,7 +151,7 @@ SETS: Mapping[str, Callable[[Path], StudySet]] = {
     "self-aware+letters": _under(self_aware, _SHORT / "answerable-letters.toml"),
     "newsroom-part+letters": _under(newsroom_part, _SHORT / "relevance.toml"),
     "emotions+bare": _under(emotions, _SHORT / "emotion-bare.toml", without="source"),
-    "eq-bench+bare": _under(eq_bench, _SHORT / "emotion-bare.toml", without="source"),
+    "eq-bench+bare": _under(eq_bench, _SHORT / "emotion-bare-0-10.toml", without="source"),
     "faithfulness+bare": _under(faithfulness, _SHORT / "faithful-bare.toml", without="source"),
     "newsroom-part+bare": _under(newsroom_part, _NEWSROOM / "relevance.toml", without="source"),
 }
