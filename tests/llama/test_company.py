@@ -44,9 +44,14 @@ def test_only_a_difference_is_warned_of() -> None:
     assert warning.startswith(
         "on this machine states differ by up to 0.01 (relative) between prompts read alone and in"
     )
-    assert warning.endswith("; --steady or the patched library (`lager-lite backend build`) may prevent it")
+    assert warning.endswith(
+        "; BackendOptions(steady=True) or the patched library (`lager-lite backend build`) may prevent it"
+    )
     (warning,) = warn_company(0.0123, steady=True)
-    assert "alone and in company, with --steady too, so" in warning and "; the patched library" in warning
+    assert (
+        "alone and in company, with BackendOptions(steady=True) too, so" in warning
+        and "; the patched library" in warning
+    )
     assert say_company(0.0) == SAME_BITS
 
 

@@ -63,6 +63,7 @@ def test_a_gpu_with_room_for_it_is_told_that_bf16_is_faster(quantized, tiny_mode
 
 
 def test_a_run_says_so_once_when_the_file_is_new(quantized, short_rubric, monkeypatch, invoke) -> None:
+    monkeypatch.setenv("LAGER_LITE_GUARD", "on")
     told = "Warning: the weights are quantized, though the GPU has room for BF16 and reads it faster"
     monkeypatch.setattr("lager_lite.cli.options.judging.has_room_for_floats", lambda *_: True)
     arguments = ["score", "-", "-m", quantized, "-r", short_rubric, "-t", 1, "--no-store"]
