@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..data import kind_of
 from ..errors import PromptError
-from ..judging import Judge, under
+from ..judging import Judge, clashing, under
 from ..prompts import Rubric, parse_scale
 from ..records import Item, Judgment, Scale
 from .bodies import RequestError
@@ -89,7 +89,8 @@ class Completion:
     def ask(self) -> Ask:
         """Return what a Worker is asked."""
         item = Item("completion", {"message": self.text})
-        return Ask(("completion", self.rubric), self._view, judgments_of, (item,), 1)
+        # What is known of a rubric without logprobs says nothing of its labels with them.
+        return Ask(("completion", self.rubric, self.logprobs), self._view, judgments_of, (item,), 1)
 
     def _view(self, judge: Judge) -> Judge:
         system, backbone = self.rubric.system, judge.backbone
@@ -102,9 +103,15 @@ class Completion:
                 param="messages",
             )
         try:
-            return under(judge, self.rubric, fitted=False)
+            view = under(judge, self.rubric, fitted=False)
         except PromptError as error:
-            raise RequestError(400, error.message, error.hint, param=_LABELS) from None
+            clash = ", ".join(map(repr, clashing(backbone, self.rubric.lead, self.rubric.scale.labels)))
+            message = f"the answer is told by one token, and {clash} begin with the same token of the model"
+            message, hint = (message, "give labels that begin differently") if clash else (error.message, error.hint)
+            raise RequestError(400, message, hint, param=_LABELS) from None
+        if self.logprobs:
+            _check_whole(view, self.rubric.scale.labels)
+        return view
 
 
 def model_id(judge: Judge) -> str:
@@ -137,7 +144,9 @@ def wanted_completion(body: Mapping[str, Any], judge: Judge) -> Completion:
                 raise _unsupported(key, f"this value of {key} is not supported: {reason}")
         elif key not in _KEYS:
             raise _unsupported(key, f"the key {key} is not supported")
-    model = check_model(body.get("model"), judge)
+    if body.get("model") is None:
+        raise _wrong("model", f"the request names no model: use {ALIAS!r}")
+    model = check_model(body["model"], judge)
     system, text = _messages(body.get("messages"))
     scale = _scale(body.get(_LABELS), judge)
     _check_tokens(body, bounded=_LABELS in body)
@@ -183,6 +192,19 @@ def completion_of(wanted: Completion, judgment: Judgment, judge: Judge) -> dict[
         },
         "system_fingerprint": judge.info.fingerprint,
     }
+
+
+def _check_whole(view: Judge, labels: Sequence[str]) -> None:
+    """Raise RequestError for labels of several tokens: the one token that is read is not as likely as all of them."""
+    long = [label for label in labels if len(view.backbone.tokenize(label, parse_special=False)) > 1]
+    if long:
+        raise RequestError(
+            400,
+            f"logprobs are those of labels that are one token of the model, and {', '.join(map(repr, long))} "
+            f"{'is' if len(long) == 1 else 'are'} several",
+            "give labels of one token, such as letters, or leave out logprobs",
+            param=_LABELS,
+        )
 
 
 def _label(label: str, probability: float) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from .score_file import (
     score_items,
 )
 from .store import Store, StoreInfo
-from .tokens import tokenize_prompt
+from .tokens import clashing, tokenize_prompt
 from .trial import TRIAL_RUBRIC, Trial, try_out
 from .under import under
 
@@ -49,6 +49,7 @@ __all__ = [
     "Trial",
     "TurnScores",
     "by_conversation",
+    "clashing",
     "items_of_dicts",
     "judged_lines",
     "judgment_row",

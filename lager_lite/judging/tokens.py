@@ -161,6 +161,11 @@ def score_tokens(backbone: Backbone, lead: str, scale: Scale) -> ScoreTokens:
     return ScoreTokens(common, tokens)
 
 
+def clashing(backbone: Backbone, lead: str, labels: Sequence[str]) -> list[str]:
+    """The labels that cannot be told apart behind a lead: they go on with the same token, or one ends there."""
+    return _following(backbone, lead, labels)[2]
+
+
 def _following(
     backbone: Backbone, lead: str, labels: Sequence[str]
 ) -> tuple[tuple[int, ...], tuple[int, ...], list[str]]:
@@ -170,7 +175,8 @@ def _following(
     while all(len(w) > common for w in written) and len({w[common] for w in written}) == 1:
         common += 1
     found = [w[common] if len(w) > common else -1 for w in written]
-    clash = [label for label, token in zip(labels, found) if token == -1 or found.count(token) > 1]
+    # All others begin with a label that ends where they go on.
+    clash = [label for label, token in zip(labels, found) if -1 in found or found.count(token) > 1]
     return tuple(found), tuple(written[0][:common]), clash
 
 

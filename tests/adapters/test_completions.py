@@ -73,6 +73,12 @@ def test_labels_and_a_system_message_are_read(client, tiny_model):
     assert math.exp(best["logprob"]) == pytest.approx(max(wanted.values()))
 
 
+def test_labels_of_several_tokens_are_answered_without_logprobs(client):
+    body = {key: value for key, value in ASKED.items() if "logprobs" not in key}
+    status, found, _ = client.complete({**body, "guided_choice": ["qz xv", "A"]})
+    assert status == 200 and found["choices"][0]["message"]["content"] in ("qz xv", "A")
+
+
 def test_without_logprobs_there_are_none(client):
     body = {key: value for key, value in ASKED.items() if "logprobs" not in key}
     assert client.complete(body)[1]["choices"][0]["logprobs"] is None
@@ -117,6 +123,10 @@ REFUSED = {
     "one label": ({"guided_choice": ["A"]}, "guided_choice", "expected 2 to 20"),
     "labels twice": ({"guided_choice": ["A", "A"]}, "guided_choice", "distinct"),
     "labels that clash": ({"guided_choice": ["good", "goodness"]}, "guided_choice", "begin with the same token"),
+    "labels that go on": ({"guided_choice": ["1", "10"]}, "guided_choice", "'1', '10' begin with the same token"),
+    "labels of several tokens": ({"guided_choice": ["qz xv", "A"]}, "guided_choice", "and 'qz xv' is several"),
+    "labels that begin alike": ({"guided_choice": ["qz x", "qz v"]}, "guided_choice", "'qz x', 'qz v' are several"),
+    "no model": ({"model": None}, "model", "names no model"),
     "too long": ({"messages": [{"role": "user", "content": "x " * 9000}]}, "messages", "the context holds 4096"),
 }
 
