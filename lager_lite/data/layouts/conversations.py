@@ -41,6 +41,8 @@ MESSAGES = "messages"
 """The name of the layout whose rows hold conversations."""
 JUDGED_MARK = " (judged)"
 _MOST_NAME = 60
+# Roles that are neither the assistant's nor of somebody whom it answers.
+_SILENT = frozenset(("system", "developer", "tool", "function", "observation", "function_call"))
 _HEADING = re.compile(
     r"^(?=[ \t>]*(?:user|human|assistant|system|developer|tool|function|observation)\b[^\n:]{0,80}:)", re.I | re.M
 )
@@ -55,6 +57,7 @@ class Spoken:
     - `text`: what was said and which tools were called; None where that is nothing, empty where it was thoughts only.
     - `thought`: whether thoughts were left out of the text.
     - `human`: the human scores inside the turn, by criterion.
+    - `asks`: whether somebody speaks whom the assistant answers: neither itself, nor a system text, nor a tool.
     """
 
     heading: str
@@ -62,6 +65,7 @@ class Spoken:
     text: str | None
     thought: bool = False
     human: Mapping[str, tuple[float, ...]] | None = None
+    asks: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,14 +86,18 @@ class ConversationReader:
     def read(self, row: Row, number: int) -> Iterator[Item]:
         """The items of a row: one for each turn of the assistant, named "id#1" and so on, or the whole conversation.
 
-        All items of a row have one group, which is named by what stands before the first turn of the assistant. Where
-        the assistant never says anything there is one item without a response. Raises DataError for a turn that is no text,
+        What the assistant says before the user ever does, such as a greeting, answers nothing: it is shown and not judged.
+        All items of a row have one group, which is named by what stands before the first judged turn. Where the assistant
+        never answers there is one item without a response. Raises DataError for a turn that is no text,
         and ScoreError for a human score that is none.
         """
         key = talk_key(row)
         spoken, keys = self._spoken(row, key)
         identity = identity_of(row, number)
-        places = [place for place, turn in enumerate(spoken) if turn.judged]
+        spoken_at = [place for place, turn in enumerate(spoken) if turn.judged]
+        asked_at = next((place for place, turn in enumerate(spoken) if turn.asks), 0)
+        places = [place for place in spoken_at if place >= asked_at]
+        greetings = len(spoken_at) - len(places)
         opening = told_turns(spoken[: places[0]] if places else spoken)
         whole = Item(
             identity,
@@ -107,7 +115,7 @@ class ConversationReader:
             text = told_turns(spoken[places[0] :], mark=True)
             yield self._flagged(replace(whole, fields={**whole.fields, "response": text}), [spoken[p] for p in places])
         else:
-            yield from (self._turn(whole, row, spoken, places, n) for n in range(len(places)))
+            yield from (self._turn(whole, row, spoken, spoken_at, n) for n in range(greetings, len(spoken_at)))
 
     def _turn(self, whole: Item, row: Row, spoken: Sequence[Spoken], places: Sequence[int], n: int) -> Item:
         turn = spoken[places[n]]
@@ -157,7 +165,8 @@ class ConversationReader:
         if judged and text and not self.keep_thoughts:
             text = answer_of(text)
         human = scores_in_turn(turn, where, self.labels) if judged and self.scored else None
-        return Spoken(f"{role_name(role)} {name}".strip(), judged, text, text != given, human)
+        asks = not judged and role not in _SILENT
+        return Spoken(f"{role_name(role)} {name}".strip(), judged, text, text != given, human, asks)
 
 
 def check_conversations(name: str, unit: str, mapped: bool, *, found: bool = False) -> None:
@@ -216,7 +225,7 @@ def why_unjudged(item: Item) -> str | None:
     if "response" in item.fields or item.rendered is not None or not keys or keys[-1] not in TALKS:
         return None
     return (
-        "the conversation has no turn of the assistant that says anything"
+        "the conversation has no answer of the assistant"
         if item.turn is None
         else "this turn of the assistant says nothing"
     )

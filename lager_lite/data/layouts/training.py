@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import DataError, leave_out
 from ...records import Item
 from ..keys import (
+    ALIASES,
     ASSISTANT,
     MODEL_KEYS,
     SYSTEM_PROMPTS,
@@ -47,8 +48,11 @@ _REQUESTS = ("instruction", "question", "input", "query")
 
 
 def is_messages(values: Mapping[str, Any]) -> bool:
-    """Whether a row holds a conversation."""
-    return _talk_key(values) is not None
+    """Whether a row holds a conversation, an empty one too where it holds no other text."""
+    if _talk_key(values) is not None:
+        return True
+    texts = (*ALIASES["instruction"], *ALIASES["source"], *ALIASES["response"], "responses", "rendered", *_SIDES)
+    return any(values.get(key) == [] for key in TALKS) and values.keys().isdisjoint(texts)
 
 
 def talk_key(row: Row) -> str:

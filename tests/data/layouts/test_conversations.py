@@ -120,13 +120,43 @@ def test_a_conversation_without_an_assistant_is_an_item_without_a_response(tmp_p
     answered = {"id": "r", "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     lone, other = items_of(tmp_path, asked, answered, unit="turn")
     assert (lone.id, lone.turn, lone.fields) == ("q", None, {"instruction": "User: a"}) and other.id == "r#1"
-    with pytest.raises(DataError, match=r":1: the conversation has no turn of the assistant that says anything"):
+    with pytest.raises(DataError, match=r":1: the conversation has no answer of the assistant"):
         items_of(tmp_path, asked, unit="conversation")
     silent = {"id": "s", "messages": [*asked["messages"], {"role": "assistant", "content": None}, asked["messages"][0]]}
     (mute, _) = items_of(tmp_path, silent, answered, unit="conversation")
     assert "response" not in mute.fields, "what the user says is not judged in the place of the assistant"
     (turn, _) = items_of(tmp_path, silent, answered, unit="turn")
     assert (turn.id, why_unjudged(turn)) == ("s#1", "this turn of the assistant says nothing")
+
+
+GREETED = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "assistant", "content": "Welcome!", "score": 1},
+    {"role": "user", "content": "a"},
+    {"role": "assistant", "content": "b"},
+]
+
+
+def test_a_greeting_before_the_user_speaks_is_shown_and_not_judged(tmp_path):
+    row = {"id": "g", "messages": GREETED, "score": [2, 4]}
+    (whole,) = items_of(tmp_path, {**row, "score": 3}, unit="conversation")
+    opening = "System: Be kind.\n\nAssistant: Welcome!\n\nUser: a"
+    assert whole.fields == {"instruction": opening, "response": "Assistant (judged): b"}
+    (turn,) = items_of(tmp_path, row, unit="turn")
+    assert (turn.id, turn.turn, turn.fields) == ("g#2", 2, {"instruction": opening, "response": "b"})
+    assert dict(turn.human) == {"": (4.0,)} and turn.group == whole.group
+    (alone, _) = items_of(tmp_path, {"id": "h", "messages": GREETED[1:3]}, row, unit="turn")
+    assert why_unjudged(alone) == "the conversation has no answer of the assistant"
+
+
+def test_an_empty_conversation_is_one_without_an_answer(tmp_path):
+    row, other = {"id": "e", "messages": []}, {"id": "o", "instruction": "a", "response": "b"}
+    for rows in ([row], [row, other, {"messages": GREETED}]):
+        for unit in ("turn", "conversation"):
+            item = items_of(tmp_path, *rows, unit=unit, require=())[0]
+            assert (item.conversation, why_unjudged(item)) == ("e", "the conversation has no answer of the assistant")
+    (full,) = items_of(tmp_path, {**other, "messages": []})
+    assert full.fields == {"instruction": "a", "response": "b"}
 
 
 @pytest.mark.parametrize(
