@@ -44,7 +44,7 @@ def write_pairs(
         sections.append(_systems(systems))
     sections += [_position(found), *_apart(compared)]
     split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}" if found.folds else "none")
-    notes = [*found.notes, *(systems.notes if systems else ())]
+    notes = list(dict.fromkeys((*found.notes, *(systems.notes if systems else ()))))
     sections.append(made(origin, [split]))
     write_page(path, page(f"Pairs: {origin.data}", _lead(found, systems), sections, notes=notes))
 
@@ -120,8 +120,9 @@ def _systems(found: Tournament) -> PageSection:
     ]
     if ranked:
         drawn.append(figure(_strengths(found), "Bradley-Terry strengths in logits; 0 is a system in the middle."))
+    some = f" {found.by_people.capitalize()}." if people and found.human_pairs < found.pairs else ""
     return "Systems", [
-        f"{counted(found.pairs, 'comparison')} of systems on {counted(found.groups, 'prompt')}.",
+        f"{counted(found.pairs, 'comparison')} of systems on {counted(found.groups, 'prompt')}.{some}",
         side_by_side(*drawn),
         html_table(head, rows, label="Systems"),
     ]

@@ -13,6 +13,7 @@ from .bootstrap import (
     Statistic,
     f1_statistic,
     interval_of,
+    interval_over,
     interval_text,
     intervals,
     mean_statistic,
@@ -22,7 +23,7 @@ from .bootstrap import (
 )
 from .bradley_terry import bradley_terry, compared_parts
 from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
-from .few import warnings_of_few, warnings_of_few_rows
+from .few import FEW_GROUPS, LEAST_GROUPS, warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 from .means import groups_needed, half_width, variance_of_mean
 from .ranks import mid_ranks
@@ -33,10 +34,12 @@ __all__ = [
     "BinaryAgreement",
     "Ceiling",
     "Difference",
+    "FEW_GROUPS",
     "Estimate",
     "Figures",
     "GradeAgreement",
     "Interval",
+    "LEAST_GROUPS",
     "Statistic",
     "agreement",
     "annotator_ceiling",
@@ -50,6 +53,7 @@ __all__ = [
     "groups_needed",
     "half_width",
     "interval_of",
+    "interval_over",
     "interval_text",
     "intervals",
     "mean_figures",

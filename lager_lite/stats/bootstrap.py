@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .agreement import agreement, checked_pair
+from .few import FEW_GROUPS, LEAST_GROUPS
 
 # Names or numbers of the groups (n,) that rows belong to.
 Groups = np.ndarray | Sequence[Any]
@@ -223,3 +224,15 @@ def percentile_interval(values: np.ndarray, level: float) -> Interval | None:
         return None
     low, high = np.quantile(defined, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Interval(float(low), float(high), level, int(defined.size))
+
+
+def interval_over(
+    values: np.ndarray, groups: int, level: float = 0.95, *, least: int = LEAST_GROUPS
+) -> Interval | None:
+    """The percentile interval of values (resamples,) that were drawn from so many groups.
+
+    None where all are NaN, where there are fewer groups than `least`, and where all resamples of few groups
+    (`FEW_GROUPS`) agree: that nothing else was seen there says little of what is possible.
+    """
+    found = percentile_interval(values, level) if groups >= least else None
+    return None if found is None or (groups < FEW_GROUPS and found.low == found.high) else found

@@ -19,7 +19,7 @@ from .bootstrap import (
     Difference,
     Groups,
     Interval,
-    percentile_interval,
+    interval_over,
     resampled,
     weighted_correlation,
     weighted_ranks,
@@ -71,7 +71,13 @@ class Figures:
     def gain(self, name: str, base: str, *, level: float = 0.95) -> Estimate:
         """The figure of one method minus that of another, in the same splits and resamples."""
         gap = self.draws[name] - self.draws[base]
-        return widened(self.splits[name] - self.splits[base], gap, self.groups, level=level)
+        found = widened(self.splits[name] - self.splits[base], gap, self.groups, level=level)
+        return replace(found, interval=self._possible(found.interval))
+
+    def _possible(self, interval: Interval | None) -> Interval | None:
+        """The interval of a difference of two figures, without what none of them can be."""
+        most = self.most - self.least
+        return interval and replace(interval, low=max(interval.low, -most), high=min(interval.high, most))
 
     def difference(self, name: str, base: str, *, level: float = 0.95) -> Difference:
         """The gain as a difference, with the share of the resamples in which the method is better."""
@@ -94,8 +100,13 @@ class Figures:
         splits, gap = self.splits[chosen] - self.splits[base], gaps[chosen]
         if not np.isfinite(splits[0]):
             return Estimate(None, None)
-        value, error = float(np.nanmean(splits)), reach * float(np.nanstd(gap)) * _widening(splits, gap, self.groups)
-        return Estimate(value, Interval(value - error, value + error, level, int(np.isfinite(gap).sum())))
+        value = float(np.nanmean(splits))
+        if interval_over(gap, self.groups, level, least=2) is None:
+            return Estimate(value, None)
+        error = reach * float(np.nanstd(gap)) * _widening(splits, gap, self.groups)
+        return Estimate(
+            value, self._possible(Interval(value - error, value + error, level, int(np.isfinite(gap).sum())))
+        )
 
 
 def rank_figures(
@@ -156,7 +167,7 @@ def widened(splits: np.ndarray, draws: np.ndarray, groups: int, *, level: float 
     if not np.isfinite(splits[0]):
         return Estimate(None, None)
     value = float(np.nanmean(splits))
-    whole = percentile_interval(draws, level)
+    whole = interval_over(draws, groups, level, least=2)  # of few groups it is widened below
     if whole is None:
         return Estimate(value, None)
     factor = _widening(splits, draws, groups)

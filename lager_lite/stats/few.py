@@ -5,8 +5,12 @@ from __future__ import annotations
 _FEW = 100
 """With fewer judged things than this every interval is wide."""
 
-_FEW_GROUPS = 10
+FEW_GROUPS = 10
 """Resampling fewer groups than this draws the same few again and again."""
+
+LEAST_GROUPS = 4
+"""Fewer groups than this have no plain percentile interval: of three, 1 resample in 27 draws a given one three times,
+which is more than a 95% interval leaves out at either end, so that its ends are those of single groups."""
 
 
 def warnings_of_few(n: int, groups: int, what: str) -> tuple[str, ...]:
@@ -14,7 +18,7 @@ def warnings_of_few(n: int, groups: int, what: str) -> tuple[str, ...]:
     found = []
     if n < _FEW:
         found.append(f"{_only(n, what)}, so intervals are wide: use 200 or more")
-    if groups < _FEW_GROUPS:
+    if groups < FEW_GROUPS:
         found.append(f"{_only(groups, 'group')}, and intervals that are resampled from so few cannot be trusted")
     return tuple(found)
 

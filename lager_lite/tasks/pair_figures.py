@@ -26,7 +26,7 @@ from ..fitting import (
 )
 from ..records import WEIGHT_KINDS, Item
 from ..scoring import direct, uniform_weights, unlabelled_weights
-from ..stats import Interval, interval_of, mean_statistic, warnings_of_few
+from ..stats import LEAST_GROUPS, Interval, interval_of, mean_statistic, warnings_of_few
 from .comparing import Compared, Evidence, Verdicts
 from .pair_weights import seen_pairs
 from .pairs import Accuracy, accuracies, ranking_verdict
@@ -81,7 +81,7 @@ class PairFigures:
     folds: of the fitted kinds of weights; None where none were fitted.
     seed: of the folds and of resampling.
     baseline: the best of e_score, length and surface; "" without preferences.
-    verdict: what the best of the other methods is worth against it, in a sentence; "" where there is none.
+    verdict: what given weights, else the best of the other methods, are worth against it, in a sentence; "" where there is none.
     methods: one entry per method; empty without preferences.
     notes: what the user should know, in sentences.
     """
@@ -178,7 +178,7 @@ def pair_figures(
         folds=folds,
         seed=seed,
         baseline=baseline,
-        verdict=ranking_verdict(ranked, figures, baseline),
+        verdict=ranking_verdict(ranked, figures, baseline, about="tuned" if compared.tuned else None),
         methods=tuple(methods),
         notes=(*notes, *warnings_of_few(len(people), figures.groups, "pair")),
     )
@@ -254,7 +254,9 @@ def _position(one: Verdicts, two: Verdicts, groups: np.ndarray, seed: int, resam
     if not flips.size:
         return Position(0, 0, None, None, None)
     rng = np.random.default_rng(seed)
-    interval = interval_of(mean_statistic(flips), groups, rng=rng, resamples=resamples)
+    interval = None
+    if np.unique(groups).size >= LEAST_GROUPS:
+        interval = interval_of(mean_statistic(flips), groups, rng=rng, resamples=resamples)
     first = float(np.mean((one.winner + 1.0 - two.winner) / 2.0))
     return Position(len(flips), int(flips.sum()), float(flips.mean()), interval, first)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data import NEAR_LENGTHS
+from ..data import NEAR_LENGTHS, counted
 from ..fitting import SPLITS, cross_validate, log_length, surface_of
 from ..records import WEIGHT_KINDS
-from ..stats import Estimate, Figures, Interval, mean_figures, warnings_of_few
+from ..stats import FEW_GROUPS, Estimate, Figures, Interval, mean_figures, warnings_of_few
 from .ranking import LeftOut, Responses, members_of
 
 TRIVIAL_RANKERS = ("e_score", "length", "surface")
@@ -224,9 +224,13 @@ def _spread(ranks: np.ndarray, used: np.ndarray, count: int, rubrics: int) -> np
     return scores
 
 
-def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str) -> str:
-    """What the best method that is not trivial is worth against the baseline, in a sentence."""
-    others = [m for m in methods if m.method not in TRIVIAL_RANKERS]
+def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str, *, about: str | None = None) -> str:
+    """What a method is worth against the baseline, in a sentence; "" where there is no such method.
+
+    about: its name; None for the best of those that are not trivial. From few groups (`FEW_GROUPS`) it is not said to
+    be better or worse.
+    """
+    others = [m for m in methods if (m.method == about if about else m.method not in TRIVIAL_RANKERS)]
     if not others:
         return ""
     best = max(others, key=lambda m: m.accuracy)
@@ -234,6 +238,9 @@ def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str) 
     level = float(found.splits[baseline].mean())
     what = {"length": "the longer response is", "surface": "the surface of the responses is"}.get(baseline)
     text = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of the pairs"
+    if found.groups < FEW_GROUPS:
+        few = f"{counted(found.groups, 'group')} {'is' if found.groups == 1 else 'are'} too few to tell whether that is"
+        return f"{text}; {few} more than the {level:.1%} of {baseline}."
     if gain.interval is None or gain.value is None:
         return f"{text}."
     than = "more often than" if gain.interval.low > 0 else "less often than" if gain.interval.high < 0 else None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data import counted
-from ..stats import Interval, bradley_terry, compared_parts, percentile_interval, resampled
+from ..stats import Interval, bradley_terry, compared_parts, interval_over, resampled, warnings_of_few
 from .comparing import Compared
 
 _STRENGTHS_FROM = 3
@@ -23,8 +23,9 @@ class Standing:
     pairs: how many comparisons it was in.
     won: how many of them it won, ties counted as half.
     win_rate: won per pair, 0 to 1.
-    interval: of `win_rate`, over groups (the prompts); None where undefined.
-    human_rate: the same of people's preferences; None where a pair has none.
+    interval: of `win_rate`, over groups (the prompts); None where undefined or from too few of them.
+    human_rate: the same of people's preferences, over `human_pairs`; None where nobody said.
+    human_pairs: how many of the pairs people have a preference for.
     strength: Bradley-Terry strength in logits, 0 for a system in the middle; None with fewer than three systems.
     strength_interval: of `strength`, over groups; None with it.
     part: number of the part of systems, from 1, that were compared with each other, be it through others.
@@ -36,6 +37,7 @@ class Standing:
     win_rate: float
     interval: Interval | None
     human_rate: float | None
+    human_pairs: int
     strength: float | None
     strength_interval: Interval | None
     part: int
@@ -57,6 +59,16 @@ class Tournament:
     groups: int
     parts: int
     notes: tuple[str, ...]
+
+    @property
+    def human_pairs(self) -> int:
+        """How many of `pairs` people have a preference for."""
+        return sum(one.human_pairs for one in self.standings) // 2
+
+    @property
+    def by_people(self) -> str:
+        """What the win rates by people are of, in a sentence."""
+        return f"by people: of the {self.human_pairs} of {counted(self.pairs, 'comparison')} that have a preference of people"
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""
@@ -106,28 +118,30 @@ def tournament(compared: Compared, *, seed: int = 0, resamples: int = 1000) -> T
             strengths.append(bradley_terry(drawn))
     rate, strength = np.concatenate(rates), np.concatenate(strengths) if ranked else None
     middle = bradley_terry(whole) if ranked else None
-    parts = int(part.max()) + 1
+    parts, groups = int(part.max()) + 1, int(np.unique(games.group).size)
     if parts > 1:
         notes = (*notes, _apart(games.names, part))
     found = []
     for number, name in enumerate(games.names):
         mine = (games.one == number) | (games.two == number)
         human = np.where(games.one == number, games.human, 1.0 - games.human)[mine]
+        known = int(np.isfinite(human).sum())
         found.append(
             Standing(
                 system=name,
                 pairs=int(played[number].sum().round()),
                 won=float(whole[number].sum()),
                 win_rate=float(whole[number].sum() / played[number].sum()),
-                interval=percentile_interval(rate[:, number], 0.95),
-                human_rate=float(human.mean()) if np.isfinite(human).all() else None,
+                interval=interval_over(rate[:, number], groups),
+                human_rate=float(np.nanmean(human)) if known else None,
+                human_pairs=known,
                 strength=None if middle is None else float(middle[number]),
-                strength_interval=None if strength is None else percentile_interval(strength[:, number], 0.95),
+                strength_interval=None if strength is None else interval_over(strength[:, number], groups),
                 part=int(part[number]) + 1,
             )
         )
     found.sort(key=lambda one: (one.part, -(one.win_rate if one.strength is None else one.strength), one.system))
-    groups = int(np.unique(games.group).size)
+    notes = (*notes, *warnings_of_few(len(games.points), groups, "pair"))
     return Tournament(tuple(found), len(games.points), groups, parts, notes)
 
 
@@ -166,7 +180,7 @@ def _games(compared: Compared) -> tuple[_Games | None, tuple[str, ...]]:
     names = tuple(sorted({name for one, two, *_ in rows.values() for name in (one, two)}))
     numbers = {name: number for number, name in enumerate(names)}
     ones, twos, points, votes, groups = zip(*rows.values())
-    humans = [float(np.mean(given)) for given in votes]
+    humans = [float(np.mean(known)) if (known := [v for v in own if np.isfinite(v)]) else np.nan for own in votes]
     return (
         _Games(
             names,

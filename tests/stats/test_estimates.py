@@ -71,3 +71,12 @@ def test_pairs_of_equal_length_by_hand():
     apart = np.array(["x", "y", "x", "x", "y"])
     assert pairs_at_equal(scores, human, at, within=0.1, blocks=apart) == (1, 0.0)
     assert pairs_at_equal(scores, human, at, within=0.0, blocks=apart) == (0, None)
+
+
+def test_a_difference_lies_in_what_is_possible_and_needs_groups():
+    right = {"a": [np.array([0.0, 1, 0, 1, 0, 0])], "b": [np.array([1.0, 0, 1, 0.5, 1, 1])]}
+    rng = np.random.default_rng(0)
+    found = mean_figures(right, np.arange(6), rng=rng, resamples=200)
+    for gain in (found.gain("a", "b"), found.best_gain(["a", "b"], "a", "b")):
+        assert gain.interval.low == -1.0
+    assert mean_figures(right, np.zeros(6), rng=rng, resamples=200).gain("a", "b").interval is None

@@ -176,9 +176,42 @@ def test_win_rates_and_strengths_count_each_comparison_once():
         ("u", 2, 0.5),
     ] or [one.system for one in found.standings] == ["s", "u", "t"]
     assert (found.pairs, found.groups, found.parts) == (4, 4, 1)
-    assert found.notes == ("the win rates leave out 1 pair of a system with itself",)
+    assert found.notes[0] == "the win rates leave out 1 pair of a system with itself"
     best = found.standings[0]
     assert best.win_rate == 1.0 and best.strength > 0 and best.strength_interval.low > 0
+
+
+@pytest.mark.parametrize(("prompts", "interval", "few"), [(1, False, True), (3, False, True), (10, True, False)])
+def test_win_rates_of_few_prompts_have_no_interval_and_a_warning(prompts, interval, few):
+    pairs = [pair(f"p{n}", f"x{n}", f"y{n}", systems=("s", "t"), group=f"g{n}") for n in range(prompts)]
+    found = tournament(compared([1.0] * prompts, pairs=pairs), resamples=50)
+    assert [one.win_rate for one in found.standings] == [1.0, 0.0]
+    assert all((one.interval is not None) is interval for one in found.standings)
+    assert any("cannot be trusted" in note for note in found.notes) is few
+
+
+def test_people_count_where_they_said_something():
+    pairs = [pair(f"p{n}", f"x{n}", systems=("s", "t"), preference=(1.0, None, 0.0, 1.0)[n]) for n in range(4)]
+    pairs = [replace(one, group=one.id) for one in pairs]
+    pairs.append(replace(pairs[0], preference=None))  # the same comparison once more, without a vote
+    found = tournament(compared([1.0] * 5, pairs=pairs), resamples=50)
+    assert [(one.human_rate, one.human_pairs) for one in found.standings] == [(2 / 3, 3), (pytest.approx(1 / 3), 3)]
+    assert found.by_people == "by people: of the 3 of 4 comparisons that have a preference of people"
+
+
+def test_one_pair_is_no_reason_to_call_a_method_better():
+    worse = compared([-1.0], pairs=[pair("p", preference=1.0)])
+    figures = pair_figures(replace(worse, weights=replace(worse.weights, weights=np.array([1.0, -1.0])), tuned=True))
+    said = "1 group is too few to tell whether that is more than the 50.0% of length."
+    assert figures.verdict.endswith(said) and "more often" not in figures.verdict
+    assert all(one.accuracy.interval is None for one in figures.methods)
+
+
+def test_given_weights_are_what_the_verdict_is_about():
+    pairs = [pair(f"p{n}", preference=1.0, group=f"g{n}") for n in range(12)]
+    worse = replace(unlabelled_weights(2), weights=np.array([1.0, -1.0]))
+    found = replace(compared([1.0] * 12, pairs=pairs), weights=worse, tuned=True)
+    assert pair_figures(found, resamples=50).verdict.startswith("tuned puts the better of two responses first in 0.0%")
 
 
 def test_systems_that_were_never_compared_are_said_to_be_apart():

@@ -94,7 +94,7 @@ def test_pairwise_accuracy_by_hand():
     assert (length.accuracy, length.over_baseline, result.baseline) == (0.5, None, "e_score")
     assert uniform.near_accuracy == 0.75 and result.near_pairs == 4
     assert result.verdict.startswith(
-        "uniform puts the better of two responses first in 75.0% of the pairs, but no more often than"
+        "uniform puts the better of two responses first in 75.0% of the pairs; 2 groups are too few to tell"
     )
     assert preferences(responses([0, 0], [1, 1], uniform=[1, 2])) is None
 

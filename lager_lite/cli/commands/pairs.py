@@ -77,7 +77,9 @@ def _present(
         write_rows(rows_to, compared.rows())
     document = {**figures.to_dict(), "systems": systems.to_dict() if systems else None}
     present(given["json_file"], lambda: document, lambda: show_pairs(figures, systems, err=rows_to == STDOUT))
-    warn((*figures.notes, *(systems.notes if systems else ()), *(() if figures.methods else doubts)))
+    # The warnings of few groups may be those of both.
+    notes = dict.fromkeys((*figures.notes, *(systems.notes if systems else ())))
+    warn((*notes, *(() if figures.methods else doubts)))
     if given["report"]:
         write_pairs(given["report"], compared, figures, systems, origin)
 

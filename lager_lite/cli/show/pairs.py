@@ -16,7 +16,7 @@ def show_pairs(figures: PairFigures, systems: Tournament | None, *, err: bool) -
     if place.judged:
         click.echo(
             f"{counted(place.judged, 'pair')} judged in both orders; the verdict changes with the order in {place.flips} "
-            f"({place.flip_rate:.1%} {span(place.interval)}); what stands first wins {place.first:.1%} of the prompts",
+            f"({place.flip_rate:.1%}{f' {span(place.interval)}' if place.interval else ''}); what stands first wins {place.first:.1%} of the prompts",
             err=err,
         )
     if figures.methods:
@@ -68,6 +68,8 @@ def _show_systems(systems: Tournament, err: bool) -> None:
     rows = [_system_row(one, people, ranked, systems.parts > 1) for one in systems.standings]
     click.echo(f"\n{counted(systems.pairs, 'comparison')} of systems on {counted(systems.groups, 'prompt')}\n", err=err)
     click.echo(text_table(head, rows), err=err)
+    if people and systems.human_pairs < systems.pairs:
+        click.echo(f"({systems.by_people})", err=err)
 
 
 def _system_row(one: Standing, people: bool, ranked: bool, parts: bool) -> tuple[str, ...]:
