@@ -182,8 +182,14 @@ def gate(rows: Sequence[ScoredRow], rule: GateRule, old: Sequence[ScoredRow] | N
     if not checks:
         raise DataError("no part has a bound", f"give one for all, or for some of {_some(parts)}")
     if all(check.low is None for check in checks):
+        most = max(check.rows for check in checks)
+        held = (
+            f"all rows ({len(rows)})"
+            if most == len(rows)
+            else f"the {counted(most, 'row')} of {len(rows)} that could be held against a bound"
+        )
         raise DataError(
-            f"all rows ({len(rows)}) are of one group, so there is no interval, and no bound can be decided",
+            f"{'; '.join([f'{held} are of one group, so there is no interval, and no bound can be decided', *warnings])}",
             "score more items, or name another field whose values are independent",
         )
     failed = [row for row in rows if row.score is None]

@@ -12,6 +12,7 @@ from ..errors import Advice, DataError, PromptError
 from ..judging import read_judgments
 from ..prompts import Rubric, list_rubrics, load_rubric, with_scale
 from ..records import Item, Judgment, Scale
+from .misfits import misfits
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,10 @@ def open_view(
         judgments = [judgment for judgment in judgments if judgment.id in first]
     kept: dict[str, Item] = {row.judgment.id: row.item for row in rows if row.item is not None}
     warnings: list[str] = []
+    beside, criteria = kept, _criteria(judgments, rubrics)
     if items is not None:
         kept, warnings = _joined(judgments, tuple(items), str(scores), whole=limit is None)
-    criteria = _criteria(judgments, rubrics)
+        warnings += misfits(judgments, kept, {one.name: one.rubric for one in criteria}, beside)
     name = "stdin" if str(scores) == "-" else Path(scores).name
     shown = {judgment.id: kept[judgment.id] for judgment in judgments if judgment.id in kept}
     warnings += _outside(judgments, shown, criteria)

@@ -55,6 +55,30 @@ def test_items_are_joined_by_id_and_what_matches_nothing_is_counted(tmp_path: Pa
         open_view(path, items[2:])
 
 
+def test_texts_that_were_not_judged_are_said_though_their_ids_match(tmp_path: Path) -> None:
+    names = [str(n) for n in range(6)]
+    texts = [Item(name, {"instruction": "Say it.", "response": "word " * (1 + 80 * n)}) for n, name in enumerate(names)]
+    made = [judged(name, "helpfulness", tokens=200 + 80 * n) for n, name in enumerate(names)]
+    made[0] = Judgment("0", "helpfulness", None, error="no response; the item has only instruction")
+    write_rows(tmp_path / "s.jsonl", map(judgment_row, made))
+    right = [replace(texts[0], fields={"instruction": "Say it."}), *texts[1:]]
+    assert open_view(tmp_path / "s.jsonl", right).warnings == ()
+    (one,) = open_view(tmp_path / "s.jsonl", [right[0], *_moved(right[1:])]).warnings
+    assert one.endswith("of items the longer text had fewer tokens under helpfulness")
+    (two,) = open_view(tmp_path / "s.jsonl", texts).warnings
+    assert "item ('0') has a response that was missing when it was judged" in two
+    (bare, _) = open_view(tmp_path / "s.jsonl", [*right[:5], replace(texts[5], fields={})]).warnings
+    assert "judged item ('5') has no response in the items" in bare
+    write_rows(tmp_path / "k.jsonl", [{"response": "other", **judgment_row(made[1])}])
+    (beside,) = open_view(tmp_path / "k.jsonl", [texts[1]]).warnings
+    assert "item ('1') has another response in the items than beside the judgment" in beside
+
+
+def _moved(items: list[Item]) -> list[Item]:
+    """The items with each other's texts."""
+    return [replace(one, fields=other.fields) for one, other in zip(items, reversed(items))]
+
+
 def test_human_scores_of_another_scale_are_said(tmp_path: Path) -> None:
     path = scores(tmp_path, *(judged(name) for name in ("a", "b", "c")))
     items = [Item(name, {"response": name}, {"": (value,)}) for name, value in (("a", 3.0), ("b", 80.0), ("c", 95.0))]

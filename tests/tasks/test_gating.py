@@ -177,6 +177,14 @@ def test_bounds_that_mean_nothing_are_refused(rows, values, rule, message):
     assert message in caught.value.message
 
 
+def test_a_comparison_of_too_few_common_rows_says_how_many_are_left_out(rows):
+    new, old = rows([row(n, 3.0) for n in range(6)]), rows([row(0, 3.0)])
+    with pytest.raises(DataError) as caught:
+        gate(new, GateRule({}, no_worse_than=0.1), old)
+    assert "the 1 row of 6 that could be held against a bound" in caught.value.message
+    assert "the comparison leaves out 5 rows that are not in the earlier run" in caught.value.message
+
+
 def test_the_advice_about_a_bound_and_a_field_can_be_followed(rows):
     found = rows([row(1, 3.0), row(2, 3.0)])
     with pytest.raises(DataError) as alone:
