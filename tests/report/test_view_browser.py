@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_keys_search_facets_bounds_and_order(browser: Browser, tmp_path: Path) -
     assert browser.run("document.getElementById('help').open")
     browser.key("Escape")
     assert not browser.run("document.getElementById('help').open") and browser.errors == []
+
+
+def test_errors_have_their_sign_and_are_sorted_by_size(browser: Browser, tmp_path: Path) -> None:
+    names = [str(n) for n in range(3)]
+    given = [replace(one, score=score) for one, score in zip(judgments(names), (2.5, 1.0, 4.0))]
+    texts = [replace(item, human={"": (2.0,)}) for item in items(names)]
+    begin(browser, page(tmp_path, given, texts))
+    browser.click("#sort-off")
+    assert listed(browser) == ["2", "1", "0"]
+    column = "[...document.querySelectorAll('#head [role=columnheader]')].findIndex((one) => one.innerText.startsWith('Error'))"
+    rows = "[...document.querySelectorAll('#rows [role=row]')].sort((a, b) => a.ariaRowIndex - b.ariaRowIndex)"
+    assert browser.run(f"{rows}.map((row) => row.children[{column}].innerText)") == ["+2.00", "-1.00", "+0.50"]
+    assert browser.text("#means").endswith("error without its sign 1.17") and browser.errors == []
 
 
 def test_a_link_leads_to_one_judgment(browser: Browser, tmp_path: Path) -> None:

@@ -80,6 +80,9 @@ def test_labels_outlive_a_reload_and_are_undone_skipped_and_loaded(browser: Brow
     assert browser.text("#reading h2") == "2" and browser.text("#asked") == "coherence"
     browser.key("1", "3", "3")
     assert browser.text("#reading h2") == "Every other item is labelled"
+    assert browser.text("#reading p") == "3 items labelled, 1 skipped." and browser.text("#download") == (
+        "Download 3 labelled items"
+    )
     browser.click("#reading button")
     assert browser.text("#reading h2") == "1"
     browser.key("u", "u")
@@ -96,6 +99,20 @@ def test_labels_outlive_a_reload_and_are_undone_skipped_and_loaded(browser: Brow
         "1 label loaded, 1 row of no item here, 1 score that the scale does not have, 1 line that cannot be read"
     )
     assert browser.errors == []
+
+
+def test_items_without_a_response_are_not_asked_and_partly_labelled_ones_counted(
+    browser: Browser, tmp_path: Path
+) -> None:
+    names = [str(n) for n in range(3)]
+    texts = items(names)
+    texts[1] = replace(texts[1], fields={"instruction": "Name plums."})
+    begin(browser, page(tmp_path, judgments(names, ("fluency", "coherence")), texts))
+    browser.key("l", "4", "2")
+    assert browser.text("#reading h2") == "2" and browser.text("#progress-text") == "2 of 4 labels, 1 of 2 items"
+    browser.key("3", "s")
+    assert browser.text("#reading p") == "2 items labelled, 1 of them in part."
+    assert browser.text("#download") == "Download 2 labelled items" and browser.errors == []
 
 
 def test_a_key_that_is_held_down_gives_one_label(browser: Browser, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ ITEMS.forEach((item, place) => {
 ROWS.forEach((row, place) => {
   row.place = place;
   row.flags = row.flags || [];
-  row.off = isNumber(row.score) && isNumber(row.human) ? Math.abs(row.score - row.human) : null;
+  row.off = isNumber(row.score) && isNumber(row.human) ? row.score - row.human : null;
   ITEMS[row.item].rows.push(row);
 });
 

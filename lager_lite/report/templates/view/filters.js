@@ -25,10 +25,10 @@ const isLabelled = (row) => labelOf(row.item, row.criterion) !== undefined;
 const BOUNDS = [
   { name: "low", title: "Score from", passes: (row, bound) => isNumber(row.score) && row.score >= bound },
   { name: "high", title: "Score to", passes: (row, bound) => isNumber(row.score) && row.score <= bound },
-  { name: "off", title: "Error from", on: HAS.human, passes: (row, bound) => row.off !== null && row.off >= bound },
+  { name: "off", title: "Error, either way, from", on: HAS.human, passes: (row, bound) => row.off !== null && Math.abs(row.off) >= bound },
 ].filter((bound) => bound.on !== false);
 
-/** The columns of the list: how they are sorted, and how wide they are. */
+/** The columns of the list: what they are sorted by, what they show where that is another, and how wide they are. */
 const COLUMNS = [
   { name: "item", title: "Item", width: "minmax(5.5rem, 2fr)", of: (row) => ITEMS[row.item].name },
   { name: "criterion", title: "Criterion", width: "minmax(3rem, 1.1fr)", on: HAS.criteria, wide: true, of: (row) => CRITERIA[row.criterion].name },
@@ -37,7 +37,7 @@ const COLUMNS = [
   { name: "words", title: "Words", width: "3.2rem", on: HAS.words, wide: true, figure: true, of: (row) => ITEMS[row.item].words },
   { name: "score", title: "Score", width: "3.2rem", figure: true, of: (row) => row.score },
   { name: "human", title: "Human", width: "3.4rem", on: HAS.human, figure: true, of: (row) => row.human },
-  { name: "off", title: "Error", width: "3rem", on: HAS.human, figure: true, of: (row) => row.off },
+  { name: "off", title: "Error", width: "3.4rem", on: HAS.human, figure: true, of: (row) => (row.off === null ? null : Math.abs(row.off)), shown: (row) => (row.off === null ? "-" : signed(row.off)) },
   { name: "mine", title: "Mine", width: "3.2rem", wide: true, figure: true, when: () => labels.size > 0, of: mineOf },
 ].filter((column) => column.on !== false);
 
@@ -93,7 +93,7 @@ function means() {
   const scales = new Set(state.list.map((place) => CRITERIA[ROWS[place].criterion].values.join()));
   if (scales.size > 1) return "";
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const parts = [["score", (row) => row.score], ["human", (row) => row.human], ["error", (row) => row.off]].map(([name, of]) => {
+  const parts = [["score", (row) => row.score], ["human", (row) => row.human], ["error without its sign", (row) => (row.off === null ? null : Math.abs(row.off))]].map(([name, of]) => {
     const values = state.list.map((place) => of(ROWS[place])).filter(isNumber);
     return values.length ? `${name} ${number(mean(values))}` : "";
   });

@@ -30,13 +30,17 @@ function showLabelling() {
 }
 
 function finished() {
-  const left = rating.queue.filter((item) => skipped.has(item) && pending(item).length).length;
-  const count = rating.queue.filter((item) => !pending(item).length).length;
+  const open = rating.queue.filter((item) => skipped.has(item) && pending(item).length);
+  const left = open.length;
+  const partly = open.filter((item) => asked(item).some((criterion) => labelOf(item, criterion) !== undefined)).length;
+  const parts = [`${counted(labelledCount(), "item")} labelled`];
+  if (partly) parts.push(`${whole.format(partly)} of them in part`);
+  if (left > partly) parts.push(`${whole.format(left - partly)} skipped`);
   return make(
     "div",
     { class: "empty" },
     make("h2", {}, left ? "Every other item is labelled" : "Every item is labelled"),
-    make("p", {}, `${counted(count, "item")} labelled${left ? `, ${whole.format(left)} skipped` : ""}.`),
+    make("p", {}, `${parts.join(", ")}.`),
     make("p", {}, left ? button("Go through the skipped ones", askSkipped) : null, " ", button("Download the labels", download, { class: "first" })),
   );
 }
@@ -145,8 +149,13 @@ function lastOf() {
   return make("div", { class: "last" }, make("span", { dir: "auto" }, make("bdi", { class: "muted" }, "Before: "), shown(item.name)), make("ul", {}, lines));
 }
 
+/** How many items have a label, also those that the filters leave out: as many rows are downloaded. */
+function labelledCount() {
+  return new Set([...labels.keys()].map((key) => key.split(":")[0])).size;
+}
+
 function files() {
-  const count = new Set([...labels.keys()].map((key) => key.split(":")[0])).size;
+  const count = labelledCount();
   const forget = () => {
     if (!window.confirm(`Forget all labels of ${counted(count, "item")} on this page?`)) return;
     labels.clear();

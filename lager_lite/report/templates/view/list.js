@@ -113,7 +113,7 @@ function cellOf(column, row) {
   if (column.name === "score") return make("div", attributes, scoreOf(row));
   if (column.name === "mine") return make("div", { ...attributes, dir: "auto" }, shown(mine(row)));
   if (column.name === "words") return make("div", attributes, number(column.of(row), 0));
-  if (column.figure) return make("div", attributes, number(column.of(row)));
+  if (column.figure) return make("div", attributes, column.shown ? column.shown(row) : number(column.of(row)));
   const text = column.of(row) || "";
   const tick = column.name === "item" && isLabelled(row) ? make("span", { class: "mine", title: "labelled" }, "✓ ") : null;
   return make("div", { ...attributes, dir: "auto", title: text }, tick, shown(text, column.name === "item" ? state.terms : []));

@@ -3,11 +3,17 @@
 /** queue: places of items. at: the place in it. criteria: those that are asked. last: the item that was finished before. */
 const rating = { queue: [], at: 0, criteria: [], criterion: 0, last: -1, done: false };
 
+/** Whether there is something to label: a text that is judged; where no text is known, a judgment without an error. */
+function canBeLabelled(item) {
+  const { judged, rows } = ITEMS[item];
+  return judged ? judged.some((field) => has(ITEMS[item], field)) : rows.some((row) => !row.error);
+}
+
 /** Asks for the items that the search and the facets leave, in the order of the file; scores decide nothing. */
 function beginRating() {
   const rows = passing(null, true);
   const can = (criterion) => CRITERIA[criterion].labels.length > 1;
-  rating.queue = [...new Set(rows.map((row) => row.item))].sort((one, other) => one - other);
+  rating.queue = [...new Set(rows.map((row) => row.item))].filter(canBeLabelled).sort((one, other) => one - other);
   rating.criteria = [...new Set(rows.map((row) => row.criterion))].filter(can).sort((one, other) => one - other);
   rating.last = -1;
   rating.done = false;
