@@ -13,7 +13,7 @@ from .knowledge import SelfKnowledge, self_knowledge, stratified
 from .labelling import NextRows, next_rows
 from .pair_figures import PairAccuracy, PairFigures, Position, check_preferences, pair_figures
 from .pair_weights import fit_pair_weights
-from .pairing import file_names, joined_pairs, pairs_within, read_pairs
+from .pairing import file_names, joined_by, joined_pairs, pairs_within, read_pairs
 from .pairs import TRIVIAL_RANKERS, Accuracy, Preferences, preferences
 from .pool import Pool, Scores, open_pool, score_pool
 from .ranking import RANK_METHODS, check_pairs, first_contests, rank, read_responses
@@ -63,6 +63,7 @@ __all__ = [
     "gate",
     "human_score",
     "inspect_item",
+    "joined_by",
     "joined_pairs",
     "next_rows",
     "open_pool",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lager_lite.data import Pair
-from lager_lite.errors import DataError, MisuseError
+from lager_lite.errors import DataError, LagerWarning, MisuseError
 from lager_lite.fitting import FitPlan
 from lager_lite.judging import Judge
 from lager_lite.llama import BackendOptions
@@ -283,8 +283,23 @@ def test_two_files_are_joined_by_id_and_nothing_is_lost():
     ]
     with pytest.raises(DataError, match="one and two have no id in common: 1 against 4"):
         joined_pairs(one[:1], two[2:], "good", names=("one", "two"))
-    with pytest.raises(DataError, match="the rows of one have no id to be joined by"):
-        joined_pairs([replace(i, keys={}) for i in one], two, "good", names=("one", "two"))
+    again = [*one, replace(one[0], where="one.jsonl:4")]
+    with pytest.raises(
+        DataError, match="the rows of one have no id to be joined by, and .* answer the same instruction"
+    ):
+        joined_pairs([replace(i, keys={}) for i in again], two, "good", names=("one", "two"))
+
+
+def test_two_files_without_ids_are_joined_by_instruction():
+    """As the outputs of AlpacaEval: instruction, output and generator."""
+    one, two = items("s", {"1": "a", "2": "b"}), items("t", {"2": "e", "3": "c", "1": "d"})
+    one, two = ([replace(item, id=str(n), keys={}) for n, item in enumerate(own, 1)] for own in (one, two))
+    found = joined_pairs(one, two, "good", names=("one", "two"))
+    assert [(p.responses, p.systems, p.error) for p in found] == [
+        (("a", "d"), ("s", "t"), None),
+        (("b", "e"), ("s", "t"), None),
+        ((None, None), ("", ""), "only two has this instruction"),
+    ]
 
 
 def test_responses_to_one_instruction_are_compared_with_each_other():
@@ -292,7 +307,11 @@ def test_responses_to_one_instruction_are_compared_with_each_other():
         Item(n, {"instruction": "q", "response": n, "system": f"s{n}"}, {"": (g,)})
         for n, g in (("a", 3.0), ("b", 1.0), ("c", 3.0))
     ]
-    found = pairs_within([*rows, Item("d", {"instruction": "another", "response": "d"})], "good")
+    alone = [Item(n, {"instruction": f"another {n}", "response": n}, where=f"p.jsonl:{n}") for n in "45"]
+    with pytest.warns(LagerWarning, match="^1 row has no other response to the same instruction, .* is p.jsonl:5$"):
+        pairs_within([*rows, alone[1]], "good")
+    with pytest.warns(LagerWarning, match="^2 rows have no other response .* the first is p.jsonl:4$"):
+        found = pairs_within([*alone, *rows], "good")
     assert [(p.id, p.systems, p.preference) for p in found] == [
         ("a vs b", ("sa", "sb"), 1.0),
         ("a vs c", ("sa", "sc"), 0.5),

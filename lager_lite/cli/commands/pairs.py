@@ -18,6 +18,7 @@ from ...tasks import (
     compare_pairs,
     file_names,
     fit_pair_weights,
+    joined_by,
     joined_pairs,
     pair_figures,
     pairs_within,
@@ -52,7 +53,10 @@ def _pairs(path: str, other: str | None, given: Given) -> Sequence[Pair]:
     named = {**given, "limit": None}
     if other is not None:
         first, second = (read_given(one, named) for one in (path, other))
-        return joined_pairs(first, second, rubric.name, names=file_names(path, other))
+        pairs = joined_pairs(first, second, rubric.name, names=file_names(path, other))
+        if (by := joined_by(first, second)) != "id":
+            say(f"the rows have no id in both files, so they are joined by {by}")
+        return pairs
     keys = mapped_keys(given)
     rows = open_rows(path, encoding=given["encoding"])
     single = {field: key for field, key in keys.items() if isinstance(key, str)}
@@ -114,7 +118,8 @@ def command(data: str, other: str | None, **given: Any) -> None:
 
     A row of DATA holds two responses (response_a and response_b, output_1 and output_2, chosen and rejected, or
     conversation_a and conversation_b, as public sets have them); or DATA holds one response a row, and all responses to
-    one instruction are compared; or DATA and OTHER are joined by id. The layer logits of both orders are averaged, so
+    one instruction are compared; or DATA and OTHER are joined by id, or by
+    instruction where they have no ids. The layer logits of both orders are averaged, so
     that the position cancels. Where people's preferences are known, a table says how often each method agrees with
     them, beside "the longer one"; where the rows name systems, another one has their win rates and, from three systems
     on, Bradley-Terry strengths. A pair that cannot be judged has an error in its row; the exit code is then 1.
