@@ -248,7 +248,8 @@ class Judgment:
     - `flags`: what is odd about the judgment, in words (see `judging.quality`); empty where nothing is.
     - `error`: why there is no score; None where there is one.
     - `where`: the item's place for messages, see `Item`.
-    - `members`: the score of every member, in the order of the panel; None where one model judged.
+    - `members`: the score of every member, in the order of the panel; None where one model judged, empty where a
+      panel could not.
     """
 
     id: str

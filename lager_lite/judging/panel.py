@@ -160,6 +160,7 @@ def panel_judgment(
             error=first.error if same else errors[0],
             where=first.where,
             flags=_flags(parts, names),
+            members=(),
         )
     shares = np.full(len(parts), 1.0 / len(parts)) if weights is None else weights.shares
     values = np.asarray(rubric.scale.values)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..data import ANSWER, TURN, apart_from, write_rows
+from ..errors import rows_given
 from ..prompts import Rubric, signs
 from ..records import Counts, Item, Judgment, id_for_results
 from ..system import check_not_read
@@ -172,13 +173,15 @@ def score_frame(judge: Judge, frame: Frame, progress: Callable[[Counts], None] |
     """Judge the rows of a pandas DataFrame; return a DataFrame with the columns of `judgment_row`.
 
     Columns are read as the keys of a file's rows. The index is that of `frame`; with several rubrics each label occurs
-    once for each of them. Raises DataError for a row that cannot be used and for equal ids, and what `Judge.score`
+    once for each of them. A frame without rows gives one with these columns and no rows. Raises DataError for a row that cannot be used and for equal ids, and what `Judge.score`
     raises.
     """
     items = items_of_frame(frame)
     labels = [label for label in frame.index for _ in judge.rubrics]
-    rows = [judgment_row(judgment) for judgment in judge.score(items, progress=progress)]
-    return type(frame)(rows, index=labels)
+    with rows_given():
+        rows = [judgment_row(judgment) for judgment in judge.score(items, progress=progress)]
+    columns = None if rows else list(judgment_row(Judgment("", "", None)))
+    return type(frame)(rows, index=labels, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -271,7 +274,7 @@ def judgment_row(judgment: Judgment, *, details: bool = False, more_flags: Seque
     row["tokens"] = judgment.tokens
     row["probabilities"] = judgment.probabilities and {k: _round(v) for k, v in judgment.probabilities.items()}
     if judgment.members is not None:
-        row["members"] = [_round(one) for one in judgment.members]
+        row["members"] = [_round(one) for one in judgment.members] or None
     if details:
         row["per_layer"] = judgment.per_layer and [_round(v) for v in judgment.per_layer]
     if judgment.feedback is not None:

@@ -68,8 +68,8 @@ def layout(rubric: Rubric, item: Item, chat: ChatTemplate) -> Layout:
             f"{lacks}; {has}",
             Advice(
                 "name the keys with --map field=key, or choose another rubric",
-                "give every item the text that is missing (read_items takes a mapping of keys), or choose another rubric",
-                request="give the text under the key that is missing, or choose another rubric",
+                "give every item the text that is missing, with a mapping of keys where read_items reads it, or choose another rubric",
+                given="give the text under the key that is missing, or choose another rubric",
             ),
         )
     present = frozenset(s.field for s in rubric.sections if not s.optional or is_visible(item.fields.get(s.field, "")))

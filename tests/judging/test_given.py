@@ -160,6 +160,16 @@ class TestFrames:
         assert list(zip(map(str, found["id"]), found["rubric"], found["score"])) == expected
         assert found["id"].iloc[0] == ROWS[0]["id"], "an id keeps its type"
 
+    def test_a_row_without_a_response_and_a_frame_without_rows_are_answered(self, tiny_model):
+        frame = self.pd.DataFrame([{"question": "Q", "answer": None}, {"question": "Q", "answer": "R"}])
+        with Judge(tiny_model, rubric=SHORT, options=OPTIONS) as judge:
+            found, empty = score_frame(judge, frame), score_frame(judge, frame[:0])
+        assert found.error[0] == (
+            "no response; the item has only instruction "
+            "(give the text under the key that is missing, or choose another rubric)"
+        )
+        assert list(empty.columns) == list(found.columns) and len(empty.score) == 0
+
     def test_arrays_are_read_as_the_lists_that_they_were(self):
         """As `read_parquet` gives them."""
         talk = np.array([{"role": "user", "content": "Q"}, {"role": "assistant", "content": "R"}], dtype=object)

@@ -13,6 +13,8 @@ from lager_lite.data import read_items, write_rows
 from lager_lite.errors import DataError
 from lager_lite.judging import JudgmentRows, judgment_row, read_judgments
 from lager_lite.judging.by_turn import by_conversation, turn_row
+from lager_lite.judging.panel import panel_judgment
+from lager_lite.prompts import make_rubric
 from lager_lite.records import Judgment, NumberId
 
 FULL = Judgment(
@@ -145,3 +147,10 @@ def test_a_store_is_told_from_an_output_and_one_row_and_no_row_are_outputs(tmp_p
     assert read_judgments(tmp_path / "e.jsonl") == ()
     write_rows(tmp_path / "one.jsonl", [judgment_row(FULL)])
     assert len(read_judgments(tmp_path / "one.jsonl")) == 1
+
+
+def test_a_row_that_a_panel_could_not_judge_has_the_keys_of_the_others() -> None:
+    rubric = make_rubric("fluency", "Is it fluent?")
+    parts = [replace(FULL, members=None, interval=None), replace(FAILED, id=FULL.id)]
+    row = judgment_row(panel_judgment(parts, rubric, None, ("a", "b")))
+    assert row["members"] is None and row.keys() == judgment_row(replace(FULL, interval=None, feedback=None)).keys()

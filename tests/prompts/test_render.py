@@ -98,7 +98,7 @@ def test_all_missing_fields_are_named():
         render(rubric, item, PLAIN)
     assert caught.value.message == ("no source, no reference and no response; the item has only instruction")
     assert caught.value.hint == (
-        "give every item the text that is missing (read_items takes a mapping of keys), or choose another rubric"
+        "give every item the text that is missing, with a mapping of keys where read_items reads it, or choose another rubric"
     )
 
 
