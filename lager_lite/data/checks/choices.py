@@ -14,13 +14,16 @@ class ChoiceWatch:
     """Counts the rows of which one of several texts is judged."""
 
     def __init__(self) -> None:
-        self._unanswered = self._chosen = self._own = 0
-        self._first = self._key = ""
+        self._unanswered = self._greeted = self._chosen = self._own = 0
+        self._first = self._opened = self._key = ""
 
     def see(self, row: Row, items: Sequence[Item]) -> None:
         """Look at one row and its items."""
         taken = {item.keys["response"][-1] for item in items if "response" in item.fields and "response" in item.keys}
         written = by_spelling(row.values)
+        if items and (items[0].turn or 1) > 1:
+            self._greeted += 1
+            self._opened = self._opened or items[0].conversation or ""
         for key in taken:
             value = row.values.get(written.get(key, key))
             if (
@@ -45,6 +48,11 @@ class ChoiceWatch:
             yield (
                 f"{rows} with a turn behind the last answer, first in item {self._first}: the last answer is judged, "
                 "and what stands behind it is left out"
+            )
+        if self._greeted:
+            rows = "1 conversation begins" if self._greeted == 1 else f"{self._greeted} conversations begin"
+            yield (
+                f"{rows} with the assistant, first {self._opened}: what it says before the user speaks is shown, and not judged"
             )
         for count, judged, other in (
             (self._chosen, "chosen and rejected are judged, each as an item", self._key),

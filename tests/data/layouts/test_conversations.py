@@ -149,6 +149,14 @@ def test_a_greeting_before_the_user_speaks_is_shown_and_not_judged(tmp_path):
     assert why_unjudged(alone) == "the conversation has no answer of the assistant"
 
 
+def test_greetings_that_are_no_judged_turns_are_counted(tmp_path):
+    path = write(tmp_path / "c.jsonl", {"id": "g", "messages": GREETED}, {"id": "a", "messages": GREETED[2:]})
+    found = read_items(path, unit="turn", need_scores=False).understood.warnings
+    assert [text for text in found if "assistant" in text] == [
+        "1 conversation begins with the assistant, first g: what it says before the user speaks is shown, and not judged"
+    ]
+
+
 def test_an_empty_conversation_is_one_without_an_answer(tmp_path):
     row, other = {"id": "e", "messages": []}, {"id": "o", "instruction": "a", "response": "b"}
     for rows in ([row], [row, other, {"messages": GREETED}]):
