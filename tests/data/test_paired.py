@@ -116,6 +116,36 @@ def test_preferences_outside_the_labels_are_named_with_their_rows(read):
     assert [pair.preference for pair in read([{**row, "winner": "maybe"}], ignore=["winner"])] == [None]
 
 
+SPELLINGS = [
+    ("response_a", "response_b", {"True": 1.0, "false": 0.0, 2: 0.0, "2": 0.0, "A is better": 1.0, "B is better": 0.0}),
+    ("response_a", "response_b", {"N/A": None, "unknown": None, "Response B wins": 0.0, "tie": 0.5}),
+    ("output_1", "output_2", {"output_1": 1.0, "Output 2": 0.0, 0: 0.5, 1.5: 0.5, 1.4: 0.6, "Answer 2": 0.0}),
+    ("response_0", "response_1", {"response_1": 0.0, "response_0": 1.0, "model 1": 0.0}),
+]
+
+
+@pytest.mark.parametrize(("one", "two", "spelled"), SPELLINGS)
+def test_usual_spellings_of_a_preference_are_read(one, two, spelled, read):
+    found = read([{one: "x", two: "y", "preference": value} for value in spelled])
+    assert [pair.preference for pair in found] == list(spelled.values())
+
+
+def test_the_keys_of_both_sides_are_labels_of_a_mapped_preference(read):
+    rows = [{"chosen": "x", "rejected": "y", "human": value} for value in ("chosen", "rejected")]
+    assert [pair.preference for pair in read(rows, {"preference": "human"})] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(("winner", "names"), [("A", ("B", "A")), ("1", ("2", "1")), (2, ("2", "1"))])
+def test_a_name_of_one_system_that_is_the_place_of_the_other_is_refused(winner, names, read):
+    row = {"response_a": "x", "response_b": "y", "model_a": names[0], "model_b": names[1]}
+    with pytest.raises(DataError, match="by its place and response . by the names of the systems") as error:
+        read([{**row, "winner": winner}])
+    assert error.value.hint == "write response_a or response_b, or other names of the systems"
+    assert [pair.preference for pair in read([{**row, "winner": "response_a"}])] == [1.0]
+    named = {**row, "model_a": names[1], "model_b": names[0], "winner": winner}
+    assert read([named])[0].preference == (1.0 if str(winner) == names[1] else 0.0)
+
+
 def test_thoughts_are_left_out_of_both_sides(read):
     row = {"response_a": "<think>hm</think>one", "response_b": "two"}
     assert read([row])[0].responses == ("one", "two")

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import Advice, DataError, leave_out, name_key
 from .names import ALIASES
-from .values import is_blank
+from .values import is_blank, is_missing_word
 
 SYSTEM_FIELDS = ("system", "model", "model_name", "model_id", "generator", "system_id", "system_name")
 """Fields that usually say which system wrote a response, in small letters."""
@@ -65,6 +65,10 @@ _SECOND |= {"b>a", "b>>a", "a<b", "a<<b"}
 _TIES = {"tie", "tied", "c", "draw", "equal", "same", "both", "neither", "a=b", "b=a", "bothbad", "both_bad"}
 _TIES |= {"tie_bothbad", "tie_both_bad", "bothgood", "both_good"}
 _NUMBERED = {"1": "first", "2": "second", "one": "first", "two": "second"}
+_FROM_ZERO = {"0": "first", "1": "second"}
+_NOBODY = ("unknown", "not available")
+_BEFORE = ("model_", "response_", "output_", "answer_", "assistant_", "system_", "completion_")
+_BETTER = re.compile(r"_(?:is_)?(?:much_|slightly_|significantly_)?(?:better|preferred)$|_wins$")
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ def preference_of(value: Any, key: str, sides: Sides, systems: Sequence[str], wh
 
     value: a label (A, B, tie, the key or the system of a response), a number, or a list of these, which is averaged.
     A number counts from the number of the first response to that of the second; beside letters it is the share itself,
-    and a strength of preference is below zero where the first response is better. Raises DataError for anything else.
+    and a strength of preference is below zero where the first response is better. Raises DataError for anything else,
+    and for a name of one system that is the place of the other.
     """
     if isinstance(value, (list, tuple)):
         found = [preference_of(one, key, sides, systems, where) for one in value]
@@ -150,12 +155,27 @@ def preference_of(value: Any, key: str, sides: Sides, systems: Sequence[str], wh
         return sum(known) / len(known) if known else None
     if is_blank(value):
         return None
-    share = _of_number(value, key, sides) if _is_number(value) else _of_word(str(value), key, sides, systems)
+    named = _by_system(value, systems)
+    if named is None and (is_missing_word(value) or str(value).strip().lower() in _NOBODY):
+        return None
+    share = _by_place(value, key, sides)
+    if named is not None and share is not None and named != share:
+        one, two = (repr(systems[side]) for side in (0, 1))
+        raise DataError(
+            f"{where}: key {key!r} holds {value!r}, which is response {'BA'[share > 0.5]} by its place and response "
+            f"{'BA'[named > 0.5]} by the names of the systems, {one} and {two}",
+            f"write {sides.first} or {sides.second}, or other names of the systems",
+        )
+    share = share if named is None else named
     if share is None:
         shown = repr(value) if len(repr(value)) <= 40 else repr(value)[:37] + "..."
         raise DataError(
             f"{where}: key {key!r} holds {shown}, expected {_expected(sides, systems)}",
-            f"{name_key('preference')}, or {leave_out(key)}",
+            Advice(
+                f"{name_key('preference').command}, or {leave_out(key).command}",
+                f"{name_key('preference').python}, or {leave_out(key).python}",
+                f"{name_key('preference').given}, or {leave_out(key).given}",
+            ),
         )
     return share
 
@@ -175,30 +195,52 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, Decimal))
 
 
+def _by_place(value: Any, key: str, sides: Sides) -> float | None:
+    """What a value says of the places of the responses, whoever wrote them."""
+    if str(value).strip().lower() in ("true", "false"):
+        value = str(value).strip().lower() == "true"
+    return _of_number(value, key, sides) if _is_number(value) else _of_word(str(value), sides)
+
+
+def _by_system(value: Any, systems: Sequence[str]) -> float | None:
+    """What a value says that is the name of one of two systems; None for any other."""
+    one, two = (name.strip().lower() for name in systems)
+    plain = str(value).strip().lower()
+    return None if one == two or plain not in {one, two} - {""} else float(plain == one)
+
+
 def _of_number(value: Any, key: str, sides: Sides) -> float | None:
     number = float(value)
     if key.lower() in _STRENGTHS:
         return 0.5 if number == 0 else float(number < 0)
-    if sides.marks in ("ones", "zeros"):
-        share = (2.0 if sides.marks == "ones" else 1.0) - number
+    if number == 0 and sides.first == "output_1" and not isinstance(value, bool):
+        return 0.5  # AlpacaEval writes 0 or 1.5 for a draw
+    if sides.marks in (_ONES, _ZEROS):
+        # 2 - 1.4 is not the 0.6 that it looks like.
+        share = round((2.0 if sides.marks == _ONES else 1.0) - number, 9)
     else:
-        share = number
+        share = 0.0 if number == 2 else number  # beside 1 for the first response
     return share if 0.0 <= share <= 1.0 else None
 
 
-def _of_word(text: str, key: str, sides: Sides, systems: Sequence[str]) -> float | None:
-    plain = text.strip().lower()
+def _of_word(text: str, sides: Sides) -> float | None:
+    word = _plain_word(text)
     for side, share in ((0, 1.0), (1, 0.0)):
-        names = {sides.keys[side].lower(), systems[side].strip().lower()} - {""}
-        if plain in names and systems[0] != systems[1]:
+        if word == _plain_word(sides.keys[side]):
             return share
-    word = re.sub(r"[\s_-]+", "_", re.sub(r"[\[\]().\"']", " ", plain).strip()).replace("_>_", ">").replace("_=_", "=")
-    words = {word, word.removeprefix("model_"), word.removeprefix("response_")}
-    words |= {_NUMBERED[word] for word in words & _NUMBERED.keys()}
+    words = {word, *(word.removeprefix(stem) for stem in _BEFORE)}
+    numbered = _FROM_ZERO if sides.marks == _ZEROS else _NUMBERED
+    words |= {numbered[word] for word in words & numbered.keys()}
     for known, share in ((_FIRST, 1.0), (_SECOND, 0.0), (_TIES, 0.5)):
         if words & known:
             return share
     return None
+
+
+def _plain_word(text: str) -> str:
+    """A label in small letters, with single underscores, and without what says that it is better."""
+    word = re.sub(r"[\s_-]+", "_", re.sub(r"[\[\]().\"']", " ", text.lower()).strip())
+    return _BETTER.sub("", word.replace("_>_", ">").replace("_=_", "="))
 
 
 def _expected(sides: Sides, systems: Sequence[str]) -> str:
