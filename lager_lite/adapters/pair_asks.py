@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..data import Pair, kind_of, pairs_given
+from ..data import Pair, kind_of, misspelt_keys, pairs_given
 from ..errors import DataError
 from ..judging import Judge, under
 from ..prompts import Rubric, pairwise_rubric
@@ -35,7 +35,7 @@ class _PairKey:
 
 
 def ask_pairs(worker: Worker, body: Mapping[str, Any]) -> Started:
-    """Start to compare pairs of responses in both orders; the answer has the `rows` that `pairs` writes.
+    """Start to compare pairs of responses in both orders; the answer has the `rows` that `pairs` writes, and `warnings`.
 
     The last state's logits of the labels decide, since weights of single responses do not speak of pairs. Raises
     RequestError (413, 422), and what `Worker.submit` raises.
@@ -51,9 +51,26 @@ def ask_pairs(worker: Worker, body: Mapping[str, Any]) -> Started:
         pairs = pairs_given(rows)
     except DataError as error:
         raise RequestError(422, error.message, error.hint, param="pairs") from None
+    _check_ids(rows, pairs)
+    remarks = [f"the pairs: the key {key} is not read: is it meant as {near}?" for key, near in misspelt_keys(pairs)]
     key = _PairKey(rubric, any(any(pair.systems) for pair in pairs), any(pair.preference is not None for pair in pairs))
     ask = Ask(key, lambda judge: under(judge, rubric, fitted=False), _verdicts, pairs, 2 * len(pairs))
-    return Started(worker.submit(ask), lambda answers: {"rows": list(answers)})
+    return Started(worker.submit(ask), lambda answers: {"rows": list(answers), "warnings": remarks})
+
+
+def _check_ids(rows: Sequence[Mapping[str, Any]], pairs: Sequence[Pair]) -> None:
+    """Raise RequestError (422) for an id that is given twice."""
+    places: dict[str, int] = {}
+    for number, (row, pair) in enumerate(zip(rows, pairs), 1):
+        if not {"id", "pair_id"} & {key.lower() for key in row}:
+            continue
+        if places.setdefault(str(pair.id), number) != number:
+            raise RequestError(
+                422,
+                f"pair {number}: the id {str(pair.id)!r} was used before, at pair {places[str(pair.id)]}",
+                "make ids unique",
+                param="pairs",
+            )
 
 
 def _one(given: Any, judge: Judge) -> Rubric:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .checking import CheckedFile, check_file
 from .checks import RENAME, Observer, codes_for_missing, codes_in_words, is_judgment, item_of_row
 from .files import ListFile, RowFile, TableFile, apart_from, copy_rows, open_rows, write_rows
+from .given_pairs import misspelt_keys, pairs_given
 from .items import Dataset, convert, load_demo, open_reader, read_items
 from .kept import kept_item
 from .keys import (
@@ -30,7 +31,7 @@ from .keys import (
     without_thoughts,
 )
 from .layouts import ANSWER, LAYOUTS, ROWS, TURN, UNITS, BenchmarkLayout, first_items, why_unjudged
-from .paired import Pair, PairFile, pair_of, pairs_given, pairs_of_rows
+from .paired import Pair, PairFile, pair_of, pairs_of_rows
 from .problems import raise_problems
 from .program import check_names, item_of_program, row_given
 from .reader import ItemReader
@@ -87,6 +88,7 @@ __all__ = [
     "listed",
     "load_demo",
     "log_length",
+    "misspelt_keys",
     "open_items",
     "open_reader",
     "open_rows",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import difflib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +43,6 @@ from .layouts import (
     until_answer,
 )
 from .problems import raise_problems
-from .program import row_given
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,35 @@ class PairFile:
     message: str
 
 
-def pair_of(first: Item, second: Item, identity: str, *, keys: Sequence[str] = (), **more: Any) -> Pair:
-    """Two items that answer one task as a pair; keys: of the two responses. more: the other fields of `Pair`.
+def pair_of(first: Item, second: Item, identity: str, **more: Any) -> Pair:
+    """Two items that answer one task as a pair; more: the other fields of `Pair`.
 
     What the responses answer is taken from the first item. The pair cannot be judged where a response is missing.
     """
     fields = {name: text for name, text in first.fields.items() if name != "response"}
     responses = (first.fields.get("response"), second.fields.get("response"))
-    error = more.pop("error", None) or _missing(responses, keys)
+    error = more.pop("error", None) or why_unpaired(responses)
     flags = tuple(dict.fromkeys((*first.flags, *second.flags)))
     more.setdefault("group", first.group)
     return Pair(identity, fields, responses, flags=flags, error=error, **more)
 
 
-def _missing(responses: tuple[str | None, str | None], keys: Sequence[str] = ()) -> str | None:
-    """Why a pair with these responses cannot be judged; None where both are there. keys: of the two responses."""
+def why_unpaired(
+    responses: tuple[str | None, str | None], keys: Sequence[str] = (), others: Collection[str] = ()
+) -> str | None:
+    """Why a pair with these responses cannot be judged; None where both are there.
+
+    keys: of the two responses. others: the keys beside these, of which one may be misspelt.
+    """
     missing = [place for place, text in enumerate(responses) if text is None]
     if not missing:
         return None
     said = f"there is no response {' and no response '.join('AB'[place] for place in missing)}"
-    return said + (f": nothing stands under {' and '.join(repr(keys[place]) for place in missing)}" if keys else "")
+    if not keys:
+        return said
+    said += f": nothing stands under {' and '.join(repr(keys[place]) for place in missing)}"
+    near = [one for place in missing for one in difflib.get_close_matches(keys[place], others, 1, NEAR_KEYS)]
+    return said + (f", but under {near[0]!r}: is it meant?" if near else "")
 
 
 def pairs_of_rows(
@@ -122,14 +131,14 @@ def pairs_of_rows(
     own = {field: key for field, key in mapping.items() if field not in _OF_PAIRS}
     left = Remaining(unfolded, ignored_keys(unfolded, ignore, tuple(mapping.values())))
     mapping = _checked_keys(left, mapping)
-    sides = next((found for row in left if (found := find_sides(_values(row), mapping))), None)
+    sides = next((found for row in left if (found := find_sides(row_values(row), mapping))), None)
     if sides is None:
         _check_sides(left)
         return None
     if isinstance(unfolded, TableFile):
         responses = [column for column in unfolded.columns if {column, spelled(column)} & {*sides.keys}]
         check_sheet(unfolded, own, ignore, responses=responses)
-    reader = _PairReader(sides, mapping, keep_thoughts)
+    reader = PairReader(sides, mapping, keep_thoughts, id_key=_QUESTION if _are_ids(left) else "pair_id")
     pairs, problems = [], []
     for number, row in enumerate(left, 1):
         try:
@@ -142,6 +151,15 @@ def pairs_of_rows(
     return PairFile(tuple(pairs), reader.message(left, pairs))
 
 
+def _are_ids(rows: RowSource) -> bool:
+    """Whether every row has a question_id of its own, as in Chatbot Arena; in MT-bench several pairs share one."""
+    first = row_values(rows[0]) if len(rows) else {}
+    if _QUESTION not in first or "pair_id" in first:
+        return False
+    found = [row_values(row).get(_QUESTION) for row in rows]
+    return not any(map(is_blank, found)) and len(set(map(str, found))) == len(found)
+
+
 _BOTH = Advice(
     "write both responses into a row, or name their keys with --map response_a=KEY --map response_b=KEY",
     'write both responses into a row, or name their keys with mapping={"response_a": "KEY", "response_b": "KEY"}',
@@ -152,7 +170,7 @@ _BOTH = Advice(
 def _check_sides(rows: RowSource) -> None:
     """Raise DataError where rows have one response of a pair each, and no response by the usual keys."""
     for row in rows:
-        values = _values(row)
+        values = row_values(row)
         found = lone_side(values)
         if found is not None and values.keys().isdisjoint(ALIASES["response"]):
             there, lacks = found
@@ -161,38 +179,7 @@ def _check_sides(rows: RowSource) -> None:
             )
 
 
-def pairs_given(given: Iterable[Pair | Mapping[str, Any]]) -> tuple[Pair, ...]:
-    """Pairs, and dicts with the keys of a file's rows, as pairs. Raises DataError for anything else.
-
-    A dict may lack one response that a dict before it has; its pair then has an error, as in a file.
-    """
-    if isinstance(given, (str, Mapping, Pair)) or not isinstance(given, Iterable):
-        raise DataError(f"the pairs are one {type(given).__name__}, expected several", "put it in a list: [pair]")
-    found: list[Pair] = []
-    usual: Sides | None = None
-    for number, one in enumerate(given, 1):
-        if isinstance(one, Pair):
-            found.append(one if one.error else replace(one, error=_missing(one.responses)))
-            continue
-        where = f"pair {number}"
-        if not isinstance(one, Mapping):
-            raise DataError(f"{where} is a {type(one).__name__}, expected a Pair or a dict")
-        row = row_given(one, where)
-        values = _values(row)
-        sides = find_sides(values, {})
-        if sides is None and usual is not None and not values.keys().isdisjoint(usual.keys):
-            sides = usual  # a side is missing, as it may be in a file
-        if sides is None:
-            raise DataError(
-                f"{where} has no two responses; its keys are {', '.join(map(str, one))}",
-                "name them response_a and response_b, or chosen and rejected",
-            )
-        usual = sides
-        found.append(_PairReader(sides, {}, False).read(row, number))
-    return tuple(found)
-
-
-def _values(row: Row) -> dict[str, Any]:
+def row_values(row: Row) -> dict[str, Any]:
     """The values of a row by keys in small letters; None where a key has no value."""
     low = lowered(row)
     return {**dict.fromkeys(sorted(low.blank)), **low.values}
@@ -213,15 +200,17 @@ def _checked_keys(rows: RowSource, mapping: Mapping[str, str]) -> dict[str, str]
 
 
 @dataclass(frozen=True)
-class _PairReader:
+class PairReader:
     """Reads rows that hold their two responses under the same keys.
 
-    sides: these keys. mapping: field -> key. keep_thoughts: see `pairs_of_rows`.
+    sides: these keys. mapping: field -> key. keep_thoughts: see `pairs_of_rows`. id_key: of the id, where there is no
+        key id.
     """
 
     sides: Sides
     mapping: Mapping[str, str]
     keep_thoughts: bool
+    id_key: str = "pair_id"
 
     def read(self, row: Row, number: int) -> Pair:
         """The pair of one row; its number, from 1, is the id where it has none. Raises DataError."""
@@ -238,8 +227,8 @@ class _PairReader:
         elif not self._asks(shared) and (is_conversation(shared.get("context")) or "history" in shared):
             # As in HelpSteer 3 and in the Stanford Human Preferences.
             shared["instruction"] = shared.pop("context", None) or shared.pop("history")
-        if "pair_id" in shared and "id" not in shared and "id" not in self.mapping:
-            shared["id"] = shared.pop("pair_id")
+        if self.id_key in shared and "id" not in shared and "id" not in self.mapping:
+            shared["id"] = shared.pop(self.id_key)
         named = {field: key for field, key in self.mapping.items() if field not in _OF_PAIRS}
         items = []
         for text in texts:
@@ -247,12 +236,13 @@ class _PairReader:
             item = own_item(replace(low, values={**shared, **own}, blank=frozenset()), number, named)
             items.append(item if self.keep_thoughts else without_thoughts(item))
         first, second = items
+        both = first.fields.get("response"), second.fields.get("response")
         told_of = {"systems": systems, "preference": preference, "where": row.where}
-        return pair_of(first, second, first.id, keys=self.sides.keys, **told_of)
+        return pair_of(first, second, first.id, error=why_unpaired(both, self.sides.keys, shared), **told_of)
 
     def message(self, rows: RowSource, pairs: Sequence[Pair]) -> str:
         """What was understood of the file, in one line."""
-        values = _values(rows[0]) if len(rows) else {}
+        values = row_values(rows[0]) if len(rows) else {}
         told_of = [f"response A from {self.sides.first}", f"response B from {self.sides.second}"]
         one, two = self._system_keys(values)
         told_of += [f"systems from {one} and {two}"] if one else []
@@ -308,5 +298,8 @@ class _PairReader:
         return [answer_in(talk[same:]) for talk in cut], max(cut, key=len)[:same]
 
 
+NEAR_KEYS = 0.85
+"""How alike two keys are of which one is likely the other misspelt, as `difflib` measures it from 0 to 1."""
+_QUESTION = "question_id"
 _ASKING = ("instruction", "prompt", "question", "input", "query")
 _OF_PAIRS = ("response_a", "response_b", "system_a", "system_b", "preference")

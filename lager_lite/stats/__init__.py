@@ -23,7 +23,7 @@ from .bootstrap import (
 )
 from .bradley_terry import bradley_terry, compared_parts
 from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
-from .few import FEW_GROUPS, LEAST_GROUPS, warnings_of_few, warnings_of_few_rows
+from .few import LEAST_GROUPS, TOO_FEW_GROUPS, warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 from .means import groups_needed, half_width, variance_of_mean
 from .ranks import mid_ranks
@@ -34,13 +34,13 @@ __all__ = [
     "BinaryAgreement",
     "Ceiling",
     "Difference",
-    "FEW_GROUPS",
     "Estimate",
     "Figures",
     "GradeAgreement",
     "Interval",
     "LEAST_GROUPS",
     "Statistic",
+    "TOO_FEW_GROUPS",
     "agreement",
     "annotator_ceiling",
     "annotator_grades",

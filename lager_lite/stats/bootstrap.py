@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .agreement import agreement, checked_pair
-from .few import FEW_GROUPS, LEAST_GROUPS
+from .few import LEAST_GROUPS, TOO_FEW_GROUPS
 
 # Names or numbers of the groups (n,) that rows belong to.
 Groups = np.ndarray | Sequence[Any]
@@ -232,7 +232,7 @@ def interval_over(
     """The percentile interval of values (resamples,) that were drawn from so many groups.
 
     None where all are NaN, where there are fewer groups than `least`, and where all resamples of few groups
-    (`FEW_GROUPS`) agree: that nothing else was seen there says little of what is possible.
+    (`TOO_FEW_GROUPS`) agree: that nothing else was seen there says little of what is possible.
     """
     found = percentile_interval(values, level) if groups >= least else None
-    return None if found is None or (groups < FEW_GROUPS and found.low == found.high) else found
+    return None if found is None or (groups < TOO_FEW_GROUPS and found.low == found.high) else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 _FEW = 100
 """With fewer judged things than this every interval is wide."""
 
-FEW_GROUPS = 10
+TOO_FEW_GROUPS = 10
 """Resampling fewer groups than this draws the same few again and again."""
 
 LEAST_GROUPS = 4
@@ -18,7 +18,7 @@ def warnings_of_few(n: int, groups: int, what: str) -> tuple[str, ...]:
     found = []
     if n < _FEW:
         found.append(f"{_only(n, what)}, so intervals are wide: use 200 or more")
-    if groups < FEW_GROUPS:
+    if groups < TOO_FEW_GROUPS:
         found.append(f"{_only(groups, 'group')}, and intervals that are resampled from so few cannot be trusted")
     return tuple(found)
 

@@ -10,14 +10,16 @@ import numpy as np
 
 from ..fitting import FitPlan, Fitted, Labelled, fit_weights, overlap, seen_marks
 from ..judging import Judge
-from .comparing import Compared, shown_orders
+from ..records import LayerWeights
+from .comparing import Compared, shown_orders, verdicts
 
 
 def fit_pair_weights(judge: Judge, compared: Compared, plan: FitPlan = FitPlan()) -> Fitted:
     """Fit weights to the preferences of compared pairs, for `judge` and its like; ties are fitted on, too.
 
     Every pair counts in both orders, as a whole: the layer logits are the mean of its two prompts. plan: what to fit;
-    by default the kind that agrees best under nested folds. Raises FitError as `fit_weights` does.
+    by default the kind that agrees best under nested folds. Weights under which every pair is a tie have a
+    warning. Raises FitError as `fit_weights` does.
     """
     data = labelled_pairs(compared)
     found = fit_weights(judge, replace(data, items=()), plan)
@@ -27,7 +29,15 @@ def fit_pair_weights(judge: Judge, compared: Compared, plan: FitPlan = FitPlan()
     # A margin of a score means nothing for a probability.
     weights = replace(found.file.weights, margin=None)
     file = replace(found.file, weights=weights, provenance=replace(provenance, fit=facts))
-    return replace(found, file=file, items=pairs)
+    return replace(found, file=file, items=pairs, warnings=(*found.warnings, *unlearned(compared, weights)))
+
+
+def unlearned(compared: Compared, weights: LayerWeights) -> tuple[str, ...]:
+    """What to say of weights under which every one of the compared pairs is a tie; nothing of other weights."""
+    if not verdicts(compared.evidence, compared.values, weights).undecided.all():
+        return ()
+    nothing = "these weights learned nothing: with them the probability of every pair here is 0.5, which is a tie"
+    return (f"{nothing}; fit them to the preferences of more pairs",)
 
 
 def labelled_pairs(compared: Compared) -> Labelled:

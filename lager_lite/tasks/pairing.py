@@ -59,7 +59,8 @@ def pairs_within(items: Sequence[Item], rubric: str) -> tuple[Pair, ...]:
     and where no two responses answer one instruction. A LagerWarning counts the items without such another one.
     """
     numbers = contests(items)
-    found, alone = [], []
+    found: list[Pair] = []
+    alone: list[Item] = []
     for rows in members_of(numbers, np.ones(len(items), dtype=bool)):
         alone += [items[rows[0]]] if len(rows) == 1 else []
         for one, two in combinations(rows.tolist(), 2):

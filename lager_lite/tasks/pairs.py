@@ -11,7 +11,7 @@ import numpy as np
 from ..data import NEAR_LENGTHS, counted
 from ..fitting import SPLITS, cross_validate, log_length, surface_of
 from ..records import WEIGHT_KINDS
-from ..stats import FEW_GROUPS, Estimate, Figures, Interval, mean_figures, warnings_of_few
+from ..stats import TOO_FEW_GROUPS, Estimate, Figures, Interval, mean_figures, warnings_of_few
 from .ranking import LeftOut, Responses, members_of
 
 TRIVIAL_RANKERS = ("e_score", "length", "surface")
@@ -227,7 +227,7 @@ def _spread(ranks: np.ndarray, used: np.ndarray, count: int, rubrics: int) -> np
 def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str, *, about: str | None = None) -> str:
     """What a method is worth against the baseline, in a sentence; "" where there is no such method.
 
-    about: its name; None for the best of those that are not trivial. From few groups (`FEW_GROUPS`) it is not said to
+    about: its name; None for the best of those that are not trivial. From few groups (`TOO_FEW_GROUPS`) it is not said to
     be better or worse.
     """
     others = [m for m in methods if (m.method == about if about else m.method not in TRIVIAL_RANKERS)]
@@ -238,7 +238,7 @@ def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str, 
     level = float(found.splits[baseline].mean())
     what = {"length": "the longer response is", "surface": "the surface of the responses is"}.get(baseline)
     text = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of the pairs"
-    if found.groups < FEW_GROUPS:
+    if found.groups < TOO_FEW_GROUPS:
         few = f"{counted(found.groups, 'group')} {'is' if found.groups == 1 else 'are'} too few to tell whether that is"
         return f"{text}; {few} more than the {level:.1%} of {baseline}."
     if gain.interval is None or gain.value is None:

@@ -35,9 +35,10 @@ def ask(client, body):
 def test_rows_are_those_of_the_command_pairs(client, tiny_model):
     assert ask(client, {"pairs": [PAIR, {**PAIR, "id": "r", "response_b": "Plum."}]}) == (
         200,
-        {"rows": compared(tiny_model, PAIR, {**PAIR, "id": "r", "response_b": "Plum."})},
+        {"rows": compared(tiny_model, PAIR, {**PAIR, "id": "r", "response_b": "Plum."}), "warnings": []},
     )
-    assert ask(client, {"pair": NAMED, "ties": True}) == (200, {"rows": compared(tiny_model, NAMED, ties=True)})
+    found = {"rows": compared(tiny_model, NAMED, ties=True), "warnings": []}
+    assert ask(client, {"pair": NAMED, "ties": True}) == (200, found)
 
 
 def test_a_pair_that_cannot_be_judged_is_a_row_also_where_it_is_alone(client, tiny_model):
@@ -45,6 +46,30 @@ def test_a_pair_that_cannot_be_judged_is_a_row_also_where_it_is_alone(client, ti
     status, found = ask(client, {"pair": {**PAIR, "id": "q", "response_b": None}})
     assert (status, found["rows"]) == (200, rows)
     assert found["rows"][0]["error"] == "there is no response B: nothing stands under 'response_b'"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_missing_side_is_an_error_of_its_row_wherever_it_stands(client, order):
+    lacking = {"id": "q", "instruction": "Name a fruit.", "response_a": "Plum.", "respones_b": "No."}
+    for pairs in ([lacking], [lacking, PAIR][::order]):
+        status, found = ask(client, {"pairs": pairs})
+        (error,) = [row["error"] for row in found["rows"] if row["id"] == "q"]
+        said = "there is no response B: nothing stands under 'response_b', but under 'respones_b': is it meant?"
+        assert (status, error) == (200, said)
+
+
+def test_a_misspelt_key_is_asked_about(client):
+    status, found = ask(client, {"pair": {"response_a": "x", "response_b": "y", "instrution": "q"}})
+    assert (status, found["warnings"]) == (
+        200,
+        ["the pairs: the key instrution is not read: is it meant as instruction?"],
+    )
+
+
+def test_a_preference_that_is_none_is_refused_in_words_of_a_request(client):
+    status, found = ask(client, {"pair": {**PAIR, "winner": "maybe"}})
+    assert status == 422 and "'winner' holds 'maybe'" in found["error"]["message"]
+    assert "--" not in found["error"]["message"] + found["error"].get("hint", "")
 
 
 def test_who_asks_beside_changes_no_row(tiny_model, client):
@@ -66,6 +91,7 @@ def test_who_asks_beside_changes_no_row(tiny_model, client):
             {"pair": PAIR, "rubric": ["good", "helpfulness"]},
             "pairs are compared by one rubric, not by good, helpfulness",
         ),
+        ({"pairs": [PAIR, PAIR]}, "pair 2: the id 'p' was used before, at pair 1"),
         ({"pair": PAIR, "per_layer": True}, "unknown key 'per_layer'"),
     ],
 )

@@ -75,6 +75,12 @@ def test_a_later_turn_is_judged_with_the_answers_that_it_follows(read):
     assert second.responses[0] == "Assistant: a1\n\nUser: q2\n\nAssistant: a2"
 
 
+def test_a_question_id_that_every_row_has_for_itself_is_the_id(read):
+    row = {"response_a": "x", "response_b": "y"}
+    assert [pair.id for pair in read([{**row, "question_id": "u"}, {**row, "question_id": "v"}])] == ["u", "v"]
+    assert [pair.id for pair in read([{**row, "question_id": "u"}, {**row, "question_id": "u"}])] == ["1", "2"]
+
+
 def test_systems_are_named_beside_the_responses(read):
     (one,) = read([{"output_1": "o", "output_2": "p", "generator_1": "g", "generator_2": "h"}])
     (two,) = read([{"prompt": "q", "chosen": "o", "rejected": "p", "chosen_model": "g", "rejected_model": "h"}])

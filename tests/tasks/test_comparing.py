@@ -19,7 +19,7 @@ from lager_lite.records import Calibration, Item
 from lager_lite.scoring import unlabelled_weights
 from lager_lite.tasks.comparing import Compared, Evidence, compare_pairs, shown_orders, verdicts
 from lager_lite.tasks.pair_figures import check_preferences, pair_figures
-from lager_lite.tasks.pair_weights import fit_pair_weights, labelled_pairs, seen_pairs
+from lager_lite.tasks.pair_weights import fit_pair_weights, labelled_pairs, seen_pairs, unlearned
 from lager_lite.tasks.pairing import joined_pairs, pairs_within
 from lager_lite.tasks.tournament import tournament
 
@@ -84,6 +84,7 @@ def test_a_probability_of_one_half_is_a_tie_and_half_a_win(values):
     pairs = [pair(f"p{n}", group=f"g{n}", systems=("s", "t"), preference=1.0) for n in range(3)]
     learned_nothing = replace(unlabelled_weights(2), calibration=flat)
     found = replace(compared([1.0, -0.5, 3.0], pairs=pairs, values=values), weights=learned_nothing, tuned=True)
+    assert unlearned(found, unlabelled_weights(2)) == () and len(unlearned(found, learned_nothing)) == 1
     rows = list(found.rows())
     assert [(row["probability"], row["verdict"], row["flip"]) for row in rows] == [(0.5, "tie", False)] * 3
     assert [row["flags"] for row in rows] == [["undecided"]] * 3
