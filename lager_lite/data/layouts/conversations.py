@@ -115,16 +115,19 @@ class ConversationReader:
             text = told_turns(spoken[places[0] :], mark=True)
             yield self._flagged(replace(whole, fields={**whole.fields, "response": text}), [spoken[p] for p in places])
         else:
-            yield from (self._turn(whole, row, spoken, spoken_at, n) for n in range(greetings, len(spoken_at)))
+            for n, place in enumerate(places, greetings):
+                dealt = dealt_scores(row, n, len(spoken_at), greetings) if self._deals(spoken[place]) else {}
+                yield self._turn(whole, spoken, place, n, dealt)
 
-    def _turn(self, whole: Item, row: Row, spoken: Sequence[Spoken], places: Sequence[int], n: int) -> Item:
-        turn = spoken[places[n]]
-        before = told_turns(spoken[: places[n]])
+    def _deals(self, turn: Spoken) -> bool:
+        return self.scored and not turn.human
+
+    def _turn(self, whole: Item, spoken: Sequence[Spoken], place: int, n: int, dealt: HumanScores) -> Item:
+        turn = spoken[place]
+        before = told_turns(spoken[:place])
         fields = {"instruction": before} if before else {}
         fields |= {} if turn.text is None else {"response": turn.text}
-        human: HumanScores = dict(turn.human or {})
-        if not human and self.scored:
-            human = dealt_scores(row, n, len(places))
+        human: HumanScores = dict(turn.human or dealt)
         inner = {} if not turn.human else {"score": whole.keys["response"]}
         named = f"{whole.id}#{n + 1}"
         item = replace(whole, id=named, fields=fields, human=human, keys={**whole.keys, **inner}, turn=n + 1)

@@ -22,26 +22,27 @@ def scores_in_turn(turn: Mapping[str, Any], where: str, labels: Mapping[str, flo
     return human_of(with_numbers(Row(own, where), {}, {}, labels)) if own else {}
 
 
-def dealt_scores(row: Row, place: int, count: int) -> HumanScores:
-    """The human scores beside a conversation that belong to one of its `count` judged turns, at `place` from 0.
+def dealt_scores(row: Row, place: int, count: int, greetings: int = 0) -> HumanScores:
+    """The human scores beside a conversation that belong to one of the assistant's `count` turns, at `place` from 0.
 
-    A list as long as there are turns has one entry, or one list of several people's scores, for each. One score beside
-    several turns is that of the whole conversation, and no turn's. Raises ScoreError for a list of another length.
+    A list as long as there are turns, with or without the first `greetings`, which are not judged, has one entry, or one
+    list of several people's scores, for each. One score beside several judged turns is that of the whole conversation,
+    and no turn's. Raises ScoreError for a list of another length.
     """
     keys = {key for named in score_keys(row).values() for key in named}
-    own = {key: _dealt(row.values[key], place, count, where=row.where) for key in keys}
+    own = {key: _dealt(row.values[key], place, count, greetings, where=row.where) for key in keys}
     return human_of(Row({key: value for key, value in own.items() if value is not None}, row.where))
 
 
-def _dealt(value: Any, place: int, count: int, *, where: str) -> Any:
+def _dealt(value: Any, place: int, count: int, greetings: int, *, where: str) -> Any:
     if isinstance(value, Mapping):
-        parts = {name: _dealt(part, place, count, where=where) for name, part in value.items()}
+        parts = {name: _dealt(part, place, count, greetings, where=where) for name, part in value.items()}
         return {name: part for name, part in parts.items() if part is not None} or None
     if not isinstance(value, (list, tuple)):
-        return value if count == 1 else None
-    if len(value) == count:
-        return value[place]
-    if count == 1:
+        return value if count - greetings == 1 else None
+    if len(value) in (count, count - greetings):
+        return value[place - count + len(value)]
+    if count - greetings == 1:
         return value
     raise ScoreError(
         f"{where}: {len(value)} scores beside {count} turns of the assistant",

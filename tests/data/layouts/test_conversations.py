@@ -145,6 +145,9 @@ def test_a_greeting_before_the_user_speaks_is_shown_and_not_judged(tmp_path):
     (turn,) = items_of(tmp_path, row, unit="turn")
     assert (turn.id, turn.turn, turn.fields) == ("g#2", 2, {"instruction": opening, "response": "b"})
     assert dict(turn.human) == {"": (4.0,)} and turn.group == whole.group
+    for given in ([4], 4, [None, 4]):
+        (turn,) = items_of(tmp_path, {**row, "score": given}, unit="turn")
+        assert dict(turn.human) == {"": (4.0,)}, given
     (alone, _) = items_of(tmp_path, {"id": "h", "messages": GREETED[1:3]}, row, unit="turn")
     assert why_unjudged(alone) == "the conversation has no answer of the assistant"
 
