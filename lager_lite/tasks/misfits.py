@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..data import counted
@@ -35,15 +36,19 @@ def misfits(
     if other:
         found.append(f"{_of(other, 'item')} another response in the items than beside the judgment")
     given = {one.id: one for one in judgments if one.id in items}
-    bare = [one for one, judgment in given.items() if judgment.score is not None and _judged_text(items[one]) is None]
-    if bare:
+    needing = {name for name, rubric in rubrics.items() if rubric is None or "response" in rubric.required}
+    silent = [one for one in given if _judged_text(items[one]) is None]
+    bare = [one for one in silent if given[one].score is not None and given[one].rubric in needing]
+    # A rubric of which only the name is known may judge another text.
+    if bare and (len(silent) < len(given) or rubrics[given[bare[0]].rubric] is not None):
         found.append(f"{_of(bare, 'judged item')} no response in the items")
     lacked = [one for one, judgment in given.items() if _lacked(judgment) and _judged_text(items[one]) is not None]
     if lacked:
         found.append(f"{_of(lacked, 'item')} a response that was missing when it was judged")
     for name, rubric in rubrics.items():
-        own = [one for one in judgments if one.rubric == name and one.tokens and one.id in items][:_COMPARED]
-        turned, pairs = _turned([(len(_shown(items[one.id], rubric)), one.tokens or 0) for one in own])
+        # Feedback has tokens of its own.
+        read = [one for one in judgments if one.rubric == name and one.tokens and not one.feedback and one.id in items]
+        turned, pairs = _turned([(_lengths(items[one.id], rubric), one.tokens or 0) for one in read[:_COMPARED]])
         if pairs >= _LEAST_PAIRS and turned > _MOST_TURNED * pairs:
             found.append(
                 f"in {turned} of {counted(pairs, 'pair')} of items the longer text had fewer tokens under {name}"
@@ -64,22 +69,23 @@ def _judged_text(item: Item) -> str | None:
     return item.rendered if item.rendered is not None else item.fields.get("response")
 
 
-def _shown(item: Item, rubric: Rubric | None) -> str:
-    """The texts that the prompt of an item shows, as far as its rubric is known."""
+def _lengths(item: Item, rubric: Rubric | None) -> Counter[str]:
+    """How many bytes each text has that the prompt of an item shows; all texts where its rubric is not known."""
     if item.rendered is not None:
-        return item.rendered
-    names = ["instruction", "source", "response"]
-    if rubric is not None and rubric.sections:
-        names = [section.field for section in rubric.sections]
-    return "".join(item.fields.get(name, "") for name in names)
+        return Counter({"rendered": len(item.rendered.encode("utf-8", "surrogatepass"))})
+    names = [section.field for section in rubric.sections] if rubric is not None else list(item.fields)
+    return Counter({name: len(item.fields.get(name, "").encode("utf-8", "surrogatepass")) for name in names})
 
 
-def _turned(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """How many pairs (characters, tokens) are in the wrong order, and of how many whose texts differ much in length."""
+def _turned(sizes: Sequence[tuple[Counter[str], int]]) -> tuple[int, int]:
+    """How many pairs are in the wrong order, and of how many in which one item is much longer and in no text shorter.
+
+    sizes: the bytes of the texts of an item, and the tokens of its prompt.
+    """
     turned = pairs = 0
     for one, other in itertools.combinations(sizes, 2):
-        short, long = sorted((one, other))
-        if long[0] - short[0] >= _LEAST_APART and long[0] >= 1.5 * short[0]:
+        (short, few), (long, many) = sorted((one, other), key=lambda size: size[0].total())
+        if short <= long and long.total() - short.total() >= _LEAST_APART and long.total() >= 1.5 * short.total():
             pairs += 1
-            turned += long[1] < short[1]
+            turned += many < few
     return turned, pairs

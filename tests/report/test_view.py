@@ -74,6 +74,15 @@ def test_texts_that_were_not_judged_are_said_though_their_ids_match(tmp_path: Pa
     assert "item ('1') has another response in the items than beside the judgment" in beside
 
 
+def test_right_texts_raise_no_doubt(tmp_path: Path) -> None:
+    """The prompts of a rubric that is not known show one of two texts, in a script with more bytes and tokens."""
+    texts = [Item(str(n), {"question": "y" * (900 - 150 * n), "response": "\u4f60" * 60 * n}) for n in range(1, 6)]
+    made = [judged(item.id, "mine", tokens=100 + 60 * n) for n, item in enumerate(texts, 1)]
+    assert open_view(scores(tmp_path, *made), texts).warnings == ()
+    asked = [Item(str(n), {"question": "y" * 300 * n}) for n in range(1, 6)]
+    assert open_view(scores(tmp_path, *made), asked).warnings == ()
+
+
 def _moved(items: list[Item]) -> list[Item]:
     """The items with each other's texts."""
     return [replace(one, fields=other.fields) for one, other in zip(items, reversed(items))]
