@@ -23,7 +23,7 @@ from .bootstrap import (
 )
 from .bradley_terry import bradley_terry, compared_parts
 from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
-from .few import LEAST_GROUPS, TOO_FEW_GROUPS, warnings_of_few, warnings_of_few_rows
+from .few import TOO_FEW_GROUPS, warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 from .means import groups_needed, half_width, variance_of_mean
 from .ranks import mid_ranks
@@ -38,7 +38,6 @@ __all__ = [
     "Figures",
     "GradeAgreement",
     "Interval",
-    "LEAST_GROUPS",
     "Statistic",
     "TOO_FEW_GROUPS",
     "agreement",

@@ -155,15 +155,17 @@ def interval_of(
     rng: np.random.Generator,
     resamples: int = 1000,
     level: float = 0.95,
+    few: bool = False,
 ) -> Interval | None:
     """Interval of any statistic of n rows over whole groups (n,); None where it is undefined in all resamples.
 
     statistic: see `Statistic`. Two statistics get the same resamples from generators with the same seed.
+    few: also None where `interval_over` has none, from few groups.
     """
     draws = np.empty(resamples)
     for rows, weight in resampled(groups, rng, resamples):
         draws[rows] = statistic(weight)
-    return percentile_interval(draws, level)
+    return interval_over(draws, np.unique(np.asarray(groups)).size, level) if few else percentile_interval(draws, level)
 
 
 def mean_statistic(values: np.ndarray) -> Statistic:

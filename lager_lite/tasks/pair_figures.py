@@ -26,7 +26,7 @@ from ..fitting import (
 )
 from ..records import WEIGHT_KINDS, Item
 from ..scoring import direct, uniform_weights, unlabelled_weights
-from ..stats import LEAST_GROUPS, Interval, interval_of, mean_statistic, warnings_of_few
+from ..stats import Interval, interval_of, mean_statistic, warnings_of_few
 from .comparing import Compared, Evidence, Verdicts
 from .pair_weights import seen_pairs
 from .pairs import Accuracy, accuracies, ranking_verdict
@@ -254,9 +254,7 @@ def _position(one: Verdicts, two: Verdicts, groups: np.ndarray, seed: int, resam
     if not flips.size:
         return Position(0, 0, None, None, None)
     rng = np.random.default_rng(seed)
-    interval = None
-    if np.unique(groups).size >= LEAST_GROUPS:
-        interval = interval_of(mean_statistic(flips), groups, rng=rng, resamples=resamples)
+    interval = interval_of(mean_statistic(flips), groups, rng=rng, resamples=resamples, few=True)
     first = float(np.mean((one.winner + 1.0 - two.winner) / 2.0))
     return Position(len(flips), int(flips.sum()), float(flips.mean()), interval, first)
 

@@ -66,12 +66,6 @@ def test_a_misspelt_key_is_asked_about(client):
     )
 
 
-def test_a_preference_that_is_none_is_refused_in_words_of_a_request(client):
-    status, found = ask(client, {"pair": {**PAIR, "winner": "maybe"}})
-    assert status == 422 and "'winner' holds 'maybe'" in found["error"]["message"]
-    assert "--" not in found["error"]["message"] + found["error"].get("hint", "")
-
-
 def test_who_asks_beside_changes_no_row(tiny_model, client):
     with Judge(tiny_model, rubric=RUBRIC, options=OPTIONS) as judge, Worker(judge) as worker:
         started = [ask_pairs(worker, {"pair": pair}) for pair in (PAIR, NAMED, PAIR)]

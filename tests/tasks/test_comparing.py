@@ -182,13 +182,16 @@ def test_win_rates_and_strengths_count_each_comparison_once():
     assert best.win_rate == 1.0 and best.strength > 0 and best.strength_interval.low > 0
 
 
-@pytest.mark.parametrize(("prompts", "interval", "few"), [(1, False, True), (3, False, True), (10, True, False)])
+@pytest.mark.parametrize(("prompts", "interval", "few"), [(1, False, True), (8, False, True), (10, True, False)])
 def test_win_rates_of_few_prompts_have_no_interval_and_a_warning(prompts, interval, few):
     pairs = [pair(f"p{n}", f"x{n}", f"y{n}", systems=("s", "t"), group=f"g{n}") for n in range(prompts)]
     found = tournament(compared([1.0] * prompts, pairs=pairs), resamples=50)
     assert [one.win_rate for one in found.standings] == [1.0, 0.0]
     assert all((one.interval is not None) is interval for one in found.standings)
     assert any("cannot be trusted" in note for note in found.notes) is few
+    assert (
+        pair_figures(compared([1.0] * prompts, pairs=pairs), resamples=50).position.interval is not None
+    ) is interval
 
 
 def test_people_count_where_they_said_something():
