@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .agreement import agreement, checked_pair
-from .few import LEAST_GROUPS, TOO_FEW_GROUPS
+from .few import LEAST_FOR_INTERVAL, TOO_FEW_GROUPS
 
 # Names or numbers of the groups (n,) that rows belong to.
 Groups = np.ndarray | Sequence[Any]
@@ -229,7 +229,7 @@ def percentile_interval(values: np.ndarray, level: float) -> Interval | None:
 
 
 def interval_over(
-    values: np.ndarray, groups: int, level: float = 0.95, *, least: int = LEAST_GROUPS
+    values: np.ndarray, groups: int, level: float = 0.95, *, least: int = LEAST_FOR_INTERVAL
 ) -> Interval | None:
     """The percentile interval of values (resamples,) that were drawn from so many groups.
 

@@ -8,7 +8,7 @@ _FEW = 100
 TOO_FEW_GROUPS = 10
 """Resampling fewer groups than this draws the same few again and again."""
 
-LEAST_GROUPS = 4
+LEAST_FOR_INTERVAL = 4
 """Fewer groups than this have no plain percentile interval: of three, 1 resample in 27 draws a given one three times,
 which is more than a 95% interval leaves out at either end, so that its ends are those of single groups."""
 
