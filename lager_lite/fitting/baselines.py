@@ -88,7 +88,15 @@ class FeatureMethod:
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> FeatureScorer:
         logits = as_layer_logits(x[FEATURES], self.values.size)
         found = fit(
-            logits, human, self.values, kind="full", lens="raw", groups=groups, folds=self.folds, seed=self.seed
+            logits,
+            human,
+            self.values,
+            kind="full",
+            lens="raw",
+            groups=groups,
+            folds=self.folds,
+            seed=self.seed,
+            least_error=True,
         )
         return FeatureScorer(found, self.values)
 

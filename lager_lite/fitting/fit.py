@@ -103,16 +103,19 @@ def fit(
     max_states: int | None = None,
     grid: Sequence[float] = GRID,
     calibrate: bool = True,
+    least_error: bool = False,
 ) -> FitResult:
     """Fit weights of one kind to layer logits (n, S, K) of one lens and human scores (n,).
 
     lens: one of LENSES; for kind "full" also BOTH_LENSES, with layer logits (n, S, 2K).
     values: of the labels, (K,) ascending; human scores may lie between them.
     strength: of the ridge. None: the one from `grid` whose out-of-fold scores have the highest Spearman
-        correlation with `human`, or the strongest among those within 0.002 of it.
+        correlation with `human`, or the strongest among those within 0.002 of it (see `least_error`).
     groups: (n,), what folds never split; None: every item by itself.
     max_states: how many states to use, counted from state 0; None: all.
     calibrate: also fit the calibration, on the same out-of-fold scores.
+    least_error: among the strengths within 0.002 of the best, take that of the least squared error and not the
+        strongest. One feature orders items alike under every ridge, and the strongest takes its slope away.
 
     Raises FitError for unknown choices, for data from which nothing can be fitted, and for fewer groups
     than folds.
@@ -138,7 +141,8 @@ def fit(
         path = _Path(kind, lens, values, strengths, loss)
         found, _ = out_of_fold(path, {lens: x[rows]}, human[rows], groups[rows], fold)
         tried = tuple((s, rank_agreement(within_fold_ranks(p, fold), human[rows])) for s, p in zip(strengths, found))
-        best = choose_strength(tried)
+        errors = np.mean((found - human[rows]) ** 2, axis=1) if least_error else None
+        best = choose_strength(tried, errors)
         trials, strengths = (tried if strength is None else ()), (strengths[best],)
         raw = np.full(human.size, np.nan)
         raw[rows] = found[best]
@@ -182,12 +186,15 @@ def rank_agreement(predicted: np.ndarray, human: np.ndarray) -> float | None:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def choose_strength(trials: Sequence[tuple[float, float | None]]) -> int:
-    """The place in `trials` of the strongest ridge whose agreement is within 0.002 of the best."""
+def choose_strength(trials: Sequence[tuple[float, float | None]], errors: np.ndarray | None = None) -> int:
+    """The place in `trials` of the strongest ridge whose agreement is within 0.002 of the best.
+
+    errors: of every trial, float64 (len(trials),): take the one with the least of these, not the strongest.
+    """
     defined = [agreement for _, agreement in trials if agreement is not None]
     floor = max(defined) - TIE if defined else -np.inf
     good = [i for i, (_, found) in enumerate(trials) if not defined or (found is not None and found >= floor)]
-    return max(good, key=lambda i: trials[i][0])
+    return max(good, key=lambda i: trials[i][0]) if errors is None else min(good, key=lambda i: errors[i])
 
 
 def pack(

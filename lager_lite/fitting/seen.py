@@ -24,7 +24,7 @@ def mark(text: str) -> str:
 
 def item_mark(item: Item) -> str:
     """The mark of what an item says; its id, which may be a row's number, does not count."""
-    texts = [f"{name}={text}" for name, text in sorted(item.fields.items())]
+    texts = [f"{name}={text.strip()}" for name, text in sorted(item.fields.items())]
     return mark("\n".join(texts) or item.rendered or item.id)
 
 

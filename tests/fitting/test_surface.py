@@ -13,6 +13,7 @@ from lager_lite.fitting import (
     surface_of,
     word_sets,
 )
+from lager_lite.fitting.folds import group_folds, out_of_fold
 from lager_lite.records import Item
 
 SOURCE = "The old bridge was closed on Monday. It carries 4,000 cars a day."
@@ -50,6 +51,23 @@ def test_length_alone_is_learned_in_folds_by_the_ordinal_model():
     human = np.clip(np.round(1 + 4 * count / 60), 1, 5)
     scorer = FeatureMethod(np.arange(1.0, 6.0)).fit(x, human, np.arange(120))
     assert np.corrcoef(scorer.predict(x)[0], human)[0, 1] > 0.9
+
+
+def test_length_keeps_its_slope_in_every_fold():
+    """Every ridge orders one feature alike, so that ranks alone would take the strongest, which predicts the mean."""
+    rng = np.random.default_rng(3)
+    count = np.exp(rng.uniform(1, 5, 48)).astype(int)
+    items = [Item(str(i), {"response": " ".join(["word"] * n)}) for i, n in enumerate(count)]
+    length = surface_of(items)[:, :1]
+    human = np.clip(np.round(0.2 + np.log(count) + rng.normal(0, 0.4, 48)), 1, 5)
+    groups = np.arange(48) // 4
+    fold = group_folds(groups, 5, 0, human)
+    (raw, calibrated), _ = out_of_fold(FeatureMethod(np.arange(1.0, 6.0)), {FEATURES: length}, human, groups, fold)
+    line = np.polynomial.Polynomial.fit(length[:, 0], human, 1)(length[:, 0])
+    least = np.mean(np.abs(line - human))
+    assert np.mean(np.abs(raw - human)) < least + 0.1
+    assert np.mean(np.abs(calibrated - human)) < least + 0.1
+    assert np.corrcoef(calibrated, human)[0, 1] > 0.8
 
 
 def test_the_vocabulary_is_that_of_the_training_part():
