@@ -110,12 +110,11 @@ def fit(
     lens: one of LENSES; for kind "full" also BOTH_LENSES, with layer logits (n, S, 2K).
     values: of the labels, (K,) ascending; human scores may lie between them.
     strength: of the ridge. None: the one from `grid` whose out-of-fold scores have the highest Spearman
-        correlation with `human`, or the strongest among those within 0.002 of it (see `least_error`).
+        correlation with `human`, or the strongest among those within 0.002 of it.
     groups: (n,), what folds never split; None: every item by itself.
     max_states: how many states to use, counted from state 0; None: all.
     calibrate: also fit the calibration, on the same out-of-fold scores.
-    least_error: among the strengths within 0.002 of the best, take that of the least squared error and not the
-        strongest. One feature orders items alike under every ridge, and the strongest takes its slope away.
+    least_error: among strengths within 0.002 of the best, take the least squared error's, which keeps one feature's slope.
 
     Raises FitError for unknown choices, for data from which nothing can be fitted, and for fewer groups
     than folds.
@@ -141,8 +140,7 @@ def fit(
         path = _Path(kind, lens, values, strengths, loss)
         found, _ = out_of_fold(path, {lens: x[rows]}, human[rows], groups[rows], fold)
         tried = tuple((s, rank_agreement(within_fold_ranks(p, fold), human[rows])) for s, p in zip(strengths, found))
-        errors = np.mean((found - human[rows]) ** 2, axis=1) if least_error else None
-        best = choose_strength(tried, errors)
+        best = choose_strength(tried, np.mean((found - human[rows]) ** 2, axis=1) if least_error else None)
         trials, strengths = (tried if strength is None else ()), (strengths[best],)
         raw = np.full(human.size, np.nan)
         raw[rows] = found[best]
