@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backbones import open_model
 from ..errors import Advice, BackendError
 from ..records import States
 from ..system import signals_deferred
@@ -21,6 +22,7 @@ from .products import choose_products
 from .rpc import register
 
 _BLANK = " \t\r\n▁ĠĊ"
+_GPU_BESIDE = 2**29
 
 
 class Backbone:
@@ -267,17 +269,20 @@ def _cut(text: str, names: set[str]) -> list[str]:
 
 
 def gpu_layers(library: Library, wanted: int | str, path: Path) -> int:
-    """Return the number of blocks to put on GPUs for a value of `BackendOptions.gpu_layers`; -1 for all of them.
+    """Return the number of blocks to put on GPUs for a value of `BackendOptions.gpu_layers`; -1 for the whole model.
 
-    "auto" means all blocks where the free memory of the devices holds the file and a fifth more, and otherwise the
-    share of a hundred blocks that fits. The number is 0 where the library has no GPU.
+    "auto" means all blocks where the free memory of the devices holds the file, a fifth more, and half a GiB for what
+    a GPU needs beside a small model; otherwise as many blocks as fit. The number is 0 where the library has no GPU.
+    Raises what `open_model` raises.
     """
-    if wanted == "all":
-        return -1 if library.api.llama_supports_gpu_offload() else 0
-    if wanted != "auto":
-        return int(wanted) if library.api.llama_supports_gpu_offload() else 0
-    free = sum(d.memory_free for d in library.devices() if d.kind not in ("CPU", "accelerator"))
-    if not free:
+    if not library.api.llama_supports_gpu_offload():
         return 0
-    need = 1.2 * path.stat().st_size
-    return -1 if need <= free else int(100 * free / need)
+    # The output matrix counts as one more block.
+    info = open_model(path).info
+    whole = info.n_blocks + 1
+    if wanted == "auto":
+        free = sum(d.memory_free for d in library.devices() if d.kind not in ("CPU", "accelerator"))
+        wanted = int(whole * max(0, free - _GPU_BESIDE) / (1.2 * info.size_bytes))
+    elif wanted == "all":
+        return -1
+    return int(wanted) if 0 <= int(wanted) < whole else -1
