@@ -69,6 +69,7 @@ class Item:
       None: the item is a group of its own.
     - `rendered`: a whole prompt that was written elsewhere. None: a rubric renders `fields`.
     - `where`: the item's place for messages, "path:line" or "path[index]"; "" where it has none.
+    - `other_groups`: the names of groups that it would have without another choice; folds may split these.
     - `keys`: the keys of the row that each field was taken from, also for "id", "group", "rendered", "score" (the unnamed
       one), "score:NAME" and "scores" (all that have names); "judged" holds the key of a judge's own score, and "unread"
       that of a score that could not be read. Empty where nothing was read. Equality ignores it.
@@ -87,6 +88,7 @@ class Item:
     where: str = ""
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     flags: tuple[str, ...] = field(default=(), kw_only=True)
+    other_groups: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
     row: Mapping[str, object] | None = field(default=None, compare=False, repr=False, kw_only=True)
     conversation: str | None = field(default=None, kw_only=True)
     turn: int | None = field(default=None, kw_only=True)

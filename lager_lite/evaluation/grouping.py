@@ -5,25 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 
-from ..data import SYSTEM_FIELDS
+from ..data import SYSTEM_FIELDS, TextGroup, group_key, group_names
 from ..errors import Advice, DataError
+from ..fitting import grouped
 from ..records import Item
 
 
 def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
     """The items, with the text of `field` as their group; an item without it is a group of its own.
 
-    A text of more than 40 characters is replaced by a digest. Raises DataError where no item has the field.
+    A text of more than 40 characters is replaced by a digest. The item's group before is kept in `other_groups`. Raises DataError where no item has the field.
     """
     if field == "group" and any(item.group is not None for item in items):
         return tuple(items)
     if not any(field in item.fields for item in items):
         known = sorted({name for item in items for name in item.fields})
         raise DataError(f"no item has the field {field!r} to group by", f"the fields are: {', '.join(known[:20])}")
-    return tuple(replace(item, group=_short(item.fields[field]) if field in item.fields else None) for item in items)
+    return tuple(_regrouped(item, field) for item in items)
+
+
+def _regrouped(item: Item, field: str) -> Item:
+    others = item.other_groups if item.group is None else (*item.other_groups, item.group)
+    return replace(item, group=_short(item.fields[field]) if field in item.fields else None, other_groups=others)
 
 
 def values_of(items: Sequence[Item], field: str) -> np.ndarray:
@@ -33,7 +40,7 @@ def values_of(items: Sequence[Item], field: str) -> np.ndarray:
         known = sorted({name for item in items for name in item.fields})
         shown = f"{len(lacking)} of {len(items)} items lack it, the first is {lacking[0]!r}" if lacking else "no items"
         raise DataError(f"the field {field!r} cannot be held out: {shown}", f"the fields are: {', '.join(known[:20])}")
-    names = np.array([_short(item.fields[field]) for item in items])
+    names = np.array(group_names((_short(item.fields[field]) for item in items), repeat("")))
     if np.unique(names).size < 2:
         raise DataError(f"the field {field!r} cannot be held out: all items have {str(names[0])!r} in it")
     return names
@@ -42,11 +49,12 @@ def values_of(items: Sequence[Item], field: str) -> np.ndarray:
 def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
     """A warning where the items say which systems wrote them, the same ones write for several groups, and folds do not
     hold them out."""
+    own = grouped(items) if held_out is None else []
     for field in SYSTEM_FIELDS if held_out is None else ():
         groups: dict[str, set[str]] = {}
-        for item in items:
+        for item, group in zip(items, own):
             if field in item.fields:
-                groups.setdefault(item.fields[field], set()).add(item.group or item.id)
+                groups.setdefault(group_key(item.fields[field]), set()).add(group)
         shared = sum(len(one) > 1 for one in groups.values())
         if len(groups) > 1 and shared:
             return [
@@ -58,4 +66,6 @@ def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 40 else hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    if len(text) <= 40:
+        return text
+    return TextGroup(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest(), group_key(text))

@@ -12,7 +12,7 @@ from .choosing import TOLERANCE, FitPlan, method_of
 from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, select_rows, within_fold_ranks
-from .labelled import Labelled, check_human_scores, gather, ids_digest, labelled_items
+from .labelled import Labelled, check_human_scores, gather, grouped, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
 from .margins import COVERAGE, HeldShare, held_share
 from .mirrored import MirroredMethod, MirroredScorer
@@ -66,6 +66,7 @@ __all__ = [
     "folds_inside",
     "gather",
     "group_folds",
+    "grouped",
     "held_share",
     "ids_digest",
     "labelled_items",

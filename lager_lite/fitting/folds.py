@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from ..data import counted
+from ..data import counted, group_names
 from ..errors import FitError
 from ..stats import mid_ranks
 
@@ -95,14 +96,18 @@ def group_folds(
 ) -> np.ndarray:
     """The fold of each item, int64 (n,) from 0: no group is split, and folds are of nearly equal size.
 
-    groups (n,): names or numbers. seed: of the order in which groups that are alike are dealt.
+    groups (n,): names or numbers; names are the same group where `group_key` says so. seed: of the order in which groups that are alike are dealt.
     human (n,): scores, which every fold then holds in nearly the same mixture (stratified by the groups' means):
         where folds differ in them, what is fitted without the low ones is high for them, and the other way round.
         None: they are dealt without regard to scores.
     Raises FitError for fewer groups than folds and for fewer than two folds.
     """
-    _, code, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    names, code = np.unique(np.asarray(groups), return_inverse=True)
+    if names.dtype.kind in "UO":
+        _, same = np.unique(group_names(map(str, names), repeat("")), return_inverse=True)
+        code = same[code]
     code = code.reshape(-1)
+    size = np.bincount(code)
     if folds < 2:
         raise FitError(f"cross-validation needs at least 2 folds, got {folds}")
     if size.size < folds:

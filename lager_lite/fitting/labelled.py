@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import codes_for_missing, codes_in_words
+from ..data import codes_for_missing, codes_in_words, group_names
 from ..errors import Advice, DataError, FitError, give_mapped
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale
@@ -27,7 +27,7 @@ class Labelled:
     human: mean human score, float64 (n,).
     individual: the scores that `human` is the mean of, one tuple per judgment.
     criterion: name of the rubric, str (n,).
-    group: what folds never split, str (n,): the item's group, or its id where it has none.
+    group: what folds never split, str (n,): the item's group as it was first spelled, or its id where it has none.
     item: the item's id, str (n,).
     values: of the scale's labels, float64 (K,) ascending.
     failed: (item id, reason) of judgments that were left out because there is no reading.
@@ -88,6 +88,11 @@ def labelled_items(items: Iterable[Item], rubrics: Iterable[str]) -> list[Item]:
     return [item for item in items if any(item.scores_for(name) for name in names)]
 
 
+def grouped(items: Sequence[Item]) -> list[str]:
+    """The name of each item's group, as it was first spelled among the items; an item without one has its id."""
+    return group_names((item.group for item in items), (str(item.id) for item in items))
+
+
 def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Labelled:
     """Read every item under every rubric of `judge` for which it has a human score.
 
@@ -107,7 +112,7 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         if isinstance(reading, str):
             failed.append((str(item.id), reading))
             continue
-        rows.append((reading, scores, rubric.name, item.group or item.id, item))
+        rows.append((reading, scores, rubric.name, item))
     whole = [reading.states for reading, *_ in rows if reading.states is not None]
     if not rows:
         first, reason = failed[0]
@@ -117,8 +122,8 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
         norm=np.stack([r.norm for r, *_ in rows]),
         human=np.array([np.mean(s) for _, s, *_ in rows]),
         individual=tuple(tuple(s) for _, s, *_ in rows),
-        criterion=np.array([c for _, _, c, _, _ in rows]),
-        group=np.array([g for *_, g, _ in rows]),
+        criterion=np.array([c for _, _, c, _ in rows]),
+        group=np.array(grouped([item for *_, item in rows])),
         item=np.array([str(item.id) for *_, item in rows]),
         values=np.asarray(values, dtype=np.float64),
         failed=tuple(failed),
@@ -143,12 +148,12 @@ def check_human_scores(
     _check_present(items, rubrics)
     _check_scale(items, rubrics)
     labels = [
-        (float(np.mean(scores)), item.group or str(item.id))
+        (float(np.mean(scores)), item)
         for item in items
         for rubric in rubrics
         if (scores := item.scores_for(rubric.name))
     ]
-    groups = np.array([group for _, group in labels])
+    groups = np.array(grouped([item for _, item in labels]))
     if folds is not None:
         group_folds(groups, folds, 0)
     if fits:

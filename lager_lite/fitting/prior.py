@@ -8,6 +8,7 @@ nothing to all, is chosen by leaving out groups, like the strength.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ..stats import agreement
 from .choosing import FitPlan, unseen_ranks
 from .fit import FitResult
 from .labelled import Labelled
-from .seen import SEEN_GROUPS, SEEN_ITEMS, overlap
+from .seen import SEEN_GROUPS, SEEN_ITEMS, SEEN_RESPONSES, SEEN_VERSION, overlap
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,11 @@ def prior_warnings(data: Labelled, prior: WeightsFile | None) -> tuple[str, ...]
     return (f"the prior was fitted on items or groups of {count} of these judgments: the agreement shown is too good",)
 
 
-def seen_by_both(marks: dict[str, list[str]], prior: WeightsFile | None) -> dict[str, list[str]]:
+def seen_by_both(marks: dict[str, Any], prior: WeightsFile | None) -> dict[str, Any]:
     """The marks of what weights were fitted on, with those of their prior."""
     if prior is None:
         return marks
     fit = prior.provenance.fit
-    return {name: sorted({*marks[name], *map(str, fit.get(name) or ())}) for name in (SEEN_ITEMS, SEEN_GROUPS)}
+    names = (SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES)
+    both = {name: sorted({*marks[name], *map(str, fit.get(name) or ())}) for name in names}
+    return {**both, SEEN_VERSION: min(marks[SEEN_VERSION], fit.get(SEEN_VERSION, 1))}

@@ -3,65 +3,125 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..data import folded, group_key, text_group
 from ..errors import Advice, DataError
+from ..prompts import RESPONSE_A, RESPONSE_B
 from ..records import Item
 from .labelled import Labelled, select_judgments
 
-SEEN_ITEMS, SEEN_GROUPS = "seen_items", "seen_groups"
-"""The names under which a weights file keeps the marks, in its record of the fit."""
+SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES, SEEN_VERSION = "seen_items", "seen_groups", "seen_responses", "seen_version"
+"""The names under which a weights file keeps the marks, in its record of the fit, and which kind of marks they are."""
+
+VERSION = 2
+"""Of the marks. Those of version 1, which say no number, had one group of each item, and no responses."""
+
+# Different models give the same short answers; nobody writes so many words twice.
+_LONG = 20
+_JUDGED = ("source", "instruction", "response", RESPONSE_A, RESPONSE_B)
 
 
 def mark(text: str) -> str:
-    """A digest of a text, 12 hex digits; spacing and case do not matter."""
+    """A digest of a text, 12 hex digits, the same for texts that `folded` does not tell apart."""
+    return hashlib.blake2b(folded(text).encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def item_mark(item: Item) -> str:
+    """The mark of what is judged of an item: its response and what that answers, not its id, nor who wrote it."""
+    texts = [f"{name}={folded(item.fields[name])}" for name in _JUDGED if name in item.fields]
+    return mark("\n".join(texts)) if texts else _whole_mark(item)
+
+
+def seen_marks(data: Labelled) -> dict[str, Any]:
+    """The marks of the items, their groups and their long responses, sorted; none where the texts are not known.
+
+    Beside the groups that the fit kept together are those that the rows or the texts give, of items that were grouped
+    by a field of their own. A text that more than half of the items share is left out, since it is no task of its own.
+    """
+    chosen = {mark(group_key(item.group)) for item in data.items if item.group is not None}
+    count = Counter(name for item in data.items for name in {mark(group_key(group)) for group in _further(item)})
+    others = {name for name, times in count.items() if 2 * times <= len(data.items)}
+    responses = {found for item in data.items if (found := _response_mark(item))}
+    return {
+        SEEN_ITEMS: sorted({item_mark(item) for item in data.items}),
+        SEEN_GROUPS: sorted(chosen | others),
+        SEEN_RESPONSES: sorted(responses),
+        SEEN_VERSION: VERSION,
+    }
+
+
+def overlap(data: Labelled, fit: Mapping[str, Any]) -> np.ndarray:
+    """Which judgments are of an item, a group or a long response that weights were fitted on, bool (n,).
+
+    fit: the weights file's record of the fit; nothing is known to overlap where it has no marks.
+    """
+    items, groups, responses = (_set(fit.get(name)) for name in (SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES))
+    if not data.items:
+        return np.zeros(len(data.human), dtype=bool)
+    return np.array(
+        [
+            not items.isdisjoint((item_mark(item), _whole_mark(item)))
+            or not groups.isdisjoint(_group_marks(item))
+            or _response_mark(item) in responses
+            for item in data.items
+        ]
+    )
+
+
+def _group_marks(item: Item) -> set[str]:
+    """The marks of all groups that an item is in; those of version 1 were made of the name."""
+    named = [group for group in (item.group, *_further(item)) if group is not None]
+    return {*(mark(group_key(group)) for group in named), *map(_mark_of_version_1, named)}
+
+
+def _further(item: Item) -> list[str]:
+    made = text_group(item.fields)
+    return [*item.other_groups, *([made] if made is not None else [])]
+
+
+def _response_mark(item: Item) -> str | None:
+    response = item.fields.get("response", "")
+    return mark(response) if len(response.split()) >= _LONG else None
+
+
+def _whole_mark(item: Item) -> str:
+    """The mark of an item in version 1: of all its fields."""
+    texts = [f"{name}={text.strip()}" for name, text in sorted(item.fields.items())]
+    return _mark_of_version_1("\n".join(texts) or item.rendered or item.id)
+
+
+def _mark_of_version_1(text: str) -> str:
     words = " ".join(text.split()).casefold()
     return hashlib.blake2b(words.encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
-def item_mark(item: Item) -> str:
-    """The mark of what an item says; its id, which may be a row's number, does not count."""
-    texts = [f"{name}={text.strip()}" for name, text in sorted(item.fields.items())]
-    return mark("\n".join(texts) or item.rendered or item.id)
-
-
-def seen_marks(data: Labelled) -> dict[str, list[str]]:
-    """The marks of the items and of the groups of labelled judgments, sorted; none where the texts are not known."""
-    groups = {mark(item.group) for item in data.items if item.group is not None}
-    return {SEEN_ITEMS: sorted({item_mark(item) for item in data.items}), SEEN_GROUPS: sorted(groups)}
-
-
-def overlap(data: Labelled, fit: Mapping[str, Any]) -> np.ndarray:
-    """Which judgments are of an item or a group that weights were fitted on, bool (n,).
-
-    fit: the weights file's record of the fit; nothing is known to overlap where it has no marks.
-    """
-    items, groups = (_set(fit.get(name)) for name in (SEEN_ITEMS, SEEN_GROUPS))
-    if not data.items:
-        return np.zeros(len(data.human), dtype=bool)
-    return np.array([item_mark(i) in items or (i.group is not None and mark(i.group) in groups) for i in data.items])
-
-
+_OLDER = (
+    "the weights are of an earlier version, which remembered one group of each item, in its case and spelling, and no "
+    "responses: other rows that they know cannot be found unless they are fitted again"
+)
 CROSS_VALIDATE = Advice("leave -w out to cross-validate", "leave out the weights to cross-validate")
 
 
 def left_out(data: Labelled, fit: Mapping[str, Any], *, include: bool) -> tuple[Labelled, tuple[str, ...]]:
-    """The judgments of which weights know neither item nor group, and what to say of the others.
+    """The judgments of which weights know neither item, group nor response, and what to say of the others.
 
     fit: as of `overlap`. include: keep all judgments, and only say so. Raises DataError as `judgments_without` does.
     """
     away = overlap(data, fit)
     count = int(away.sum())
+    older = (_OLDER,) if SEEN_ITEMS in fit and fit.get(SEEN_VERSION, 1) < VERSION else ()
     if not count:
-        return data, ()
+        return data, older
     many = f"{count} of {len(away)} judgments are of items or groups that the weights were fitted on"
     if include:
-        return data, (f"{many}: the figures are too good; {CROSS_VALIDATE}",)
+        return data, (f"{many}: the figures are too good; {CROSS_VALIDATE}", *older)
     keeps = Advice("--include-seen keeps them", "include_seen=True keeps them")
-    return judgments_without(data, away), (f"{many}: they are left out ({keeps})",)
+    return judgments_without(data, away), (f"{many}: they are left out ({keeps})", *older)
 
 
 def judgments_without(data: Labelled, away: np.ndarray) -> Labelled:

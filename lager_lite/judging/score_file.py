@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..data import ANSWER, TURN, apart_from, write_rows
+from ..data import ANSWER, TURN, apart_from, group_key, write_rows
 from ..errors import rows_given
 from ..prompts import Rubric, signs
 from ..records import Counts, Item, Judgment, id_for_results
@@ -214,7 +214,7 @@ def ordering(
     methods = {"direct": "direct", "e_score": "e_score", "uniform": "uniform"} | ({"tuned": "score"} if tuned else {})
     rows = [
         (
-            item.group,
+            item.group and group_key(item.group),
             sum(item.human[""]) / len(item.human[""]),
             {name: scores[place] for name, scores in baselines.items()}
             | {name: getattr(judgment, key) for name, key in methods.items()},

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ..errors import DataError
-from ..fitting import gather, left_out
+from ..fitting import gather, grouped, left_out
 from ..judging import Judge
 from ..records import Counts, Item, Reading
 from ..stats import variance_of_mean
@@ -82,13 +82,13 @@ def estimate_mean(
         judge.judgment(item, rubrics[str(name)], Reading(raw, norm, None, 0, states=state)).score
         for item, name, raw, norm, state in zip(data.items, data.criterion, data.raw, data.norm, states)
     ]
-    pairs = [(j.score, item.group or item.id) for item, j in judge.judged(unlabelled, progress=progress)]
-    found = [(score, group) for score, group in pairs if score is not None]
+    pairs = [(j.score, item) for item, j in judge.judged(unlabelled, progress=progress)]
+    found = [(score, item) for score, item in pairs if score is not None]
     if not found or None in scored:
         raise DataError("none of the unlabelled items could be judged", "see lager-lite score for why")
-    values, groups = zip(*found)
+    values, judged = zip(*found)
     result = prediction_powered(
-        data.human, np.array(scored, dtype=float), data.group, np.array(values), np.array(groups)
+        data.human, np.array(scored, dtype=float), data.group, np.array(values), np.array(grouped(judged))
     )
     corrected, labels, weight = result
     return Estimated(

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import SYSTEM_FIELDS, counted
+from ..data import SYSTEM_FIELDS, counted, group_key
 from ..errors import Advice, DataError
 from ..stats import groups_needed, half_width
 from .same_judge import check_same_judge
@@ -251,7 +251,7 @@ def _groups(rows: Sequence[ScoredRow], field: str | None) -> dict[str, str]:
         talk = row.text("conversation") if field is None else None
         own = found[row.where]
         groups[row.where] = (
-            f"group {own}" if own is not None else f"id {row.id}" if talk is None else f"conversation {talk}"
+            f"group {group_key(own)}" if own is not None else f"id {row.id}" if talk is None else f"conversation {talk}"
         )
     return groups
 

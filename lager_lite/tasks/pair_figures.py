@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import NEAR_LENGTHS, Pair, counted
+from ..data import NEAR_LENGTHS, Pair, counted, group_names
 from ..errors import DataError, name_key
 from ..fitting import (
     FEATURES,
@@ -118,8 +118,8 @@ def check_preferences(pairs: Sequence[Pair], folds: int | None) -> None:
 
 
 def groups_of(pairs: Sequence[Pair]) -> list[str]:
-    """The group of every pair; one that has none is a group of its own."""
-    return [pair.group or f"pair {number}" for number, pair in enumerate(pairs)]
+    """The group of every pair as it was first spelled; one that has none is a group of its own."""
+    return group_names((pair.group for pair in pairs), (f"pair {number}" for number in range(len(pairs))))
 
 
 def pair_figures(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import group_names
 from ..fitting import FitPlan, Fitted, Labelled, fit_weights, overlap, seen_marks
 from ..judging import Judge
 from ..records import LayerWeights
@@ -45,11 +46,12 @@ def labelled_pairs(compared: Compared) -> Labelled:
     graded = [row for row, number in enumerate(compared.read) if compared.pairs[number].preference is not None]
     rows = np.array(graded, dtype=np.int64)
     evidence = compared.evidence.chosen(rows)
-    pairs = [compared.pairs[number] for number in compared.read[rows]]
+    read = compared.read[rows]
+    pairs = [compared.pairs[number] for number in read]
     first = np.array([pair.preference for pair in pairs], dtype=np.float64)
     human = np.concatenate([first, 1.0 - first])
     orders = [shown_orders(pair) for pair in pairs]
-    names = [pair.group or f"pair {number}" for pair, number in zip(pairs, compared.read[rows])]
+    names = group_names((pair.group for pair in pairs), (f"pair {number}" for number in read))
     return Labelled(
         raw=np.concatenate([evidence.raw, evidence.mirrored.raw]),
         norm=np.concatenate([evidence.norm, evidence.mirrored.norm]),

@@ -16,7 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..data import LAYOUTS, ROWS, ItemReader, Maps, Row, RowFile, TableFile, Understood, open_reader, raise_problems
+from ..data import (
+    LAYOUTS,
+    ROWS,
+    ItemReader,
+    Maps,
+    Row,
+    RowFile,
+    TableFile,
+    Understood,
+    folded,
+    open_reader,
+    raise_problems,
+)
 from ..errors import Advice, DataError, name_key
 from ..judging import Judge, Summary, Tally
 from ..records import Counts, Item
@@ -199,5 +211,5 @@ def _one_item(reader: ItemReader, row: Row, number: int) -> Item:
 
 
 def _digest(item: Item) -> bytes:
-    parts = (" ".join(item.fields.get(name, "").casefold().split()) for name in ("source", "instruction", "response"))
+    parts = (folded(item.fields.get(name, "")) for name in ("source", "instruction", "response"))
     return hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).digest()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import group_key, group_names
 from ..errors import Advice, DataError
 from ..fitting import folds_inside, group_folds
 from ..judging import Judge
@@ -65,15 +66,16 @@ def contests(items: Sequence[Item]) -> np.ndarray:
     """Number of the instruction that each item answers, int (n,), from 0 in order of appearance.
 
     Responses that stand in one row of the file belong together; so do rows with the same group, source and
-    instruction. Raises DataError for a row that has none of the three.
+    instruction, as `group_key` says of all three. Raises DataError for a row that has none of the three.
     """
     places = Counter(item.where for item in items if item.where)
     numbers: dict[tuple[str | None, ...], int] = {}
     found = np.empty(len(items), dtype=np.int64)
     for row, item in enumerate(items):
-        key: tuple[str | None, ...] = (item.group, item.fields.get("source"), item.fields.get("instruction"))
+        own = (item.group, item.fields.get("source"), item.fields.get("instruction"))
+        key = tuple(group_key(name) if name else None for name in own)
         if places[item.where] > 1:
-            key = (item.where,)
+            key = (f"row {item.where}",)
         elif not any(key):
             raise DataError(
                 f"{item.where}: item {item.id!r} has no instruction, source or group to be ranked within",
@@ -102,11 +104,9 @@ def check_pairs(items: Sequence[Item], rubric: str, folds: int | None) -> None:
     """
     numbers = contests(items)
     grades = np.array([_grade(item, rubric) for item in items])
+    named = _groups(items, numbers)
     groups = [
-        items[row].group or f"contest {numbers[row]}"
-        for rows in members_of(numbers, np.isfinite(grades))
-        if np.ptp(grades[rows]) > 0
-        for row in rows
+        named[row] for rows in members_of(numbers, np.isfinite(grades)) if np.ptp(grades[rows]) > 0 for row in rows
     ]
     if not groups:
         raise DataError(
@@ -152,7 +152,7 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
     return Responses(
         items=kept,
         contest=numbers[rows],
-        group=np.array([item.group or f"contest {numbers[row]}" for item, row in zip(kept, rows)]),
+        group=np.array(_groups(kept, numbers[rows])),
         grade=grades.mean(axis=1),
         grades=grades,
         scores={name: np.array([s[name] for s in scores]) for name in scores[0]},
@@ -161,6 +161,11 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
         values=np.asarray(judge.rubrics[0].scale.values, dtype=np.float64),
         failed=tuple(failed),
     )
+
+
+def _groups(items: Sequence[Item], numbers: np.ndarray) -> list[str]:
+    """The group of each response as it was first spelled; what has none is in the group of its contest."""
+    return group_names((item.group for item in items), (f"contest {number}" for number in numbers))
 
 
 def rank(responses: Responses, by: str | None = None) -> Iterator[dict[str, Any]]:

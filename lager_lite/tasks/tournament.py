@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import counted
+from ..data import counted, group_names
 from ..stats import Interval, bradley_terry, compared_parts, interval_over, resampled, warnings_of_few
 from .comparing import Compared
 
@@ -151,7 +151,10 @@ def _games(compared: Compared) -> tuple[_Games | None, tuple[str, ...]]:
     rows: dict[Any, tuple[str, str, float, list[float], str]] = {}
     notes: list[str] = []
     same = unnamed = 0
-    for number, pair in enumerate(compared.pairs):
+    grouped = group_names(
+        (pair.group for pair in compared.pairs), (f"pair {number}" for number in range(len(compared.pairs)))
+    )
+    for number, (pair, group) in enumerate(zip(compared.pairs, grouped)):
         if number in compared.errors:
             continue
         one, two = pair.systems
@@ -162,7 +165,6 @@ def _games(compared: Compared) -> tuple[_Games | None, tuple[str, ...]]:
             same += 1
             continue
         # Several people's votes on one pair are one comparison.
-        group = pair.group or f"pair {number}"
         key = frozenset(((one, pair.responses[0]), (two, pair.responses[1]))), group
         human = np.nan if pair.preference is None else pair.preference
         game = rows.setdefault(key, (one, two, winner.get(number, 0.5), [], group))

@@ -7,9 +7,9 @@ import pytest
 
 from lager_lite.errors import DataError
 from lager_lite.evaluation.evaluate import evaluate, evaluate_weights
-from lager_lite.evaluation.grouping import regroup
+from lager_lite.evaluation.grouping import regroup, values_of
 from lager_lite.fitting.fit import fit
-from lager_lite.fitting.labelled import Labelled, gather, ids_digest
+from lager_lite.fitting.labelled import Labelled, gather, grouped, ids_digest
 from lager_lite.judging.judge import Judge
 from lager_lite.llama.options import BackendOptions
 from lager_lite.prompts import make_rubric
@@ -181,12 +181,22 @@ def test_a_field_of_the_rows_can_name_the_group():
     assert [i.group for i in regroup(items, "group")] == ["g", None]
     long = regroup(items, "response")
     assert long[0].group == "x" and len(long[1].group) == 16
+    assert long[0].other_groups == ("g",)
     with pytest.raises(DataError) as caught:
         regroup(items, "writer")
     assert (caught.value.message, caught.value.hint) == (
         "no item has the field 'writer' to group by",
         "the fields are: author, response",
     )
+
+
+@pytest.mark.parametrize("names", [("Doc1", "doc1 ", "DOC1"), ("1", "1.0", " 1"), ("A" * 41, "a" * 41, "A" * 41 + " ")])
+def test_a_field_in_other_spellings_is_one_group_and_one_value_to_hold_out(names):
+    items = [Item(str(n), {"topic": name}) for n, name in enumerate((*names, "other"))]
+    assert len(set(grouped(regroup(items, "topic")))) == 2
+    assert values_of(items, "topic")[:3].tolist() == [values_of(items, "topic")[0]] * 3
+    with pytest.raises(DataError, match="all items have"):
+        values_of(items[:3], "topic")
 
 
 def test_fewer_groups_than_folds_are_so_many_folds_and_two_are_too_few_to_fit():
@@ -201,15 +211,16 @@ def test_gather_takes_the_scores_of_each_rubric(tiny_model):
     rubrics = [make_rubric(n, f"Is it {n}?", template="{sections}\n{criterion}") for n in ("clear", "short")]
     items = [
         Item("1", {"response": "one"}, human={"clear": (1.0, 2.0), "short": (5.0,)}, group="g"),
-        Item("2", {"response": "two"}, human={"clear": (3.0,)}),
+        Item("2", {"response": "two"}, human={"clear": (3.0,)}, group="G "),
+        Item("4", {"response": "two"}, human={"clear": (3.0,)}),
         Item("3", {}, human={"clear": (3.0,)}),
     ]
     with Judge(tiny_model, rubric=rubrics, options=BackendOptions.exact()) as judge:
         data = gather(judge, items)
-        assert data.human.tolist() == [1.5, 5.0, 3.0]
-        assert data.criterion.tolist() == ["clear", "short", "clear"]
-        assert data.group.tolist() == ["g", "g", "2"]
-        assert data.raw.shape == data.norm.shape == (3, judge.n_states, 5)
+        assert data.human.tolist() == [1.5, 5.0, 3.0, 3.0]
+        assert data.criterion.tolist() == ["clear", "short", "clear", "clear"]
+        assert data.group.tolist() == ["g", "g", "g", "4"]
+        assert data.raw.shape == data.norm.shape == (4, judge.n_states, 5)
         assert [i for i, _ in data.failed] == ["3"]
         with pytest.raises(
             DataError, match="no item has a human score for the rubrics clear, short; scores found: other"

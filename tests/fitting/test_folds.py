@@ -175,3 +175,11 @@ def test_held_out_two_ways_no_fit_has_seen_either():
     assert [fit.seen for fit in fits] == [("b", "c")] * 2 + [("a", "c")] * 2 + [("a", "b")] * 2
     levels = training_levels(fits, {"x": np.arange(6.0)}, fold)
     assert levels[0].tolist() == [8.0, 6.0, 6.0, 4.0, 4.0, 2.0]  # the mean score and the mean x of the training part
+
+
+def test_copies_of_a_group_in_other_spellings_stand_in_one_fold():
+    names = [spelling.format(n) for n in range(6) for spelling in ("Doc{}", "doc{} ", "DOC{}")]
+    for seed in range(5):
+        fold = group_folds(names, 3, seed).reshape(6, 3)
+        assert (fold == fold[:, :1]).all() and np.bincount(fold[:, 0]).tolist() == [2, 2, 2]
+    assert group_folds([name.lower().strip() for name in names], 3, 0).tolist() == group_folds(names, 3, 0).tolist()

@@ -110,6 +110,15 @@ def test_a_tie_is_a_verdict_where_its_label_is_the_most_likely():
     assert row["verdict"] == "tie" and 0.5 < row["probability"] < 0.7
 
 
+def test_the_groups_of_pairs_count_once_in_whatever_spelling():
+    names = ("Doc1", "doc1 ", "DOC1", "1", "1.0")
+    pairs = [pair(str(n), f"a{n}", f"b{n}", preference=1.0, group=name) for n, name in enumerate(names)]
+    pairs = [replace(one, systems=("s", "t")) for one in pairs]
+    found = compared([1.0] * 5, pairs=pairs)
+    assert (pair_figures(found, resamples=50).groups, tournament(found, resamples=50).groups) == (2, 2)
+    assert labelled_pairs(found).group.tolist() == [*["Doc1"] * 3, "1", "1"] * 2
+
+
 def test_accuracy_by_hand_beside_the_longer_one():
     pairs = [
         pair("0", "long response here", "b", preference=1.0, group="x"),

@@ -63,6 +63,12 @@ def test_rows_of_a_group_count_as_one(rows):
     assert grouped.checks[0].high - 3.0 > 3 * (alone.checks[0].high - 3.0) or grouped.checks[0].high == 5.0
 
 
+def test_a_group_counts_once_in_whatever_spelling(rows):
+    names = ("Doc1", "doc1 ", "DOC1", 1, "1", 1.0)
+    values = [row(n, 2.0 + n, topic=name) for n, name in enumerate(names)]
+    assert gate(rows(values), under(3, group="topic")).checks[0].groups == 2
+
+
 def test_intervals_over_few_groups_cover_as_they_say():
     rng, hits = np.random.default_rng(0), 0
     groups = np.repeat(np.arange(8), 3)

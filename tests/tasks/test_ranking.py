@@ -56,6 +56,8 @@ def test_rows_of_one_instruction_or_of_one_line_of_the_file_are_one_contest():
         item("8/rejected", "f:8", instruction="Q"),
     ]
     assert contests(items).tolist() == [0, 1, 0, 2, 3, 3, 4, 4, 5, 5]
+    spelled = [item("a", "f:1", "G", instruction="Q x"), item("b", "f:2", " g", instruction="q  X ")]
+    assert contests(spelled).tolist() == [0, 0]
     assert [i.id for i in first_contests(items, 2)] == ["a", "b", "c"]
     with pytest.raises(DataError, match="f:9: item 'x' has no instruction, source or group"):
         contests([item("x", "f:9")])

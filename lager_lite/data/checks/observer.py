@@ -11,7 +11,18 @@ from ...errors import give_mapped
 from ...prompts import is_visible
 from ...records import Item
 from ..files import text_inside
-from ..keys import TEXTS, Row, Understood, by_spelling, count_withdrawn, counted, group_of, is_missing_word, listed
+from ..keys import (
+    TEXTS,
+    Row,
+    Understood,
+    by_spelling,
+    count_withdrawn,
+    counted,
+    group_key,
+    group_of,
+    is_missing_word,
+    listed,
+)
 from .choices import ChoiceWatch
 from .forms import Form, FormReader, form_key
 from .judged import JUDGED, UNREAD
@@ -71,7 +82,7 @@ class Observer:
         self._words += is_missing_word(item.fields.get("response"))
         self._judged += JUDGED in item.keys and not item.human
         self._unread += UNREAD in item.keys
-        self._groups.add(hash(item.group or item.id))
+        self._groups.add(hash(item.id if item.group is None else group_key(item.group)))
         for name, scores in item.human.items():
             self._scores += len(scores)
             if name:

@@ -20,6 +20,7 @@ from .fields import (
     texts_of,
     without_missing,
 )
+from .groups import TextGroup, folded, group_key, group_named, group_names, group_of, text_group
 from .marks import SHARE, Maps, divided, marks_of, number_of, with_numbers, without_scores
 from .names import (
     ALIASES,
@@ -76,7 +77,6 @@ from .understood import TEXTS, Understood, counted, listed
 from .values import (
     SURROGATES,
     ScoreError,
-    group_of,
     id_of,
     is_blank,
     is_missing,
@@ -111,6 +111,7 @@ __all__ = [
     "Sides",
     "TEXTS",
     "THOUGHTS",
+    "TextGroup",
     "Turn",
     "Understood",
     "WEAK_KEYS",
@@ -127,6 +128,10 @@ __all__ = [
     "field_keys",
     "file_of",
     "find_sides",
+    "folded",
+    "group_key",
+    "group_named",
+    "group_names",
     "group_of",
     "human_of",
     "id_key",
@@ -168,6 +173,7 @@ __all__ = [
     "suggests_response",
     "system_key",
     "tells_generated",
+    "text_group",
     "text_of",
     "text_of_turn",
     "texts_of",

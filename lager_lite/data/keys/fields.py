@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import DataError, each_text
 from ...records import Item, id_for_results
 from .columns import scores_beside
+from .groups import group_named, text_group
 from .names import (
     ALIASES,
     ANNOTATED,
@@ -38,7 +39,7 @@ from .turns import (
     turns_of,
     unwrapped,
 )
-from .values import group_of, id_of, is_blank, is_missing, scores_of, text_of
+from .values import id_of, is_blank, is_missing, scores_of, text_of
 
 _OPTIONAL = ("source", "instruction", "reference", "rubric")
 _TEXT_FIELDS = ("source", "instruction", "reference", "response", "rubric")
@@ -97,9 +98,10 @@ def own_item(row: Row, number: int, mapping: Mapping[str, str], *, keys: Mapping
         taken["instruction"] += (extra,)
     fields = {name: text for name, text in fields.items() if name not in _OPTIONAL or not is_blank(text)}
     _put_before(row, fields, taken, claimed)
-    shared = fields.get("source") or fields.get("instruction")
-    if group is None and shared:
-        group, taken["group"] = group_of(shared), taken["source" if "source" in fields else "instruction"]
+    if group is not None:
+        group = group_named(group, fields)
+    elif (group := text_group(fields)) is not None:
+        taken["group"] = taken["source" if "source" in fields else "instruction"]
     human = _human(row, scored, mapping)
     return Item(identity, fields, human, group, rendered, row.where, {**taken, **left_marks(row, taken)})
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...records import Item
+from .groups import group_key
 
 TEXTS = ("source", "instruction", "reference", "response", "rubric")
 _ROLES = (*TEXTS, "rendered", "score", "scores", "id")
@@ -101,7 +102,7 @@ class Understood:
         """The same with the groups of `items`, which were made by `way`."""
         groups = [item.group for item in items]
         own = sum(group is None for group in groups)
-        count = len({group for group in groups if group is not None}) + own
+        count = len({group_key(group) for group in groups if group is not None}) + own
         return replace(self, groups=count, grouped_by={way: len(groups) - own})
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Single values of input rows: text, human scores, ids and groups, each checked where it is read."""
+"""Single values of input rows: text, human scores, and ids, each checked where it is read."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -88,12 +87,6 @@ def reads_as_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def group_of(text: str) -> str | None:
-    """A short name for a text, the same for the same words whatever their spacing; None for a blank one."""
-    words = " ".join(text.split())
-    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:16] if words else None
 
 
 def _no_score(value: Any) -> bool:
