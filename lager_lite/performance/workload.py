@@ -196,11 +196,14 @@ def _limits(judge: Judge, length: int, depth: float) -> tuple[float, float]:
     tokens on average."""
     width = judge.options.batch(judge.backbone.gpu_layers)
     rows = min(width, max(1, round(2 * depth) - 1))
-    return _plain(judge, 0, length), _plain(judge, max(0, round(depth - (rows + 1) / 2)), rows)
+    return plain_speed(judge, 0, length), plain_speed(judge, max(0, round(depth - (rows + 1) / 2)), rows)
 
 
-def _plain(judge: Judge, before: int, length: int) -> float:
-    """Tokens per second of plain prefill for `length` tokens behind others, on a new context; median of some rounds."""
+def plain_speed(judge: Judge, before: int, length: int) -> float:
+    """Tokens per second of plain prefill for `length` tokens behind `before` others, as a median of some rounds.
+
+    They are read in a new context, in full batches and without reading any state.
+    """
     prompt = np.random.default_rng(0).integers(0, judge.backbone.n_vocab, before + length).astype(np.int32)
     speeds = []
     with judge.backbone.context(len(prompt), tap=False) as context:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.measure import decode_times, demo_surface, fit_times, serving, store_size, time_left
+from tests.measure import (
+    decode_times,
+    demo_surface,
+    fit_times,
+    serving,
+    side_by_side,
+    store_size,
+    time_left,
+    time_shares,
+)
 
 
 def test_fit_times_names_every_kind(capsys):
@@ -55,3 +64,29 @@ def test_time_left_is_predicted_for_every_share(tiny_model, tmp_path, capsys):
     time_left.main([str(tmp_path / "in.jsonl"), "-m", str(tiny_model), "-t", "1", "--mixed", "--window", "10"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("40 judgments in ") and len(lines) == 1 + len(time_left.SHARES)
+
+
+def test_sides_are_measured_in_turn_in_processes_of_their_own(tiny_model, tmp_path, capsys):
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"id": "{n}", "response": "Number {n}."}}\n' for n in range(4)))
+    one = ["--side", "one", f"model={tiny_model}", "threads=1"]
+    two = ["--side", "two", f"model={tiny_model}", "threads=1", "processes=2", "weights=file"]
+    plain = ["--side", "limit", f"model={tiny_model}", "threads=1", "measure=plain"]
+    side_by_side.main([str(tmp_path / "in.jsonl"), *one, *two, *plain, "--rounds", "1", "--patience", "0"])
+    lines = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[3:]]
+    assert [row[0] for row in rows] == ["one", "two", "limit"] and rows[0][4] == "1.00"
+    assert all(float(row[1]) > 0 for row in rows) and [row[3] == "-" for row in rows] == [False, False, True]
+
+
+@pytest.mark.parametrize("word", ["threads=0", "weights=bf16", "library=/nowhere", "speed"])
+def test_a_side_that_cannot_be_measured_is_refused(word):
+    with pytest.raises(SystemExit, match=word):
+        side_by_side.parse_side(["one", word])
+
+
+def test_shares_of_the_time_sum_up_to_the_whole(tiny_model, tmp_path, capsys):
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"id": "{n}", "response": "Number {n}."}}\n' for n in range(20)))
+    time_shares.main([str(tmp_path / "in.jsonl"), "-m", str(tiny_model)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines[1:]] == [*time_shares.PARTS, "outside llama.cpp"]
+    assert sum(float(line.split(": ")[1].rstrip("%")) for line in lines[1:]) == pytest.approx(100, abs=2.5)
