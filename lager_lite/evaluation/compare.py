@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import counted
+from ..data import counted, group_key
 from ..errors import DataError
 from ..stats import Agreement, Difference, Estimate, agreement, paired_difference, rank_figures
 from .records import Evaluation, MethodResult
@@ -67,6 +67,7 @@ class Comparison:
     differences: (what, in A, in B) where the origins differ.
     only_a, only_b: "item" or "item (criterion)" of judgments that only one of them has.
     methods_a, methods_b: methods that only one of them has.
+    caveats: what to say of each run whose weights were fitted on what it is of, in sentences.
     """
 
     n: int
@@ -77,6 +78,7 @@ class Comparison:
     only_b: tuple[str, ...]
     methods_a: tuple[str, ...]
     methods_b: tuple[str, ...]
+    caveats: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""
@@ -113,6 +115,7 @@ def compare(a: EvaluationRun, b: EvaluationRun, *, seed: int = 0, resamples: int
         only_b=tuple(_label(key) for key in right if key not in left),
         methods_a=tuple(n for n in names_a if n not in names_b),
         methods_b=tuple(n for n in names_b if n not in names_a),
+        caveats=tuple(f"{name}: {e.caveat}" for name, e in (("A", a.evaluation), ("B", b.evaluation)) if e.caveat),
     )
 
 
@@ -222,7 +225,7 @@ def _differences(a: EvaluationRun, b: EvaluationRun) -> Iterator[tuple[str, str,
         if getattr(x, name) != getattr(y, name):
             yield name, _shown(getattr(x, name)), _shown(getattr(y, name))
     groups_a, groups_b = ({key: e.group[row] for key, row in _places(e).items()} for e in (x, y))
-    moved = sum(groups_a[key] != groups_b[key] for key in groups_a if key in groups_b)
+    moved = sum(group_key(groups_a[key]) != group_key(groups_b[key]) for key in groups_a if key in groups_b)
     if moved:
         yield "group", counted(moved, "judgment"), "in other groups"
 

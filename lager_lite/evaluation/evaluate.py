@@ -37,6 +37,7 @@ from ..judging import Judge
 from ..records import STATES_KIND, WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
 from ..scoring import WeightsFile, direct, e_score, state_parts, uniform_score
 from .curve import learning_curve
+from .flattery import with_caveat
 from .grouping import shared_names, values_of
 from .records import Evaluation, FittedKind
 from .results import EvaluationRun, origin_of
@@ -105,7 +106,7 @@ def run_evaluation(
         data, said = left_out(data, fit, include=plan.include_seen)
         ids = None if SEEN_ITEMS in fit else fit.get("ids")
         result = evaluate_weights(judge, data, fitted_ids=ids, seed=plan.seed, threshold=plan.threshold)
-        result = replace(result, warnings=(*said, *result.warnings))
+        result = with_caveat(replace(result, warnings=(*said, *result.warnings)), data, fit)
     else:
         path = None
         chosen = {one.name: getattr(plan, one.name) for one in dataclasses.fields(plan) if one.name != "include_seen"}

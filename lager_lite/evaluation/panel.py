@@ -32,6 +32,7 @@ from ..records import Counts, Item
 from ..scoring import PanelWeights, Provenance, apply_calibration, e_score
 from ..stats import Estimate, rank_figures
 from .evaluate import LEAST_GROUPS, Plan, evaluate, evaluate_weights, length_and_surface
+from .flattery import with_caveat
 from .grouping import values_of
 from .records import Evaluation
 from .results import EvaluationRun, Origin, named_file, origin_of, run_json
@@ -133,6 +134,8 @@ def evaluate_panel(
         how: dict[str, Any] = {"fitted_ids": ids, "seed": plan.seed, "threshold": plan.threshold}
         alone = [evaluate_weights(one.judge, part, **how) for one, part in zip(read, data)]
         whole, shares = _with_weights(alone, data, weights[1], plan)
+        alone = [with_caveat(one, part, fit) for one, part in zip(alone, data)]
+        whole = with_caveat(whole, data[0], fit)
     else:
         alone, whole, shares = cross_validate_panel(data, plan)
     whole = replace(whole, layers=(), warnings=(*said, *whole.warnings))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import counted
 from ..fitting import HeldShare
 from ..records import ItemId
 from ..stats import Agreement, AnnotatorGrades, Ceiling, Estimate, GradeAgreement, Interval
@@ -158,6 +159,8 @@ class Evaluation:
     layers: every state alone, under either lens.
     fitted: weights of every kind for the pictures of a report; no figure is computed from them.
     curve: the learning curve of the best fitted kind; None where it was not asked for.
+    seen: how many of the judgments are of what the given weights were fitted on; 0 where there are none, and where
+        weights were cross-validated.
     """
 
     n: int
@@ -181,6 +184,16 @@ class Evaluation:
     layers: tuple[LayerResult, ...]
     fitted: tuple[FittedKind, ...]
     curve: LearningCurve | None = None
+    seen: int = 0
+
+    @property
+    def caveat(self) -> str:
+        """What stands before the verdict where weights know the items; "" where they do not."""
+        if not self.seen:
+            return ""
+        are = "is" if self.seen == 1 else "are"
+        many = f"{self.seen} of {counted(self.n, 'judgment')} {are}"
+        return f"Too good: {many} of items or groups that the weights were fitted on."
 
     @property
     def splits_text(self) -> str:

@@ -19,7 +19,7 @@ from .mirrored import MirroredMethod, MirroredScorer
 from .panel import FittedPanel, PanelMethod, fit_panel, panel_columns, same_judgments
 from .prior import PriorUse
 from .recipes import PRESETS, fit_recipe, preset
-from .seen import CROSS_VALIDATE, SEEN_ITEMS, left_out, overlap, seen_marks
+from .seen import CROSS_VALIDATE, SEEN_ITEMS, left_out, older_marks, overlap, seen_items, seen_marks
 from .splits import SPLITS, SplitScores, over_splits, scored_splits, split_folds
 from .states import STATES, StatesMethod, fit_states, state_kernel
 
@@ -71,6 +71,7 @@ __all__ = [
     "ids_digest",
     "labelled_items",
     "left_out",
+    "older_marks",
     "lenses_for",
     "log_length",
     "method_of",
@@ -81,6 +82,7 @@ __all__ = [
     "preset",
     "same_judgments",
     "scored_splits",
+    "seen_items",
     "seen_marks",
     "select_rows",
     "split_folds",

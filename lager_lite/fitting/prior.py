@@ -30,11 +30,13 @@ class PriorUse:
     share: how much of it the weights hold, 0 to 1.
     alone: Spearman correlation with people of the prior as it is; None where undefined.
     without: that of weights that were fitted without it, under the same folds; None where undefined.
+    seen: of how many of the judgments it knows an item or a group, so that all figures with it are too good.
     """
 
     share: float
     alone: float | None
     without: float | None
+    seen: int = 0
 
 
 def check_prior(judge: Judge, plan: FitPlan) -> None:
@@ -69,7 +71,8 @@ def prior_use(data: Labelled, plan: FitPlan, found: FitResult) -> PriorUse | Non
         return None
     alone = states_score(data.states, data.values, plan.prior.weights)[1]
     without = unseen_ranks(data, replace(plan, prior=None, kind=STATES_KIND))
-    return PriorUse(found.prior, agreement(alone, data.human).spearman, agreement(without, data.human).spearman)
+    figures = agreement(alone, data.human).spearman, agreement(without, data.human).spearman
+    return PriorUse(found.prior, *figures, int(np.sum(overlap(data, plan.prior.provenance.fit))))
 
 
 def prior_warnings(data: Labelled, prior: WeightsFile | None) -> tuple[str, ...]:

@@ -56,20 +56,27 @@ def seen_marks(data: Labelled) -> dict[str, Any]:
 
 
 def overlap(data: Labelled, fit: Mapping[str, Any]) -> np.ndarray:
-    """Which judgments are of an item, a group or a long response that weights were fitted on, bool (n,).
+    """Which judgments are of what weights were fitted on, bool (n,); none where the texts are not known.
+
+    fit: as of `seen_items`.
+    """
+    return seen_items(data.items, fit) if data.items else np.zeros(len(data.human), dtype=bool)
+
+
+def seen_items(items: Sequence[Item], fit: Mapping[str, Any]) -> np.ndarray:
+    """Which items weights were fitted on, or one of their groups, or their long response, bool (n,).
 
     fit: the weights file's record of the fit; nothing is known to overlap where it has no marks.
     """
-    items, groups, responses = (_set(fit.get(name)) for name in (SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES))
-    if not data.items:
-        return np.zeros(len(data.human), dtype=bool)
+    known, groups, responses = (_set(fit.get(name)) for name in (SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES))
     return np.array(
         [
-            not items.isdisjoint((item_mark(item), _whole_mark(item)))
+            not known.isdisjoint((item_mark(item), _whole_mark(item)))
             or not groups.isdisjoint(_group_marks(item))
             or _response_mark(item) in responses
-            for item in data.items
-        ]
+            for item in items
+        ],
+        dtype=bool,
     )
 
 
@@ -107,25 +114,33 @@ _OLDER = (
 CROSS_VALIDATE = Advice("leave -w out to cross-validate", "leave out the weights to cross-validate")
 
 
-def left_out(data: Labelled, fit: Mapping[str, Any], *, include: bool) -> tuple[Labelled, tuple[str, ...]]:
+def left_out(
+    data: Labelled, fit: Mapping[str, Any], *, include: bool, choice: bool = True
+) -> tuple[Labelled, tuple[str, ...]]:
     """The judgments of which weights know neither item, group nor response, and what to say of the others.
 
-    fit: as of `overlap`. include: keep all judgments, and only say so. Raises DataError as `judgments_without` does.
+    fit: as of `overlap`. include: keep all judgments, and only say so. choice: whether the caller could have kept them.
+    Raises DataError as `judgments_without` does.
     """
     away = overlap(data, fit)
     count = int(away.sum())
-    older = (_OLDER,) if SEEN_ITEMS in fit and fit.get(SEEN_VERSION, 1) < VERSION else ()
+    older = older_marks(fit)
     if not count:
         return data, older
     many = f"{count} of {len(away)} judgments are of items or groups that the weights were fitted on"
     if include:
         return data, (f"{many}: the figures are too good; {CROSS_VALIDATE}", *older)
-    keeps = Advice("--include-seen keeps them", "include_seen=True keeps them")
-    return judgments_without(data, away), (f"{many}: they are left out ({keeps})", *older)
+    keeps = f" ({Advice('--include-seen keeps them', 'include_seen=True keeps them')})" if choice else ""
+    return judgments_without(data, away, choice=choice), (f"{many}: they are left out{keeps}", *older)
 
 
-def judgments_without(data: Labelled, away: np.ndarray) -> Labelled:
-    """The judgments that are not in `away`, bool (n,). Raises DataError where none is left."""
+def older_marks(fit: Mapping[str, Any]) -> tuple[str, ...]:
+    """What to say of weights whose marks are of an earlier version."""
+    return (_OLDER,) if SEEN_ITEMS in fit and fit.get(SEEN_VERSION, 1) < VERSION else ()
+
+
+def judgments_without(data: Labelled, away: np.ndarray, *, choice: bool = True) -> Labelled:
+    """The judgments that are not in `away`, bool (n,); choice: as of `left_out`. Raises DataError where none is left."""
     kept = np.flatnonzero(~away)
     if not kept.size:
         raise DataError(
@@ -133,7 +148,9 @@ def judgments_without(data: Labelled, away: np.ndarray) -> Labelled:
             Advice(
                 "leave -w out to cross-validate, or give --include-seen for figures that are too good",
                 "leave out the weights to cross-validate, or give include_seen=True for figures that are too good",
-            ),
+            )
+            if choice
+            else "give labels of other items, or weights that were fitted on others",
         )
     return select_judgments(data, kept)
 

@@ -50,8 +50,12 @@ def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = N
         caption = "Agreement with people when the pass ends at a lower state, which takes less time."
         sections.append(("Shorter passes", [side_by_side(figure(figures.tradeoff("tradeoff", tradeoff), caption))]))
     sections.append(made(origin, [("split", f"{folds}, seed {evaluation.seed}")]))
-    lead = evaluation.verdict.text if evaluation.verdict else "No fitted method has a correlation with people here."
+    lead = evaluation.verdict.text if evaluation.verdict else _without_verdict(evaluation)
     return page(f"Agreement with people: {origin.data}", lead, sections, notes=evaluation.warnings)
+
+
+def _without_verdict(evaluation: Evaluation) -> str:
+    return f"{evaluation.caveat} No fitted method has a correlation with people here.".lstrip()
 
 
 def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:

@@ -75,7 +75,7 @@ def estimate_mean(
     two groups of labels.
     """
     data = gather(judge, labelled, progress)
-    data, said = left_out(data, fit or {}, include=False)
+    data, said = left_out(data, fit or {}, include=False, choice=False)
     rubrics = {rubric.name: rubric for rubric in judge.rubrics}
     states = [None] * len(data.human) if data.states is None else data.states
     scored = [

@@ -7,7 +7,7 @@ scores; the other one is the best for F1 on the other folds. Groups are never sp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..fitting import (
     baseline_features,
     folds_inside,
     group_folds,
+    left_out,
     lenses_for,
     out_of_fold,
     word_sets,
@@ -55,6 +56,7 @@ class SelfKnowledge:
     items: the questions' ids.
     truth: for each question, whether it is unanswerable.
     methods: one entry per method.
+    notes: what else the user should know, in sentences.
     """
 
     n: int
@@ -68,11 +70,12 @@ class SelfKnowledge:
     items: tuple[ItemId, ...]
     truth: tuple[bool, ...]
     methods: tuple[Knower, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why the figures may tell little, a sentence each."""
-        return warnings_of_few(self.n, self.groups, "question")
+        """What was left out, and why the figures may tell little, a sentence each."""
+        return (*self.notes, *warnings_of_few(self.n, self.groups, "question"))
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""
@@ -100,6 +103,7 @@ def self_knowledge(
     data: Labelled,
     weights: LayerWeights | None = None,
     *,
+    fit: Mapping[str, Any] | None = None,
     kinds: Sequence[str] = WEIGHT_KINDS,
     folds: int = 5,
     seed: int = 0,
@@ -111,7 +115,8 @@ def self_knowledge(
     it), fitted in the same folds without a model.
 
     data: questions whose human score is an end of the scale: the lowest is unanswerable, the highest answerable.
-    weights: are tried as they are, under the name "tuned"; None: none.
+    weights: are tried as they are, under the name "tuned"; None: none. fit: the record of their fit; questions that they
+        were fitted on are left out.
     kinds: of the weights that are fitted; "uniform" has nothing to fit.
     folds: split by group. What is fitted or chosen for a fold (weights, ridge, lens, threshold) comes from the
         other folds alone, which are split into 5 inner folds, or fewer where one has fewer groups.
@@ -119,6 +124,7 @@ def self_knowledge(
 
     Raises DataError for other scores and where one kind of question is missing; FitError as `fit` does.
     """
+    data, said = left_out(data, fit or {}, include=False, choice=False)
     truth = _truth(data)
     fold = group_folds(data.group, folds, seed, data.human)
     logits = {"raw": data.raw, "norm": data.norm}
@@ -152,6 +158,7 @@ def self_knowledge(
         items=data.ids,
         truth=tuple(map(bool, truth)),
         methods=knowers,
+        notes=said,
     )
 
 

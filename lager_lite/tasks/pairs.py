@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..data import NEAR_LENGTHS, counted
-from ..fitting import SPLITS, cross_validate, log_length, surface_of
+from ..errors import Advice, DataError
+from ..fitting import SPLITS, cross_validate, log_length, older_marks, seen_items, surface_of
 from ..records import WEIGHT_KINDS
 from ..stats import TOO_FEW_GROUPS, Estimate, Figures, Interval, mean_figures, warnings_of_few
 from .ranking import LeftOut, Responses, members_of
@@ -57,6 +58,7 @@ class Preferences:
     verdict: what the best of the other methods is worth against it, in a sentence; "" where there is no other method.
     methods: one entry per method.
     failed: the responses that could not be judged.
+    notes: what else the user should know, in sentences.
     """
 
     pairs: int
@@ -69,11 +71,12 @@ class Preferences:
     verdict: str
     methods: tuple[Accuracy, ...]
     failed: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why the figures may tell little, a sentence each."""
-        return warnings_of_few(self.pairs, self.groups, "pair")
+        """What was left out, and why the figures may tell little, a sentence each."""
+        return (*self.notes, *warnings_of_few(self.pairs, self.groups, "pair"))
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary that `json.dumps` takes."""
@@ -97,6 +100,7 @@ def preferences(
     *,
     folds: int | None = None,
     kinds: Sequence[str] = WEIGHT_KINDS,
+    fit: Mapping[str, Any] | None = None,
     seed: int = 0,
     resamples: int = 1000,
 ) -> Preferences | None:
@@ -104,13 +108,15 @@ def preferences(
 
     folds: also try weights that were fitted on the other folds, see `fitted_in_folds`; None: do not.
     kinds: of these weights; "uniform" has nothing to fit.
+    fit: the record of the fit of the judge's weights; pairs with a response that they know are left out.
     resamples: of the groups, for the intervals.
 
-    Raises FitError as `fitted_in_folds` does.
+    Raises FitError as `fitted_in_folds` does, and DataError where the weights know every pair.
     """
     better, worse = pairs_of(responses)
     if not better.size:
         return None
+    better, worse, notes = _without_seen(responses, better, worse, fit or {})
     length = np.array([log_length(item) for item in responses.items])
     scores: dict[str, Sequence[np.ndarray]] = {name: (s,) for name, s in responses.scores.items()}
     scores["length"] = (length,)
@@ -133,7 +139,25 @@ def preferences(
         verdict=ranking_verdict(methods, found, baseline),
         methods=methods,
         failed=responses.failed,
+        notes=notes,
     )
+
+
+def _without_seen(
+    responses: Responses, better: np.ndarray, worse: np.ndarray, fit: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """The pairs (see `pairs_of`) of which weights know no response, and what to say of the others."""
+    seen = seen_items(responses.items, fit)
+    away = seen[better] | seen[worse]
+    if not away.any():
+        return better, worse, older_marks(fit)
+    known = f"the weights were fitted on responses or groups of {int(away.sum())} of {counted(away.size, 'pair')}"
+    if away.all():
+        raise DataError(
+            f"{known}: nothing is left that could show what they are worth",
+            Advice("give other responses, or leave -w out", "give other responses, or no weights"),
+        )
+    return better[~away], worse[~away], (f"{known}: the figures leave these out", *older_marks(fit))
 
 
 def accuracies(

@@ -93,6 +93,13 @@ def test_items_that_the_weights_were_fitted_on_are_left_out_unless_asked_for(tmp
     assert shown.stdout.startswith("15 judgments")
     shown = run("eval", labelled, *common, "-w", weights, "--include-seen")
     assert "fitted on: the figures are too good" in shown.stderr and shown.stdout.startswith("40 judgments")
+    told = "Too good: 25 of 40 judgments are of items or groups that the weights were fitted on. The given weights"
+    figures = tmp_path / "run.json"
+    shown = run("eval", labelled, *common, "-w", weights, "--include-seen", "-q", f"--json={figures}")
+    assert not shown.stderr and told in shown.stdout
+    found = json.loads(figures.read_text(encoding="utf-8"))["evaluation"]
+    assert found["seen"] == 25 and found["verdict"]["text"].startswith(told)
+    assert f"B: {told.removesuffix(' The given weights')}" in run("compare", figures, figures).stdout
     refused = CliRunner().invoke(main, [str(a) for a in ("eval", labelled, *common, "-w", weights, "-n", 25)])
     assert refused.exit_code == 1 and "nothing is left to evaluate" in refused.output
 

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from lager_lite.cli import main
 from lager_lite.errors import DataError, FitError
-from lager_lite.fitting.labelled import Labelled
+from lager_lite.fitting.labelled import Labelled, select_judgments
+from lager_lite.fitting.seen import seen_marks
 from lager_lite.records import Item, LayerWeights
 from lager_lite.tasks.detection import best_threshold, precision_recall, rule_threshold
 from lager_lite.tasks.knowledge import self_knowledge, stratified
@@ -91,6 +92,16 @@ def test_methods_that_know_are_told_from_those_that_do_not():
     called = scores <= rule_threshold(scores)
     assert by["tuned"].rule.found == called.sum()
     assert by["tuned"].rule.f1 == pytest.approx(2 * np.sum(called & truth) / (called.sum() + truth.sum()))
+
+
+def test_questions_that_the_weights_know_are_left_out():
+    data = labelled()
+    items = tuple(Item(str(n), {"instruction": f"Question {n}?"}, group=f"g{n}") for n in range(200))
+    fit = seen_marks(select_judgments(replace(data, items=items), np.arange(8)))
+    result = self_knowledge(replace(data, items=items), fit=fit, kinds=(), resamples=50)
+    assert result.n == 192 and result.items[0] == "8"
+    said = "8 of 200 judgments are of items or groups that the weights were fitted on: they are left out"
+    assert result.warnings == (said,)
 
 
 def test_noise_is_not_learned_from_twins_of_one_group():

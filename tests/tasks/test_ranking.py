@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from click.testing import CliRunner
 
 from lager_lite.cli import main
 from lager_lite.data.items import read_items
+from lager_lite.data.keys import group_key, group_of
 from lager_lite.errors import DataError
+from lager_lite.fitting.seen import mark
 from lager_lite.judging.judge import Judge
 from lager_lite.llama.schedule import unique_tokens
 from lager_lite.prompts import make_rubric
@@ -99,6 +102,18 @@ def test_pairwise_accuracy_by_hand():
         "uniform puts the better of two responses first in 75.0% of the pairs; 2 groups are too few to tell"
     )
     assert preferences(responses([0, 0], [1, 1], uniform=[1, 2])) is None
+
+
+def test_pairs_that_the_weights_know_are_left_out_of_the_figures():
+    data = responses([0, 0, 1, 1], [2, 1, 1, 2], e_score=[2, 1, 2, 1])
+    data = replace(data, items=tuple(Item(str(n), {"instruction": f"Q{n // 2}", "response": "r"}) for n in range(4)))
+    first, both = ({"seen_groups": [mark(group_key(group_of(q))) for q in some]} for some in (["q0"], ["Q0", "Q1"]))
+    result = preferences(data, fit={**first, "seen_items": [], "seen_version": 2}, resamples=50)
+    assert (result.pairs, result.methods[0].accuracy) == (1, 0.0)
+    said = "the weights were fitted on responses or groups of 1 of 2 pairs: the figures leave these out"
+    assert result.warnings[0] == said and result.to_dict()["warnings"][0] == said
+    with pytest.raises(DataError, match="of 2 of 2 pairs: nothing is left"):
+        preferences(data, fit=both)
 
 
 def test_fits_in_folds_order_responses_and_never_see_their_own_group(monkeypatch):

@@ -13,12 +13,13 @@ from ...tasks import self_knowledge, stratified
 from ..grammar import command as cli_command
 from ..options import (
     chosen_rubrics,
+    chosen_weights,
     folds_option,
     items_options,
     json_option,
     judge_options_with,
     limit_option,
-    open_weighted,
+    open_judge,
     read_given,
     report_option,
     seed_option,
@@ -55,13 +56,15 @@ def command(data: str, whole: bool, **given: Any) -> None:
     questions = read_given(data, given, require=("instruction",))
     items = stratified(questions, None if whole else given["limit"], given["seed"])
     check_human_scores(items, chosen_rubrics(given), folds=given["folds"])
-    with open_weighted(given, early=False) as judge, show_progress(len(items)) as progress:
+    file = chosen_weights(given)
+    with open_judge(given, file, force=given["force"], early=False) as judge, show_progress(len(items)) as progress:
         read = gather(judge, items, progress)
         show_evaluated(judge.counts, read.failed)
         weights = judge.by_rubric.get(judge.rubrics[0].name, judge.weights)
         origin = origin_of(judge, data, weights=given["weights"])
     with show_stage("comparing the methods"):
-        result = self_knowledge(read, weights, folds=given["folds"], seed=given["seed"])
+        fit = file.provenance.fit if file else None
+        result = self_knowledge(read, weights, fit=fit, folds=given["folds"], seed=given["seed"])
     present(given["json_file"], result.to_dict, lambda: show_knowledge(result))
     warn(result.warnings)
     if given["report"]:

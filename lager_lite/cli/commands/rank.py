@@ -16,12 +16,13 @@ from ..grammar import command as cli_command
 from ..options import (
     Given,
     chosen_rubrics,
+    chosen_weights,
     folds_option,
     items_options,
     json_option,
     judge_options,
     limit_option,
-    open_weighted,
+    open_judge,
     read_given,
     report_option,
     seed_option,
@@ -79,13 +80,23 @@ def command(data: str, **given: Any) -> None:
     rank; the exit code is then 1.
     """
     items = _contests(data, given)
-    with open_weighted(given) as judge, show_progress(len(items) * len(judge.rubrics)) as progress:
+    weights = chosen_weights(given)
+    with (
+        open_judge(given, weights, force=given["force"]) as judge,
+        show_progress(len(items) * len(judge.rubrics)) as progress,
+    ):
         responses = read_responses(judge, items, progress)
         show_evaluated(judge.counts)
         show_unjudged([DataError(f"{one.where}: item {one.id}: {one.error}") for one in responses.failed])
         origin, doubts = origin_of(judge, data, weights=given["weights"]), judge.doubts()
     with show_stage("comparing the methods"):
-        result = preferences(responses, folds=given["folds"], seed=given["seed"])
+        try:
+            fit = weights.provenance.fit if weights else None
+            result = preferences(responses, fit=fit, folds=given["folds"], seed=given["seed"])
+        except DataError as error:
+            if given["json_file"] or given["report"] or given["folds"]:
+                raise
+            result, doubts = None, (error.message,)
     if given["output"] or result is None:
         write_rows(given["output"] or STDOUT, rank(responses, given["by"]))
     if result is None:

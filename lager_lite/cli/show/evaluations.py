@@ -120,8 +120,8 @@ def show_evaluation(result: Evaluation) -> None:
     if result.ceiling and result.ceiling.leave_one_out is not None:
         click.echo(f"\nOne annotator against the mean of the others: Spearman {result.ceiling.leave_one_out:.3f}")
     _show_curve(result.curve)
-    if result.verdict:
-        click.echo(f"\n{result.verdict.text}")
+    if told := result.verdict.text if result.verdict else result.caveat:
+        click.echo(f"\n{told}")
 
 
 def show_reasoning(direct: EvaluationRun, reasoning: EvaluationRun, found: Comparison) -> None:
@@ -171,6 +171,8 @@ def _warn_names(what: str, only: Sequence[str]) -> None:
 def show_comparison(found: Comparison) -> None:
     """Print two evaluations of the same judgments, method by method."""
     click.echo(f"{counted(found.n, 'judgment')} in {counted(found.groups, 'group')}, in both\n")
+    for told in found.caveats:
+        click.echo(f"{told}\n")
     if found.differences:
         click.echo(text_table(("differs", "A", "B"), [tuple(d) for d in found.differences]) + "\n")
     click.echo("Spearman with people; B - A with its 95% interval, and the share of resamples in which B is better\n")
@@ -195,7 +197,8 @@ def fitted_facts(found: Fitted, output: str) -> dict[str, object]:
     """What was fitted, as --json prints it."""
     weights = found.file.weights
     own = {"kind": weights.kind, "lens": weights.lens, "max_state": found.file.max_state, "written": output}
-    return {**found.file.provenance.fit, **own}
+    prior = {} if found.prior is None else {"prior_seen": found.prior.seen}
+    return {**found.file.provenance.fit, **prior, **own}
 
 
 def show_fitted(found: Fitted, output: str) -> None:
@@ -215,7 +218,9 @@ def show_fitted(found: Fitted, output: str) -> None:
         click.echo(f"strength  {found.strength:g}")
     if found.agreement is not None:
         note = "nested folds" if found.tried else "out of fold, with the strength that did best there, so a little high"
-        click.echo(f"spearman  {found.agreement:.3f} ({note})")
+        seen = found.prior.seen if found.prior else 0
+        doubt = f"; too good: the prior was fitted on items or groups of {seen} of these judgments" if seen else ""
+        click.echo(f"spearman  {found.agreement:.3f} ({note}{doubt})")
     if found.prior is not None:
         one = found.prior
         click.echo(
