@@ -263,9 +263,8 @@ class Judge:
         # A judgment counts once, with its first vote.
         open_ = {own[0].key for own in votes} & missing.keys()
         done = len(tasks) - len(open_)
-        self._count(
-            progress, done=done, stored=done - failed, failed=failed, prompt_tokens=tokens, **flag_counts(tasks)
-        )
+        stored = sum(task.error is None and own[0].key in readings for task, own in zip(tasks, votes))
+        self._count(progress, done=done, stored=stored, failed=failed, prompt_tokens=tokens, **flag_counts(tasks))
         for part in self._evaluate(list(missing.values()), progress, open_):
             readings.update(part)
         return tasks, votes, readings

@@ -7,7 +7,7 @@ states out of the running graph, writes texts, and builds the patched library.
 from __future__ import annotations
 
 from .about import about
-from .backbone import Backbone, gpu_layers
+from .backbone import Backbone
 from .build import BACKENDS, BuildRequest, build
 from .company import say_company, warn_company
 from .context import Context, Group
@@ -16,6 +16,7 @@ from .guard import check_loads, known_company
 from .library import load
 from .native_tap import available
 from .options import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS, BackendOptions
+from .placing import gpu_layers, lack_of_room
 from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
 from .sampling import Sampling
@@ -48,6 +49,7 @@ __all__ = [
     "gpu_layers",
     "has_room_for_floats",
     "known_company",
+    "lack_of_room",
     "load",
     "parse_servers",
     "recall_ways",

@@ -10,19 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from ..backbones import open_model
 from ..errors import Advice, BackendError
 from ..records import States
 from ..system import signals_deferred
 from .context import Context
-from .library import Library, load
+from .library import load
 from .options import SPLIT_MODES, BackendOptions
 from .owned import Owned
+from .placing import gpu_layers
 from .products import choose_products
 from .rpc import register
 
 _BLANK = " \t\r\n▁ĠĊ"
-_GPU_BESIDE = 2**29
+_WHOLE_LOG = Advice(
+    "run with -v to see llama.cpp's whole log", "BackendOptions(verbose=True) shows llama.cpp's whole log"
+)
+_LESS_ON_GPU = Advice(
+    "use -ngl auto, which puts as many blocks on the GPU as fit, or a smaller -ngl",
+    'use gpu_layers="auto", which puts as many blocks on the GPU as fit, or a smaller number',
+)
+_NO_DEVICES = (ctypes.c_void_p * 1)(None)
 
 
 class Backbone:
@@ -244,19 +251,21 @@ class Backbone:
         params = self.api.llama_model_default_params()
         self.gpu_layers = gpu_layers(self.library, self.options.gpu_layers, self.path)
         params.n_gpu_layers = self.gpu_layers
-        params.split_mode = SPLIT_MODES[self.options.split_mode]
-        params.main_gpu = self.options.main_gpu
+        if self.gpu_layers:
+            params.split_mode = SPLIT_MODES[self.options.split_mode]
+            params.main_gpu = self.options.main_gpu
+        else:
+            # A GPU that is not used may be full, and llama.cpp would end the process over its first allocation there.
+            params.devices = ctypes.addressof(_NO_DEVICES)
         params.use_extra_bufts = self.products.extra_buffers
         self.library.log.clear()
         with signals_deferred():
             model = self.api.llama_model_load_from_file(str(self.path).encode(), params)
         if not model:
+            told = self.library.log.errors()
             raise BackendError(
-                f"llama.cpp cannot load {self.path}: {self.library.log.errors() or 'no reason given'}",
-                Advice(
-                    "run with -v to see llama.cpp's whole log",
-                    "BackendOptions(verbose=True) shows llama.cpp's whole log",
-                ),
+                f"llama.cpp cannot load {self.path}: {told or 'no reason given'}",
+                _LESS_ON_GPU if self.gpu_layers and "unable to allocate" in told else _WHOLE_LOG,
             )
         return model
 
@@ -266,23 +275,3 @@ def _cut(text: str, names: set[str]) -> list[str]:
     written = sorted({n for name in names for n in (name, name.replace("▁", " "))}, key=len, reverse=True)
     places = [found.start() + 1 for found in re.finditer("|".join(map(re.escape, written)), text)]
     return [text[a:b] for a, b in zip([0, *places], [*places, len(text)]) if a < b]
-
-
-def gpu_layers(library: Library, wanted: int | str, path: Path) -> int:
-    """Return the number of blocks to put on GPUs for a value of `BackendOptions.gpu_layers`; -1 for the whole model.
-
-    "auto" means all blocks where the free memory of the devices holds the file, a fifth more, and half a GiB for what
-    a GPU needs beside a small model; otherwise as many blocks as fit. The number is 0 where the library has no GPU.
-    Raises what `open_model` raises.
-    """
-    if not library.api.llama_supports_gpu_offload():
-        return 0
-    # The output matrix counts as one more block.
-    info = open_model(path).info
-    whole = info.n_blocks + 1
-    if wanted == "auto":
-        free = sum(d.memory_free for d in library.devices() if d.kind not in ("CPU", "accelerator"))
-        wanted = int(whole * max(0, free - _GPU_BESIDE) / (1.2 * info.size_bytes))
-    elif wanted == "all":
-        return -1
-    return int(wanted) if 0 <= int(wanted) < whole else -1

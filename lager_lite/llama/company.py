@@ -39,18 +39,20 @@ def say_company(difference: float) -> str:
     return f"states differ by up to {difference:.1g} (relative) between prompts read alone and in company"
 
 
-def warn_company(difference: float | None, *, steady: bool = False) -> list[str]:
+def warn_company(difference: float | None, *, steady: bool = False, stock: bool = False) -> list[str]:
     """Return a warning where scores depend on what is read beside a prompt; None is a difference that nobody measured.
 
-    steady: whether it was measured with `BackendOptions.steady`, which is then no remedy.
+    - `steady`: whether it was measured with `BackendOptions.steady`, which is then no remedy.
+    - `stock`: whether a CPU computes with the published library, in whose place ours is a remedy.
     """
     if not difference:
         return []
     way = Advice("--steady", "BackendOptions(steady=True)")
+    ours = "the patched library (`lager-lite backend build`)"
+    remedies = " or ".join([*([] if steady else [str(way)]), *([ours] if stock else [])])
     return [
         f"on this machine {say_company(difference)}{f', with {way} too' if steady else ''}, so another order, shard or "
-        f"batch can move a score; {'' if steady else f'{way} or '}the patched library (`lager-lite backend build`) may "
-        "prevent it"
+        f"batch can move a score{f'; {remedies} may prevent it' if remedies else ''}"
     ]
 
 

@@ -25,10 +25,11 @@ import numpy as np
 from ..backbones import ModelInfo, open_model
 from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
 from ..system import loaded_folder, offline, or_nowhere, write_beside
-from .backbone import Backbone, gpu_layers
+from .backbone import Backbone
 from .company import measure_company
 from .library import ENDING, load
 from .options import BackendOptions
+from .placing import gpu_layers
 from .products import choose_products
 from .ways import LEAST_ROWS, MORE_ROWS, Ways, has_ways, recall_ways, remember_least_rows, remember_ways
 
@@ -187,6 +188,8 @@ def _key(info: ModelInfo, options: BackendOptions) -> str:
     stats = [p.stat() for p in info.paths]
     library = load()
     settings = {k: v for k, v in asdict(options).items() if k not in _HARMLESS}
+    # "auto" is the place that there is room for now.
+    settings["gpu_layers"] = gpu_layers(library, options.gpu_layers, info.paths[0])
     devices = [(device.name, device.description) for device in library.devices()]
     sizes = [(s.st_size, s.st_mtime_ns) for s in stats]
     facts = [info.fingerprint, sizes, library.numerics, str(library.folder), library.system_info(), devices, settings]

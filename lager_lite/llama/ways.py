@@ -24,7 +24,7 @@ LEAST_ROWS = 2
 one row by other kernels than several."""
 MORE_ROWS = (4, 8, 16)
 """What is tried where that is not enough."""
-FLOATS_ARE_FASTER = "quantized, though the GPU has room for BF16 and reads it faster: lager-lite models tune"
+FLOATS_ARE_FASTER = "quantized, though the GPU has room for BF16 and reads it faster: lager-lite models tune --apply"
 """What is said of a file's weights where `has_room_for_floats`. Nothing is copied unasked: a copy in BF16 is another model,
 for which fitted weights and stored readings do not count."""
 # Numbers should not change for a gain that may be noise.

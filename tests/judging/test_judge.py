@@ -120,6 +120,7 @@ def test_equal_prompts_are_read_once(tiny_model):
     with Judge(tiny_model, rubric=SHORT, options=EXACT) as judge:
         a, b, c = judge.score(twice)
         assert judge.counts.evaluated_tokens == a.tokens
+        assert (judge.counts.done, judge.counts.stored) == (3, 0), "nothing comes from a store where there is none"
     assert a.score == b.score == c.score
 
 

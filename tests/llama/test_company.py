@@ -40,14 +40,18 @@ def test_a_difference_is_measured_against_the_largest_number() -> None:
 
 def test_only_a_difference_is_warned_of() -> None:
     assert warn_company(None) == warn_company(0.0) == []
-    (warning,) = warn_company(0.0123)
+    (warning,) = warn_company(0.0123, stock=True)
     assert warning.startswith(
         "on this machine states differ by up to 0.01 (relative) between prompts read alone and in"
     )
     assert warning.endswith(
         "; BackendOptions(steady=True) or the patched library (`lager-lite backend build`) may prevent it"
     )
+    (warning,) = warn_company(0.0123)
+    assert warning.endswith("can move a score; BackendOptions(steady=True) may prevent it"), "as on a GPU"
     (warning,) = warn_company(0.0123, steady=True)
+    assert warning.endswith("with BackendOptions(steady=True) too, so another order, shard or batch can move a score")
+    (warning,) = warn_company(0.0123, steady=True, stock=True)
     assert (
         "alone and in company, with BackendOptions(steady=True) too, so" in warning
         and "; the patched library" in warning

@@ -105,7 +105,7 @@ def test_a_file_that_changed_is_unknown_again(cache, tiny_model, tmp_path) -> No
     assert [check_loads(path), check_loads(path)] == [True, False]
     os.utime(path, ns=(2, 2))
     assert check_loads(path)
-    assert check_loads(path, BackendOptions(gpu_layers=0)), "other blocks on a GPU is another load"
+    assert check_loads(path, BackendOptions(flash_attn="off")), "other settings are another load"
 
 
 def test_what_llama_cpp_refuses_is_told_as_it_tells_it(cache, tiny_model, tmp_path) -> None:

@@ -57,7 +57,7 @@ def test_a_gpu_with_room_for_it_is_told_that_bf16_is_faster(quantized, tiny_mode
     assert not has_room_for_floats(library, quantized, 0), "no block is on the GPU"
     assert not has_room_for_floats(library, tiny_model, -1), "its weights are floats already"
     monkeypatch.setattr("lager_lite.cli.commands.doctor.gpu_layers", lambda *_: -1)
-    assert "reads it faster: lager-lite models tune\n" in invoke("doctor", "-m", quantized, "--no-trial").stdout
+    assert "reads it faster: lager-lite models tune --apply\n" in invoke("doctor", "-m", quantized, "--no-trial").stdout
     monkeypatch.setattr(library, "devices", lambda: [Device("CUDA0", "a GPU", "GPU", need - 2, need)])
     assert not has_room_for_floats(library, quantized, -1)
 

@@ -20,6 +20,7 @@ from ...llama import (
     gpu_layers,
     has_room_for_floats,
     known_company,
+    lack_of_room,
     load,
     recall_ways,
     say_company,
@@ -66,7 +67,8 @@ def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str
         rows += _model_lines(open_model(located.path).info)
         if backend:
             layers = gpu_layers(load(), options.gpu_layers, located.path)
-            rows.append(("gpu layers", {-1: "all", 0: "none"}.get(layers, str(layers))))
+            lack = lack_of_room(load(), options.gpu_layers, located.path)
+            rows.append(("gpu layers", {-1: "all", 0: "none"}.get(layers, str(layers)) + (f": {lack}" if lack else "")))
             rows.append(("batches", f"-b {options.batch(layers)} -ub {options.ubatch(layers)}"))
     except LagerError as error:
         problems.append(error)

@@ -24,6 +24,7 @@ from ...llama import (
     gpu_layers,
     has_room_for_floats,
     known_company,
+    lack_of_room,
     load,
     warn_company,
 )
@@ -33,6 +34,7 @@ from ...scaleout import Cluster, fill_store, spread
 from ...scoring import WeightsFile, check_weights
 from ...system import store_path
 from ..show.progress import say, show_progress, show_stage
+from ..show.stopping import nothing_is_stored
 from ..show.terminal import show_evaluated, warn
 from ..show.understood import show_understood, shown_fields
 from .parsed import (
@@ -140,6 +142,7 @@ def open_store(given: Given) -> Store | None:
     if given["no_store"]:
         if given["store_path"]:
             raise click.UsageError("give --store or --no-store, not both")
+        nothing_is_stored()
         return None
     named = bool(given["store_path"] or os.environ.get("LAGER_LITE_STORE"))
     try:
@@ -148,6 +151,7 @@ def open_store(given: Given) -> Store | None:
         if named:
             raise
         warn([f"{error.message}; this run goes on without a store, and cannot be resumed (--store PATH names one)"])
+        nothing_is_stored()
         return None
     if store.notice:
         warn([store.notice])
@@ -172,6 +176,7 @@ def open_judge(
         more.update(chat=chat_settings(given, model), overflow=given["overflow"], options=options, store=store)
         if weights is not None:
             _check_weights(weights, model, chosen_rubrics(given), more["reasoning"], force=bool(more.get("force")))
+        warn(filter(None, [lack_of_room(load(), options.gpu_layers, Path(model))]))
         with show_stage(f"loading {Path(model).name}"):
             if given["guard"]:
                 _try_file(model, options)
@@ -188,8 +193,10 @@ def open_judge(
 def _try_file(model: str, options: BackendOptions) -> None:
     """Load a file in a child process where it is new here, and warn of what that shows. Raises what `check_loads` raises."""
     new = check_loads(model, options)
-    warn(warn_company(known_company(model, options), steady=options.steady))
-    if new and has_room_for_floats(load(), Path(model), gpu_layers(load(), options.gpu_layers, Path(model))):
+    layers = gpu_layers(load(), options.gpu_layers, Path(model))
+    stock = not layers and load().unpack_version() is None
+    warn(warn_company(known_company(model, options), steady=options.steady, stock=stock))
+    if new and has_room_for_floats(load(), Path(model), layers):
         warn([f"the weights are {FLOATS_ARE_FASTER}"])
 
 
