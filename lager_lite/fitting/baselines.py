@@ -96,7 +96,6 @@ class FeatureMethod:
             groups=groups,
             folds=self.folds,
             seed=self.seed,
-            least_error=True,
         )
         return FeatureScorer(found, self.values)
 
@@ -157,9 +156,8 @@ class WordsMethod:
         path = _WordsPath()
         fold = group_folds(groups, self.folds, self.seed, human)
         unseen, _ = out_of_fold(path, x, human, groups, fold)
-        best = choose_strength(
-            [(s, rank_agreement(within_fold_ranks(p, fold), human)) for s, p in zip(_WORD_STRENGTHS, unseen)]
-        )
+        tried = [(s, rank_agreement(within_fold_ranks(p, fold), human)) for s, p in zip(_WORD_STRENGTHS, unseen)]
+        best = choose_strength(tried, np.mean((unseen - human) ** 2, axis=1))
         end = path.fit(x, human, groups)
         return WordsScorer(end.places, end.mean, end.weights[best], end.level, unseen[best])
 

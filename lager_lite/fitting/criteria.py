@@ -136,7 +136,7 @@ def fit_by_criterion(
     fold = group_folds(groups, folds, seed, human)
     raw, _ = out_of_fold(path, {lens: x, CRITERION: names}, human, groups, fold)
     trials = tuple((s, _mean_agreement(within_fold_ranks(p, fold), human, names)) for s, p in zip(strengths, raw))
-    best = choose_strength(trials)
+    best = choose_strength(trials, np.mean((raw - human) ** 2, axis=1))
     top = Solution(pooled.weights.weights, pooled.weights.bias, pooled.loss, True, 0)
     found = {}
     for name in np.unique(names):

@@ -23,7 +23,9 @@ from .solving import Solution, predict, solve_path, uniform_solution
 
 # Ridge strengths that are tried, strongest first; in items, since the loss is a mean and the ridge a sum.
 GRID = (30000.0, 10000.0, 3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
-# A stronger ridge whose agreement is this close to the best one wins, because it transfers better.
+# Of ridges whose agreement is this close to the best one, that with the least squared error wins. Ranks do not see how
+# flat the scores are: the strongest one has nearly no slope where few numbers are fitted, so that the level of each fold
+# is most of what pooled scores, and calibrations of them, hold.
 TIE = 0.002
 # The strength is chosen on about this many items at most: more of them only take longer.
 SELECTION_ITEMS = 10_000
@@ -103,18 +105,16 @@ def fit(
     max_states: int | None = None,
     grid: Sequence[float] = GRID,
     calibrate: bool = True,
-    least_error: bool = False,
 ) -> FitResult:
     """Fit weights of one kind to layer logits (n, S, K) of one lens and human scores (n,).
 
     lens: one of LENSES; for kind "full" also BOTH_LENSES, with layer logits (n, S, 2K).
     values: of the labels, (K,) ascending; human scores may lie between them.
-    strength: of the ridge. None: the one from `grid` whose out-of-fold scores have the highest Spearman
-        correlation with `human`, or the strongest among those within 0.002 of it.
+    strength: of the ridge. None: among those from `grid` whose out-of-fold scores have the highest Spearman
+        correlation with `human`, or one within 0.002 of it, the one with the least squared error.
     groups: (n,), what folds never split; None: every item by itself.
     max_states: how many states to use, counted from state 0; None: all.
     calibrate: also fit the calibration, on the same out-of-fold scores.
-    least_error: among strengths within 0.002 of the best, take the least squared error's, which keeps one feature's slope.
 
     Raises FitError for unknown choices, for data from which nothing can be fitted, and for fewer groups
     than folds.
@@ -140,7 +140,7 @@ def fit(
         path = _Path(kind, lens, values, strengths, loss)
         found, _ = out_of_fold(path, {lens: x[rows]}, human[rows], groups[rows], fold)
         tried = tuple((s, rank_agreement(within_fold_ranks(p, fold), human[rows])) for s, p in zip(strengths, found))
-        best = choose_strength(tried, np.mean((found - human[rows]) ** 2, axis=1) if least_error else None)
+        best = choose_strength(tried, np.mean((found - human[rows]) ** 2, axis=1))
         trials, strengths = (tried if strength is None else ()), (strengths[best],)
         raw = np.full(human.size, np.nan)
         raw[rows] = found[best]
@@ -184,15 +184,15 @@ def rank_agreement(predicted: np.ndarray, human: np.ndarray) -> float | None:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def choose_strength(trials: Sequence[tuple[float, float | None]], errors: np.ndarray | None = None) -> int:
-    """The place in `trials` of the strongest ridge whose agreement is within 0.002 of the best.
+def choose_strength(trials: Sequence[tuple[float, float | None]], errors: np.ndarray) -> int:
+    """The place in `trials` of the ridge with the least error among those whose agreement is within 0.002 of the best.
 
-    errors: of every trial, float64 (len(trials),): take the one with the least of these, not the strongest.
+    trials: (strength, agreement or None where undefined) each. errors: mean squared errors, float64 (len(trials),).
     """
     defined = [agreement for _, agreement in trials if agreement is not None]
     floor = max(defined) - TIE if defined else -np.inf
     good = [i for i, (_, found) in enumerate(trials) if not defined or (found is not None and found >= floor)]
-    return max(good, key=lambda i: trials[i][0]) if errors is None else min(good, key=lambda i: errors[i])
+    return min(good, key=lambda i: errors[i])
 
 
 def pack(

@@ -67,11 +67,23 @@ def test_labels_of_pure_noise_show_no_agreement_out_of_fold():
     assert aggregate.score(x, np.arange(1.0, 6), found.weights)[1].std() < 0.5
 
 
-def test_the_strongest_ridge_within_two_thousandths_of_the_best_is_chosen():
-    assert fitting.choose_strength([(100.0, 0.30), (10.0, 0.499), (1.0, 0.50), (0.1, 0.45)]) == 1
-    assert fitting.choose_strength([(100.0, 0.30), (10.0, 0.497), (1.0, 0.50)]) == 2
-    assert fitting.choose_strength([(1.0, None), (100.0, None)]) == 1
-    assert fitting.choose_strength([(100.0, None), (1.0, -0.2)]) == 1
+def test_the_ridge_of_least_error_within_two_thousandths_of_the_best_is_chosen():
+    trials, errors = [(100.0, 0.30), (10.0, 0.499), (1.0, 0.50), (0.1, 0.45)], np.array([0.1, 0.9, 0.8, 0.2])
+    assert fitting.choose_strength(trials, errors) == 2
+    assert fitting.choose_strength(trials, errors[::-1]) == 1
+    assert fitting.choose_strength([(100.0, 0.30), (10.0, 0.497), (1.0, 0.50)], np.array([0.1, 0.2, 0.3])) == 2
+    assert fitting.choose_strength([(1.0, None), (100.0, None)], np.array([0.2, 0.1])) == 1
+    assert fitting.choose_strength([(100.0, None), (1.0, -0.2)], np.array([0.1, 0.2])) == 1
+
+
+def test_simplex_weights_of_two_states_that_order_alike_keep_the_slope():
+    """Both states order the items as people do, so that ranks alone would take the strongest ridge, equal weights."""
+    rng = np.random.default_rng(0)
+    human, values = rng.uniform(1, 5, 200), np.arange(1.0, 6)
+    evidence = human - 3 + 0.2 * rng.normal(size=200)
+    x = np.stack([0.01 * np.outer(evidence, values), np.outer(evidence, values)], axis=1)
+    found = fitting.fit(x, human, values, kind="simplex", lens="raw")
+    assert found.strength < 1000 and found.weights.weights[1] > 0.6  # the strongest: 30000 and 0.5
 
 
 def test_fewer_groups_than_folds_is_an_error_that_says_what_would_work():
