@@ -8,6 +8,7 @@ from __future__ import annotations
 from .compare import Comparison, FigurePair, MethodPair, compare, cost
 from .curve import CurvePoint, LearningCurve, learning_curve
 from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
+from .footing import COMPARED, Footing, on_equal_footing
 from .grouping import regroup, values_of
 from .panel import (
     MemberReading,
@@ -24,12 +25,14 @@ from .results import EvaluationRun, Origin, load_run, origin_of, run_json, save_
 
 __all__ = [
     "BASELINES",
+    "COMPARED",
     "Comparison",
     "CurvePoint",
     "Evaluation",
     "EvaluationRun",
     "FigurePair",
     "FittedKind",
+    "Footing",
     "LayerResult",
     "LearningCurve",
     "MemberReading",
@@ -50,6 +53,7 @@ __all__ = [
     "evaluate_weights",
     "learning_curve",
     "load_run",
+    "on_equal_footing",
     "origin_of",
     "panel_json",
     "read_panel",

@@ -180,7 +180,8 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
     x, y = np.array(a.raw)[setting.rows_a], np.array(b.raw)[setting.rows_b]
     names = list(dict.fromkeys(setting.criterion.tolist()))
     error = None
-    if a.calibrated is not None and b.calibrated is not None:
+    defined = a.calibrated_mae is not None and b.calibrated_mae is not None
+    if defined and a.calibrated is not None and b.calibrated is not None:
         p, q = np.array(a.calibrated)[setting.rows_a], np.array(b.calibrated)[setting.rows_b]
         off = [float(np.mean(np.abs(c - setting.human))) for c in (p, q)]
         error = (off[0], off[1], setting.error(p, q))

@@ -148,7 +148,7 @@ def evaluate(
     folds, missing = _possible_folds(groups, folds)
     split: dict[str, Any] = {"folds": folds, "seed": seed, "splits": splits, "held_out": names}
 
-    def add(**tried: Any) -> np.ndarray:
+    def add(**tried: Any) -> tuple[np.ndarray, ...]:
         found = cross_validate(
             data.columns,
             data.human,
@@ -159,13 +159,13 @@ def evaluate(
             **tried,
         )
         scores.update(found.methods)
-        return np.asarray(np.atleast_2d(found.fold)[0])
+        return found.ways
 
     try:
-        fold = add(kinds=(), features=baseline_features(data.items) if data.items else {})
+        ways = add(kinds=(), features=baseline_features(data.items) if data.items else {})
     except FitError as error:
         missing.append(_without_baselines(error))
-        fold = add(kinds=())
+        ways = add(kinds=())
     for name in (*kinds, *(f"{_LIKE}{one}" for one in like)):
         try:
             add(**_tried(name))
@@ -173,7 +173,7 @@ def evaluate(
         except FitError as error:
             missing.append(f"{name}: not fitted, since in a part of the items {error.message}")
     about = Setting(folds, seed, splits, hold_out, threshold, resamples)
-    result = _with_curve(set_side_by_side(data, scores, fitted, about, fold=fold), data, about, missing, wanted=curve)
+    result = _with_curve(set_side_by_side(data, scores, fitted, about, ways=ways), data, about, missing, wanted=curve)
     return replace(result, warnings=(*missing, *shared_names(data.items, hold_out), *result.warnings))
 
 
@@ -239,10 +239,11 @@ def evaluate_weights(
     """
     if judge.weights is None:
         raise DataError("the judge has no weights to evaluate", "give a weights file")
-    trivial, warnings = length_and_surface(data, seed=seed)
+    trivial, ways, warnings = length_and_surface(data, seed=seed)
     scores = {**_unfitted(data), **trivial, "tuned": _tuned(judge, data)}
     setting = Setting(None, seed, SPLITS, None, threshold, resamples)
-    result = set_side_by_side(data, scores, [_picture("tuned", judge.weights, states=data.states)], setting)
+    pictures = [_picture("tuned", judge.weights, states=data.states)]
+    result = set_side_by_side(data, scores, pictures, setting, ways=ways)
     result = replace(result, warnings=(*warnings, *result.warnings))
     if fitted_ids != ids_digest(data.item):
         return result
@@ -252,13 +253,15 @@ def evaluate_weights(
 
 def length_and_surface(
     data: Labelled, *, folds: int = 5, seed: int = 0, splits: int = SPLITS, held_out: np.ndarray | None = None
-) -> tuple[dict[str, OutOfFold], list[str]]:
-    """`length` and `surface`, cross-validated, and warnings: neither where texts are unknown or cannot be split.
+) -> tuple[dict[str, OutOfFold], tuple[np.ndarray, ...], list[str]]:
+    """`length` and `surface`, cross-validated, their folds, and warnings.
+
+    Neither method, and no folds, where texts are unknown or cannot be split.
 
     folds: at most; there are no more than groups. seed, splits, held_out: as of `cross_validate`.
     """
     if not data.items:
-        return {}, []
+        return {}, (), []
     try:
         found = cross_validate(
             {"raw": data.raw},
@@ -273,8 +276,8 @@ def length_and_surface(
             features=baseline_features(data.items),
         )
     except FitError as error:
-        return {}, [_without_baselines(error)]
-    return {name: found.methods[name] for name in ("length", "surface")}, []
+        return {}, (), [_without_baselines(error)]
+    return {name: found.methods[name] for name in ("length", "surface")}, found.ways, []
 
 
 def _unfitted(data: Labelled) -> dict[str, OutOfFold]:

@@ -181,7 +181,7 @@ def _cross_validated(
     mean = _mean_of_e_scores(data)
     calibrated, _ = out_of_fold(FixedMethod(first.values), {"score": mean}, first.human, first.group, ways[0])
     scores["e_score"] = OutOfFold(mean, calibrated)
-    scores.update(_trivial(first, plan, folds=folds, held_out=names))
+    scores.update(_trivial(first, plan, folds=folds, held_out=names)[0])
     inner = min(folds_inside(first.group, np.atleast_2d(fold)[0], 5) for fold in ways)
     shares: dict[str, tuple[float, ...]] = {}
     for kind in plan.kinds:
@@ -196,13 +196,13 @@ def _cross_validated(
         except FitError as error:
             missing.append(f"{kind}: not fitted, since in a part of the items {error.message}")
     about = Setting(folds, plan.seed, plan.splits, plan.hold_out, plan.threshold)
-    result = set_side_by_side(first, scores, (), about, fold=np.atleast_2d(ways[0])[0])
+    result = set_side_by_side(first, scores, (), about, ways=ways)
     return replace(result, warnings=(*missing, *result.warnings)), shares
 
 
-def _trivial(data: Labelled, plan: Plan, **split: Any) -> dict[str, OutOfFold]:
-    """`length` and `surface`; the members' own evaluations warn where there are none."""
-    return length_and_surface(data, seed=plan.seed, splits=plan.splits, **split)[0]
+def _trivial(data: Labelled, plan: Plan, **split: Any) -> tuple[dict[str, OutOfFold], tuple[np.ndarray, ...]]:
+    """`length` and `surface`, and their folds; the members' own evaluations warn where there are none."""
+    return length_and_surface(data, seed=plan.seed, splits=plan.splits, **split)[:2]
 
 
 def _unfitted(one: Evaluation, data: Sequence[Labelled], plan: Plan) -> Evaluation:
@@ -217,13 +217,14 @@ def _with_weights(
 ) -> tuple[Evaluation, dict[str, tuple[float, ...]]]:
     raws = np.array([one.method("tuned").raw for one in alone])
     pooled = weights.shares @ raws
+    trivial, ways = _trivial(data[0], plan)
     scores = {
         "e_score": OutOfFold(_mean_of_e_scores(data), None),
-        **_trivial(data[0], plan),
+        **trivial,
         "tuned": OutOfFold(pooled, apply_calibration(weights.calibration, pooled)),
     }
     setting = Setting(None, plan.seed, plan.splits, None, plan.threshold)
-    result = set_side_by_side(data[0], scores, (), setting)
+    result = set_side_by_side(data[0], scores, (), setting, ways=ways)
     return result, {"tuned": tuple(map(float, weights.shares))}
 
 

@@ -28,19 +28,25 @@ class MethodResult:
 
     name: of the method.
     overall: agreement with the human scores. Of a method that was fitted in folds, Spearman and Kendall are of the
-        mid-ranks inside its folds, means over the splits; everything else is of `raw`.
-    interval: of the Spearman correlation, over groups and splits; None where undefined.
-    calibrated_mae: mean absolute error of `calibrated`, in points of the scale; None where nothing was calibrated.
+        mid-ranks inside its folds, means over the splits, and Pearson is of `raw` without the levels of its folds. Where
+        it tells the items of no fold apart, it has none of these, and no error either.
+    interval: of the Spearman correlation, over groups and splits; None where that is undefined, in more than 1 in 200
+        resamples, say, or since fewer than 6 groups are told apart from all others.
+    calibrated_mae: mean absolute error of `calibrated`, in points of the scale; None where nothing was calibrated, and
+        where `overall` is undefined.
     criteria: agreement within each criterion, by its name.
     mean_of_criteria: mean of the Spearman correlations within the criteria; None where all are undefined.
-    gain: Spearman correlation minus that of e_score on the same items; None for e_score itself.
-    over_baseline: Spearman correlation minus that of `Evaluation.baseline`; None for the trivial methods themselves.
-    equal_surface: partial Spearman correlation with people given the out-of-fold score of `surface`; None for `length`
-        and `surface`, and where the texts are not known.
-    near_pairs: how many pairs of responses have different human scores and nearly the same length.
+    gain: Spearman correlation minus that of e_score, on an equal footing (see `Footing.pair`); None for e_score itself.
+    over_baseline: the same minus that of `Evaluation.baseline`; None for the trivial methods themselves.
+    equal_surface: partial Spearman correlation with people given the length and the out-of-fold score of `surface`; None
+        for `length` and `surface`, and where the texts are not known.
+    near_pairs: how many pairs of responses have different human scores and nearly the same length; inside folds, where
+        there are any.
     near_accuracy: how often the better response of such a pair gets the higher score; chance is 0.5. None without pairs.
-    length: Spearman correlation with the length of the response; None where undefined or unknown.
-    grades: agreement in grades, on the human scale; None where nothing was calibrated.
+    length: Spearman correlation with the length of the response, of scores that were fitted inside their folds; None where
+        undefined or unknown.
+    grades: agreement in grades, on the human scale, of `calibrated` without the levels of its folds; None where nothing
+        was calibrated, and where `overall` is undefined.
     lenses: the lens that each training part chose, fold by fold; empty for methods without folds.
     raw: its scores, one per judgment, in the order of `Evaluation.items`.
     calibrated: the same on the human scale, by calibrations that have not seen the item; None where nothing was

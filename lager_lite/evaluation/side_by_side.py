@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..data import NEAR_LENGTHS
-from ..fitting import HeldShare, Labelled, OutOfFold, held_share, log_length
+from ..fitting import HeldShare, Labelled, OutOfFold, held_share, levelled, log_length
 from ..scoring import per_layer_scores
 from ..stats import (
     Agreement,
-    Figures,
+    GradeAgreement,
     agreement,
     annotator_ceiling,
     annotator_grades,
     grade_agreement,
     intervals,
     pairs_at_equal,
-    rank_figures,
 )
+from .footing import Footing, on_equal_footing
 from .records import TRIVIAL, Evaluation, FittedKind, LayerResult, MethodResult
-from .verdict import best_baseline, find_verdict
+from .verdict import find_verdict
 
 WARN_BELOW_LABELS = 100
 WARN_BELOW_GROUPS = 10
@@ -52,8 +52,7 @@ class Setting:
 class _Sheet:
     data: Labelled
     setting: Setting
-    plain: Figures
-    given: Figures | None
+    footing: Footing
     baseline: str
     length: np.ndarray | None
     fold: np.ndarray | None
@@ -65,16 +64,16 @@ def set_side_by_side(
     fitted: Sequence[FittedKind],
     setting: Setting,
     *,
-    fold: np.ndarray | None = None,
+    ways: Sequence[np.ndarray] = (),
 ) -> Evaluation:
     """The evaluation of these scores.
 
     scores: by method, in the order of `data`; e_score is among them.
     fitted: weights for the pictures of a report.
-    fold: int (n,), the folds of the first split; None where nothing was cross-validated.
+    ways: the folds of every split, from `split_folds`; empty where nothing was cross-validated.
     """
     several = any(len(given) > 1 for given in data.individual)
-    sheet = _sheet(data, scores, setting, fold)
+    sheet = _sheet(data, scores, setting, ways)
     methods = tuple(_method(name, found, sheet) for name, found in scores.items())
     result = Evaluation(
         n=len(data.human),
@@ -87,7 +86,7 @@ def set_side_by_side(
         methods=methods,
         ceiling=annotator_ceiling(data.individual) if several else None,
         annotators=annotator_grades(data.individual, data.values.tolist()) if several else None,
-        verdict=find_verdict(methods, sheet.plain, sheet.baseline),
+        verdict=find_verdict(methods, sheet.footing, sheet.baseline),
         warnings=(),
         values=tuple(map(float, data.values)),
         items=data.ids,
@@ -98,76 +97,101 @@ def set_side_by_side(
         layers=_layers(data, setting),
         fitted=tuple(fitted),
     )
-    return replace(result, warnings=_warnings(result))
+    return replace(result, warnings=_warnings(result, sheet.footing))
 
 
-def _sheet(data: Labelled, scores: Mapping[str, OutOfFold], setting: Setting, fold: np.ndarray | None) -> _Sheet:
-    columns = {name: found.ranks or (found.raw,) for name, found in scores.items()}
-    surface = columns.get("surface")
-
-    def figures(given: Sequence[np.ndarray] | None) -> Figures:
-        rng = np.random.default_rng(setting.seed)
-        return rank_figures(columns, data.human, data.group, rng=rng, resamples=setting.resamples, given=given)
-
-    plain = figures(None)
+def _sheet(data: Labelled, scores: Mapping[str, OutOfFold], setting: Setting, ways: Sequence[np.ndarray]) -> _Sheet:
     length = np.array([log_length(item) for item in data.items]) if data.items else None
-    return _Sheet(data, setting, plain, surface and figures(surface), best_baseline(plain), length, fold)
+    footing = on_equal_footing(
+        {name: found.ranks or (found.raw,) for name, found in scores.items()},
+        data.human,
+        data.group,
+        fitted=[name for name, found in scores.items() if found.ranks],
+        ways=ways,
+        length=length,
+        seed=setting.seed,
+        resamples=setting.resamples,
+    )
+    fold = np.atleast_2d(ways[0])[0] if ways else None
+    return _Sheet(data, setting, footing, footing.best(TRIVIAL), length, fold)
 
 
 def _method(name: str, found: OutOfFold, sheet: _Sheet) -> MethodResult:
-    data, plain, calibrated = sheet.data, sheet.plain, found.calibrated
+    data, footing = sheet.data, sheet.footing
     every = np.ones(len(data.human), dtype=bool)
-    criteria = {c: _agreement(found, data.human, data.criterion == c) for c in dict.fromkeys(data.criterion.tolist())}
+    criteria = {
+        c: _agreement(found, data.human, data.criterion == c, sheet.fold)
+        for c in dict.fromkeys(data.criterion.tolist())
+    }
     within = [one.spearman for one in criteria.values() if one.spearman is not None]
-    grades, pairs, near, length = None, 0, None, None
-    if calibrated is not None:
-        threshold, fold = sheet.setting.threshold, sheet.fold
-        grades = grade_agreement(calibrated, data.human, data.values.tolist(), threshold=threshold, part=fold)
-    if sheet.length is not None:
-        first = (found.ranks or (found.raw,))[0]
-        pairs, near = pairs_at_equal(first, data.human, sheet.length, within=NEAR_LENGTHS, blocks=data.criterion)
-        length = agreement(found.raw, sheet.length).spearman
+    overall = _agreement(found, data.human, every, sheet.fold)
+    # What does not tell the items of a fold apart is known by the level of each fold alone, which is not the items'.
+    calibrated = None if overall.undefined else found.calibrated
+    pairs, near = _near(found, sheet)
     return MethodResult(
         name=name,
-        overall=_agreement(found, data.human, every),
-        interval=plain.estimate(name).interval,
+        overall=overall,
+        interval=footing.estimate(name).interval,
         calibrated_mae=None if calibrated is None else float(np.mean(np.abs(calibrated - data.human))),
         criteria=criteria,
         mean_of_criteria=float(np.mean(within)) if within else None,
-        gain=None if name == "e_score" else plain.gain(name, "e_score"),
-        over_baseline=None if name in TRIVIAL else plain.gain(name, sheet.baseline),
-        equal_surface=None if sheet.given is None or name in ("length", "surface") else sheet.given.estimate(name),
+        gain=None if name == "e_score" else footing.gain(name, "e_score"),
+        over_baseline=None if name in TRIVIAL else footing.gain(name, sheet.baseline),
+        equal_surface=None if name in ("length", "surface") else footing.at_equal_surface(name),
         near_pairs=pairs,
         near_accuracy=near,
-        length=length,
-        grades=grades,
+        length=footing.with_length.get(name),
+        grades=None if calibrated is None else _grades(calibrated, sheet, in_folds=bool(found.ranks)),
         lenses=found.lenses,
         raw=tuple(map(float, found.raw)),
-        calibrated=None if calibrated is None else tuple(map(float, calibrated)),
+        calibrated=None if found.calibrated is None else tuple(map(float, found.calibrated)),
         ranks=tuple(tuple(np.round(ranks, 6).tolist()) for ranks in found.ranks),
-        held=_held(found, sheet),
+        held=None if calibrated is None else _held(found, sheet),
     )
+
+
+def _grades(calibrated: np.ndarray, sheet: _Sheet, *, in_folds: bool) -> GradeAgreement:
+    # Beside given weights only the baselines were fitted and calibrated in folds.
+    data, fold = sheet.data, sheet.fold if in_folds or sheet.setting.folds else None
+    scores = calibrated if fold is None else levelled(calibrated, fold)
+    threshold = sheet.setting.threshold
+    return grade_agreement(scores, data.human, data.values.tolist(), threshold=threshold, part=fold)
+
+
+def _near(found: OutOfFold, sheet: _Sheet) -> tuple[int, float | None]:
+    """Pairs of nearly equal length, made inside the folds, where scores of fits and others can be compared alike."""
+    data, scores = sheet.data, (found.ranks or (found.raw,))[0]
+    if sheet.length is None:
+        return 0, None
+    blocks = data.criterion if sheet.fold is None else np.char.add(sheet.fold.astype(str), data.criterion.astype(str))
+    return pairs_at_equal(scores, data.human, sheet.length, within=NEAR_LENGTHS, blocks=blocks)
 
 
 def _held(found: OutOfFold, sheet: _Sheet) -> HeldShare | None:
     """How often intervals around scores of unseen items hold; None where nothing was calibrated in folds."""
-    if found.calibrated is None or sheet.fold is None:
+    if found.calibrated is None or sheet.fold is None or sheet.setting.folds is None:
         return None
     data = sheet.data
     return held_share(found.raw, found.calibrated, data.human, data.group, sheet.fold, values=data.values)
 
 
-def _agreement(found: OutOfFold, human: np.ndarray, rows: np.ndarray) -> Agreement:
-    """Agreement on some rows, bool (n,): correlations of ranks are means over the splits."""
+def _agreement(found: OutOfFold, human: np.ndarray, rows: np.ndarray, fold: np.ndarray | None) -> Agreement:
+    """Agreement on some rows, bool (n,).
+
+    Of what was fitted in folds, rank correlations are of the ranks inside them, means over the splits, and Pearson's is
+    of scores without the level of their fold.
+    """
     whole = agreement(found.raw[rows], human[rows])
     if not found.ranks:
         return whole
     parts = [agreement(ranks[rows], human[rows]) for ranks in found.ranks]
-    if parts[0].spearman is None:
-        return replace(whole, spearman=None, pearson=None, kendall=None, undefined=parts[0].undefined)
-    defined = [(one.spearman, one.kendall) for one in parts if one.spearman is not None and one.kendall is not None]
-    spearman, kendall = (float(mean) for mean in np.mean(defined, axis=0))
-    return replace(whole, spearman=spearman, kendall=kendall)
+    reason = next((one.undefined for one in parts if one.undefined), None)
+    if reason is not None:
+        return replace(whole, spearman=None, pearson=None, kendall=None, mae=None, undefined=reason)
+    spearman, kendall = (float(np.mean([getattr(one, name) for one in parts])) for name in ("spearman", "kendall"))
+    scores = found.raw if fold is None else levelled(found.raw, fold)
+    pearson = agreement(scores[rows], human[rows]).pearson
+    return replace(whole, spearman=spearman, kendall=kendall, pearson=pearson, undefined=None)
 
 
 def _layers(data: Labelled, setting: Setting) -> tuple[LayerResult, ...]:
@@ -185,7 +209,7 @@ def _layers(data: Labelled, setting: Setting) -> tuple[LayerResult, ...]:
     )
 
 
-def _warnings(result: Evaluation) -> tuple[str, ...]:
+def _warnings(result: Evaluation, footing: Footing) -> tuple[str, ...]:
     found = []
     if result.n < WARN_BELOW_LABELS:
         held = ", and weights fitted on them hold little" if result.folds else ""
@@ -194,14 +218,10 @@ def _warnings(result: Evaluation) -> tuple[str, ...]:
     if result.groups < WARN_BELOW_GROUPS:
         only = "is only 1 group" if result.groups == 1 else f"are only {result.groups} groups"
         found.append(f"there {only}, and intervals that are resampled from so few cannot be trusted")
-    resamples = max((m.interval.resamples for m in result.methods if m.interval), default=0)
     for method in result.methods:
-        defined = method.interval.resamples if method.interval else resamples
-        if defined < 0.95 * resamples:
-            found.append(
-                f"{method.name}: without a correlation in {resamples - defined} of {resamples} resamples, "
-                "its interval is from the others"
-            )
+        why = footing.plain.no_interval(method.name)
+        if why and result.groups > 1:
+            found.append(f"{method.name}: its correlation has no interval: {why}")
         if method.overall.undefined:
             found.append(f"{method.name}: {method.overall.undefined}")
         elif method.tuned:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..stats import Estimate, Figures, Interval
-from .records import TRIVIAL, MethodResult, Verdict
+from ..stats import Estimate, Interval
+from .footing import Footing
+from .records import MethodResult, Verdict
 
 _WHAT = {"length": "the length of the response", "surface": "the surface of the response", "e_score": "e_score"}
 
 
-def best_baseline(figures: Figures) -> str:
-    """The one of TRIVIAL that agrees best with people; those whose correlation is undefined come last."""
-    found = {name: figures.estimate(name).value for name in TRIVIAL if name in figures.splits}
-    return max(found, key=lambda name: -2.0 if found[name] is None else float(found[name] or 0.0))
-
-
-def find_verdict(methods: Sequence[MethodResult], figures: Figures, baseline: str) -> Verdict | None:
+def find_verdict(methods: Sequence[MethodResult], footing: Footing, baseline: str) -> Verdict | None:
     """The verdict on the best fitted method against the baseline; None where no fitted method has a correlation.
 
     The interval of its gain allows for the choice of the best among the fitted methods.
@@ -26,11 +21,11 @@ def find_verdict(methods: Sequence[MethodResult], figures: Figures, baseline: st
     if not ranked or base.overall.spearman is None:
         return None
     best = max(ranked, key=lambda m: m.overall.spearman or -2.0)
-    gain = figures.best_gain([m.name for m in ranked], best.name, baseline)
+    gain = footing.best_gain([m.name for m in ranked], best.name, baseline)
     if gain.interval is None or gain.value is None:
         return None
     finding = _finding(best, gain.interval)
-    return Verdict(best.name, baseline, finding, gain, _text(best, base, gain, finding, len(ranked)))
+    return Verdict(best.name, baseline, finding, gain, _text(best, baseline, gain, finding, footing, len(ranked)))
 
 
 def _finding(best: MethodResult, gain: Interval) -> str:
@@ -41,25 +36,28 @@ def _finding(best: MethodResult, gain: Interval) -> str:
     return "worse" if gain.high < 0 else "no better"
 
 
-def _text(best: MethodResult, base: MethodResult, gain: Estimate, finding: str, ways: int) -> str:
+def _text(best: MethodResult, base: str, gain: Estimate, finding: str, footing: Footing, ways: int) -> str:
     name = "the given weights" if best.name == "tuned" else f"{best.name} weights"
     name = name[0].upper() + name[1:]
-    reached = f"Spearman {best.overall.spearman:.2f} {_ends(best.interval)}"
-    what, level = _WHAT[base.name], f"{base.overall.spearman:.2f}"
+    mine, other = (footing.plain.estimate(key) for key in footing.pair(best.name, base))
+    reached = f"Spearman {mine.value or 0.0:.2f} {_ends(mine.interval)}"
+    what, level = _WHAT[base], f"{other.value or 0.0:.2f}"
     difference = f"{gain.value:.2f} {_ends(gain.interval)}"
     if finding == "none":
         chosen = f", the best of {ways} ways tried," if ways > 1 else ""
         return f"{name}{chosen} do not clearly agree with people: {reached}; {what} alone reaches {level}."
-    if finding == "better" and base.name == "e_score":
+    if finding == "better" and base == "e_score":
         text = f"{name} agree with people, {reached}, better than e_score does, {level}: the gain is {difference}"
     elif finding == "better":
         text = f"{name} agree with people, {reached}, and add {difference} to what {what.split(' of ')[0][4:]} explains, {level}"
     else:
         than = "no better than" if finding == "no better" else "less well than"
         text = f"{name} agree with people, {reached}, but {than} {what} does, {level}: the difference is {difference}"
+    how = footing.how(best.name, base)
+    text += f" ({how})" if how else ""
     left = best.equal_surface
     if left is not None and left.value is not None:
-        text += f"; at equal surface {left.value:.2f} {_ends(left.interval)} is left"
+        text += f"; at equal surface {left.value:.2f} {_ends(left.interval)} is left".replace("  ", " ")
     return text + (f" (the best of {ways} ways tried, which the interval allows for)." if ways > 1 else ".")
 
 

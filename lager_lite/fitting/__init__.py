@@ -11,7 +11,7 @@ from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer,
 from .choosing import TOLERANCE, FitPlan, method_of
 from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
-from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, select_rows, within_fold_ranks
+from .folds import Columns, Method, folds_inside, group_folds, levelled, out_of_fold, select_rows, within_fold_ranks
 from .labelled import Labelled, check_human_scores, gather, grouped, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
 from .margins import COVERAGE, HeldShare, held_share
@@ -73,6 +73,7 @@ __all__ = [
     "left_out",
     "older_marks",
     "lenses_for",
+    "levelled",
     "log_length",
     "method_of",
     "out_of_fold",

@@ -52,11 +52,11 @@ class OutOfFold:
 class CrossValidation:
     """All methods on the same folds.
 
-    fold: the fold of each item in the first split, int (n,) from 0; int (2, n) where names were held out too.
+    ways: for every split, the fold of each item, int (n,) from 0; int (2, n) where names were held out too.
     methods: by name, what each method says of the items.
     """
 
-    fold: np.ndarray
+    ways: tuple[np.ndarray, ...]
     methods: Mapping[str, OutOfFold]
 
 
@@ -266,7 +266,7 @@ def cross_validate(
     for recipe in recipes:
         like = _RecipeMethod(recipe, values, inner, seed)
         methods[f"like {recipe.name}"] = _scores(tried(like, {"raw": layer_logits["raw"]}))
-    return CrossValidation(ways[0], methods)
+    return CrossValidation(ways, methods)
 
 
 def _check(layer_logits: Mapping[str, np.ndarray], human: np.ndarray, values: np.ndarray, loss: Loss) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from ..data import counted
-from ..evaluation import Evaluation, LearningCurve, MethodResult, Origin
+from ..evaluation import COMPARED, Evaluation, LearningCurve, MethodResult, Origin
 from ..fitting import COVERAGE
 from ..records import BOTH_LENSES
 from ..stats import Estimate, Interval
 from . import evaluation_figures as figures
-from .page import PageSection, figure, html_interval, html_number, html_table, made, page, side_by_side, write_page
+from .page import PageSection, figure, html_interval_of, html_number, html_table, made, page, side_by_side, write_page
 
 Tradeoff = Sequence[tuple[int, float | None, Interval | None]]
 BOXES = "Bar: median, box: middle half, line: middle 90%; dashed: perfect agreement."
@@ -75,14 +75,13 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
         (
             m.name,
             html_number(m.overall.spearman),
-            html_interval(m.interval),
+            html_interval_of(m.overall.spearman, m.interval),
             html_number(m.mean_of_criteria),
             html_number(m.overall.pearson),
             html_number(m.overall.kendall),
             html_number(m.overall.mae, 2),
             html_number(m.calibrated_mae, 2),
-            html_number(m.gain.value) if m.gain else "",
-            html_interval(m.gain.interval) if m.gain else "",
+            *_estimate(m.gain),
         )
         for m in found.methods
     ]
@@ -134,14 +133,15 @@ def _beyond(found: Evaluation, best: MethodResult | None) -> list[str]:
     parts.append(
         "length and surface are fitted in the same folds to the words of the response, and to marks of the text such as "
         "sentences, copied words and list marks; they read no model. At equal surface is the partial Spearman correlation "
-        f"with people given the score of surface. Right is how often the better one gets the higher score, among "
-        f"{counted(found.methods[0].near_pairs, 'pair')} of responses of nearly equal length with different human scores."
+        f"with people given the length and the score of surface. Right is how often the better one gets the higher score, among "
+        f"{counted(found.methods[0].near_pairs, 'pair')} of responses of nearly equal length with different human scores. "
+        f"{COMPARED[0].upper()}{COMPARED[1:]}."
     )
     return parts
 
 
 def _estimate(found: Estimate | None) -> tuple[str, str]:
-    return ("", "") if found is None else (html_number(found.value), html_interval(found.interval))
+    return ("", "") if found is None else (html_number(found.value), html_interval_of(found.value, found.interval))
 
 
 def _grades(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
@@ -198,10 +198,7 @@ def _grades(found: Evaluation, best: MethodResult | None) -> list[PageSection]:
 def _curve(curve: LearningCurve | None) -> list[PageSection]:
     if curve is None:
         return []
-    rows = [
-        (f"{p.labels:.0f}", f"{p.groups:.0f}", html_number(p.agreement.value), html_interval(p.agreement.interval))
-        for p in curve.points
-    ]
+    rows = [(f"{p.labels:.0f}", f"{p.groups:.0f}", *_estimate(p.agreement)) for p in curve.points]
     text = f"What {curve.kind} weights reach that are fitted to fewer labels."
     if curve.brings is not None:
         value, ends = _estimate(curve.brings)

@@ -116,6 +116,11 @@ def html_interval(interval: Interval | None) -> str:
     return f"{interval.low:.3f} to {interval.high:.3f}" if interval else "-"
 
 
+def html_interval_of(value: float | None, interval: Interval | None) -> str:
+    """The interval of a figure; "undefined" where the figure is known and has none, "-" where neither is."""
+    return "undefined" if value is not None and interval is None else html_interval(interval)
+
+
 def _pairs(given: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in given.items())
 

@@ -22,10 +22,11 @@ from .bootstrap import (
     resampled,
 )
 from .bradley_terry import bradley_terry, compared_parts
-from .estimates import Estimate, Figures, mean_figures, pairs_at_equal, partial_spearman, rank_figures, widened
+from .estimates import Estimate, Figures, mean_figures, rank_figures, widened
 from .few import TOO_FEW_GROUPS, warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 from .means import groups_needed, half_width, variance_of_mean
+from .partial import pairs_at_equal, partial_spearman
 from .ranks import mid_ranks
 
 __all__ = [

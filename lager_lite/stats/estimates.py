@@ -1,30 +1,24 @@
-"""Rank correlations of cross-validated scores: their value, their interval, and what is left of them at equal surface.
+"""Rank correlations of cross-validated scores: their value, their interval, and that of the gain of one on another.
 
 A cross-validated method is given as its scores in several splits into folds. The value of a figure is its mean over
 the splits. Its interval comes from the bootstrap over whole groups, on the first split, and is widened by how much the
 figure moves from split to split: the bootstrap holds the folds' fits fixed, and intervals from it alone cover 80 to 87
 in 100 where they should cover 95 (`python -m tests.measure.intervals`).
+
+A figure that is undefined in some of the splits is undefined: its mean over the others would be one over chosen splits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from .agreement import correlation, why_undefined
-from .bootstrap import (
-    Difference,
-    Groups,
-    Interval,
-    interval_over,
-    resampled,
-    weighted_correlation,
-    weighted_ranks,
-)
-from .ranks import mid_ranks
+from .bootstrap import Difference, Groups, Interval, interval_over, resampled, weighted_ranks
+from .few import LEAST_TOLD_APART
+from .partial import spearman, weighted_partial
 
 # The variance between splits of one set of labels counts this many times: once for the split, and more than once for
 # the fits, which another set of labels would make differently. With 2 intervals of 30 groups covered 0.92 to 0.94.
@@ -51,18 +45,21 @@ class Figures:
         undefined.
     draws: by method, the figure of the first split in every resample, float64 (resamples,), NaN where undefined.
     groups: how many groups are drawn from.
+    told_apart: by method that scores more than half of the rows alike, how many groups hold another score; the others
+        are not in it. A figure rests on these groups alone.
     least, most: between which the figure can lie.
     """
 
     splits: Mapping[str, np.ndarray]
     draws: Mapping[str, np.ndarray]
     groups: int
+    told_apart: Mapping[str, int] = field(default_factory=dict)
     least: float = -1.0
     most: float = 1.0
 
     def estimate(self, name: str, *, level: float = 0.95) -> Estimate:
         """The figure of one method."""
-        found = widened(self.splits[name], self.draws[name], self.groups, level=level)
+        found = widened(self.splits[name], self.draws[name], self._groups(name), level=level)
         if found.interval is None:
             return found
         low, high = max(found.interval.low, self.least), min(found.interval.high, self.most)
@@ -71,8 +68,27 @@ class Figures:
     def gain(self, name: str, base: str, *, level: float = 0.95) -> Estimate:
         """The figure of one method minus that of another, in the same splits and resamples."""
         gap = self.draws[name] - self.draws[base]
-        found = widened(self.splits[name] - self.splits[base], gap, self.groups, level=level)
+        found = widened(self.splits[name] - self.splits[base], gap, self._groups(name, base), level=level)
         return replace(found, interval=self._possible(found.interval))
+
+    def no_interval(self, name: str) -> str | None:
+        """Why a figure that is known has no interval, in words; None where it has one, and where it is undefined."""
+        if self.estimate(name).value is None or self.estimate(name).interval is not None:
+            return None
+        apart, lost = self.told_apart.get(name, self.groups), int(np.sum(~np.isfinite(self.draws[name])))
+        if apart < LEAST_TOLD_APART:
+            some = "1 group is" if apart == 1 else f"{apart} groups are"
+            return f"only {some} told apart from all others, which is too few for an interval"
+        if lost:
+            return f"undefined in {lost} of {self.draws[name].size} resamples, which is too many for an interval"
+        return "too few groups for an interval"
+
+    def _groups(self, *names: str) -> int:
+        """How many groups a figure of these methods rests on; 0 where too few are told apart from the others."""
+        apart = min(self.told_apart.get(name, self.groups) for name in names)
+        if apart == self.groups:
+            return apart
+        return 0 if apart < LEAST_TOLD_APART else min(self.groups, apart + 1)
 
     def _possible(self, interval: Interval | None) -> Interval | None:
         """The interval of a difference of two figures, without what none of them can be."""
@@ -83,30 +99,26 @@ class Figures:
         """The gain as a difference, with the share of the resamples in which the method is better."""
         found, gap = self.gain(name, base, level=level), self.draws[name] - self.draws[base]
         gap = gap[np.isfinite(gap)]
-        share = float(np.mean((gap > 0) + 0.5 * (gap == 0))) if found.value is not None and gap.size else None
+        share = None if found.interval is None else float(np.mean((gap > 0) + 0.5 * (gap == 0)))
         return Difference("spearman", found.value, found.interval, share)
 
-    def best_gain(self, names: Sequence[str], chosen: str, base: str, *, level: float = 0.95) -> Estimate:
-        """The gain of the method that was chosen among `names` because its figure is the highest.
+    def best_gain(self, pairs: Sequence[tuple[str, str]], chosen: tuple[str, str], *, level: float = 0.95) -> Estimate:
+        """The gain of the pair (method, base) that was chosen among `pairs` because its figure is the highest.
 
         The interval holds for all of them at once (the largest of their standardised deviations, Westfall and Young,
         Resampling-Based Multiple Testing, 1993), and so for whichever was chosen.
         """
-        if len(names) < 2:
-            return self.gain(chosen, base, level=level)
-        gaps = {name: self.draws[name] - self.draws[base] for name in names}
-        away = [np.abs(gap - np.nanmean(gap)) / max(float(np.nanstd(gap)), 1e-12) for gap in gaps.values()]
+        alone = self.gain(*chosen, level=level)
+        known = [pair for pair in pairs if self.gain(*pair).interval is not None]
+        if len(known) < 2 or alone.interval is None or alone.value is None:
+            return alone
+        gaps = [self.draws[name] - self.draws[base] for name, base in known]
+        away = [np.abs(gap - np.nanmean(gap)) / max(float(np.nanstd(gap)), 1e-12) for gap in gaps]
         reach = float(np.nanquantile(np.fmax.reduce(away), level))
-        splits, gap = self.splits[chosen] - self.splits[base], gaps[chosen]
-        if not np.isfinite(splits[0]):
-            return Estimate(None, None)
-        value = float(np.nanmean(splits))
-        if interval_over(gap, self.groups, level, least=2) is None:
-            return Estimate(value, None)
-        error = reach * float(np.nanstd(gap)) * _widening(splits, gap, self.groups)
-        return Estimate(
-            value, self._possible(Interval(value - error, value + error, level, int(np.isfinite(gap).sum())))
-        )
+        splits, gap = (found[chosen[0]] - found[chosen[1]] for found in (self.splits, self.draws))
+        error = reach * float(np.nanstd(gap)) * _widening(splits, gap, self._groups(*chosen))
+        low, high = alone.value - error, alone.value + error
+        return Estimate(alone.value, self._possible(Interval(low, high, level, alone.interval.resamples)))
 
 
 def rank_figures(
@@ -116,34 +128,50 @@ def rank_figures(
     *,
     rng: np.random.Generator,
     resamples: int = 1000,
-    given: Sequence[np.ndarray] | None = None,
+    given: Sequence[Sequence[np.ndarray]] = (),
+    fold: np.ndarray | None = None,
 ) -> Figures:
     """Spearman correlations with human scores (n,) of several methods.
 
     scores: by method, scores (n,) of every split; all methods with folds have as many.
     groups: (n,), what is drawn as a whole.
-    given: scores (n,) of every split of something else, at equal values of which the correlations are partial ones.
-        None: plain correlations.
+    given: scores (n,) of every split of other things, at equal values of which the correlations are partial ones.
+    fold: int (n,), the folds of the first split, in which scores were ranked; None: they were not.
     """
     human = np.asarray(human, dtype=np.float64)
-    splits = {}
-    for name, columns in scores.items():
-        count = len(columns) if given is None else max(len(columns), len(given))
-        parts, others = _repeated(columns, count), [None] * count if given is None else _repeated(given, count)
-        splits[name] = np.array([_spearman(a, human, c) for a, c in zip(parts, others, strict=True)])
+    count = max(map(len, (*scores.values(), *given)))
+    others = list(zip(*(_repeated(columns, count) for columns in given))) if given else [()] * count
+    splits = {
+        name: np.array([spearman(a, human, *rest) for a, rest in zip(_repeated(columns, count), others)])
+        if given
+        else np.array([spearman(a, human) for a in columns])
+        for name, columns in scores.items()
+    }
     draws = {name: np.empty(resamples) for name in scores}
     for rows, weight in resampled(groups, rng, resamples):
         people = weighted_ranks(human, weight)
-        base = None if given is None else weighted_ranks(np.round(given[0], 9), weight)
-        pull = None if base is None else weighted_correlation(people, base, weight)
+        equal = [weighted_ranks(np.round(columns[0], 9), weight) for columns in given]
         for name, columns in scores.items():
             ranks = weighted_ranks(np.round(columns[0], 9), weight)
-            found = weighted_correlation(ranks, people, weight)
-            if base is not None and pull is not None:
-                left = _partial(found, weighted_correlation(ranks, base, weight), pull)
-                found = np.where(np.isfinite(pull), left, found)  # nothing can be explained by what is constant
-            draws[name][rows] = found
-    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size))
+            draws[name][rows] = weighted_partial(ranks, people, equal, weight)
+    apart = {name: _told_apart(columns[0], human, groups, fold) for name, columns in scores.items()}
+    known = {name: number for name, number in apart.items() if number is not None}
+    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), known)
+
+
+def _told_apart(scores: np.ndarray, human: np.ndarray, groups: Groups, ranked: np.ndarray | None) -> int | None:
+    """How many groups hold a score (n,), or a human score (n,), that is not the one that most rows hold, of those that
+    were ranked together, int (n,); None where no score is that of more than half of the rows."""
+    found = []
+    for values, part in ((np.round(scores, 9), ranked), (human, None)):
+        _, code = np.unique(values, return_inverse=True)
+        place = np.zeros(code.size, dtype=int) if part is None else np.unique(part, return_inverse=True)[1]
+        counts = np.zeros((int(place.max()) + 1, int(code.max()) + 1))
+        np.add.at(counts, (place, code), 1)
+        usual = code == counts.argmax(axis=1)[place]
+        if usual.mean() > 0.5:
+            found.append(int(np.unique(np.asarray(groups)[~usual]).size))
+    return min(found, default=None)
 
 
 def mean_figures(
@@ -161,12 +189,12 @@ def mean_figures(
 def widened(splits: np.ndarray, draws: np.ndarray, groups: int, *, level: float = 0.95) -> Estimate:
     """A figure from its values in every split and in resamples of the first split.
 
-    splits (splits,), draws (resamples,): NaN where undefined. groups: how many groups were drawn from.
+    splits (splits,), draws (resamples,): NaN where undefined. groups: how many groups the figure rests on.
     """
     splits = np.atleast_1d(splits)
-    if not np.isfinite(splits[0]):
+    if not np.isfinite(splits).all():
         return Estimate(None, None)
-    value = float(np.nanmean(splits))
+    value = float(np.mean(splits))
     whole = interval_over(draws, groups, level, least=2)  # of few groups it is widened below
     if whole is None:
         return Estimate(value, None)
@@ -175,43 +203,13 @@ def widened(splits: np.ndarray, draws: np.ndarray, groups: int, *, level: float 
     return Estimate(value, Interval(low, high, level, whole.resamples))
 
 
-def partial_spearman(a: np.ndarray, b: np.ndarray, given: np.ndarray) -> float | None:
-    """Spearman correlation of a and b at equal values of `given`, (n,) each; None where it is undefined."""
-    found = _spearman(np.asarray(a), np.asarray(b), np.asarray(given))
-    return float(found) if np.isfinite(found) else None
-
-
-def pairs_at_equal(
-    scores: np.ndarray, human: np.ndarray, at: np.ndarray, *, within: float, blocks: np.ndarray
-) -> tuple[int, float | None]:
-    """How many pairs have different human scores and nearly equal `at`, and how often the higher human score has the
-    higher score, ties counted as half; None without pairs.
-
-    scores, human, at (n,); within: how far apart `at` may be. blocks: names (n,), for instance of criteria; pairs are
-    made inside them.
-    """
-    pairs, points = 0, 0.0
-    for name in np.unique(blocks):
-        rows = np.flatnonzero(blocks == name)
-        rows = rows[np.argsort(at[rows], kind="stable")]
-        reach = np.searchsorted(at[rows], at[rows] + within, side="right")
-        for place, row in enumerate(rows):
-            near = rows[place + 1 : reach[place]]
-            order = np.sign(human[near] - human[row])
-            found = np.sign(np.round(scores[near] - scores[row], 9))
-            differ = order != 0
-            pairs += int(differ.sum())
-            points += float(np.sum((order * found)[differ] + 1.0) / 2.0)
-    return pairs, points / pairs if pairs else None
-
-
 def _widening(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
     """How much longer the interval is than that of the bootstrap.
 
     From few groups the bootstrap's variance is too small by 1 in `groups`, and its quantiles are those of a normal
     distribution where Student's are wanted.
     """
-    between = float(np.nanvar(splits, ddof=1)) if np.isfinite(splits).sum() > 1 else 0.0
+    between = float(np.var(splits, ddof=1)) if np.size(splits) > 1 else 0.0
     drawn = float(np.nanvar(draws))
     if drawn <= 0 or groups < 2:
         return 1.0
@@ -222,21 +220,3 @@ def _widening(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
 def _repeated(columns: Sequence[np.ndarray], count: int) -> list[np.ndarray]:
     """`count` columns: those of every split, or the one of a method without folds in every split."""
     return list(columns) if len(columns) == count else [columns[0]] * count
-
-
-def _spearman(a: np.ndarray, b: np.ndarray, given: np.ndarray | None) -> float:
-    if why_undefined(a, b):
-        return float("nan")
-    x, y = mid_ranks(np.round(a, 9)), mid_ranks(b)
-    plain = correlation(x, y)
-    if given is None or why_undefined(given, b):
-        return plain
-    z = mid_ranks(np.round(given, 9))
-    return float(_partial(np.array(plain), np.array(correlation(x, z)), np.array(correlation(y, z))))
-
-
-def _partial(ab: np.ndarray, ac: np.ndarray, bc: np.ndarray) -> np.ndarray:
-    """Partial correlation of a and b given c from the three correlations; NaN where c explains one of them wholly."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest = np.sqrt((1.0 - ac**2) * (1.0 - bc**2))
-        return np.where(rest > 1e-6, (ab - ac * bc) / rest, np.nan)

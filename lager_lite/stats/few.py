@@ -13,6 +13,11 @@ LEAST_FOR_INTERVAL = 4
 which is more than a 95% interval leaves out at either end, so that its ends are those of single groups."""
 
 
+LEAST_TOLD_APART = 6
+"""Where nearly all scores are one, and fewer groups than this hold another, there is no interval: more than 1 resample in
+400 holds none of five such groups' scores, and the others show what a handful of items did by chance."""
+
+
 def warnings_of_few(n: int, groups: int, what: str) -> tuple[str, ...]:
     """What to say of figures from n things in so many groups, a sentence each; what: the name of one of the things."""
     found = []

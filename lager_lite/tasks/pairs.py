@@ -258,7 +258,7 @@ def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str, 
     if not others:
         return ""
     best = max(others, key=lambda m: m.accuracy)
-    gain = found.best_gain([m.method for m in others], best.method, baseline)
+    gain = found.best_gain([(m.method, baseline) for m in others], (best.method, baseline))
     level = float(found.splits[baseline].mean())
     what = {"length": "the longer response is", "surface": "the surface of the responses is"}.get(baseline)
     text = f"{best.method} puts the better of two responses first in {best.accuracy:.1%} of the pairs"

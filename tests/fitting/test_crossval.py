@@ -39,9 +39,9 @@ def test_a_fold_is_scored_without_its_own_labels(monkeypatch):
     options = {"groups": groups, "grid": SHORT, "folds": 3, "inner_folds": 3}
     before = validation.cross_validate(x, human, values, **options)
     changed = human.copy()
-    held_out = before.fold == 1
+    held_out = before.ways[0] == 1
     changed[held_out] = np.roll(human[held_out], 7)
-    monkeypatch.setattr(validation, "split_folds", lambda *_, **__: (before.fold,))  # or other labels make other folds
+    monkeypatch.setattr(validation, "split_folds", lambda *_, **__: before.ways)  # or other labels make other folds
     after = validation.cross_validate(x, changed, values, **options)
     for name, scores in before.methods.items():
         assert np.array_equal(scores.raw[held_out], after.methods[name].raw[held_out])
@@ -108,7 +108,7 @@ def test_a_recipe_is_fitted_again_for_every_fold_without_the_states_it_leaves_ou
         x, human, values, kinds=["uniform"], groups=groups, recipes=[recipe], folds=3, inner_folds=3
     )
     assert list(found.methods) == ["direct", "e_score", "uniform", "like authors-code"]
-    train, scores = found.fold != 1, found.methods["like authors-code"]
+    train, scores = found.ways[0] != 1, found.methods["like authors-code"]
     alone = fit_recipe(recipe, x["raw"][train], human[train], values, groups=groups[train], folds=3)
     assert alone.weights.weights.shape == (5,)
     _, raw, calibrated = score(x["raw"][~train], values, alone.weights)

@@ -2,13 +2,16 @@
 
     python -m tests.measure.intervals --runs 300 --seed 1
     python -m tests.measure.intervals --only length --runs 100
+    python -m tests.measure.intervals --only words --runs 100
     python -m tests.measure.intervals --fit full
 
 Every run draws a data set, evaluates what is fitted to it as `lager-lite eval` does, and looks whether the 95%
 interval holds the agreement that such fits reach on fresh items, on average over the runs. Intervals know nothing of
 what was fitted: a ridge regression takes minutes for all of it, weights of kind full take an hour. Nulls have labels
 that the logits know nothing of. In the runs of `length`, labels follow the length of the response, and so do the
-logits: the verdict must say so, and weights with the length under control must not correlate with it.
+logits: the verdict must say so, and weights with the length under control must not correlate with it. In those of
+`words`, one method is the logarithm of the number of words, and another the same with noise: whatever the number of
+folds, the first must add nothing to length, and of the second nothing may be left at equal surface.
 
 The constants of the intervals (`lager_lite/stats/estimates.py`) were tuned with seed 0 and the ridge regression.
 """
@@ -24,6 +27,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lager_lite.data import term_columns
+from lager_lite.evaluation.footing import on_equal_footing
 from lager_lite.evaluation.side_by_side import Setting, set_side_by_side
 from lager_lite.fitting import SPLITS, Columns, Labelled, Method, baseline_features
 from lager_lite.fitting.beside import TERMS, TextMethod
@@ -186,7 +190,7 @@ def seen_through(runs: int, seed: int, fit: str = "ridge", count: int = 200, res
         for name, x_of in {"length": None, "surface": None, "full": x}.items():
             scores[name] = _tried(name, x_of, items, human, fit, ways)
         data = labelled(x, human, group, items)
-        verdict = set_side_by_side(data, scores, (), Setting(5, 0, SPLITS, resamples=resamples)).verdict
+        verdict = set_side_by_side(data, scores, (), Setting(5, 0, SPLITS, resamples=resamples), ways=ways).verdict
         said += verdict is not None and verdict.finding in ("no better", "worse") and verdict.baseline != "e_score"
     return said / runs
 
@@ -211,6 +215,50 @@ def under_control(runs: int, seed: int, count: int = 200) -> np.ndarray:
     return found
 
 
+def beside_length(folds: int, runs: int, seed: int, resamples: int = 400) -> dict[str, np.ndarray]:
+    """(value, low, high) each, (runs, 3), for methods that are the length: what they add to it, and what is left of them.
+
+    24 groups of 5 that share a part of length and labels. "words" is the logarithm of the words, and its gain on the
+    length is also given as it would be if the one were ranked in folds and the other were not; "noisy" has noise added.
+    """
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(24), 5)
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ("words", "unequal", "noisy")}
+    for _ in range(runs):
+        size = (rng.normal(size=group.size) + rng.normal(size=24)[group]) / np.sqrt(2.0)
+        human = np.clip(np.round(3.0 + 1.1 * (0.7 * size + 0.7 * rng.normal(size=group.size))), 1, 5)
+        words = np.maximum(1, np.round(np.exp(3.5 + 0.5 * size))).astype(int)
+        items = tuple(Item(str(i), {"response": " ".join(["word"] * n)}) for i, n in enumerate(words))
+        ways = split_folds(group, human, folds=folds, seed=int(rng.integers(1 << 30)), splits=SPLITS)
+        fitted = {name: _tried(name, None, items, human, "ridge", ways, group).ranks for name in ("length", "surface")}
+        length = np.log1p(words)
+        scores = {"words": [length], "noisy": [length + 0.3 * rng.normal(size=group.size)], **fitted}
+        options: dict[str, Any] = {"fitted": tuple(fitted), "ways": ways, "length": length, "resamples": resamples}
+        one = on_equal_footing(scores, human, group, seed=int(rng.integers(1 << 30)), **options)
+        figures = one.gain("words", "length"), one.plain.gain("words", "length"), one.at_equal_surface("noisy")
+        for name, figure in zip(found, figures):
+            assert figure is not None and figure.value is not None and figure.interval is not None
+            found[name].append((figure.value, figure.interval.low, figure.interval.high))
+    return {name: np.array(rows) for name, rows in found.items()}
+
+
+def show_words(runs: int, seed: int) -> None:
+    """What the number of words adds to length, and what is left of it with noise, by the number of folds."""
+    about = {
+        "words": "log words, gain on length",
+        "unequal": "  the same, compared unequally",
+        "noisy": "log words and noise, at equal surface",
+    }
+    for folds in (5, 12, 20):
+        for name, rows in beside_length(folds, runs, seed).items():
+            value, low, high = rows.T
+            print(
+                f"{folds:2} folds, {about[name]:38} {runs} runs: mean {value.mean():.3f}, covers 0 in "
+                f"{np.mean((low <= 0) & (high >= 0)):.3f}, wholly above 0 in {np.mean(low > 0):.3f}",
+                flush=True,
+            )
+
+
 def _tried(
     name: str,
     x: np.ndarray | None,
@@ -218,6 +266,7 @@ def _tried(
     human: np.ndarray,
     fit: str,
     ways: Sequence[np.ndarray],
+    group: np.ndarray | None = None,
 ) -> OutOfFold:
     # Constant marks are left out: they change nothing. The others are standardised, as for weights of kind full.
     if x is None:
@@ -228,7 +277,7 @@ def _tried(
         x.reshape(len(human), -1)[:, : marks.shape[1]] = marks
     # What is read of the text is fitted as the layers are, but for kind states, which is a ridge regression, too.
     method, column = FITS[fit] if fit != "states" or name == "full" else FITS["ridge"]
-    found = over_splits(method, {column: x}, human, np.arange(len(human)), ways)
+    found = over_splits(method, {column: x}, human, np.arange(len(human)) if group is None else group, ways)
     return OutOfFold(found.scores[0], None, ranks=tuple(one[0] for one in found.ranks))
 
 
@@ -249,7 +298,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("length", *map(str, range(len(CASES)))), help="one of the cases")
+    parser.add_argument("--only", choices=("length", "words", *map(str, range(len(CASES)))), help="one of the cases")
     parser.add_argument("--fit", choices=tuple(FITS), default="ridge", help="what is fitted")
     given = parser.parse_args(arguments)
     with threadpool_limits(1):
@@ -264,6 +313,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
         if given.only in (None, "length"):
             show_length(given.runs, given.seed, given.fit)
+        if given.only in (None, "words"):
+            show_words(given.runs, given.seed)
 
 
 if __name__ == "__main__":

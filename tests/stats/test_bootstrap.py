@@ -89,6 +89,19 @@ def test_difference_with_a_constant_method_is_undefined():
     assert (found.value, found.interval, found.share) == (None, None, None)
 
 
+def test_an_interval_is_not_made_of_the_resamples_that_happen_to_be_defined():
+    values = np.linspace(0, 1, 1000)
+    values[:5] = np.nan
+    assert bootstrap.percentile_interval(values, 0.95).resamples == 995
+    values[5] = np.nan
+    assert bootstrap.percentile_interval(values, 0.95) is None
+    odd = np.zeros(60)
+    odd[7] = 1.0
+    rng = np.random.default_rng(0)
+    found = bootstrap.paired_difference(odd, np.arange(60.0), np.arange(60.0), np.arange(60), rng=rng)
+    assert found.value is not None and (found.interval, found.share) == (None, None)
+
+
 def test_thousand_resamples_of_six_methods_are_quick():
     rng = np.random.default_rng(0)
     human, groups = rng.integers(3, 16, 1680) / 3, np.arange(1680) // 28
@@ -113,10 +126,8 @@ def test_an_interval_of_a_mean_and_of_f1_draws_whole_groups():
     assert seen == {0.0, 0.5, 1.0} and (found.low, found.high) == (0.0, 1.0)
     # Group a alone is all hits (F1 1), group b alone has nothing positive (undefined).
     positive = right > 0
-    only = bootstrap.interval_of(
-        bootstrap.f1_statistic(positive, positive), groups, rng=np.random.default_rng(0), resamples=400
-    )
-    assert (only.low, only.high) == (1.0, 1.0) and 250 < only.resamples < 350
+    f1 = bootstrap.f1_statistic(positive, positive)
+    assert bootstrap.interval_of(f1, groups, rng=np.random.default_rng(0), resamples=400) is None
 
 
 def test_the_f1_of_a_resample_is_that_of_its_rows():

@@ -49,10 +49,10 @@ def test_the_gain_of_the_best_of_several_has_the_longer_interval():
     scores = {name: [length + rng.normal(size=200)] for name in "abc"}
     scores["base"] = [rng.normal(size=200)]
     found = rank_figures(scores, human, np.arange(200), rng=rng, resamples=500)
-    alone, best = found.gain("a", "base"), found.best_gain("abc", "a", "base")
+    alone, best = found.gain("a", "base"), found.best_gain([(name, "base") for name in "abc"], ("a", "base"))
     assert best.value == pytest.approx(alone.value)
     assert 1.05 < (best.interval.high - best.interval.low) / (alone.interval.high - alone.interval.low) < 1.6
-    assert found.best_gain("a", "a", "base") == alone
+    assert found.best_gain([("a", "base")], ("a", "base")) == alone
 
 
 def test_undefined_figures_have_neither_value_nor_interval():
@@ -77,6 +77,6 @@ def test_a_difference_lies_in_what_is_possible_and_needs_groups():
     right = {"a": [np.array([0.0, 1, 0, 1, 0, 0])], "b": [np.array([1.0, 0, 1, 0.5, 1, 1])]}
     rng = np.random.default_rng(0)
     found = mean_figures(right, np.arange(6), rng=rng, resamples=200)
-    for gain in (found.gain("a", "b"), found.best_gain(["a", "b"], "a", "b")):
+    for gain in (found.gain("a", "b"), found.best_gain([("a", "b"), ("b", "b")], ("a", "b"))):
         assert gain.interval.low == -1.0
     assert mean_figures(right, np.zeros(6), rng=rng, resamples=200).gain("a", "b").interval is None

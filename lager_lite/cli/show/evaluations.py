@@ -8,6 +8,7 @@ import click
 
 from ...data import counted
 from ...evaluation import (
+    COMPARED,
     Comparison,
     Evaluation,
     EvaluationRun,
@@ -18,15 +19,15 @@ from ...evaluation import (
     cost,
 )
 from ...fitting import COVERAGE, Fitted
-from ...stats import Estimate
-from .terminal import number, span, text_table, warn
+from ...stats import Difference, Estimate
+from .terminal import number, span, span_of, text_table, warn
 
 
 def _method_row(method: MethodResult) -> tuple[str, ...]:
     return (
         method.name,
         number(method.overall.spearman),
-        span(method.interval),
+        span_of(method.overall.spearman, method.interval),
         number(method.mean_of_criteria),
         number(method.overall.pearson),
         number(method.overall.kendall),
@@ -36,7 +37,13 @@ def _method_row(method: MethodResult) -> tuple[str, ...]:
 
 
 def _estimate(found: Estimate | None) -> str:
-    return "" if found is None else f"{number(found.value)} {span(found.interval)}"
+    if found is None or found.value is None:
+        return "" if found is None else number(None)
+    return f"{number(found.value)} {span_of(found.value, found.interval)}"
+
+
+def _figures(found: Estimate | Difference) -> tuple[str, str]:
+    return number(found.value), span_of(found.value, found.interval)
 
 
 def _show_beyond(result: Evaluation) -> None:
@@ -53,6 +60,8 @@ def _show_beyond(result: Evaluation) -> None:
         for m in result.methods
     ]
     click.echo(text_table(head, rows))
+    if result.methods and any(m.ranks for m in result.methods):
+        click.echo(f"({COMPARED})")
 
 
 def _show_grades(result: Evaluation) -> None:
@@ -89,10 +98,7 @@ def _show_curve(curve: LearningCurve | None) -> None:
     if curve is None:
         return
     click.echo(f"\nLearning curve: what {curve.kind} weights reach that are fitted to fewer labels\n")
-    rows = [
-        (f"{p.labels:.0f}", f"{p.groups:.0f}", number(p.agreement.value), span(p.agreement.interval))
-        for p in curve.points
-    ]
+    rows = [(f"{p.labels:.0f}", f"{p.groups:.0f}", *_figures(p.agreement)) for p in curve.points]
     click.echo(text_table(("labels", "groups", "Spearman", "95% interval"), rows))
     if curve.brings is not None:
         click.echo(
@@ -133,8 +139,7 @@ def show_reasoning(direct: EvaluationRun, reasoning: EvaluationRun, found: Compa
             m.name,
             number(m.overall.a.spearman),
             number(m.overall.b.spearman),
-            number(m.overall.difference.value),
-            span(m.overall.difference.interval),
+            *_figures(m.overall.difference),
         )
         for m in found.methods
     ]
@@ -151,15 +156,11 @@ def show_reasoning(direct: EvaluationRun, reasoning: EvaluationRun, found: Compa
 def _pair_row(name: str, pair: FigurePair) -> tuple[str, ...]:
     found = pair.difference
     share = "-" if found.share is None else f"{found.share:.0%}"
-    return name, number(pair.a.spearman), number(pair.b.spearman), number(found.value), span(found.interval), share
+    return name, number(pair.a.spearman), number(pair.b.spearman), *_figures(found), share
 
 
 def _error_rows(methods: Sequence[MethodPair]) -> list[tuple[str, ...]]:
-    return [
-        (m.name, number(m.error[0]), number(m.error[1]), number(m.error[2].value), span(m.error[2].interval))
-        for m in methods
-        if m.error
-    ]
+    return [(m.name, number(m.error[0]), number(m.error[1]), *_figures(m.error[2])) for m in methods if m.error]
 
 
 def _warn_names(what: str, only: Sequence[str]) -> None:

@@ -44,6 +44,11 @@ def span(interval: Interval | None) -> str:
     return f"[{interval.low:.3f}, {interval.high:.3f}]" if interval else "-"
 
 
+def span_of(value: float | None, interval: Interval | None) -> str:
+    """The interval of a figure; "undefined" where the figure is known and has none, - where neither is."""
+    return "undefined" if value is not None and interval is None else span(interval)
+
+
 def signed(found: Estimate | None) -> tuple[str, str]:
     """A difference and its interval, both with their signs, for two cells of a table; empty where there is none."""
     if found is None or found.value is None or found.interval is None:

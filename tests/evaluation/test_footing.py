@@ -1,0 +1,83 @@
+"""Two methods are compared by scores that were pooled in the same way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lager_lite.evaluation.footing import on_equal_footing
+from lager_lite.fitting.folds import within_fold_ranks
+from lager_lite.fitting.splits import split_folds
+
+
+def made(folds, *, groups=24, each=5, seed=0):
+    """Groups of items whose labels follow the length; `length` and `surface` as if they were fitted in these folds."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(groups), each)
+    length = rng.normal(size=group.size) + rng.normal(size=groups)[group]
+    human = np.clip(np.round(3 + length + 0.7 * rng.normal(size=group.size)), 1, 5)
+    ways = split_folds(group, human, folds=folds, seed=seed, splits=2)
+    blurred = length + rng.normal(size=group.size)
+    return (
+        rng,
+        length,
+        human,
+        ways,
+        {
+            "length": [within_fold_ranks(length, way) for way in ways],
+            "surface": [within_fold_ranks(blurred, way) for way in ways],
+        },
+    )
+
+
+def compared(scores, human, ways, length, fitted):
+    return on_equal_footing(
+        scores, human, np.arange(len(human)), fitted=fitted, ways=ways, length=length, seed=0, resamples=200
+    )
+
+
+@pytest.mark.parametrize("folds", [5, 12, 20])
+def test_the_length_itself_adds_nothing_to_length_however_many_folds_there_are(folds):
+    _, length, human, ways, scores = made(folds)
+    found = compared({"words": [np.exp(length)], **scores}, human, ways, length, ("length", "surface"))
+    gain = found.gain("words", "length")
+    assert (gain.value, gain.interval.low, gain.interval.high) == (0.0, 0.0, 0.0)
+    assert found.gain("length", "words").value == 0.0
+    assert found.plain.gain("words", "length").value > (0.0 if folds == 5 else 0.05), "what the folds cost"
+    assert found.how("words", "length") == "the length as it is, in the direction that these labels have"
+
+
+def test_a_method_without_a_fit_is_ranked_in_the_folds_of_one_that_has_one():
+    _, length, human, ways, scores = made(12)
+    fitted = {"full": scores["length"], "surface": scores["length"]}
+    found = compared({"words": [length], **fitted}, human, ways, length, tuple(fitted))
+    assert found.gain("words", "full").value == found.gain("full", "words").value == 0.0
+    assert found.how("full", "words") == "both ranked inside the folds"
+    assert found.how("full", "surface") == "" and found.best(["surface", "words"]) == "surface"
+
+
+def test_the_length_is_not_taken_in_the_wrong_direction():
+    _, length, human, ways, scores = made(5)
+    found = compared({"words": [length], **scores}, 6 - human, ways, length, ("length", "surface"))
+    assert found.gain("words", "length").value < -1.0
+
+
+def test_at_equal_surface_is_at_equal_length_too():
+    """The surface explains less than the length does, so that at equal surface alone much of the length is left."""
+    rng, length, human, ways, scores = made(5, groups=400, each=1)
+    noisy, judge = length + 0.4 * rng.normal(size=400), human + rng.normal(size=400)
+    found = compared({"noisy": [noisy], "judge": [judge], **scores}, human, ways, length, ("length", "surface"))
+    left = found.at_equal_surface("noisy")
+    assert left.interval.low < 0 < left.interval.high and abs(left.value) < 0.1  # one standard error is 0.05
+    assert found.at_equal_surface("judge").interval.low > 0.1
+    assert found.with_length["noisy"] > 0.9 and found.with_length["length"] == pytest.approx(1.0)
+
+
+def test_one_odd_item_in_every_fold_is_not_told_apart_by_the_levels_of_the_folds():
+    _, length, human, ways, scores = made(5)
+    odd = np.zeros(120)
+    odd[[3, 8]] = 1.0
+    ranked = [within_fold_ranks(odd, way) for way in ways]
+    found = compared({"odd": ranked, **scores}, human, ways, length, ("odd", "length", "surface"))
+    assert found.plain.told_apart["odd"] == 2 and found.estimate("odd").interval is None
+    assert found.plain.no_interval("odd").startswith("only 2 groups are told apart from all others")
