@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from lager_lite.errors import FitError
+from lager_lite.evaluation import Footing, on_equal_footing
 from lager_lite.fitting import (
     FEATURES,
     WORDS,
@@ -35,14 +36,16 @@ from lager_lite.fitting.splits import over_splits, split_folds
 from lager_lite.fitting.states import STATES, StatesMethod
 from lager_lite.records import Item
 from lager_lite.scoring import direct, e_score, uniform_score
-from lager_lite.stats import Estimate, Figures, rank_figures
+from lager_lite.stats import Estimate
 from lager_lite.system.files import write_beside
 from tests.measure.pages import put
 from tests.measure.readings import Kept, load_readings
 from tests.measure.tables import BARE, BASELINES, Row, Table, markdown
 
 KINDS = ("simplex", "signed", "full")
-ORDER = (*BASELINES, "direct", "e_score", "uniform", *KINDS, "states", BARE)
+RAW = ("direct", "e_score", "uniform")
+"""The methods that nothing is fitted for."""
+ORDER = (*BASELINES, *RAW, *KINDS, "states", BARE)
 FOLDS = 5
 
 
@@ -52,6 +55,12 @@ def people_on_scale(kept: Kept) -> np.ndarray:
     if set(np.unique(kept.human)) <= {0.0, 1.0} and high > 1:
         return np.asarray(low + kept.human * (high - low))
     return kept.human
+
+
+def ways_of(kept: Kept, splits: int, *, hold_out: bool) -> tuple[np.ndarray, ...]:
+    """The folds of every split; hold_out: whether the systems that wrote the responses are held out, too."""
+    systems = kept.system if hold_out else None
+    return split_folds(kept.group, people_on_scale(kept), folds=FOLDS, seed=0, splits=splits, held_out=systems)
 
 
 def scores_of_all(
@@ -68,8 +77,7 @@ def scores_of_all(
     bare: the same judgments read without their source, for the method BARE.
     """
     human, values, words = people_on_scale(kept), kept.values, word_sets(items_of(kept))
-    systems = kept.system if hold_out else None
-    ways = split_folds(kept.group, human, folds=FOLDS, seed=0, splits=splits, held_out=systems)
+    ways = ways_of(kept, splits, hold_out=hold_out)
     features = baseline_features(items_of(kept))
     logits = {"raw": kept.raw, "norm": kept.norm}
     tried: dict[str, tuple[Method, Columns]] = {
@@ -107,46 +115,55 @@ def table_of(
     *,
     resamples: int = 2000,
     combinations: int = 1,
+    hold_out: bool = False,
 ) -> Table:
-    """The figures of one set with one backbone; scores from `scores_of_all`.
+    """The figures of one set with one backbone; scores from `scores_of_all` with the same `hold_out`.
 
     combinations: how many sets and backbones the study has, for `Table.strict`.
     """
-    human = people_on_scale(kept)
-    splits = max(map(len, scores.values()))
-
-    def figures(given: Sequence[np.ndarray] | None = None) -> Figures:
-        rng = np.random.default_rng(0)
-        return rank_figures(scores, human, kept.group, rng=rng, resamples=resamples, given=given)
-
-    plain, partial = figures(), figures(scores["surface"])
-    values = {method: plain.estimate(method).value for method in scores}
-    base = max((method for method in BASELINES if method in scores), key=lambda method: values[method] or 0.0)
-    length = np.log1p(kept.length)
-    rows = []
-    for method, columns in scores.items():
-        with_length = rank_figures({method: columns}, length, kept.group, rng=np.random.default_rng(0), resamples=1)
-        rows.append(
-            Row(
-                method,
-                _triple(plain.estimate(method)),
-                None if method == "surface" else _triple(partial.estimate(method)),
-                None if method == "length" else with_length.estimate(method).value,
-                None if method in BASELINES else _triple(_gain(plain, method, base, values)),
-            )
-        )
-    judges = [method for method in scores if method not in (*BASELINES, BARE) and values[method] is not None]
-    best = max(judges, key=lambda method: values[method] or 0.0)
-    corrected, strict = (
-        _triple(plain.best_gain(judges, best, base, level=level)) if (values[base] or 0.0) > 0 else None
-        for level in (0.95, 1.0 - 0.05 / combinations)
+    human, splits = people_on_scale(kept), max(map(len, scores.values()))
+    found = on_equal_footing(
+        scores,
+        human,
+        kept.group,
+        fitted=[method for method in scores if method not in RAW],
+        ways=ways_of(kept, splits, hold_out=hold_out),
+        length=np.log1p(kept.length),
+        seed=0,
+        resamples=resamples,
     )
-    easy = max(("length", "surface"), key=lambda method: values[method] or 0.0)
-    over_easy = _triple(plain.best_gain(judges, best, easy)) if (values[easy] or 0.0) > 0 else None
-    groups = len(set(kept.group))
-    over = _triple(plain.gain("states", BARE)) if BARE in scores else None
+    values = {method: found.estimate(method).value or 0.0 for method in scores}
+    base = found.best([method for method in BASELINES if method in scores])
+    easy = found.best(("length", "surface"))
+    rows = [
+        Row(
+            method,
+            _triple(found.estimate(method)),
+            None if method in ("length", "surface") else _triple(found.at_equal_surface(method)),
+            None if method == "length" else found.with_length[method],
+            None if method in BASELINES else _triple(_gain(found, method, base, values)),
+        )
+        for method in scores
+    ]
+    judges = [row.method for row in rows if row.method not in (*BASELINES, BARE) and row.agreement is not None]
+    best = max(judges, key=lambda method: values[method])
+
+    def of_best(on: str, level: float = 0.95) -> tuple[float, float, float] | None:
+        return _triple(found.best_gain(judges, best, on, level=level)) if values[on] > 0 else None
+
     return Table(
-        backbone, name, len(human), groups, splits, base, best, corrected, strict, tuple(rows), over_easy, over
+        backbone,
+        name,
+        len(human),
+        len(set(kept.group)),
+        splits,
+        base,
+        best,
+        of_best(base),
+        of_best(base, 1.0 - 0.05 / combinations),
+        tuple(rows),
+        of_best(easy),
+        _triple(found.gain("states", BARE)) if BARE in scores else None,
     )
 
 
@@ -156,11 +173,9 @@ def _triple(found: Estimate | None) -> tuple[float, float, float] | None:
     return found.value, found.interval.low, found.interval.high
 
 
-def _gain(figures: Figures, method: str, base: str, values: Mapping[str, float | None]) -> Estimate | None:
+def _gain(found: Footing, method: str, base: str, values: Mapping[str, float]) -> Estimate:
     """The gain on a baseline; on nothing, where no baseline agrees at all."""
-    if not values[base] or (values[base] or 0.0) <= 0:
-        return figures.estimate(method)
-    return figures.gain(method, base)
+    return found.gain(method, base) if values[base] > 0 else found.estimate(method)
 
 
 def items_of(kept: Kept) -> list[Item]:
@@ -194,7 +209,8 @@ def _kept_tables(path: Path, run: Run) -> list[Table]:
     for hold_out in (False, True)[: 1 + (run.held and len(set(kept.system)) > 1)]:
         name = f"{path.stem}, systems held out" if hold_out else path.stem
         scores = _kept_scores(path.with_name(f"{name}.scores"), kept, run, hold_out=hold_out)
-        tables.append(table_of(path.parent.name, name, kept, scores, combinations=run.combinations))
+        about = {"combinations": run.combinations, "hold_out": hold_out}
+        tables.append(table_of(path.parent.name, name, kept, scores, **about))
     return tables
 
 

@@ -29,7 +29,7 @@ from tests.measure.agreement import FOLDS, items_of, scores_of_all, table_of
 from tests.measure.pages import put
 from tests.measure.readings import Kept, load_readings
 from tests.measure.sets import SYSTEMS
-from tests.measure.tables import Row, text_of
+from tests.measure.tables import Row, cells_of
 
 DRAWS = 10
 # Articles and summaries of each, all of one criterion.
@@ -43,13 +43,13 @@ def by_folds(kept: Kept, splits: int, kinds: Sequence[str], *, hold_out: bool) -
         "| method | Spearman | at equal surface | with length | gain on the best baseline |",
         "| --- | --- | --- | --- | --- |",
     ]
-    table = table_of("", "", kept, scores_of_all(kept, splits=splits, hold_out=hold_out, methods=kinds))
+    scores = scores_of_all(kept, splits=splits, hold_out=hold_out, methods=kinds)
+    table = table_of("", "", kept, scores, hold_out=hold_out)
     return lines + [_line(row) for row in table.rows]
 
 
 def _line(row: Row) -> str:
-    length = "-" if row.with_length is None else f"{row.with_length:.2f}"
-    return f"| {row.method} | {text_of(row.agreement)} | {text_of(row.at_surface)} | {length} | {text_of(row.gain)} |"
+    return f"| {row.method} | {' | '.join(cells_of(row))} |"
 
 
 def with_terms(kept: Kept) -> list[str]:
@@ -64,7 +64,7 @@ def with_terms(kept: Kept) -> list[str]:
     ]
     marks = baseline_features(items)["surface"]
     surface, _ = out_of_fold(FeatureMethod(kept.values), {FEATURES: marks}, kept.human, kept.group, fold)
-    surface_ranks = within_fold_ranks(surface[0], fold)
+    surface_ranks, lengths = within_fold_ranks(surface[0], fold), within_fold_ranks(length, fold)
     for mode, name in ((None, ""), ("control", "length"), ("control", "surface"), ("beside", "surface")):
         method = plain if mode is None else TextMethod(plain, mode, (name,), kept.values)
         columns = {STATES: kept.states} | ({TERMS: term_columns(items, (name,))} if name else {})
@@ -72,9 +72,9 @@ def with_terms(kept: Kept) -> list[str]:
         ranks = within_fold_ranks(scores[0], fold)
         figures = (
             agreement(ranks, kept.human).spearman,
-            agreement(ranks, length).spearman,
-            partial_spearman(ranks, kept.human, length),
-            partial_spearman(ranks, kept.human, surface_ranks),
+            agreement(ranks, lengths).spearman,
+            partial_spearman(ranks, kept.human, lengths, length),
+            partial_spearman(ranks, kept.human, surface_ranks, lengths, length),
         )
         shown = " | ".join("-" if figure is None else f"{figure:.3f}" for figure in figures)
         lines.append(f"| {f'--{mode} {name}' if mode else 'plain'} | {shown} |")

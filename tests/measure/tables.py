@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lager_lite.data import counted
 from tests.measure.backbones import REAL
 
 BASELINES = ("length", "surface", "words")
@@ -33,9 +34,9 @@ class Row:
 
     - `method`: its name.
     - `agreement`: Spearman correlation with people.
-    - `at_surface`: the same at equal surface (partial, given the surface baseline's out-of-fold score).
-    - `with_length`: Spearman correlation with the logarithm of the number of words.
-    - `gain`: its agreement minus that of the best of the baselines; None for these.
+    - `at_surface`: the same at equal surface (partial, given the length and the surface baseline's out-of-fold score).
+    - `with_length`: Spearman correlation with the number of words.
+    - `gain`: its agreement minus that of the best of the baselines, on an equal footing; None for these.
     """
 
     method: str
@@ -75,7 +76,7 @@ class Table:
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """The whole study as Markdown: what it shows in one paragraph, then one table per set."""
+    """The whole study as Markdown: what it shows, then one table per set."""
     legend = [f"{SHORT[t.backbone]} is {ABOUT[t.backbone]}" for t in tables if t.backbone in SHORT]
     lines = [verdict(tables), "", *(["; ".join(dict.fromkeys(legend)) + ".", ""] if legend else [])]
     for name in dict.fromkeys(table.set for table in tables):
@@ -102,27 +103,40 @@ def markdown(tables: Sequence[Table]) -> str:
 
 
 def verdict(tables: Sequence[Table]) -> str:
-    """On how many sets a method agrees better with people than baselines without a model do, in a few sentences."""
-    easy = [table for table in tables if table.over_easy is not None and table.over_easy[1] > 0]
-    hard = [table for table in tables if table.gain is not None and table.gain[1] > 0]
-    left = [table for table in tables if table.strict is not None and table.strict[1] > 0]
-    tried = f"{len(tables)} combinations with {len({t.backbone for t in tables})} backbones"
-    return (
-        f"On {len({t.set for t in easy})} of {len({t.set for t in tables})} sets ({tried}) the best method agrees with "
-        f"people better than the better of length and surface does, with an interval of the gain above 0 that allows "
-        f"for the choice among methods: {_named(easy, 'over_easy')}. It is above a bag of words, too, on "
-        f"{_named(hard, 'gain')}; with intervals that also allow for all {len(tables)} combinations, on "
-        f"{_named(left, 'strict')}. {_without_labels(tables)}"
+    """On how many sets a method agrees better with people than baselines without a model do: sentences and a table."""
+    above = [table for table in tables if _above(table.over_easy)]
+    names = len({table.set for table in tables})
+    easy, hard, left = (
+        len({table.set for table in tables if _above(getattr(table, figure))})
+        for figure in ("over_easy", "gain", "strict")
     )
-
-
-def _named(tables: Sequence[Table], figure: str) -> str:
-    """Set, backbone, method and gain of every table."""
-    found = [
-        f"{table.set} with {SHORT.get(table.backbone, table.backbone)} (`{table.best}`, {text_of(getattr(table, figure))})"
-        for table in tables
+    lines = [
+        f"{counted(names, 'set')} and {counted(len({t.backbone for t in tables}), 'backbone')} make "
+        f"{counted(len(tables), 'combination')}. In each the method that agrees best was compared with baselines that read no "
+        "model; intervals allow for the choice of the best.",
+        "",
+        f"- It is above length and surface on {easy} of {counted(names, 'set')}.",
+        f"- It is above a bag of words, too, on {hard}.",
+        f"- With intervals that also allow for all {counted(len(tables), 'combination')}, that holds on {left}.",
+        f"- {_without_labels(tables)}",
     ]
-    return "; ".join(found) if found else "no set"
+    if above:
+        lines += ["", "These are the combinations of the first point; gains whose interval is above 0 are bold:", ""]
+        lines += ["| set | backbone | method | gain on length and surface | on words as well | for all combinations |"]
+        lines += ["| --- | --- | --- | --- | --- | --- |"]
+    for table in above:
+        backbone = SHORT.get(table.backbone, table.backbone)
+        gains = " | ".join(_bold(figure) for figure in (table.over_easy, table.gain, table.strict))
+        lines += [f"| {table.set} | {backbone} | `{table.best}` | {gains} |"]
+    return "\n".join(lines)
+
+
+def _above(figure: tuple[float, float, float] | None) -> bool:
+    return figure is not None and figure[1] > 0
+
+
+def _bold(figure: tuple[float, float, float] | None) -> str:
+    return f"**{text_of(figure)}**" if _above(figure) else text_of(figure)
 
 
 def _without_labels(tables: Sequence[Table]) -> str:
@@ -131,7 +145,7 @@ def _without_labels(tables: Sequence[Table]) -> str:
         f"{table.set} with {SHORT.get(table.backbone, table.backbone)} ({text_of(row.gain)})"
         for table in tables
         for row in table.rows
-        if row.method == "e_score" and row.gain is not None and row.gain[1] > 0
+        if row.method == "e_score" and _above(row.gain)
     ]
     return f"Without labels, `e_score` is above the best baseline on {'; '.join(found) if found else 'no set'}."
 
@@ -141,9 +155,15 @@ _HEAD = "| backbone | method | Spearman | at equal surface | with length | gain 
 
 def _line(backbone: str, row: Row) -> str:
     name = f"*{row.method}*" if row.method in BASELINES else f"`{row.method}`"
+    return f"| {backbone} | {name} | {' | '.join(cells_of(row))} |"
+
+
+def cells_of(row: Row) -> tuple[str, str, str, str]:
+    """The figures of a row; - where one is of no use for a method, such as the gain of a baseline on itself."""
+    surface = "-" if row.method in ("length", "surface") else text_of(row.at_surface)
     length = "-" if row.with_length is None else f"{row.with_length:.2f}"
-    return f"| {backbone} | {name} | {text_of(row.agreement)} | {text_of(row.at_surface)} | {length} | {text_of(row.gain)} |"
+    return text_of(row.agreement), surface, length, "-" if row.method in BASELINES else text_of(row.gain)
 
 
 def text_of(figure: tuple[float, float, float] | None) -> str:
-    return "-" if figure is None else "{:.3f} [{:.3f}, {:.3f}]".format(*figure)
+    return "undefined" if figure is None else "{:.3f} [{:.3f}, {:.3f}]".format(*figure)

@@ -65,8 +65,10 @@ def test_the_study_tells_judging_from_counting_words(by_length):
     assert (rows["length"].agreement[0] > 0.6) == by_length
     assert (table.gain[1] > 0) != by_length
     text = markdown([table])
-    assert text.startswith(f"On {int(not by_length)} of 1 sets (1 combinations with 1 backbones) the best method")
-    assert ("above a bag of words, too, on no set;" in text) == by_length
+    assert text.startswith("1 set and 1 backbone make 1 combination. In each the method that agrees best")
+    assert f"- It is above length and surface on {int(not by_length)} of 1 set.\n" in text
+    assert f"- It is above a bag of words, too, on {int(not by_length)}.\n" in text
+    assert ("| made | tiny | `states` | **" in text) != by_length
     assert "| no model | *length* |" in text and "| tiny | `states` |" in text
     assert text.count("### made") == 1
 
@@ -98,7 +100,7 @@ def test_a_study_that_was_interrupted_goes_on_from_the_scores_that_were_kept(tmp
         np.savez(tmp_path / backbone / "made.npz", **asdict(_kept(by_length=False)))
     agreement.main([str(tmp_path), "--splits", "1"])
     first = capsys.readouterr()
-    assert "of 1 sets (2 combinations with 2 backbones)" in first.out and first.err.count("made.scores") == 2
+    assert "1 set and 2 backbones make 2 combinations." in first.out and first.err.count("made.scores") == 2
     agreement.main([str(tmp_path), "--splits", "1"])
     second = capsys.readouterr()
     assert second.out == first.out and second.err == ""
