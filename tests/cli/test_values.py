@@ -50,3 +50,20 @@ def test_weights_that_are_no_file_name_those_that_ship():
     assert caught.value.message == (
         "File 'nosuch' does not exist. Weights that ship: smollm2-135m-instruct-faithfulness."
     )
+
+
+@pytest.mark.parametrize("words", [("-fa", "on"), ("-ctk", "f16"), ("-ctv", "auto"), ("--weights-as", "file")])
+def test_what_exact_would_ignore_is_refused(run, tmp_path, words):
+    (tmp_path / "in.jsonl").write_text('{"response": "Yes."}\n')
+    done = run("score", "in.jsonl", "--exact", *words)
+    assert (
+        done.exit_code == 2 and "--exact sets --" in done.output and "by itself: leave one of them out" in done.output
+    )
+
+
+def test_exact_may_be_spelled_out_and_comes_before_the_settings(run, tmp_path, tiny_model):
+    (tmp_path / "in.jsonl").write_text('{"response": "Yes."}\n')
+    (tmp_path / "lager-lite.toml").write_text('cache-type-v = "f16"\n')
+    said = ("-fa", "off", "-ctk", "f32", "--weights-as", "unpacked")
+    done = run("score", "in.jsonl", "--exact", *said, "-m", tiny_model, "-r", "good.toml", "-t", 1, "--no-store")
+    assert done.exit_code == 0, done.output

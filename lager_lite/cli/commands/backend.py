@@ -35,8 +35,8 @@ def command() -> None:
 def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, again: bool, verbose: bool, **kinds: bool) -> None:
     """Download llama-cpp-python's source, patch and build it, and install it into this environment.
 
-    This is the only command of lager-lite that downloads anything. It takes minutes, and nothing where the same build
-    is installed or was kept on this machine. CMAKE_ARGS is passed on.
+    This is the only command of lager-lite that downloads anything. It takes minutes. Where the same
+    build is installed, or was kept on this machine, nothing is compiled. CMAKE_ARGS is passed on.
     """
     chosen = tuple(name for name in BACKENDS if kinds[name])
     request = BuildRequest(chosen, sdist=sdist, wheel=wheel, jobs=jobs, again=again, verbose=verbose)

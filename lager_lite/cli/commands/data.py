@@ -75,9 +75,9 @@ def convert_(source: str, output: str, **given: Any) -> None:
 def check(source: str, json_file: str | None, **given: Any) -> None:
     """Show how FILE is read, what is odd about it, and the first item as the judge reads it.
 
-    Every field stands with the key that it was taken from. Odd are, for instance, repeated responses, scores that
-    never differ, and fields that look like another. No model is needed. Texts of the item stand between ⟦ and ⟧, and
-    ▮ marks where the score is read. The exit code is 1 where rows cannot be judged.
+    Every field stands with the key that it was taken from. Repeated responses, for instance, are odd, and so
+    are scores that never differ, and fields that look like another. No model is needed. Texts of the item stand between
+    ⟦ and ⟧, and ▮ marks where the score is read. The exit code is 1 where rows cannot be judged.
     """
     rubrics = chosen_rubrics(given)
     if given["model"]:

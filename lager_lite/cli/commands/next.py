@@ -28,11 +28,11 @@ from ..show.progress import show_progress
 @keep_states_option
 @judge_options
 def command(labelled: str, unlabelled: str, **given: Any) -> None:
-    """Name the rows of UNLABELLED whose labels would say most of the others, beside the labels of LABELLED.
+    """Name the rows of UNLABELLED that are most worth labelling, where LABELLED has labels already.
 
-    A row is chosen for how many others its hidden states are like, and how unlike those of the labelled rows. Each line
-    has the row's id, and `left`: the share of the variance of all predictions that is left once it and the rows above
-    it are labelled.
+    A row is worth its label where its hidden states are like those of many other rows, and unlike those of the labelled
+    ones. Each line has the row's id, and `left`: the share of the variance of all predictions that is left once it and
+    the rows above it are labelled.
     """
     known, rest = (read_given(path, {**given, "limit": None}, limit=None) for path in (labelled, unlabelled))
     with open_judge(given, states="keep" if given["keep_states"] else True) as judge:

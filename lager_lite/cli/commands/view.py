@@ -62,8 +62,8 @@ def _items(scores: str, items: str | None, given: Given) -> tuple[Item, ...] | N
     "named",
     multiple=True,
     metavar="RUBRIC",
-    help="Name or TOML file of a rubric that SCORES are by, for its question and what its labels are worth. May be "
-    "repeated. Shipped rubrics are found by their names.",
+    help="Name or TOML file of a rubric of SCORES. The page takes its question and the worth of its labels from it. "
+    "May be repeated. Shipped rubrics are found by their names.",
 )
 @scale_option
 @limit_option()

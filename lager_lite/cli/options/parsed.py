@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ...backbones import open_model
 from ...judging import TEMPERATURE, Reasoning
@@ -32,6 +33,10 @@ _BACKEND = (
     "steady",
 )
 _ARITHMETIC = ("flash_attn", "cache_type_k", "cache_type_v")
+_BESIDE_EXACT = {
+    **{"flash_attn": ("off",), "cache_type_k": ("f32",), "cache_type_v": ("f32",)},
+    "weights_as": ("auto", "unpacked"),
+}
 _UNQUANTIZED = ("auto", "f32", "f16", "bf16")
 _SPELLED = {"side": "scores", "json_file": "json", "folds": "cv"}
 
@@ -49,12 +54,21 @@ def backend_settings(given: Given) -> BackendOptions:
         raise click.UsageError("--steady is about scores, and --reason writes texts together: leave one out")
     chosen = {name: given[name] for name in _BACKEND}
     if given["exact"]:
+        _check_exact(given)
         return BackendOptions.exact(**chosen)
     if given["flash_attn"] == "off" and given["cache_type_v"] not in _UNQUANTIZED:
         raise click.UsageError("a quantized -ctv needs flash attention: leave out -fa off")
     return BackendOptions(
         **chosen, **{name: given[name] for name in _ARITHMETIC}, unpack=WEIGHTS_AS[given["weights_as"]]
     )
+
+
+def _check_exact(given: Given) -> None:
+    """Refuse what the command line asks for beside --exact, which would be ignored."""
+    context = click.get_current_context()
+    for name, same in _BESIDE_EXACT.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and given[name] not in same:
+            raise click.UsageError(f"--exact sets {option_name(name)} by itself: leave one of them out")
 
 
 def chat_settings(given: Given, model: str) -> ChatTemplate:
