@@ -127,19 +127,13 @@ def on_equal_footing(
         ranked = {name: found for name, found in columns.items() if name in fitted or name.endswith(_IN_FOLDS)}
         # The length is given both as it is and as the methods are ranked: what ranking changes would be left otherwise.
         left = figures(ranked, [scores["surface"], *([lengths, [length]] if length is not None else [])])
-    beside = (
-        {}
-        if length is None
-        else {
-            name: _mean([agreement(one, at).spearman for one, at in zip(parts, lengths)])
-            if name in fitted
-            else agreement(parts[0], length).spearman
-            for name, parts in scores.items()
-        }
-    )
+    beside = {}
+    for name, parts in scores.items():
+        at = lengths if name in fitted else [] if length is None else [length]
+        beside[name] = _mean([agreement(one, other).spearman for one, other in zip(parts, at)])
     return Footing(frozenset(fitted), plain, left, beside)
 
 
 def _mean(found: Sequence[float | None]) -> float | None:
     known = [one for one in found if one is not None]
-    return float(np.mean(known)) if len(known) == len(found) and known else None
+    return float(np.mean(known)) if known and len(known) == len(found) else None

@@ -34,7 +34,7 @@ class Detection:
 class Curve:
     """Precision and recall at every threshold.
 
-    thresholds: ascending.
+    thresholds: ascending; ranks inside the folds, 0 to 1, of methods that were fitted in folds.
     precision, recall: at each threshold, 0 to 1.
     average: average precision, the sum of precision times gain in recall.
     interval: of `average`, over groups; None where undefined.
@@ -108,13 +108,14 @@ def knower(
     truth: np.ndarray,
     groups: np.ndarray,
     *,
+    ranked: np.ndarray,
     seed: int,
     resamples: int,
 ) -> Knower:
     """How well one method tells the unanswerable questions, bool (n,) `truth`.
 
-    called: its scores and the thresholds that hold for them, (2, n). thresholds: those of the folds. groups (n,), seed
-    and resamples: of the intervals.
+    called: its scores and the thresholds that hold for them, (2, n). thresholds: those of the folds. ranked: what may be
+    pooled over the folds for the curve, (n,). groups (n,), seed and resamples: of the intervals.
     """
     scores, limits = called
 
@@ -133,13 +134,13 @@ def knower(
         )
 
     limit = rule_threshold(scores)
-    steps, precision, recall, average = precision_recall(scores, truth, np.ones((1, len(scores))))
+    steps, precision, recall, average = precision_recall(ranked, truth, np.ones((1, len(ranked))))
     curve = Curve(
         thresholds=tuple(map(float, steps)),
         precision=tuple(map(float, precision[0])),
         recall=tuple(map(float, recall[0])),
         average=float(average[0]),
-        interval=span(lambda weight: precision_recall(scores, truth, weight)[3]),
+        interval=span(lambda weight: precision_recall(ranked, truth, weight)[3]),
     )
     return Knower(
         name,

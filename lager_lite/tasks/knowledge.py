@@ -35,11 +35,9 @@ from ..fitting import (
 from ..records import STATES_KIND, WEIGHT_KINDS, Item, ItemId, LayerWeights
 from ..scoring import direct, e_score, states_score
 from ..scoring import score as read_score
-from ..stats import interval_of, interval_text, warnings_of_few
-from .detection import Knower, best_threshold, knower, precision_recall
-
-TRIVIAL_KNOWERS = ("e_score", "length", "words")
-"""What anybody has without fitting weights; the best of them is what a method has to beat."""
+from ..stats import warnings_of_few
+from .detection import Knower, best_threshold, knower
+from .knowledge_verdict import Pooled, knowledge_verdict
 
 
 @dataclass(frozen=True)
@@ -141,11 +139,15 @@ def self_knowledge(
             weights_of = KindMethod(kind, data.values, inner, seed)
             methods[kind] = (_FittedMethod(weights_of, data.values[0]), lenses_for(kind, logits))
     found = int(truth.sum())
-    knowers = tuple(
-        _tried(name, *methods[name], data=data, truth=truth, fold=fold, seed=seed, resamples=resamples)
-        for name in methods
-    )
-    baseline, verdict = _verdict(knowers, truth, data.group, seed, resamples)
+    about: dict[str, Any] = {"seed": seed, "resamples": resamples}
+    knowers, pooled = [], {}
+    for name, (method, columns) in methods.items():
+        called, fits = out_of_fold(method, columns, data.human, data.group, fold)
+        pooled[name] = Pooled(called[0], fold, fitted=fits[0].scorer is not None)
+        limits, scores = [fit.threshold for fit in fits], pooled[name].scores
+        knowers.append(knower(name, called, limits, truth, data.group, ranked=scores, **about))
+    words = baseline_features(data.items)["length"][:, 0] if data.items else None
+    baseline, verdict = knowledge_verdict(pooled, words, truth, data.group, **about)
     return SelfKnowledge(
         n=len(truth),
         unanswerable=found,
@@ -157,34 +159,9 @@ def self_knowledge(
         verdict=verdict,
         items=data.ids,
         truth=tuple(map(bool, truth)),
-        methods=knowers,
+        methods=tuple(knowers),
         notes=said,
     )
-
-
-def _verdict(
-    knowers: Sequence[Knower], truth: np.ndarray, groups: np.ndarray, seed: int, resamples: int
-) -> tuple[str, str]:
-    """The best trivial method, and what the best other method is worth against it."""
-    base = max((k for k in knowers if k.method in TRIVIAL_KNOWERS), key=lambda k: k.curve.average)
-    others = [k for k in knowers if k.method not in TRIVIAL_KNOWERS]
-    if not others:
-        return base.method, ""
-    best = max(others, key=lambda k: k.curve.average)
-    averages = [(np.array(k.scores), k.curve.average) for k in (best, base)]
-
-    def gap(weight: np.ndarray) -> np.ndarray:
-        first, second = (precision_recall(scores, truth, weight)[3] for scores, _ in averages)
-        return np.asarray(first - second)
-
-    interval = interval_of(gap, groups, rng=np.random.default_rng(seed), resamples=resamples)
-    what = {"length": "the length of the question", "words": "the words of the question"}.get(base.method, base.method)
-    text = f"{best.method} tells unanswerable questions with average precision {best.curve.average:.3f}"
-    if interval is None:
-        return base.method, f"{text}; {what}: {base.curve.average:.3f}."
-    than = "better than" if interval.low > 0 else "less well than" if interval.high < 0 else "no better than"
-    difference = f"{best.curve.average - base.curve.average:+.3f} {interval_text(interval, sign=True)}"
-    return base.method, f"{text}, {than} {what}, {base.curve.average:.3f}: the difference is {difference}."
 
 
 def _label(item: Item) -> float:
@@ -266,18 +243,3 @@ class _FittedMethod:
         assert unseen is not None  # every kind but uniform is cross-validated
         known = np.isfinite(unseen)
         return _Called(scorer, best_threshold(unseen[known], human[known] == self.lowest))
-
-
-def _tried(
-    name: str,
-    method: Method[_Called],
-    x: Columns,
-    *,
-    data: Labelled,
-    truth: np.ndarray,
-    fold: np.ndarray,
-    seed: int,
-    resamples: int,
-) -> Knower:
-    called, fits = out_of_fold(method, x, data.human, data.group, fold)
-    return knower(name, called, [fit.threshold for fit in fits], truth, data.group, seed=seed, resamples=resamples)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data import counted, group_names
-from ..stats import Interval, bradley_terry, compared_parts, interval_over, resampled, warnings_of_few
+from ..stats import TOO_FEW_GROUPS, Interval, bradley_terry, compared_parts, interval_over, resampled, warnings_of_few
 from .comparing import Compared
 
 _STRENGTHS_FROM = 3
@@ -142,6 +142,12 @@ def tournament(compared: Compared, *, seed: int = 0, resamples: int = 1000) -> T
         )
     found.sort(key=lambda one: (one.part, -(one.win_rate if one.strength is None else one.strength), one.system))
     notes = (*notes, *warnings_of_few(len(games.points), groups, "pair"))
+    rare = [one.system for one in found if one.interval is None]
+    if rare and groups >= TOO_FEW_GROUPS:
+        notes = (
+            *notes,
+            f"no interval for {', '.join(rare)}, compared in too few prompts: many resamples hold none of them",
+        )
     return Tournament(tuple(found), len(games.points), groups, parts, notes)
 
 

@@ -202,6 +202,15 @@ def test_win_rates_of_few_prompts_have_no_interval_and_a_warning(prompts, interv
     ) is interval
 
 
+def test_a_system_that_many_resamples_hold_no_prompt_of_has_no_interval():
+    systems = [("odd" if number < 2 else "s", "t") for number in range(40)]
+    pairs = [pair(str(number), group=f"g{number}", systems=two) for number, two in enumerate(systems)]
+    found = tournament(compared([1.0, -1.0] * 20, pairs=pairs), resamples=200)
+    by = {one.system: one for one in found.standings}
+    assert by["odd"].win_rate == 0.5 and by["odd"].interval is None and by["s"].interval is not None
+    assert "no interval for odd, compared in too few prompts: many resamples hold none of them" in found.notes
+
+
 def test_people_count_where_they_said_something():
     pairs = [pair(f"p{n}", f"x{n}", systems=("s", "t"), preference=(1.0, None, 0.0, 1.0)[n]) for n in range(4)]
     pairs = [replace(one, group=one.id) for one in pairs]
