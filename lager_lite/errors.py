@@ -210,7 +210,7 @@ class LagerWarning(UserWarning):
 
 
 class StoreWarning(LagerWarning):
-    """The store cannot be written any more, so the run goes on without it."""
+    """The store cannot be written any more, or holds readings that this processor would compute a little differently."""
 
 
 class KeyWarning(LagerWarning):

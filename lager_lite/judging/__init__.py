@@ -6,6 +6,7 @@ every reading becomes a judgment.
 
 from __future__ import annotations
 
+from .basis import UNNAMED
 from .by_turn import TURN_NAMES, TurnScores, by_conversation, turn_row, turn_scores
 from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
@@ -48,6 +49,7 @@ __all__ = [
     "Tally",
     "Trial",
     "TurnScores",
+    "UNNAMED",
     "by_conversation",
     "clashing",
     "items_of_dicts",

@@ -12,7 +12,7 @@ from ..llama import Backbone
 from ..prompts import ChatTemplate, Rubric, missing_fields, render
 from ..records import Item, Pending, Prompt
 from .feedback import Reasoning, behind, reserve
-from .store import reading_key
+from .keys import reading_key
 from .tokens import KnownTexts, ScoreTokens, TokenizedPrompt, score_tokens, tokenize_prompt
 
 OVERFLOW = ("error", "skip", "truncate-middle")
@@ -51,7 +51,7 @@ class Encoder:
     """Renders and tokenizes items for one backbone.
 
     - `chat`: the backbone's chat template.
-    - `context`: the key of everything but the prompt that changes a reading (see `store.context_key`).
+    - `context`: the key of everything but the prompt that changes a reading (see `keys.context_key`).
     - `limit`: the longest prompt in tokens.
     - `overflow`: what to do with a longer one; one of OVERFLOW.
     - `reasoning`: the feedback that the judge writes before the score; None for none.

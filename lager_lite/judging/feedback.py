@@ -88,7 +88,7 @@ def write_feedback(
 
     - `prompts`: int32 (n,) each, the tokens up to where the feedback begins.
     - `leads`: the lead of each prompt; a text that reaches the lead by itself ends there.
-    - `context`: the key of everything else that changes a text (see `store.context_key`).
+    - `context`: the key of everything else that changes a text (see `keys.context_key`).
     - `store`: where texts are looked up and kept. Texts that it lacks are written together.
     - `count`: called with numbers to add: `stored_feedback` (texts from the store), `prompt_tokens`, `planned_tokens`,
       `planned_texts`, `most_generated`, `evaluated_tokens`, `generated_tokens` and `written_texts`.

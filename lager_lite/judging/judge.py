@@ -19,14 +19,16 @@ from ..prompts import ChatTemplate, Rubric, resolve_chat, rubric_hash, with_feed
 from ..records import STATES_KIND, Counts, Item, Judgment, LayerWeights, Part, Pending, Prompt, Reading
 from ..scoring import Provenance, WeightsFile, check_weights, shipped_name
 from ..system import signals_held
+from .basis import basis_of, settings_of, tell_of_others
 from .encoding import OVERFLOW, Encoder, Task, flag_counts
 from .feedback import Reasoning, averaged, write_feedback
 from .gate import Gate
 from .given import ItemLike, items_given, rubrics_given
 from .judgments import judgment_of
+from .keys import Basis
 from .quality import doubts, watched
 from .reader import Reader, highest_state
-from .store import Store, context_key
+from .store import Store
 from .tokens import ScoreTokens
 
 WINDOW = 2048
@@ -96,6 +98,7 @@ class Judge:
         )
         self.warnings: list[str] = []
         self._told: set[str] = set()
+        self._told_of_others = False
         self.counts = Counts()
         # Where prompts are evaluated, and how many items' prompts at a time; `scaleout` changes both.
         self.evaluator: Callable[[Sequence[Pending]], Iterator[Part]] = self.evaluate
@@ -195,14 +198,7 @@ class Judge:
 
     def settings(self) -> dict[str, str]:
         """Return the settings of llama.cpp that change layer logits, by name."""
-        options, layers = self.options, self.backbone.gpu_layers
-        steady = {"steady": f"{options.batch(layers)}, {options.ubatch(layers)}"} if options.steady else {}
-        return {
-            "flash_attn": options.flash_attn,
-            "cache_type_k": options.cache_type_k,
-            "cache_type_v": options.value_cache_type(layers),
-            **steady,
-        }
+        return settings_of(self.backbone)
 
     def provenance(self, **fit: object) -> Provenance:
         """Return what weights that are fitted with this judge are for; the scale is the first rubric's."""
@@ -218,6 +214,7 @@ class Judge:
                 **(self.reasoning.settings() if self.reasoning else {}),
                 "chat": self.chat.digest,
                 "library": self.backbone.numerics,
+                "instructions": self.basis.instructions,
                 "device": self.backbone.place,
             },
             fit=fit,
@@ -234,15 +231,14 @@ class Judge:
         return self.options.ctx_size or self.backbone.n_ctx_train
 
     @functools.cached_property
+    def basis(self) -> Basis:
+        """Names everything but the prompt that changes a reading's numbers."""
+        return basis_of(self.backbone, self.info.fingerprint, self.n_states)
+
+    @property
     def context_key(self) -> bytes:
-        """Names everything but the prompt that changes a reading's numbers; 16 bytes (see `store`)."""
-        return context_key(
-            model=self.info.fingerprint,
-            states=self.n_states,
-            version=self.backbone.numerics,
-            device=self.backbone.place,
-            **self.settings(),
-        )
+        """The key of `basis`, 16 bytes."""
+        return self.basis.key
 
     def doubts(self) -> tuple[str, ...]:
         """Return why the scores of this judge are likely to tell little, in words; see `quality.doubts`."""
@@ -258,6 +254,7 @@ class Judge:
         cast = [vote for own in votes for vote in own]
         readings = self._stored(cast)
         missing = {t.key: t for t in cast if t.prompt is not None and t.key not in readings}
+        self._tell_of_others(missing.values())
         failed = sum(t.error is not None for t in tasks)
         tokens = sum(len(t.prompt.tokens) for t in cast if t.prompt is not None)
         # A judgment counts once, with its first vote.
@@ -318,6 +315,12 @@ class Judge:
         keys = list({t.key for t in tasks if t.prompt is not None})
         return self.store.get(keys, states=states, whole=self.states)
 
+    def _tell_of_others(self, missing: Iterable[Task]) -> None:
+        """Say once where the store holds some of these as another processor's instructions made them."""
+        if self.store is not None and not self._told_of_others:
+            prompts = [(t.prompt.tokens, self.labels[t.rubric.name].ids) for t in missing if t.prompt is not None]
+            self._told_of_others = tell_of_others(self.store, self.basis, prompts)
+
     def _evaluate(
         self, tasks: Sequence[Task], progress: Progress | None, counted: set[bytes]
     ) -> Iterator[Mapping[bytes, Reading]]:
@@ -331,6 +334,7 @@ class Judge:
                     return
                 if part.readings and self.store is not None:
                     rows = [(key, reading, self.context_key) for key, reading in part.readings.items()]
+                    self.store.note(self.basis)
                     self.store.put(rows, whole=part.whole, keep_states=self.keep_states)
             done = len(counted & part.readings.keys())
             self._count(progress, done=done, evaluated_tokens=part.evaluated, planned_tokens=part.planned)

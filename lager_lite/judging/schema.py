@@ -17,12 +17,16 @@ _STEPS = (
     "context BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS states (key BLOB PRIMARY KEY, states INTEGER NOT NULL, data BLOB NOT NULL, "
     "context BLOB NOT NULL)",
+    # The keys of older readings do not name the processor's instructions.
+    "CREATE TABLE IF NOT EXISTS bases (key BLOB PRIMARY KEY, others BLOB NOT NULL, instructions TEXT NOT NULL)",
+    "INSERT OR IGNORE INTO bases SELECT DISTINCT context, context, '' FROM readings",
 )
 STORE_VERSION = len(_STEPS)
 STORE_COLUMNS = {
     "readings": ("key", "states", "whole", "labels", "tokens", "mass", "data", "context"),
     "feedback": ("key", "text", "drawn", "context"),
     "states": ("key", "states", "data", "context"),
+    "bases": ("key", "others", "instructions"),
 }
 # Seconds to wait for another process to finish its write.
 _PATIENCE = 60

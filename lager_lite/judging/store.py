@@ -2,22 +2,22 @@
 
 The store is one SQLite file in WAL mode, which several processes may use. The key of a reading is a hash of
 everything that changes its numbers and of nothing else: the backbone's fingerprint, the prompt's tokens, the
-score tokens, flash attention, the types of the KV cache and the version of the library. Resuming a run, fitting
-again and changing the weights therefore only look readings up. Readings are on disk when `put` returns, so a
-killed process loses at most the batch in flight. Feedback that the judge wrote is kept in the same way.
+score tokens, flash attention, the types of the KV cache, the version of the library and the processor's instructions
+that it uses. Resuming a run, fitting again and changing the weights therefore only look readings up. Readings are on
+disk when `put` returns, so a killed process loses at most the batch in flight. Feedback that the judge wrote is kept in
+the same way.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import numpy as np
 
 from ..errors import Advice, MisuseError, StoreError, StoreWarning
 from ..records import Feedback, Reading
+from .keys import Basis
 from .schema import STORE_COLUMNS, open_database
 
 _ELSEWHERE = Advice(
@@ -41,6 +42,8 @@ class StoreInfo:
     - `bytes`: the size of the file, including its write-ahead log.
     - `models`: the number of distinct contexts (model and settings) among the readings.
     - `feedback`: the number of texts that the judge wrote.
+    - `instructions`: how many readings each processor's instructions made, by their words; "" stands for those of
+      earlier versions, which did not note it.
     """
 
     path: Path
@@ -48,26 +51,7 @@ class StoreInfo:
     bytes: int
     models: int
     feedback: int = 0
-
-
-def context_key(**facts: object) -> bytes:
-    """Return a 16-byte digest of everything but the prompt that changes a reading's numbers."""
-    text = "\n".join(f"{name}={facts[name]}" for name in sorted(facts))
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-def reading_key(context: bytes, tokens: np.ndarray, score_tokens: Sequence[int]) -> bytes:
-    """Return the 16-byte key of one reading.
-
-    - `context`: the key that `context_key` returned.
-    - `tokens`: int (n,), the prompt.
-    - `score_tokens`: the K score tokens.
-    """
-    digest = hashlib.blake2b(context, digest_size=16)
-    digest.update(np.asarray(score_tokens, dtype="<i4").tobytes())
-    digest.update(b"|")
-    digest.update(np.asarray(tokens, dtype="<i4").tobytes())
-    return digest.digest()
+    instructions: Mapping[str, int] = field(default_factory=dict)
 
 
 class Store:
@@ -151,6 +135,23 @@ class Store:
                     _attach(found, key, kept.get(key))
         return found
 
+    def others(self, basis: Basis) -> dict[bytes, str]:
+        """Return the instructions of the bases here that differ from this one in nothing else, by key; "" for a basis of
+        a version that did not note them."""
+        with self._open() as db:
+            query = "SELECT key, instructions FROM bases WHERE (others = ? OR key = ?) AND instructions <> ?"
+            return dict(db.execute(query, (basis.others, basis.earlier, basis.instructions)))
+
+    def count(self, keys: Collection[bytes]) -> int:
+        """Return how many of these readings are stored."""
+        with self._open() as db:
+            return sum(1 for _ in _rows_of(db, "SELECT key FROM readings", list(keys)))
+
+    def note(self, basis: Basis) -> None:
+        """Say what the readings are made by whose rows name its key."""
+        query = "INSERT OR IGNORE INTO bases (key, others, instructions) VALUES (?,?,?)"
+        self._write(query, [(basis.key, basis.others, basis.instructions)])
+
     def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool, keep_states: bool = False) -> None:
         """Store (key, reading, context) rows in one transaction, and in a second one the states themselves.
 
@@ -214,8 +215,14 @@ class Store:
         with self._open() as db:
             count, models = db.execute("SELECT count(*), count(DISTINCT context) FROM readings").fetchone()
             (feedback,) = db.execute("SELECT count(*) FROM feedback").fetchone()
+            by_words = (
+                "SELECT coalesce(instructions, ''), count(*) FROM readings "
+                "LEFT JOIN bases ON bases.key = readings.context GROUP BY 1 ORDER BY 1"
+            )
+            instructions = dict(db.execute(by_words))
         beside = [self.path, self.path.with_name(self.path.name + "-wal")]
-        return StoreInfo(self.path, count, sum(p.stat().st_size for p in beside if p.exists()), models, feedback)
+        size = sum(p.stat().st_size for p in beside if p.exists())
+        return StoreInfo(self.path, count, size, models, feedback, instructions)
 
     def clear(self) -> int:
         """Delete every reading and all feedback; return how many readings there were."""

@@ -13,6 +13,7 @@ from .company import say_company, warn_company
 from .context import Context, Group
 from .generate import Generator, Request
 from .guard import check_loads, known_company
+from .instructions import instructions
 from .library import load
 from .native_tap import available
 from .options import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS, BackendOptions
@@ -48,6 +49,7 @@ __all__ = [
     "cut_sorted",
     "gpu_layers",
     "has_room_for_floats",
+    "instructions",
     "known_company",
     "lack_of_room",
     "load",

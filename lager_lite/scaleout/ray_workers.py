@@ -71,8 +71,8 @@ class ReadBatch:
             if self.judge.context_key != context:
                 raise BackendError(
                     f"a worker on {socket.gethostname()} would compute other numbers: llama.cpp "
-                    f"{self.judge.backbone.numerics}, {self.judge.settings()}",
-                    "install the same versions on every machine",
+                    f"{self.judge.backbone.numerics}, {self.judge.basis.instructions}, {self.judge.settings()}",
+                    "install the same versions, and one build of the library, on every machine",
                 )
         except LagerError as error:
             self._failure = error_to_json(error)

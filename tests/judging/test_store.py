@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from lager_lite.errors import StoreError
-from lager_lite.judging.store import Store, context_key, reading_key
+from lager_lite.judging.keys import context_key, reading_key
+from lager_lite.judging.store import Store
 from lager_lite.records import Feedback, Reading
 from lager_lite.system import store_path
 
@@ -77,7 +78,7 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path):
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version=9")
     db.close()
-    with pytest.raises(StoreError, match="has version 9, this program knows 3"):
+    with pytest.raises(StoreError, match="has version 9, this program knows 5"):
         Store(path)
 
 
@@ -113,7 +114,7 @@ def test_a_store_of_version_1_is_brought_up_to_date_and_loses_nothing(tmp_path):
         assert (store.info().readings, store.info().feedback) == (2, 1)
     old.close()
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    assert db.execute("PRAGMA user_version").fetchone() == (5,)
     db.close()
 
 
@@ -123,7 +124,7 @@ def test_a_migration_that_fails_leaves_version_1(tmp_path, monkeypatch):
     path = tmp_path / "s.sqlite"
     version_1(path).close()
     monkeypatch.setattr(module, "_STEPS", (*module._STEPS, "CREATE TABLE nonsense nonsense"))
-    monkeypatch.setattr(module, "STORE_VERSION", 4)
+    monkeypatch.setattr(module, "STORE_VERSION", 6)
     with pytest.raises(StoreError, match="cannot be used"):
         Store(path)
     db = sqlite3.connect(path)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lager_lite.judging.store import Store, context_key
+from lager_lite.judging.keys import context_key
+from lager_lite.judging.store import Store
 from lager_lite.performance.workload import peak_megabytes
 from lager_lite.records import Reading
 

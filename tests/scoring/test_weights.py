@@ -69,6 +69,16 @@ def test_weights_of_another_backbone_are_refused_by_name_unless_forced():
     assert len(check_weights(file(), now, force=True)) == 3
 
 
+def test_weights_of_other_instructions_are_used_with_a_warning_and_older_files_without():
+    fitted = replace(file(), provenance=replace(THEN, settings={"instructions": "x86_64: AVX512"}))
+    now = replace(THEN, settings={"instructions": "x86_64: AVX2"})
+    assert check_weights(fitted, now) == [
+        "instructions was x86_64: AVX512 when the weights were fitted, is x86_64: AVX2; scores of quantized files may "
+        "differ by some hundredths of a point"
+    ]
+    assert check_weights(replace(file(), provenance=replace(THEN, settings={})), now) == []
+
+
 def test_weights_of_another_device_are_used_with_a_warning_that_says_what_was_measured():
     fitted = replace(file(), provenance=replace(THEN, settings={"device": "CPU", "cache_type_v": "bf16"}))
     now = replace(THEN, settings={"device": "NVIDIA H200", "cache_type_v": "f16"})

@@ -8,7 +8,7 @@ import click
 
 from ...backbones import MEMORY_TOKENS, CatalogEntry, LocalModel
 from ...data import counted
-from ...judging import StoreInfo
+from ...judging import UNNAMED, StoreInfo
 from ...prompts import Rubric, describe_scale
 from .progress import say
 from .terminal import text_table
@@ -64,6 +64,8 @@ def show_store(found: StoreInfo) -> None:
     lines = [("path", found.path), ("readings", found.readings), ("feedback", found.feedback), ("models", found.models)]
     for name, value in [*lines, ("size", f"{found.bytes / 1e6:.1f} MB")]:
         click.echo(f"{name:<10}{value}")
+    for words, count in found.instructions.items():
+        click.echo(f"{'computed':<10}{count} with {words}" if words else f"{'computed':<10}{count} {UNNAMED}")
 
 
 def show_lines(lines: Iterable[tuple[str, str]]) -> None:

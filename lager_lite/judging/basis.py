@@ -1,0 +1,62 @@
+"""What makes a judge's readings besides their prompts, and which readings of the store the same made elsewhere."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ..data import counted
+from ..errors import StoreWarning
+from ..llama import Backbone, instructions
+from .keys import Basis, context_key, reading_key
+from .store import Store
+
+UNNAMED = "by a version that did not note them"
+
+
+def settings_of(backbone: Backbone) -> dict[str, str]:
+    """Return the settings of llama.cpp that change layer logits, by name."""
+    options, layers = backbone.options, backbone.gpu_layers
+    steady = {"steady": f"{options.batch(layers)}, {options.ubatch(layers)}"} if options.steady else {}
+    return {
+        "flash_attn": options.flash_attn,
+        "cache_type_k": options.cache_type_k,
+        "cache_type_v": options.value_cache_type(layers),
+        **steady,
+    }
+
+
+def basis_of(backbone: Backbone, fingerprint: str, n_states: int) -> Basis:
+    """Return what makes the readings of a backbone; n_states: the states of the whole model."""
+    words = instructions(backbone.library)
+    facts = {"model": fingerprint, "states": n_states, "device": backbone.place, **settings_of(backbone)}
+    return Basis(
+        key=context_key(**facts, version=backbone.numerics, instructions=words),
+        others=context_key(**facts, version=backbone.library.numerics, unpack=backbone.options.unpack),
+        earlier=context_key(**facts, version=backbone.numerics),
+        instructions=words,
+    )
+
+
+def tell_of_others(store: Store, basis: Basis, missing: Iterable[tuple[np.ndarray, Sequence[int]]]) -> bool:
+    """Warn where the store holds readings of these prompts as other instructions made them; return whether it does.
+
+    missing: the tokens (n,) and the score tokens of each prompt that the store lacks for `basis`.
+    """
+    prompts, count, found = list(missing), 0, set()
+    for key, words in store.others(basis).items():
+        if here := store.count({reading_key(key, tokens, labels) for tokens, labels in prompts}):
+            count += here
+            found.add(words or UNNAMED)
+    if count:
+        warnings.warn(
+            f"the store holds {counted(count, 'reading')} of the next {counted(len(prompts), 'prompt')} that "
+            f"{'was' if count == 1 else 'were'} computed with other instructions of a processor "
+            f"({'; '.join(sorted(found))}; here {basis.instructions}). They may differ a little from this run's, so they "
+            "are left in the store, and the prompts are evaluated anew",
+            StoreWarning,
+            stacklevel=2,
+        )
+    return bool(count)
