@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -17,6 +20,24 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 SHORT_RUBRIC = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections} {criterion}"\n'
+
+
+@pytest.fixture(scope="session", autouse=True)
+def advice_is_checked() -> Iterator[None]:
+    """Every command that any test runs in this process advises only options that it has."""
+    from tests.advice import command_of, misadvised
+
+    run = CliRunner.invoke
+
+    def checked(self: CliRunner, cli: click.Command, args: Any = None, *more: Any, **settings: Any) -> Result:
+        result = run(self, cli, args, *more, **settings)
+        words = shlex.split(args) if isinstance(args, str) else [str(one) for one in args or ()]
+        assert misadvised(command_of(words), result.stderr.splitlines()) == []
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CliRunner, "invoke", checked)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -28,9 +28,7 @@ from ..records import Feedback, Reading
 from .keys import Basis
 from .schema import STORE_COLUMNS, open_database
 
-_ELSEWHERE = Advice(
-    "name a store elsewhere with --store PATH, or give --no-store", "open a Store elsewhere, or judge without one"
-)
+_ELSEWHERE = Advice("name a store elsewhere with --store PATH", "open a Store elsewhere, or judge without one")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from .pair_weights import fit_pair_weights
 from .pairing import file_names, joined_by, joined_pairs, pairs_within, read_pairs
 from .pairs import TRIVIAL_RANKERS, Accuracy, Preferences, preferences
 from .pool import Pool, Scores, open_pool, score_pool
-from .ranking import RANK_METHODS, check_pairs, first_contests, rank, read_responses
+from .ranking import RANK_METHODS, Responses, check_pairs, first_contests, rank, read_responses
 from .scored import ScoredRow, read_scores
 from .selection import COMBINE, CRITERIA, Example, Selection, select, write_selection
 from .states import prompts_of, write_states
@@ -45,6 +45,7 @@ __all__ = [
     "Position",
     "Preferences",
     "RANK_METHODS",
+    "Responses",
     "ScoredRow",
     "Scores",
     "Selection",

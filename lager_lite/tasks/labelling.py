@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import Advice, DataError
+from ..errors import DataError
 from ..fitting import state_kernel
 from ..judging import Judge
 from ..records import Counts, Item
@@ -50,7 +50,7 @@ def next_rows(
     if len(labelled) + len(unlabelled) > MOST_ROWS:
         raise DataError(
             f"{len(labelled) + len(unlabelled)} rows are too many to compare with each other",
-            Advice(f"give at most {MOST_ROWS}, for instance with -n or --shard", f"give at most {MOST_ROWS}"),
+            f"give at most {MOST_ROWS}, labelled and unlabelled ones together",
         )
     known, old = _states(judge, labelled, progress)
     rest, new = _states(judge, unlabelled, progress)

@@ -98,7 +98,7 @@ def test_rows_that_cannot_be_judged_are_errors(tmp_path):
     )
     assert check_file(write(path, *plain(), {"response": "R", "score": "good"})).errors == (
         f"{path}:22: key 'score' holds 'good', expected a number or a list of numbers "
-        "(labels such as PASS or B are read where the rubric (-r) has them, or --scale on a command that takes it)",
+        "(labels such as PASS or B are read where the rubric (-r) has them; `score` and `eval` also take --scale FAIL,PASS)",
     )
     (found,) = check_file(write(path, {"prompt": "Q", "reply": "A"}), {"response": "text"}).errors
     assert found == f"{path}: no row has the key of response=text (the keys are: prompt, reply)"

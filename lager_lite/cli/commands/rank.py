@@ -11,7 +11,17 @@ from ...errors import DataError
 from ...evaluation import origin_of
 from ...records import Item
 from ...report import check_report, write_ranking
-from ...tasks import RANK_METHODS, check_pairs, first_contests, preferences, rank, read_responses
+from ...scoring import WeightsFile
+from ...tasks import (
+    RANK_METHODS,
+    Preferences,
+    Responses,
+    check_pairs,
+    first_contests,
+    preferences,
+    rank,
+    read_responses,
+)
 from ..grammar import command as cli_command
 from ..options import (
     Given,
@@ -90,13 +100,7 @@ def command(data: str, **given: Any) -> None:
         show_unjudged([DataError(f"{one.where}: item {one.id}: {one.error}") for one in responses.failed])
         origin, doubts = origin_of(judge, data, weights=given["weights"]), judge.doubts()
     with show_stage("comparing the methods"):
-        try:
-            fit = weights.provenance.fit if weights else None
-            result = preferences(responses, fit=fit, folds=given["folds"], seed=given["seed"])
-        except DataError as error:
-            if given["json_file"] or given["report"] or given["folds"]:
-                raise
-            result, doubts = None, (error.message,)
+        result, doubts = _figures(responses, weights, given, doubts)
     if given["output"] or result is None:
         write_rows(given["output"] or STDOUT, rank(responses, given["by"]))
     if result is None:
@@ -107,3 +111,16 @@ def command(data: str, **given: Any) -> None:
     if given["report"]:
         write_ranking(given["report"], result, origin)
     click.get_current_context().exit(1 if responses.failed else 0)
+
+
+def _figures(
+    responses: Responses, weights: WeightsFile | None, given: Given, doubts: tuple[str, ...]
+) -> tuple[Preferences | None, tuple[str, ...]]:
+    """How well the order agrees with people, and what to say where nothing shows that: there are rows all the same."""
+    fit = weights.provenance.fit if weights else None
+    try:
+        return preferences(responses, fit=fit, folds=given["folds"], seed=given["seed"]), doubts
+    except DataError as error:
+        if given["json_file"] or given["report"] or given["folds"]:
+            raise
+        return None, (error.message,)

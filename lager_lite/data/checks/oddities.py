@@ -183,7 +183,7 @@ class OddityWatch:
         if length > _LONG:
             yield (
                 f"item {name} has {length:,} characters, about {length // 4:,} tokens: a prompt that is longer than the "
-                f"model's context is an error, unless {Advice('--overflow', '`overflow`')} says otherwise"
+                f"model's context is an error, unless {Advice('`score --overflow`', '`overflow`')} says otherwise"
             )
 
 
