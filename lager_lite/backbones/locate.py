@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import os
 from dataclasses import dataclass
@@ -73,6 +74,13 @@ def _named(name: str, why: str) -> Located:
     entry = None if "/" in name or path.suffix == ".gguf" or path.exists() else read_catalog().get(name)
     if entry is not None:
         return Located(_of_catalog(entry), f"{name} of the catalog, {why}")
+    if not ("/" in name or "\\" in name or path.suffix.lower() == ".gguf" or path.exists()):
+        names = list(read_catalog())
+        near = [one for one in names if one.startswith(name.lower())] or difflib.get_close_matches(name, names, 1)
+        raise ModelFileError(
+            f"{name} is neither a file nor a name of the catalog{f'; did you mean {near[0]}?' if near else ''}",
+            "`lager-lite models list` shows the models of this machine, `lager-lite models catalog` the short names",
+        )
     return Located(path, why)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..errors import DataError
 from .keys import ALIASES, PREFERENCE_KEYS, Row, Sides, find_sides, lone_side
-from .paired import NEAR_KEYS, Pair, PairReader, row_values, why_unpaired
+from .paired import Pair, PairReader, row_values, why_unpaired
+from .problems import NEAR_KEYS
 from .program import row_given
 
 _SHARED = ("instruction", "source", "reference")

@@ -42,7 +42,7 @@ from .layouts import (
     unfold,
     until_answer,
 )
-from .problems import raise_problems
+from .problems import NEAR_KEYS, raise_problems
 
 
 @dataclass(frozen=True)
@@ -298,8 +298,6 @@ class PairReader:
         return [answer_in(talk[same:]) for talk in cut], max(cut, key=len)[:same]
 
 
-NEAR_KEYS = 0.85
-"""How alike two keys are of which one is likely the other misspelt, as `difflib` measures it from 0 to 1."""
 _QUESTION = "question_id"
 _ASKING = ("instruction", "prompt", "question", "input", "query")
 _OF_PAIRS = ("response_a", "response_b", "system_a", "system_b", "preference")

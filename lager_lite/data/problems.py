@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Sequence
 
-from ..errors import Advice, DataError, each_text, mapped, name_key
+from ..errors import Advice, DataError, each_text, give_mapped, mapped, name_key
 from ..records import Item
 from .keys import Row, RowSource, counted, file_of, find_sides, suggests_response, without_missing
 from .layouts import LAYOUTS, ROWS, BenchmarkLayout, lowered, why_unjudged
 
 _MAX_PROBLEMS = 5
+NEAR_KEYS = 0.85
+"""How alike two keys are of which one is likely the other misspelt, as `difflib` measures it from 0 to 1."""
 
 
 def raise_problems(problems: Sequence[DataError]) -> None:
@@ -62,8 +65,11 @@ def lacks(row: Row, item: Item, missing: Sequence[str]) -> DataError:
     listed = next((key for key, value in low.values.items() if _is_texts(key, value)), None)
     if missing == ["response"] and listed is not None:
         return DataError(f"{row.where}: no response, but a list that may hold some: {listed}", each_text(listed))
-    found = ", ".join(without_missing(row).values) or "none"
-    return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", name_key(missing[0]))
+    keys = {key.lower(): key for key in without_missing(row).values}
+    near = difflib.get_close_matches(missing[0], keys, 1, NEAR_KEYS)
+    hint = give_mapped({missing[0]: keys[near[0]]}) if near else name_key(missing[0])
+    found = ", ".join(keys.values()) or "none"
+    return DataError(f"{row.where}: no {', '.join(missing)}; the row has the keys {found}", hint)
 
 
 def _is_texts(key: str, value: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..data import codes_for_missing, codes_in_words, group_names
-from ..errors import Advice, DataError, FitError, give_mapped
+from ..errors import Advice, DataError, FitError, give_mapped, name_key
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale
 from ..records import BOTH_LENSES, Counts, Item, ItemId, both_lenses, id_for_results
@@ -160,6 +160,13 @@ def check_human_scores(
         _check_spread(np.array([label for label, _ in labels]), groups)
 
 
+_NAMED_SCORES = Advice(
+    "use -r with the names of the scores, or --map score=KEY",
+    'use rubrics with the names of the scores, or mapping={"score": "KEY"}',
+    "use rubrics with the names of the scores, or put the scores under the key score",
+)
+
+
 def _check_present(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
     missing = [rubric.name for rubric in rubrics if not any(item.scores_for(rubric.name) for item in items)]
     if missing:
@@ -167,12 +174,7 @@ def _check_present(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
         own = "; `score` in these rows is the judge's own" if any("judged" in item.keys for item in items) else ""
         raise DataError(
             f"no item has a human score for the rubric{'s' * (len(missing) > 1)} {', '.join(missing)}; scores found: {', '.join(named) or 'none'}{own}",
-            _mapping_hint(items, missing)
-            or Advice(
-                "use -r with the names of the scores, or --map score=KEY",
-                'use rubrics with the names of the scores, or mapping={"score": "KEY"}',
-                "use rubrics with the names of the scores, or put the scores under the key score",
-            ),
+            _mapping_hint(items, missing) or (_NAMED_SCORES if named else name_key("score")),
         )
 
 

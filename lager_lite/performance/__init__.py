@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .bench import TapCost, WritingCost, tap_cost, writing_cost
 from .drift import DRIFT_METHODS, Drift, measure_drift
-from .peers import PeerTimes, measure_peer
+from .peers import PeerTimes, check_peer, measure_peer
 from .pruning import Pruned, prune_for
 from .tuning import QUANTIZATIONS, Tuning, tune
 from .workload import Workload, apart, measure_workload
@@ -24,6 +24,7 @@ __all__ = [
     "Workload",
     "WritingCost",
     "apart",
+    "check_peer",
     "measure_drift",
     "measure_peer",
     "measure_workload",

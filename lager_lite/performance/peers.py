@@ -12,6 +12,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,25 @@ class PeerTimes:
         return asdict(self)
 
 
+def check_peer() -> None:
+    """Raise BackendError where the packages of the extra `parity` are missing."""
+    missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if missing:
+        raise BackendError(
+            f"the peer needs torch and transformers, and there is no {' and no '.join(missing)}",
+            "pip install 'lager-lite[parity]'",
+        )
+
+
 def measure_peer(model: str | Path, prompts: Sequence[np.ndarray], *, singles: int = 8, batches: int = 2) -> PeerTimes:
     """Time both ways on a sample of the prompts (token ids). An untimed first run of each warms up.
 
     Raises BackendError where the extra is missing or transformers cannot read the file.
     """
-    try:
-        import torch
-        import transformers
-    except ImportError as error:
-        raise BackendError(
-            f"the peer needs torch and transformers: {error}", "pip install 'lager-lite[parity]'"
-        ) from error
+    check_peer()
+    import torch
+    import transformers
+
     path = Path(model)
     try:
         peer = transformers.AutoModelForCausalLM.from_pretrained(

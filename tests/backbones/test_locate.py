@@ -258,3 +258,11 @@ def test_old_downloads_of_llama_cpp_and_later_parts_are_told_apart(home):
     for name in ("user_m_m-Q4_0.gguf", "x-00001-of-00002.gguf", "x-00002-of-00002.gguf", "m.json"):
         (folder / name).write_bytes(Q4)
     assert [os.path.basename(f.name) for f in everything()] == ["user_m_m-Q4_0.gguf", "x-00001-of-00002.gguf"]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("phi", ""), ("Qwen2.5", "; did you mean qwen2.5-14b-instruct?")])
+def test_a_word_that_names_no_model_says_where_the_names_are(home, name, meant):
+    with pytest.raises(ModelFileError) as caught:
+        locate_model(name)
+    assert caught.value.message == f"{name} is neither a file nor a name of the catalog{meant}"
+    assert "lager-lite models list" in str(caught.value.hint)

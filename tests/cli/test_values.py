@@ -61,6 +61,13 @@ def test_what_exact_would_ignore_is_refused(run, tmp_path, words):
     )
 
 
+def test_bench_measures_exact_beside_other_settings(run, tmp_path, tiny_model):
+    (tmp_path / "in.jsonl").write_text('{"response": "Yes."}\n')
+    common = ("-m", tiny_model, "-r", "good.toml", "-t", 1, "--rounds", 1, "--tokens", 65)
+    done = run("bench", "in.jsonl", "-fa", "on", *common)
+    assert done.exit_code == 0 and "the same with --exact" in done.output, done.output
+
+
 def test_exact_may_be_spelled_out_and_comes_before_the_settings(run, tmp_path, tiny_model):
     (tmp_path / "in.jsonl").write_text('{"response": "Yes."}\n')
     (tmp_path / "lager-lite.toml").write_text('cache-type-v = "f16"\n')

@@ -127,6 +127,8 @@ def test_a_file_without_any_response_names_rows_keys_and_the_option(tmp_path):
     )
     assert found.hint == "name the key with --map response=KEY"
     assert len(read_items(path, require=()).items) == 3
+    misspelt = write(tmp_path / "misspelt.jsonl", {"id": "a", "Respons": "R"})
+    assert error(misspelt).hint == "give --map response=Respons"
 
 
 def test_null_nan_blank_and_absent_are_the_same(tmp_path):

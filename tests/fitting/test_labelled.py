@@ -24,3 +24,6 @@ def test_columns_named_as_the_rubrics_are_named_in_the_hint():
     with pytest.raises(DataError, match="scores found: none") as caught:
         check_human_scores(items, [HELPFULNESS, FLUENCY])
     assert caught.value.hint == ('give mapping={"score:helpfulness": "Helpfulness", "score:fluency": "fluency"}')
+    with pytest.raises(DataError, match="scores found: none") as caught:
+        check_human_scores([Item("a", {"response": "R"})], [HELPFULNESS])
+    assert caught.value.hint == 'name the key with mapping={"score": "KEY"}'

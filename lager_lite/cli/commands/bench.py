@@ -13,7 +13,7 @@ from ...data import counted, load_demo
 from ...errors import DataError
 from ...judging import Judge, Reasoning
 from ...llama import Backbone
-from ...performance import WritingCost, apart, measure_peer, measure_workload, tap_cost, writing_cost
+from ...performance import WritingCost, apart, check_peer, measure_peer, measure_workload, tap_cost, writing_cost
 from ...records import Item
 from ..grammar import command as cli_command
 from ..options import (
@@ -40,6 +40,8 @@ def _check(given: Given, items: str | None) -> None:
         raise click.UsageError("--max-state and --peer need ITEMS")
     if given["generate"] and (given["max_state"] is not None or given["peer"] or given["limit"]):
         raise click.UsageError("--generate K measures writing alone: leave out --max-state, --peer and -n")
+    if given["peer"]:
+        check_peer()
 
 
 def _prompts(judge: Judge, items: tuple[Item, ...]) -> list[Any]:

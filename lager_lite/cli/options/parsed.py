@@ -64,8 +64,13 @@ def backend_settings(given: Given) -> BackendOptions:
 
 
 def _check_exact(given: Given) -> None:
-    """Refuse what the command line asks for beside --exact, which would be ignored."""
+    """Refuse what the command line asks for beside --exact, which would be ignored.
+
+    Commands that measure with these settings as well as with their own (`bench`) have no --exact on their line then.
+    """
     context = click.get_current_context()
+    if not context.params["exact"]:
+        return
     for name, same in _BESIDE_EXACT.items():
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and given[name] not in same:
             raise click.UsageError(f"--exact sets {option_name(name)} by itself: leave one of them out")
