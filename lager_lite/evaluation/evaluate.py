@@ -24,6 +24,7 @@ from ..fitting import (
     OutOfFold,
     baseline_features,
     best_lens,
+    copies_apart,
     cross_validate,
     fit_recipe,
     fit_states,
@@ -174,7 +175,8 @@ def evaluate(
             missing.append(f"{name}: not fitted, since in a part of the items {error.message}")
     about = Setting(folds, seed, splits, hold_out, threshold, resamples)
     result = _with_curve(set_side_by_side(data, scores, fitted, about, ways=ways), data, about, missing, wanted=curve)
-    return replace(result, warnings=(*missing, *shared_names(data.items, hold_out), *result.warnings))
+    said = (*missing, *copies_apart(data), *shared_names(data.items, hold_out))
+    return replace(result, warnings=(*said, *result.warnings))
 
 
 def _with_curve(result: Evaluation, data: Labelled, about: Setting, missing: list[str], *, wanted: bool) -> Evaluation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..data import SURFACE_FEATURES, log_length, surface_features, surface_of
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan, method_of
+from .copies import copies_apart
 from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, levelled, out_of_fold, select_rows, within_fold_ranks
@@ -58,6 +59,7 @@ __all__ = [
     "baseline_features",
     "best_lens",
     "check_human_scores",
+    "copies_apart",
     "cross_validate",
     "fit_panel",
     "fit_recipe",

@@ -19,6 +19,7 @@ from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
 from .baselines import trivial_agreement
 from .choosing import FitPlan, best_kind, method_of, ranks_by_kind, unseen_ranks
+from .copies import copies_apart
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
 from .fit import GRID, FitResult, fit
@@ -134,7 +135,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
             folds=plan.folds,
             seed=plan.seed,
         )
-    warnings += prior_warnings(data, plan.prior)
+    warnings += [*prior_warnings(data, plan.prior), *copies_apart(data)]
     packed = _packed(
         judge,
         data,

@@ -25,6 +25,7 @@ from ..fitting import (
     WordsMethod,
     WordsScorer,
     baseline_features,
+    copies_apart,
     folds_inside,
     group_folds,
     left_out,
@@ -160,7 +161,7 @@ def self_knowledge(
         items=data.ids,
         truth=tuple(map(bool, truth)),
         methods=tuple(knowers),
-        notes=said,
+        notes=(*said, *copies_apart(data)),
     )
 
 

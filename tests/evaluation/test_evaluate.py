@@ -116,12 +116,23 @@ def test_systems_that_write_for_several_groups_are_named_and_can_be_held_out():
     data = of_lengths(labelled(n=80, groups=40), np.arange(80) % 13 + 3)
     options = {"kinds": ["full"], "splits": 2, "resamples": 50}
     found = evaluate(data, **options)
-    assert found.warnings[0].startswith("2 values of the field 'system' stand in several groups")
+    assert any(w.startswith("2 values of the field 'system' stand in several groups") for w in found.warnings)
     held = evaluate(data, hold_out="system", **options)
     assert held.held_out == "system" and not any("'system'" in w for w in held.warnings)
     assert held.method("full").raw != found.method("full").raw
     with pytest.raises(DataError, match="the field 'writer' cannot be held out: 80 of 80 items lack it"):
         evaluate(data, hold_out="writer", **options)
+
+
+def test_copies_in_several_groups_are_said():
+    data = of_lengths(labelled(n=80, groups=40), np.arange(80) + 3)
+    options = {"kinds": ["uniform"], "splits": 1, "resamples": 50}
+    assert not any("stand in another group" in w for w in evaluate(data, **options).warnings)
+    twice = replace(data, items=(data.items[1], *data.items[1:]))  # groups g0 and g1
+    said = "2 judgments are of texts that stand in another group as well, so folds do not keep copies apart"
+    assert any(w.startswith(said) for w in evaluate(twice, **options).warnings)
+    together = replace(twice, group=np.array(["g0", "g0", *data.group[2:]]))
+    assert not any("stand in another group" in w for w in evaluate(together, **options).warnings)
 
 
 def test_few_groups_are_said():
