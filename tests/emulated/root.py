@@ -99,6 +99,6 @@ def _install(wanted: Sequence[str], target: Target, version: str, packages: Path
 
 
 def environment(checkout: Path = _CHECKOUT) -> dict[str, str]:
-    """The variables for a test run: those of this process but for what speaks of its processor."""
+    """The variables for a test run: those of this process but for what speaks of its processor; see tests.effort."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENBLAS", "LLAMA_CPP"))}
-    return {**kept, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1"}
+    return {**kept, "PYTHONPATH": str(checkout), "OPENBLAS_NUM_THREADS": "1", "LAGER_LITE_FEW": "1"}

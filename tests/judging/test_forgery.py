@@ -12,6 +12,7 @@ from lager_lite.data.items import read_items
 from lager_lite.prompts.chat import resolve_chat
 from lager_lite.prompts.injection import PATTERNS, signs
 from lager_lite.records import Item
+from tests.effort import repeated
 from tests.measure.forgery_cases import CHATML, KINDS, SHORT, TEMPLATES, TURNS, Attack, Case, cases
 from tests.measure.persuasion import TEXTS
 
@@ -30,7 +31,7 @@ def test_no_text_writes_a_token_that_only_the_program_may_write(name: str, sdist
     """Short: 132 cases on each of 8 vocabularies; LAGER_LITE_LONG=1: 1,000 on each of 17."""
     attack = Attack(name, sdist_folder, tmp_path)
     try:
-        count = attack.count(1000 if LONG else 132)
+        count = attack.count(1000 if LONG else repeated(132))
     finally:
         attack.close()
     print(f"\n{name}: {count.tried} cases, {len(count.forged)} forged")

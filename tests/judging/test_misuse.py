@@ -16,6 +16,7 @@ from lager_lite.judging.store import Store
 from lager_lite.llama.options import BackendOptions
 from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
+from tests.effort import patience
 
 ROOT = Path(__file__).resolve().parents[2]
 LONG = os.environ.get("LAGER_LITE_LONG") == "1"
@@ -102,7 +103,11 @@ def test_random_misuse_never_ends_the_process_or_changes_a_score(tiny_model, tmp
     count = 500 if LONG else 12
     command = [sys.executable, "-m", "tests.judging.misuse", str(tiny_model), str(tmp_path), "0", str(count)]
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60 + 10 * count
+        command,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=patience(60 + 10 * count),
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -16,6 +16,7 @@ import pytest
 
 from lager_lite.backbones.locate import locate_model
 from lager_lite.errors import LagerError
+from tests.effort import patience
 
 pytest.importorskip("resource", reason="signals of POSIX")
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +102,7 @@ def test_a_run_that_is_stopped_at_any_moment_ends_with_130(model, tiny_model, tm
     (tmp_path / "r.toml").write_text('scale = "1-5"\ncriterion = "Good?"\ntemplate = "{sections} {criterion}"\n')
     begin = time.monotonic()
     process = start(model, tmp_path)
-    assert process.wait(120) == 0, process.stderr.read()
+    assert process.wait(patience(120)) == 0, process.stderr.read()
     process.stderr.close()
     whole = time.monotonic() - begin
     expected = (tmp_path / "out.jsonl").read_bytes()
@@ -117,7 +118,7 @@ def test_a_run_that_is_stopped_at_any_moment_ends_with_130(model, tiny_model, tm
                 os.killpg(process.pid, signal.SIGINT)  # as a terminal does
             else:
                 process.send_signal(signal.SIGINT)
-        _, text = process.communicate(timeout=60)
+        _, text = process.communicate(timeout=patience(60))
         assert process.returncode in (0, 130), (number, process.returncode, text)
         for sign in ("Traceback", "ignored", "Error", "Fatal"):
             assert sign not in text, (number, text)

@@ -13,6 +13,7 @@ from lager_lite.judging.judge import Judge
 from lager_lite.llama.backbone import Backbone
 from lager_lite.llama.library import load
 from lager_lite.llama.options import BackendOptions
+from tests.effort import FEW, patience
 from tests.model_files.families import FAMILIES
 from tests.model_files.tiny import write_tiny_model
 
@@ -83,7 +84,7 @@ def test_readings_of_another_attention_are_not_taken_from_the_store(tiny_model, 
     assert "attention" not in settings  # weights fit both
 
 
-RATIOS = (1, 4, 8, 17, 32, 48, 71, 128)
+RATIOS = (1, 17, 71) if FEW else (1, 4, 8, 17, 32, 48, 71, 128)
 _CHILD = """
 import sys, json, numpy as np
 sys.path[:] = json.loads(sys.argv[1])
@@ -111,5 +112,5 @@ def test_many_query_heads_on_one_key_value_head_end_in_time(tmp_path, ratio):
     """
     path = write_tiny_model(tmp_path / "m.gguf", "llama", heads=(ratio, 1, 16), n_blocks=2)
     command = [sys.executable, "-c", _CHILD, json.dumps(sys.path), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patience(120))
     assert done.returncode == 0, done.stderr[-2000:]

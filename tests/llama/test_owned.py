@@ -15,6 +15,7 @@ import pytest
 
 from lager_lite.errors import MisuseError
 from lager_lite.llama import Backbone, BackendOptions, Generator, Request
+from tests.effort import patience
 
 pytest.importorskip("resource", reason="forks and signals of POSIX")
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ def run(program: str, model: Path) -> subprocess.CompletedProcess:
     text = textwrap.dedent(BEGIN) + textwrap.dedent(program)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-c", text, str(model)], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", text, str(model)], env=environment, capture_output=True, text=True, timeout=patience(120)
     )
 
 

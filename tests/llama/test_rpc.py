@@ -20,6 +20,7 @@ from lager_lite.llama.library import load
 from lager_lite.llama.native_tap import KNOWN_VERSIONS
 from lager_lite.llama.rpc import has_rpc, parse_servers, register
 from lager_lite.system import offline
+from tests.effort import patience
 
 ROOT = Path(__file__).resolve().parents[2]
 # A registered server stays for the life of a process, so clients are processes of their own. The
@@ -74,7 +75,7 @@ def server():
 
 def _wait_for(address, child):
     host, port = address.split(":")
-    for _ in range(300):
+    for _ in range(int(patience(300))):
         assert child.poll() is None, "the server has ended"
         try:
             socket.create_connection((host, int(port)), timeout=1).close()
