@@ -58,9 +58,13 @@ class Server(Protocol):
     limits: Limits
     stopping: bool
 
-    def is_busy(self) -> bool: ...
+    def is_busy(self) -> bool:
+        """Whether more connections are open than are answered."""
+        ...
 
-    def counted(self) -> AbstractContextManager[None]: ...
+    def counted(self) -> AbstractContextManager[None]:
+        """Count one request as active."""
+        ...
 
 
 class TooLongError(Exception):

@@ -60,9 +60,11 @@ class LazyGroup(CommandGroup):
     and SIGTERM become 130 and 143."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, imported now; None where there is none."""
         if cmd_name not in COMMANDS:
             return None
         with signals_deferred():
@@ -71,10 +73,12 @@ class LazyGroup(CommandGroup):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the end of the help, and how the library is brought where there is none."""
         super().format_epilog(ctx, formatter)
         if importlib.util.find_spec("llama_cpp") is None:
             formatter.write_paragraph()
@@ -105,6 +109,7 @@ def _shown_warnings() -> Iterator[None]:
         others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            """Write a warning of ours as a line on stderr, and any other one as Python would."""
             if not issubclass(category, LagerWarning):
                 others(message, category, *place)
             else:

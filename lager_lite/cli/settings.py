@@ -185,6 +185,7 @@ def _long_options(command: click.Command, ctx: click.Context) -> Iterator[tuple[
 
 def _converter(parameter: click.Parameter, ctx: click.Context) -> Converter:
     def convert(value: Any) -> tuple[str, Any]:
+        """The parameter's name, and a value of the file as click takes it. Raises ValueError for a wrong type."""
         name = str(parameter.name)
         if getattr(parameter, "is_flag", False):
             if not isinstance(value, bool):

@@ -168,6 +168,7 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
     every = np.ones(setting.human.size, dtype=bool)
 
     def pair(rows: np.ndarray) -> FigurePair:
+        """The figures of both runs over some of the judgments."""
         human, kept = setting.human[rows], {name: [c[rows] for c in one] for name, one in columns.items()}
         rng = np.random.default_rng(setting.seed)
         found = rank_figures(kept, human, setting.group[rows], rng=rng, resamples=setting.resamples)

@@ -119,6 +119,7 @@ def on_equal_footing(
             columns[_AS_IT_IS] = [length if way >= 0 else -length]
 
     def figures(of: Mapping[str, Sequence[np.ndarray]], given: Sequence[Sequence[np.ndarray]] = ()) -> Figures:
+        """The figures of some methods over the judgments that all of them have."""
         rng = np.random.default_rng(seed)
         return rank_figures(of, human, groups, rng=rng, resamples=resamples, given=given, fold=first)
 

@@ -101,6 +101,7 @@ def read_panel(
         before = total
 
         def seen(counts: Counts, before: Counts = before) -> None:
+            """Report what this member and those before it have done."""
             if progress is not None:
                 progress(sum_of(before, counts))
 

@@ -129,6 +129,7 @@ class Panel:
         before = self.counts
 
         def seen(counts: Counts) -> None:
+            """Add what this member has done to what those before it did."""
             self.counts = sum_of(before, counts)
             if progress is not None:
                 progress(self.counts)

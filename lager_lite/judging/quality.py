@@ -90,6 +90,7 @@ class _Scores:
     squares: float = 0.0
 
     def add(self, score: float) -> None:
+        """Take in one score (Welford, Technometrics 4(3), 1962)."""
         self.count += 1
         gap = score - self.mean
         self.mean += gap / self.count
@@ -97,6 +98,7 @@ class _Scores:
 
     @property
     def deviation(self) -> float:
+        """Standard deviation of the scores so far, in points of the scale."""
         return math.sqrt(self.squares / self.count)
 
 

@@ -143,11 +143,13 @@ def score_file(
     tally = Tally(judge.rubrics, judge.doubts() if isinstance(judge, Judge) else ())
 
     def counted(judged: Iterable[tuple[Item, Judgment]]) -> Iterator[tuple[Item, Judgment]]:
+        """The same judgments, each taken into the tally."""
         for item, judgment in judged:
             tally.add(judgment)
             yield item, judgment
 
     def rows() -> Iterator[Mapping[str, Any]]:
+        """The rows of the output."""
         for item, judgment, turns in by_conversation(counted(judge.judged(apart, progress=progress))):
             yield {
                 **(row(item, judgment) if row else judgment_row(judgment)),

@@ -160,6 +160,7 @@ def run_child(path: str, options: str) -> None:
     _leave_no_core()
 
     def load_file() -> float:
+        """Load the file without a network, and return the difference that company makes."""
         with offline.refusing():
             chosen = BackendOptions(**json.loads(options))
             difference = settle_company(Path(path), chosen)

@@ -254,6 +254,7 @@ class _Builder:
         self.leaves = 0
 
     def full(self) -> bool:
+        """Return whether the step takes no more tokens or no more prompts."""
         return len(self.sequences) >= self.capacity or self.leaves >= self.max_leaves
 
     def room(self) -> tuple[int, int]:

@@ -153,6 +153,7 @@ class _Sample:
         self.norm, self.states = self._read(base)
 
     def candidate(self, judge: Judge, rounds: int) -> Candidate:
+        """Measure a judge beside the base, in turn, and how far its readings lie from the base's."""
         norm, states = (self.norm, self.states) if judge is self.base else self._read(judge)
         speeds: list[list[float]] = [[], []]
         for number in range(rounds):

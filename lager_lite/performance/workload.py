@@ -171,6 +171,7 @@ def _run(judge: Judge, items: Sequence[Item], max_state: int | None) -> tuple[li
     start, own, judge.max_state = time.perf_counter(), judge.max_state, max_state
 
     def progress(counts: Counts) -> None:
+        """Note when the first judgments were done."""
         if not first and counts.evaluated_tokens > before and counts.done:
             first.append(time.perf_counter() - start)
 

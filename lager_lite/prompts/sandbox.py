@@ -48,6 +48,7 @@ class _GenerationTag(Extension):
     tags = {"generation"}
 
     def parse(self, parser: Any) -> Any:
+        """Leave the marks out and keep what stands between them."""
         parser.stream.skip(1)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
@@ -56,11 +57,13 @@ class _Bounding(NodeTransformer):
     """Routes loops and `~` through filters that count, as the sandbox offers no hook for them."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:
+        """Let a filter count the turns of a loop."""
         self.generic_visit(node)
         node.iter = nodes.Filter(node.iter, "_counted", [], [], None, None, lineno=node.lineno)
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:
+        """Let a filter join texts."""
         self.generic_visit(node)
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(parts, "_concat", [], [], None, None, lineno=node.lineno)
@@ -98,6 +101,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return template
 
     def concat(self, parts: Iterable[str]) -> str:
+        """Join what a template writes. Raises TemplateTooLarge beyond MAX_TEXT characters."""
         kept, length = [], 0
         for part in parts:
             length += len(part)
@@ -107,6 +111,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return "".join(kept)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Compute an operator. Raises TemplateTooLarge for results that could take all memory."""
         if operator in "**":
             _check_product(left, right)
         if operator == "**" and isinstance(right, (int, float)) and abs(right) > 64:

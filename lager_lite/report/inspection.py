@@ -20,19 +20,17 @@ from .page import (
     html_difference,
     html_number,
     html_table,
-    made,
-    page,
     side_by_side,
-    write_page,
+    write_made,
 )
 
 
 def write_inspection(path: str | Path, item: Item, found: Sequence[Inspection], origin: Origin) -> None:
     """Write the page of `inspect`. Raises LagerError without matplotlib, OutputError where it cannot be written."""
     texts = facts(list(item.fields.items()) or [("prompt", item.rendered or "")], label="Item")
-    sections: list[PageSection] = [("Item", [texts]), *(_section(n, one) for n, one in enumerate(found)), made(origin)]
+    sections: list[PageSection] = [("Item", [texts]), *(_section(n, one) for n, one in enumerate(found))]
     lead = "; ".join(f"{one.rubric} {one.judgment.score:.3f}" for one in found)
-    write_page(path, page(f"Item {item.id} of {origin.data}", f"Score: {lead}", sections))
+    write_made(path, f"Item {item.id} of {origin.data}", f"Score: {lead}", sections, origin)
 
 
 def _section(place: int, found: Inspection) -> PageSection:

@@ -12,7 +12,7 @@ from ..data import counted
 from ..evaluation import Origin
 from ..tasks import Knower, SelfKnowledge
 from .figures import FIRST, INK, MUTED, SECOND, draw_figure, histogram
-from .page import figure, html_interval, html_number, html_table, made, page, side_by_side, write_page
+from .page import figure, html_interval, html_number, html_table, side_by_side, write_made
 
 # Lines of the methods beside the best one: colour and dashes, told apart in print too.
 _LINES = ((MUTED, (1, 1.2)), (MUTED, (4, 2)), (SECOND, (1, 1.2)), (INK, (4, 2)), (INK, (1, 1.2)), (SECOND, (4, 2)))
@@ -59,8 +59,8 @@ def write_knowledge(path: str | Path, found: SelfKnowledge, origin: Origin) -> N
         "Intervals are 95% intervals over groups.",
     ]
     split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}")
-    sections = [("Methods", parts), made(origin, [split])]
-    write_page(path, page(f"Self-knowledge: {origin.data}", lead, sections, notes=found.warnings))
+    sections = [("Methods", parts)]
+    write_made(path, f"Self-knowledge: {origin.data}", lead, sections, origin, how=split, notes=found.warnings)
 
 
 def _curves(found: SelfKnowledge, best: Knower) -> Markup:

@@ -48,6 +48,24 @@ def write_page(path: str | Path, text: str) -> None:
     write_beside(path, lambda file: file.write(text), text=True)
 
 
+def write_made(
+    path: str | Path,
+    title: str,
+    lead: str,
+    sections: Sequence[PageSection],
+    origin: Origin,
+    *,
+    how: tuple[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> None:
+    """Write a page whose last section says what its figures were made from.
+
+    how: a further row of that section, a name and a text. lead, notes: as for `page`. Raises OutputError where it cannot
+    be written.
+    """
+    write_page(path, page(title, lead, [*sections, made(origin, [how] if how else [])], notes=notes))
+
+
 def figure(svg: Markup, caption: str) -> Markup:
     """A figure of `figures` with its caption."""
     return _part("figure", svg, caption)

@@ -21,10 +21,8 @@ from .page import (
     html_interval,
     html_number,
     html_table,
-    made,
-    page,
     side_by_side,
-    write_page,
+    write_made,
 )
 
 _BASELINES = ("direct", "e_score", "length", "surface", "uniform")
@@ -45,8 +43,7 @@ def write_pairs(
     sections += [_position(found), *_apart(compared)]
     split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}" if found.folds else "none")
     notes = list(dict.fromkeys((*found.notes, *(systems.notes if systems else ()))))
-    sections.append(made(origin, [split]))
-    write_page(path, page(f"Pairs: {origin.data}", _lead(found, systems), sections, notes=notes))
+    write_made(path, f"Pairs: {origin.data}", _lead(found, systems), sections, origin, how=split, notes=notes)
 
 
 def _lead(found: PairFigures, systems: Tournament | None) -> str:

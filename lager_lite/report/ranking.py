@@ -11,7 +11,7 @@ from ..data import counted
 from ..evaluation import Origin
 from ..tasks import Accuracy, Preferences
 from .figures import interval_dots
-from .page import figure, html_difference, html_interval, html_number, html_table, made, page, side_by_side, write_page
+from .page import figure, html_difference, html_interval, html_number, html_table, side_by_side, write_made
 
 _BASELINES = ("direct", "e_score", "length", "surface", "uniform")
 
@@ -51,9 +51,7 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
         html_table(head, rows, label="Methods", strong=best.method),
     ]
     split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}" if found.folds else "none")
-    write_page(
-        path, page(f"Ranking: {origin.data}", lead, [("Methods", parts), made(origin, [split])], notes=found.warnings)
-    )
+    write_made(path, f"Ranking: {origin.data}", lead, [("Methods", parts)], origin, how=split, notes=found.warnings)
 
 
 def _accuracies(found: Sequence[Accuracy]) -> Markup:

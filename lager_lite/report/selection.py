@@ -21,10 +21,8 @@ from .page import (
     html_difference,
     html_number,
     html_table,
-    made,
-    page,
     side_by_side,
-    write_page,
+    write_made,
 )
 
 
@@ -70,11 +68,10 @@ def write_selected(path: str | Path, found: Selection, scores: Scores, origin: O
                 _examples(found.best_dropped, "Highest left out"),
             ],
         ),
-        made(origin, [("rule", how)]),
     ]
     notes = selection_notes(found)
     notes += [f"row {number + 1}: {why}" for number, why in list(scores.errors.items())[:10]]
-    write_page(path, page(f"Selection: {origin.data}", lead, sections, notes=notes))
+    write_made(path, f"Selection: {origin.data}", lead, sections, origin, how=("rule", how), notes=notes)
 
 
 def selection_notes(found: Selection) -> list[str]:

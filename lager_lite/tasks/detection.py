@@ -120,9 +120,11 @@ def knower(
     scores, limits = called
 
     def span(statistic: Statistic) -> Interval | None:
+        """The interval of a figure."""
         return interval_of(statistic, groups, rng=np.random.default_rng(seed), resamples=resamples)
 
     def detection(called: np.ndarray, thresholds: Sequence[float]) -> Detection:
+        """The figures of one way of calling."""
         hits, calls = int(np.sum(called & truth)), int(np.sum(called))
         return Detection(
             thresholds=tuple(map(float, thresholds)),

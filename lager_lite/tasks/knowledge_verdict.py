@@ -57,6 +57,7 @@ def knowledge_verdict(
     """
 
     def average(scores: np.ndarray) -> float:
+        """Average precision of scores."""
         return float(precision_recall(scores, truth, np.ones((1, truth.size)))[3][0])
 
     base = max((name for name in methods if name in TRIVIAL_KNOWERS), key=lambda name: average(methods[name].ranks))
@@ -74,6 +75,7 @@ def knowledge_verdict(
     reached, level = map(average, pair)
 
     def gap(weight: np.ndarray) -> np.ndarray:
+        """Difference of both average precisions under weights of the questions."""
         first, second = (precision_recall(scores, truth, weight)[3] for scores in pair)
         return np.asarray(first - second)
 

@@ -148,6 +148,7 @@ def select(
     known = agreement(score[judged], scores.length[judged].astype(np.float64))
 
     def mean(values: Floats) -> tuple[float, float | None]:
+        """Means over what was judged and over what was kept; None where nothing was."""
         return float(values[judged].mean()), float(values[kept].mean()) if inside.size else None
 
     return Selection(

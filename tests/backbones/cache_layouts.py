@@ -8,8 +8,30 @@ import os
 import struct
 from pathlib import Path
 
+import pytest
+
 COMMIT, OLDER = "a" * 40, "b" * 40
 OLLAMA_MODEL = "application/vnd.ollama.image.model"
+
+
+VARIABLES = [
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HUGGINGFACE_HUB_CACHE",
+    "XDG_CACHE_HOME",
+    "OLLAMA_MODELS",
+    "LLAMA_CACHE",
+    "LAGER_LITE_MODEL",
+]
+
+
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make tmp_path the home folder, and let the environment name no cache. Returns it."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
 
 
 def hub_repository(hub: Path, repo: str, files: dict[str, bytes], commit: str = COMMIT, main: bool = True) -> Path:

@@ -16,6 +16,7 @@ from lager_lite.judging.judge import Judge
 from lager_lite.records import Item
 from tests.backbones.cache_layouts import (
     OLDER,
+    empty_home,
     hub_repository,
     ollama_blob,
     ollama_linked_model,
@@ -23,26 +24,12 @@ from tests.backbones.cache_layouts import (
     split,
 )
 
-VARIABLES = [
-    "HF_HOME",
-    "HF_HUB_CACHE",
-    "HUGGINGFACE_HUB_CACHE",
-    "XDG_CACHE_HOME",
-    "OLLAMA_MODELS",
-    "LLAMA_CACHE",
-    "LAGER_LITE_MODEL",
-]
 Q4, Q8 = b"GGUF four", b"GGUF eight"
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """An empty home folder, and an environment that names no cache."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    return tmp_path
+    return empty_home(tmp_path, monkeypatch)
 
 
 @pytest.fixture

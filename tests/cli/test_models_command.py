@@ -10,21 +10,15 @@ import pytest
 
 from lager_lite.backbones.inventory import expected_memory, list_models
 from lager_lite.backbones.model_file import open_model
-from tests.backbones.cache_layouts import hub_repository, ollama_model, split
-from tests.backbones.test_locate import VARIABLES
+from tests.backbones.cache_layouts import empty_home, hub_repository, ollama_model, split
 from tests.model_files.tiny import write_tiny_model
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("LAGER_LITE_STORE", str(tmp_path / "cache" / "readings.sqlite"))
     monkeypatch.setattr("lager_lite.backbones.inventory.packaged", lambda package: None)
-    return tmp_path
+    return empty_home(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -37,15 +37,20 @@ def _averaged(lens: str, first: float, over: str) -> Reading:
     return reading
 
 
+def _one_spread(kept: Kept, first: float) -> np.ndarray:
+    """The mean (n, K) over the states from the share `first` on of logits under the norm lens, each state's logits brought
+    to one spread."""
+    logits = kept.norm.astype(np.float64)
+    part = logits[:, int(np.ceil(first * (logits.shape[1] - 1))) :]
+    part = part - part.mean(axis=2, keepdims=True)
+    return np.asarray((part / np.maximum(part.std(axis=2, keepdims=True), 1e-9)).mean(axis=1))
+
+
 def _centred(first: float) -> Reading:
     """The mean over upper states of logits under the norm lens, each state's logits brought to one spread."""
 
     def reading(kept: Kept) -> np.ndarray:
-        logits = kept.norm.astype(np.float64)
-        part = logits[:, int(np.ceil(first * (logits.shape[1] - 1))) :]
-        part = part - part.mean(axis=2, keepdims=True)
-        part = part / np.maximum(part.std(axis=2, keepdims=True), 1e-9)
-        return expected(softmax(part.mean(axis=1)), kept.values)
+        return expected(softmax(_one_spread(kept, first)), kept.values)
 
     return reading
 
@@ -60,11 +65,7 @@ def _slopes(first: float) -> Reading:
     """The same over upper states, each state's logits brought to one spread."""
 
     def reading(kept: Kept) -> np.ndarray:
-        logits = kept.norm.astype(np.float64)
-        part = logits[:, int(np.ceil(first * (logits.shape[1] - 1))) :]
-        part = part - part.mean(axis=2, keepdims=True)
-        part = part / np.maximum(part.std(axis=2, keepdims=True), 1e-9)
-        return np.asarray(part.mean(axis=1) @ (kept.values - kept.values.mean()))
+        return np.asarray(_one_spread(kept, first) @ (kept.values - kept.values.mean()))
 
     return reading
 

@@ -33,6 +33,7 @@ class _Values:
         self.short = self.numbers = True
 
     def see(self, text: str) -> None:
+        """Take in one text."""
         self.count, self.characters = self.count + 1, self.characters + len(text)
         self.short = self.short and len(text) <= _SHORT
         self.numbers = self.numbers and reads_as_number(text)

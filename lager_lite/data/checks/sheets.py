@@ -40,6 +40,7 @@ class _Column:
         self._asked: Any = None
 
     def see(self, row: Row, filled: bool, asked: Any) -> None:
+        """Take in one row. filled: whether it has the field. asked: its instruction."""
         if filled:
             self.blocks.append(1)
             self._asked = asked

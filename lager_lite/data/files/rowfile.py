@@ -172,6 +172,7 @@ class TableFile(RowFile):
         start, line, read = self.source.begin, 1 + self.source.above, 0
 
         def lines(file: BinaryIO) -> Iterator[str]:
+            """The lines of the file, their bytes counted."""
             nonlocal read
             for text in io.TextIOWrapper(file, encoding="utf-8", newline=""):
                 read += len(text.encode("utf-8"))
@@ -240,6 +241,7 @@ def copy_rows(output: str | Path, files: Sequence[RowFile], picks: Iterable[tupl
     like = files[0]
 
     def write(file: BinaryIO) -> int:
+        """Write the chosen rows, and return how many."""
         count = 0
         with ExitStack() as stack:
             opened = [stack.enter_context(one.source.open()) for one in files]

@@ -43,6 +43,7 @@ def apart_from(output: str | Path, items: Iterable[Item]) -> Iterator[Item]:
     checked = {""}
 
     def same(item: Item) -> Item:
+        """The item, when its file is known not to be the output."""
         path = file_of(item.where) if isinstance(item, Item) else ""
         if path not in checked:
             checked.add(path)

@@ -132,6 +132,7 @@ def _reader(labels: Mapping[str, float], row: Row) -> Callable[[Any], Any]:
     binary = len(labels) == 4 and len(set(labels.values())) == 2 and {"0", "1"} <= labels.keys()
 
     def read(mark: Any) -> Any:
+        """The number that a mark stands for, and whatever else as it is."""
         if binary and number_of(mark) in (0, 1):
             return worth["1" if number_of(mark) else "0"]
         if is_missing(mark) or not isinstance(mark, (str, bool)):

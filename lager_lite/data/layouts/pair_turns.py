@@ -63,6 +63,7 @@ def common_turns(one: Sequence[Turn], two: Sequence[Turn]) -> int:
 
 
 def answer_in(turns: Sequence[Turn]) -> str | None:
+    """The text of the one turn of the assistant, or else of all turns; None where it is empty."""
     if len(turns) == 1 and turns[0][0] in ASSISTANT:
         return turns[0][1] or None
     return told(turns) or None

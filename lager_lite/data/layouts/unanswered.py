@@ -47,6 +47,7 @@ def eq_bench(row: Row, number: int) -> Iterator[Item]:
 
 
 def emotion(row: Row, number: int) -> Iterator[Item]:
+    """The item of a row of the emotion set."""
     fields = texts_of(row, source="dialogue", person="human", emotion="emotion")
     scores = scores_of(row.values["emotion_score"], "emotion_score", row.where)
     identity = identity_of(row, number)
@@ -62,11 +63,13 @@ def _story(dialogue: str) -> str | None:
 
 
 def is_self_aware(whole: Mapping[str, Any]) -> bool:
+    """Whether a JSON document is that of SelfAware."""
     entries = whole.get("example")
     return isinstance(entries, list) and isinstance(next(iter(entries), None), dict) and "answerable" in entries[0]
 
 
 def self_aware(row: Row, number: int) -> Iterator[Item]:
+    """The item of a question of SelfAware, whose score is 5 where it is answerable and 1 where not."""
     fields = texts_of(row, instruction="question")
     human = {"": (5.0 if row.values["answerable"] else 1.0,)}
     group = group_of(fields["instruction"])
@@ -77,8 +80,10 @@ def self_aware(row: Row, number: int) -> Iterator[Item]:
 
 
 def examples(rows: RowSource) -> RowSource:
+    """The rows of SelfAware, which stand under one key of the document."""
     return HeldRows(rows.name, tuple(rows_of(rows.whole["example"], f"{rows.name}: example")))
 
 
 def is_eq_bench(values: Mapping[str, Any]) -> bool:
+    """Whether a row is one of EQ-Bench."""
     return isinstance(values.get("reference_answer"), dict) and "prompt" in values
