@@ -25,7 +25,7 @@ _NAMED = 5
 class FigurePair:
     """Agreement of A and of B on the same items.
 
-    a, b: agreement of each.
+    a, b: agreement of each; without Pearson's correlation for what was fitted in folds.
     difference: Spearman correlation of B minus that of A; its `share` is of resamples in which B is better.
     """
 
@@ -173,8 +173,8 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
         rng = np.random.default_rng(setting.seed)
         found = rank_figures(kept, human, setting.group[rows], rng=rng, resamples=setting.resamples)
         left, right = (
-            replace(agreement(raw[rows], human), spearman=found.estimate(name).value)
-            for name, raw in (("a", x), ("b", y))
+            _agreement(raw[rows], kept[name], human, found.estimate(name).value, fitted=bool(method.ranks))
+            for name, raw, method in (("a", x, a), ("b", y, b))
         )
         return FigurePair(left, right, found.difference("b", "a"))
 
@@ -195,6 +195,25 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
         order=agreement(x, y).spearman,
         equal_surface=(a.equal_surface, b.equal_surface),
     )
+
+
+def _agreement(
+    raw: np.ndarray, columns: Sequence[np.ndarray], human: np.ndarray, spearman: float | None, *, fitted: bool
+) -> Agreement:
+    """Agreement of scores (n,) with human scores (n,), the Spearman correlation being known.
+
+    columns: what may be pooled of what was fitted in folds. Pearson's correlation would be of the levels of the folds,
+    too, and saved runs do not name the folds, so there is none.
+    """
+    whole = replace(agreement(raw, human), spearman=spearman)
+    if not fitted:
+        return whole
+    parts = [agreement(column, human) for column in columns]
+    reason = next((one.undefined for one in parts if one.undefined), None)
+    if reason is not None:
+        return replace(whole, pearson=None, kendall=None, mae=None, undefined=reason)
+    kendall = float(np.mean([one.kendall for one in parts if one.kendall is not None]))
+    return replace(whole, pearson=None, kendall=kendall, undefined=None)
 
 
 def _places(found: Evaluation) -> dict[tuple[str, str], int]:

@@ -107,6 +107,18 @@ def test_a_run_against_itself_differs_in_nothing():
     assert pair.overall.difference.share == 0.5 and found.differences == ()
 
 
+def test_scores_that_only_the_levels_of_the_folds_tell_apart_have_no_figures():
+    """Every fold has its own level, which follows people's scores; inside the folds all scores are equal."""
+    good, flat = run_of(1.0, splits=1), run_of(0.0, splits=1)
+    method = replace(flat.evaluation.methods[0], ranks=((0.5,) * 60,), calibrated_mae=None)
+    flat = replace(flat, evaluation=replace(flat.evaluation, methods=(method,)))
+    pair = compare(good, flat, resamples=50).methods[0]
+    known, none = pair.overall.a, pair.overall.b
+    assert known.kendall is not None and known.pearson is None
+    assert (none.spearman, none.pearson, none.kendall, none.mae) == (None, None, None, None)
+    assert none.undefined == "all predictions are equal" and pair.error is None
+
+
 def test_items_that_one_run_lacks_are_counted_and_named():
     found = compare(run_of(1.0, n=60), run_of(1.0, n=60, first=57), resamples=50)
     assert (found.n, len(found.only_a), found.only_b) == (3, 57, ())

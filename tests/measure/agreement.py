@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def scores_of_all(
     ways = ways_of(kept, splits, hold_out=hold_out)
     features = baseline_features(items_of(kept))
     logits = {"raw": kept.raw, "norm": kept.norm}
-    tried: dict[str, tuple[Method, Columns]] = {
+    tried: dict[str, tuple[Method[Any], Columns]] = {
         "length": (FeatureMethod(values), {FEATURES: features["length"]}),
         "surface": (FeatureMethod(values), {FEATURES: features["surface"]}),
         "words": (WordsMethod(), {WORDS: words}),
@@ -209,8 +210,8 @@ def _kept_tables(path: Path, run: Run) -> list[Table]:
     for hold_out in (False, True)[: 1 + (run.held and len(set(kept.system)) > 1)]:
         name = f"{path.stem}, systems held out" if hold_out else path.stem
         scores = _kept_scores(path.with_name(f"{name}.scores"), kept, run, hold_out=hold_out)
-        about = {"combinations": run.combinations, "hold_out": hold_out}
-        tables.append(table_of(path.parent.name, name, kept, scores, **about))
+        backbone, count = path.parent.name, run.combinations
+        tables.append(table_of(backbone, name, kept, scores, combinations=count, hold_out=hold_out))
     return tables
 
 
