@@ -23,7 +23,7 @@ from .copies import copies_apart
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
 from .fit import GRID, FitResult, fit
-from .folds import group_folds, out_of_fold
+from .folds import group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, ids_digest
 from .margins import conformal_margin
 from .objective import Loss
@@ -209,12 +209,17 @@ def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
     # Of very many items, the strength is chosen on the same part for every state.
     known = np.isfinite(found["0"])
     rng = np.random.default_rng(plan.seed)
-    scores = {name: raw[known] for name, raw in found.items()}
+    scores = {name: _ranked(raw[known], data, plan, known) for name, raw in found.items()}
     spans = intervals(scores, data.human[known], data.group[known], rng=rng, measures=("spearman",))
     return tuple(
-        Shorter(int(name), agreement(raw, data.human[known]).spearman, spans[name]["spearman"])
-        for name, raw in scores.items()
+        Shorter(int(name), agreement(ranks, data.human[known]).spearman, spans[name]["spearman"])
+        for name, ranks in scores.items()
     )
+
+
+def _ranked(unseen: np.ndarray, data: Labelled, plan: FitPlan, known: np.ndarray) -> np.ndarray:
+    """Out-of-fold scores of the judgments that are known, bool (n,), ranked inside the folds that `fit` made of them."""
+    return within_fold_ranks(unseen, group_folds(data.group[known], plan.folds, plan.seed, data.human[known]))
 
 
 def _unseen(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
@@ -271,7 +276,8 @@ def _packed(
     correlation = tried.get(found.weights.kind)
     if correlation is None and found.out_of_fold is not None:
         known = np.isfinite(found.out_of_fold)
-        correlation = agreement(found.out_of_fold[known], data.human[known]).spearman
+        ranks = _ranked(found.out_of_fold[known], data, plan, known)
+        correlation = agreement(ranks, data.human[known]).spearman
     if found.groups < FEW_GROUPS:
         few = f"the labels are from only {counted(found.groups, 'group')}: label items of {FEW_GROUPS} groups or more, since"
         warnings = [*warnings, f"{few} more labels of the same groups add little"]

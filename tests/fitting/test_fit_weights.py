@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from lager_lite.cli import main
 from lager_lite.errors import FitError
-from lager_lite.fitting.fit_weights import Shorter, shortest
+from lager_lite.fitting.choosing import FitPlan
+from lager_lite.fitting.fit_weights import Shorter, _tradeoff, shortest
+from lager_lite.fitting.labelled import Labelled
 from lager_lite.scoring.weights import load_weights
 
 POINTS = [
@@ -32,6 +35,15 @@ def test_a_budget_that_costs_agreement_says_how_much():
     assert warning == "within the budget the agreement is 0.300, 0.200 below the best"
     with pytest.raises(FitError, match="no state within 10% of 8 blocks has an agreement"):
         shortest(POINTS, 8, 0.1, 0.01)
+
+
+def test_a_pass_that_tells_no_item_apart_has_no_agreement_from_the_levels_of_the_folds():
+    human, states = np.random.default_rng(0).integers(1, 6, 60).astype(float), np.zeros((60, 3, 5))
+    names = np.arange(60).astype(str)
+    single = tuple((h,) for h in human)
+    data = Labelled(states, states, human, single, np.full(60, "a"), names, names, np.arange(1.0, 6.0), ())
+    points = _tradeoff(data, "raw", FitPlan(kind="signed"))
+    assert [(point.spearman, point.interval) for point in points] == [(None, None)] * 3
 
 
 @pytest.fixture
