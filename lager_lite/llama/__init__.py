@@ -11,6 +11,7 @@ from .backbone import Backbone
 from .build import BACKENDS, BuildRequest, build
 from .company import say_company, warn_company
 from .context import Context, Group
+from .copies import WOULD_UNPACK, copy_kind, has_room, say_new_copy, say_weights
 from .generate import Generator, Request
 from .guard import check_loads, known_company
 from .instructions import instructions
@@ -22,7 +23,7 @@ from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
 from .sampling import Sampling
 from .schedule import cut_sorted, sort_prompts, unique_tokens
-from .ways import FLOATS_ARE_FASTER, has_room_for_floats, recall_ways
+from .ways import recall_ways
 
 __all__ = [
     "BackendOptions",
@@ -34,7 +35,6 @@ __all__ = [
     "Context",
     "FILE_TYPES",
     "FLASH_ATTENTION",
-    "FLOATS_ARE_FASTER",
     "GPU_BATCH",
     "Generator",
     "Group",
@@ -42,13 +42,15 @@ __all__ = [
     "SPLIT_MODES",
     "Sampling",
     "WEIGHTS_AS",
+    "WOULD_UNPACK",
     "about",
     "available",
     "build",
     "check_loads",
+    "copy_kind",
     "cut_sorted",
     "gpu_layers",
-    "has_room_for_floats",
+    "has_room",
     "instructions",
     "known_company",
     "lack_of_room",
@@ -57,6 +59,8 @@ __all__ = [
     "recall_ways",
     "requantize",
     "say_company",
+    "say_new_copy",
+    "say_weights",
     "serve",
     "sort_prompts",
     "unique_tokens",

@@ -14,6 +14,7 @@ from ..errors import Advice, BackendError
 from ..records import States
 from ..system import signals_deferred
 from .context import Context
+from .copies import file_to_load
 from .library import load
 from .options import SPLIT_MODES, BackendOptions
 from .owned import Owned
@@ -45,6 +46,9 @@ class Backbone:
         self.library = load()
         self.library.log.verbose = options.verbose
         self.products = choose_products(self.library, options.unpack, self.path)
+        register(self.library, options.rpc)
+        self.gpu_layers = gpu_layers(self.library, options.gpu_layers, self.path)
+        self.copied, self._file = file_to_load(self.library, options, self.path, self.gpu_layers)
         self.api = self.library.api
         self._owned = Owned(self._load(), self.api.llama_model_free, f"the model {self.path.name}", self)
         self._words = self.api.llama_model_get_vocab(self.handle)
@@ -75,9 +79,10 @@ class Backbone:
 
     @property
     def numerics(self) -> str:
-        """The version of the library, and of everything on the CPU that changes a number: two backbones of one file and
-        of one `numerics` give the same bits on processors with the same instructions."""
-        return f"{self.library.numerics}, products {self.products.name}"
+        """The version of the library, and of everything else that changes a number on one kind of device: two backbones
+        of one file and of one `numerics` give the same bits on processors with the same instructions."""
+        products = self.products.name if self.gpu_layers >= 0 else "the GPU's"
+        return f"{self.library.numerics}, products {f'of a copy in {self.copied}' if self.copied else products}"
 
     @property
     def place(self) -> str:
@@ -247,9 +252,7 @@ class Backbone:
         return self.detokenize(self._tokenize(text, False))
 
     def _load(self) -> Any:
-        register(self.library, self.options.rpc)
         params = self.api.llama_model_default_params()
-        self.gpu_layers = gpu_layers(self.library, self.options.gpu_layers, self.path)
         params.n_gpu_layers = self.gpu_layers
         if self.gpu_layers:
             params.split_mode = SPLIT_MODES[self.options.split_mode]
@@ -260,7 +263,7 @@ class Backbone:
         params.use_extra_bufts = self.products.extra_buffers
         self.library.log.clear()
         with signals_deferred():
-            model = self.api.llama_model_load_from_file(str(self.path).encode(), params)
+            model = self.api.llama_model_load_from_file(str(self._file).encode(), params)
         if not model:
             told = self.library.log.errors()
             raise BackendError(

@@ -27,6 +27,7 @@ from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
 from ..system import loaded_folder, offline, or_nowhere, write_beside
 from .backbone import Backbone
 from .company import measure_company
+from .copies import copy_kind
 from .library import ENDING, load
 from .options import BackendOptions
 from .placing import gpu_layers
@@ -190,7 +191,8 @@ def _key(info: ModelInfo, options: BackendOptions) -> str:
     library = load()
     settings = {k: v for k, v in asdict(options).items() if k not in _HARMLESS}
     # "auto" is the place that there is room for now.
-    settings["gpu_layers"] = gpu_layers(library, options.gpu_layers, info.paths[0])
+    settings["gpu_layers"] = layers = gpu_layers(library, options.gpu_layers, info.paths[0])
+    settings["copy"] = copy_kind(library, options, info.paths[0], layers)
     devices = [(device.name, device.description) for device in library.devices()]
     sizes = [(s.st_size, s.st_mtime_ns) for s in stats]
     facts = [info.fingerprint, sizes, library.numerics, str(library.folder), library.system_info(), devices, settings]

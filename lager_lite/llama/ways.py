@@ -24,9 +24,6 @@ LEAST_ROWS = 2
 one row by other kernels than several."""
 MORE_ROWS = (4, 8, 16)
 """What is tried where that is not enough."""
-FLOATS_ARE_FASTER = "quantized, though the GPU has room for BF16 and reads it faster: lager-lite models tune --apply"
-"""What is said of a file's weights where `has_room_for_floats`. Nothing is copied unasked: a copy in BF16 is another model,
-for which fitted weights and stored readings do not count."""
 # Numbers should not change for a gain that may be noise.
 _MARGIN = 1.2
 
@@ -67,19 +64,6 @@ def has_ways(library: Library, path: Path) -> bool:
     """Return whether there is anything to choose: a library that unpacks, and a file with quantized matrices."""
     kinds = kinds_of(path)
     return library.unpack_version() is not None and not kinds <= set(_FLOATS)
-
-
-def has_room_for_floats(library: Library, path: Path, layers: int) -> bool:
-    """Return whether an NVIDIA GPU that reads a quantized file has room for a copy of it in BF16, which it reads faster.
-
-    Seen on an H200: 29,400 tokens/s of an 8B in BF16 and 11,792 in Q4_0, and 1.5 times the speed for a 135M. `layers`: the
-    blocks on GPUs, -1 for all. Raises what `open_model` raises.
-    """
-    if layers != -1 or kinds_of(path) <= set(_FLOATS):
-        return False
-    # A fifth more than the file, as for the place of the blocks.
-    need = 1.2 * 2 * open_model(path).parameters
-    return 0 < need <= sum(d.memory_free for d in library.devices() if d.name.startswith("CUDA"))
 
 
 def recall_ways(library: Library, path: Path) -> Ways | None:

@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 from ..backbones import open_model
 from ..errors import BackendError
 from ..judging import Judge
-from ..llama import FILE_TYPES, BackendOptions, requantize
+from ..llama import FILE_TYPES, BackendOptions, copy_kind, gpu_layers, load, requantize
 from ..prompts import Rubric
 from ..records import Item
 from ..scoring import expected, softmax
@@ -97,6 +97,7 @@ def tune(
 ) -> Tuning:
     """Measure a model and re-quantized copies of it on the prompts of `items`.
 
+    What a GPU reads as an unpacked copy (see `llama.copies`) is measured so, and not as that kind again.
     keep: a folder for the fastest copy; nothing is put there where the file as it is is the fastest.
     say: told in words what is done next. progress: told how many passes over the items are done, and how many there are.
     Raises BackendError for an unknown kind, and whatever `Judge` raises.
@@ -105,11 +106,15 @@ def tune(
     if wrong:
         raise BackendError(f"unknown quantizations {', '.join(wrong)}", f"use some of {', '.join(FILE_TYPES)}")
     info = open_model(model).info
+    layers = gpu_layers(load(), options.gpu_layers, Path(model))
+    known = {info.quantization, copy_kind(load(), options, Path(model), layers)}
+    # A GPU would read copies of the copies.
+    of_copies = replace(options, unpack="off") if layers and options.unpack == "auto" else options
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=keep) as folder:
         paths, errors = {info.quantization: Path(model)}, {}
-        for kind in (k for k in kinds if k != info.quantization):
+        for kind in (k for k in kinds if k not in known):
             say(f"writing {kind}")
             try:
                 paths[kind] = requantize(model, Path(folder) / f"{kind}.gguf", kind)
@@ -124,7 +129,7 @@ def tune(
             for kind in list(paths)[1:]:
                 say(f"measuring {kind}")
                 # Two models at a time: each copy beside the file as it is.
-                with Judge(paths[kind], rubric=rubric, options=options) as other:
+                with Judge(paths[kind], rubric=rubric, options=of_copies) as other:
                     candidates.append(sample.candidate(other, rounds))
         candidates += [Candidate(kind, 0, 0.0, 0.0, 0.0, 0.0, 0.0, text) for kind, text in errors.items()]
         found = Tuning(str(info.name), len(prompts), sum(map(len, prompts)), tuple(candidates))

@@ -20,6 +20,7 @@ from .paths import (
     speeds_folder,
     store_path,
     token_path,
+    unpacked_folder,
 )
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "refusing",
     "settings_base",
     "token_path",
+    "unpacked_folder",
     "watching",
     "write_beside",
 ]

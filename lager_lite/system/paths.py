@@ -46,6 +46,11 @@ def copies_folder() -> Path:
     return cache_base() / "models"
 
 
+def unpacked_folder() -> Path:
+    """Where copies of quantized models are kept that GPUs read in place of the files."""
+    return cache_base() / "unpacked"
+
+
 def builds_folder() -> Path:
     """Where wheels of llama-cpp-python that were built here are kept, so that no environment builds one twice."""
     return cache_base() / "builds"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lager_lite.backbones import open_model
 from lager_lite.llama import requantize
 from lager_lite.llama.guard import check_loads
-from lager_lite.llama.library import Device, load
+from lager_lite.llama.library import load
 from lager_lite.llama.options import BackendOptions
 from lager_lite.llama.products import choose_products
-from lager_lite.llama.ways import Ways, has_room_for_floats, has_ways, recall_ways, remember_ways
+from lager_lite.llama.ways import Ways, has_ways, recall_ways, remember_ways
 
 
 @pytest.fixture
@@ -47,26 +46,3 @@ def test_the_first_load_of_a_kind_measures_both_ways(quantized, tiny_model, invo
     ways = recall_ways(load(), quantized)
     assert ways is not None and np.all(np.isfinite([ways.unpacked, ways.file])) and min(ways.unpacked, ways.file) > 0
     assert f"weights           {ways.text()}\n" in invoke("doctor", "-m", quantized, "-t", 1, "--no-trial").stdout
-
-
-def test_a_gpu_with_room_for_it_is_told_that_bf16_is_faster(quantized, tiny_model, monkeypatch, invoke) -> None:
-    library, need = load(), int(2.4 * open_model(quantized).parameters) + 1
-    gpu = Device("CUDA0", "a GPU", "GPU", need, need)
-    monkeypatch.setattr(library, "devices", lambda: [gpu])
-    assert has_room_for_floats(library, quantized, -1)
-    assert not has_room_for_floats(library, quantized, 0), "no block is on the GPU"
-    assert not has_room_for_floats(library, tiny_model, -1), "its weights are floats already"
-    monkeypatch.setattr("lager_lite.cli.commands.doctor.gpu_layers", lambda *_: -1)
-    assert "reads it faster: lager-lite models tune --apply\n" in invoke("doctor", "-m", quantized, "--no-trial").stdout
-    monkeypatch.setattr(library, "devices", lambda: [Device("CUDA0", "a GPU", "GPU", need - 2, need)])
-    assert not has_room_for_floats(library, quantized, -1)
-
-
-def test_a_run_says_so_once_when_the_file_is_new(quantized, short_rubric, monkeypatch, invoke) -> None:
-    monkeypatch.setenv("LAGER_LITE_GUARD", "on")
-    told = "Warning: the weights are quantized, though the GPU has room for BF16 and reads it faster"
-    monkeypatch.setattr("lager_lite.cli.options.judging.has_room_for_floats", lambda *_: True)
-    arguments = ["score", "-", "-m", quantized, "-r", short_rubric, "-t", 1, "--no-store"]
-    runs = [invoke(*arguments, stdin='{"id": "a", "response": "R"}\n') for _ in range(2)]
-    assert [told in run.stderr for run in runs] == [True, False]
-    assert [run.exit_code for run in runs] == [0, 0]

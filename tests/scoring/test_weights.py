@@ -80,14 +80,16 @@ def test_weights_of_other_instructions_are_used_with_a_warning_and_older_files_w
 
 
 def test_weights_of_another_device_are_used_with_a_warning_that_says_what_was_measured():
-    fitted = replace(file(), provenance=replace(THEN, settings={"device": "CPU", "cache_type_v": "bf16"}))
-    now = replace(THEN, settings={"device": "NVIDIA H200", "cache_type_v": "f16"})
-    (warning,) = check_weights(fitted, now)
+    cpu = {"device": "CPU", "cache_type_v": "bf16", "library": "unpacks", "instructions": "x86_64: AVX2"}
+    fitted = replace(file(), provenance=replace(THEN, settings=cpu))
+    gpu = {"device": "NVIDIA H200", "cache_type_v": "f16", "library": "reads a copy", "instructions": "x86_64: AVX512"}
+    now = replace(THEN, settings=gpu)
+    (warning,) = check_weights(fitted, now)  # one, though the library and the instructions differ as well
     assert warning.startswith(
-        "device was CPU when the weights were fitted, is NVIDIA H200; states of quantized files differed"
+        "device was CPU when the weights were fitted, is NVIDIA H200; scores by fitted weights moved"
     )
     with pytest.raises(WeightsError, match="cache_type_v was bf16, is f16"):
-        check_weights(fitted, replace(THEN, settings={"device": "CPU", "cache_type_v": "f16"}))
+        check_weights(fitted, replace(THEN, settings={**cpu, "cache_type_v": "f16"}))
 
 
 def test_weights_of_another_size_or_scale_cannot_be_forced():

@@ -13,17 +13,16 @@ from ...backbones import ModelInfo, locate_model, open_model
 from ...errors import LagerError
 from ...judging import TRIAL_RUBRIC, Judge, Trial, try_out
 from ...llama import (
-    FLOATS_ARE_FASTER,
     BackendOptions,
     about,
     check_loads,
     gpu_layers,
-    has_room_for_floats,
     known_company,
     lack_of_room,
     load,
     recall_ways,
     say_company,
+    say_weights,
 )
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option
@@ -89,12 +88,11 @@ def _ways(model: str | None, options: BackendOptions) -> list[tuple[str, str]]:
         path = locate_model(model).path
         ways = recall_ways(load(), path)
         layers = gpu_layers(load(), options.gpu_layers, path)
-        faster = has_room_for_floats(load(), path, layers)
+        on_gpu = say_weights(load(), options, path, layers)
     except LagerError:
         return []
-    if faster:
-        return [("weights", FLOATS_ARE_FASTER)]
-    return [("weights", ways.text())] if ways and not layers else []
+    told = ways.text() if ways and not layers else on_gpu
+    return [("weights", told)] if told else []
 
 
 def _company(model: str | None, options: BackendOptions) -> list[tuple[str, str]]:

@@ -18,14 +18,16 @@ from ...evaluation import regroup
 from ...fitting import labelled_items
 from ...judging import Judge, Reasoning, Store
 from ...llama import (
-    FLOATS_ARE_FASTER,
+    WOULD_UNPACK,
     BackendOptions,
     check_loads,
+    copy_kind,
     gpu_layers,
-    has_room_for_floats,
+    has_room,
     known_company,
     lack_of_room,
     load,
+    say_new_copy,
     warn_company,
 )
 from ...prompts import Rubric, rubric_hash, with_feedback
@@ -177,6 +179,9 @@ def open_judge(
         if weights is not None:
             _check_weights(weights, model, chosen_rubrics(given), more["reasoning"], force=bool(more.get("force")))
         warn(filter(None, [lack_of_room(load(), options.gpu_layers, Path(model))]))
+        layers = gpu_layers(load(), options.gpu_layers, Path(model))
+        if new_copy := say_new_copy(load(), options, Path(model), layers):
+            say(new_copy)
         with show_stage(f"loading {Path(model).name}"):
             if given["guard"]:
                 _try_file(model, options)
@@ -196,8 +201,8 @@ def _try_file(model: str, options: BackendOptions) -> None:
     layers = gpu_layers(load(), options.gpu_layers, Path(model))
     stock = not layers and load().unpack_version() is None
     warn(warn_company(known_company(model, options), steady=options.steady, stock=stock))
-    if new and has_room_for_floats(load(), Path(model), layers):
-        warn([f"the weights are {FLOATS_ARE_FASTER}"])
+    if new and options.unpack == "auto" and has_room(load(), Path(model), layers):
+        warn([] if copy_kind(load(), options, Path(model), layers) else [f"the weights are {WOULD_UNPACK}"])
 
 
 def _check_weights(

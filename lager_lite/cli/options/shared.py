@@ -263,8 +263,9 @@ _machine_options = all_of(
         type=click.Choice(list(WEIGHTS_AS)),
         default="auto",
         show_default=True,
-        help="How a CPU multiplies by quantized weights: unpacked to BF16 or float32, or as in the file. auto unpacks them, "
-        "unless the file as it is was measured to be a fifth faster and as steady. Only the patched library unpacks.",
+        help="How quantized weights are multiplied: unpacked to BF16 or float32, or as in the file. auto unpacks them on a "
+        "CPU, unless the file as it is was measured to be a fifth faster and as steady; only the patched library can. An "
+        "NVIDIA GPU reads an unpacked copy, which auto makes up to 4 GB.",
     ),
     option_under(
         "Backend",
