@@ -19,8 +19,16 @@ def term_columns(items: Sequence[Item], names: Sequence[str]) -> np.ndarray:
     """The numbers of items, float64 (n, F), term by term in the order of the names.
 
     `length`: the logarithm of the number of words, and its square. `surface`: SURFACE_FEATURES, and the square of the
-    length. A field: its number, and its square. Raises DataError where a field does not hold a number.
+    length. A field: its number, and its square. Raises DataError where a field does not hold a number, and where no item
+    has it.
     """
+    for name in names if items else ():
+        if name not in SURFACE_TERMS and not any(name in item.fields for item in items):
+            known_fields = ", ".join(sorted({field for item in items for field in item.fields})[:20])
+            raise DataError(
+                f"no item has the field {name!r}",
+                f"give {' or '.join(SURFACE_TERMS)}, or a field that holds a number; the fields are: {known_fields}",
+            )
     known: dict[int, np.ndarray] = {}
     for item in items:
         if id(item) not in known:
@@ -37,7 +45,12 @@ def _columns(item: Item, name: str) -> np.ndarray:
 
 
 def _number(item: Item, name: str) -> float:
-    text = item.fields.get(name, "")
+    text = item.fields.get(name)
+    if text is None:
+        raise DataError(
+            f"{item.where or 'the item'}: item {item.id!r} lacks the field {name!r}, which others have",
+            f"give it a number in every row, or name another field, or {' or '.join(SURFACE_TERMS)}",
+        )
     try:
         found = float(text)
     except ValueError:

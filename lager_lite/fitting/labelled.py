@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from ..data import codes_for_missing, codes_in_words, group_names
 from ..errors import Advice, DataError, FitError, give_mapped, name_key
 from ..judging import Judge
-from ..prompts import Rubric, describe_scale
+from ..prompts import Rubric, describe_scale, scale_for
 from ..records import BOTH_LENSES, Counts, Item, ItemId, both_lenses, id_for_results
 from .folds import group_folds
 from .states import STATES
@@ -206,7 +205,7 @@ def _check_scale(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
     outside = [s for s in found if not low <= s <= high]
     if outside:
         codes = codes_for_missing(found, low, high)
-        span = f"{math.floor(min(found))}-{math.ceil(max(found))}"
+        span = scale_for(min(found), max(found))
         raise DataError(
             f"{len(outside)} of {len(found)} human scores lie outside the scale {describe_scale(rubric.scale)} of rubric "
             f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",

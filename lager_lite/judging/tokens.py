@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import Advice, PromptError
 from ..llama import Backbone
-from ..prompts import LETTERS, describe_scale, parse_scale
+from ..prompts import LETTERS, describe_scale, parse_scale, scale_for
 from ..records import Prompt, Scale
 
 # As many labels are named in a message.
@@ -191,4 +191,8 @@ def _other_scales(backbone: Backbone, lead: str, scale: Scale) -> str | Advice:
         return f"use labels that begin differently{', for instance the scale ' + usable[-1] if usable else ''}"
     told = [name + (f" (A is worth {k})" if name[0] == "A" else "") for name in usable]
     why = "scores are continuous on every scale"
-    return Advice(f"--scale {' or --scale '.join(told)}: {why}", f"use the scale {' or '.join(told)}: {why}")
+    same = "" if usable[0][0] == "A" else scale_for(scale.values[0], scale.values[-1])
+    kept = [f"; {before}{same} keeps the range of this one" if same else "" for before in ("--scale ", "")]
+    return Advice(
+        f"--scale {' or --scale '.join(told)}: {why}{kept[0]}", f"use the scale {' or '.join(told)}: {why}{kept[1]}"
+    )

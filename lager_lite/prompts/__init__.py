@@ -12,7 +12,7 @@ from .pairwise import RESPONSE_A, RESPONSE_B, is_pairwise, pairwise_rubric
 from .render import missing_fields, render
 from .rubric import FEEDBACK_END, Rubric, covered_labels, rubric_hash, with_feedback, with_scale
 from .rubric_file import list_rubrics, load_rubric, make_rubric, rubric_from_table, write_skeleton
-from .scale import LETTERS, describe_scale, parse_scale
+from .scale import LETTERS, describe_scale, parse_scale, scale_for
 from .visible import is_visible
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "resolve_chat",
     "rubric_from_table",
     "rubric_hash",
+    "scale_for",
     "signs",
     "with_feedback",
     "with_scale",

@@ -19,13 +19,18 @@ def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
     - "A-E" is a range of letters, A the best: it is worth 5 here.
     - A list such as ["poor", "fair", "good"] gives the labels, worst first; they are worth 1, 2, 3. So does the text
       "poor,fair,good".
-    - A dict maps labels to values.
+    - A dict maps labels to values. So does the text "1=0,2=50,3=100".
 
     Raises PromptError for fewer than two labels, repeated labels, or values that are not finite
     and distinct.
     """
     if isinstance(spec, str) and "," in spec:
         spec = [label.strip() for label in spec.split(",")]
+        worth = [label.partition("=") for label in spec]
+        if all(is_number(value) for _, _, value in worth):
+            if len({label for label, *_ in worth}) < len(worth):
+                raise PromptError(f"labels of a scale must be distinct, got {[label for label, *_ in worth]}")
+            spec = {label.strip(): value for label, _, value in worth}
     if isinstance(spec, str):
         pairs = _range(spec)
     elif isinstance(spec, dict):
@@ -45,11 +50,33 @@ def parse_scale(spec: str | list[Any] | dict[str, Any]) -> Scale:
 
 
 def describe_scale(scale: Scale) -> str:
-    """The scale in a few characters, for instance "1-5" or "poor<fair<good"."""
+    """The scale in a few characters, for instance "1-5", "poor<fair<good" or "1=0<2=50<3=100"."""
     digits = tuple(f"{v:g}" for v in scale.values)
     if scale.labels == digits and all(b - a == 1 for a, b in zip(scale.values, scale.values[1:])):
         return f"{digits[0]}-{digits[-1]}"
+    if all(label.isdigit() for label in scale.labels):
+        return "<".join(f"{label}={value}" for label, value in zip(scale.labels, digits))
     return "<".join(scale.labels)
+
+
+def scale_for(low: float, high: float) -> str:
+    """A scale, as `parse_scale` reads it, on which scores from low to high lie, and that every model can write.
+
+    Two labels that begin with the same digit are one to many models, so a wide range is that of five labels.
+    """
+    start, end = math.floor(low), math.ceil(high)
+    if 0 <= start < end <= 9:
+        return f"{min(1, start)}-{end}"
+    start = (1 if start and end <= 10 else 0) if 0 <= start <= end / 4 else start
+    return ",".join(f"{place + 1}={start + place * (end - start) / 4:g}" for place in range(5))
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _range(spec: str) -> list[tuple[str, float]]:

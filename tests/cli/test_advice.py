@@ -86,7 +86,7 @@ def test_rank_orders_responses_that_the_weights_know_and_says_why_there_are_no_f
 def test_pairs_does_not_advise_a_scale(labelled, tmp_path, scores):
     write(tmp_path / "p.jsonl", [{"instruction": "Q", "response": f"r{n}", "score": scores[n]} for n in range(2)])
     done = labelled("pairs", "p.jsonl")
-    assert done.exit_code == 1 and "the rubric (-r)" in done.stderr
+    assert done.exit_code == 1 and "Try: give numbers" in done.stderr
 
 
 def test_next_says_how_many_rows_it_can_compare(labelled, monkeypatch):
@@ -100,3 +100,29 @@ def test_a_store_that_cannot_be_is_answered_with_the_options_at_hand(run, tmp_pa
     (tmp_path / "file").write_text("no folder", encoding="utf-8")
     done = run("store", "info", "--store", "file/s.sqlite")
     assert done.exit_code == 1 and done.stderr.endswith("Try: name a store elsewhere with --store PATH\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "said"),
+    [
+        ("--control", "words", "no item has the field 'words'"),
+        ("--beside", "response", "expected a number"),
+        ("--control", "some", "item '2' lacks the field 'some', which others have"),
+    ],
+)
+def test_a_field_that_is_no_number_is_refused_by_name(labelled, tmp_path, option, field, said):
+    rows = [json.loads(line) for line in (tmp_path / "in.jsonl").read_text(encoding="utf-8").splitlines()]
+    write(
+        tmp_path / "t.jsonl", [{**row, "pos": 1} if n else {**row, "some": 2, "pos": 1} for n, row in enumerate(rows)]
+    )
+    done = labelled("fit", "t.jsonl", option, field, "-o", "t.json")
+    assert done.exit_code == 1 and said in done.stderr
+
+
+def test_scores_beyond_the_scale_are_answered_with_a_scale_that_works(labelled, tmp_path):
+    rows = [{"instruction": f"Q{n // 2}", "response": f"word {n}", "score": 2 + 15 * (n % 8)} for n in range(40)]
+    write(tmp_path / "wide.jsonl", rows)
+    done = labelled("fit", "wide.jsonl", "-o", "w2.json", "--scale", "0-9")
+    assert done.exit_code == 1 and "they range from 2 to 107" in done.stderr
+    scale = done.stderr.rsplit("--scale ", 1)[1].split()[0]
+    assert labelled("fit", "wide.jsonl", "-o", "w2.json", "--scale", scale, "--control", "length").exit_code == 0

@@ -92,6 +92,6 @@ def test_commands_that_read_items_have_the_options_that_messages_about_rows_name
     readers = {name for name, c in LEAVES.items() if "--map" in options_of(c)}
     assert {"score", "eval", "fit", "bench", "drift", "merge", "data convert"} <= readers
     for name in readers:
-        # The labels of `pairs` are A and B; its hint names --scale for other commands.
+        # Hints of values name --scale for other commands than `pairs`, whose labels are A and B.
         assert named - ({"--scale"} if name == "pairs" else set()) <= options_of(LEAVES[name]), name
     assert "--encoding" in options_of(LEAVES["states"])

@@ -98,7 +98,7 @@ def test_rows_that_cannot_be_judged_are_errors(tmp_path):
     )
     assert check_file(write(path, *plain(), {"response": "R", "score": "good"})).errors == (
         f"{path}:22: key 'score' holds 'good', expected a number or a list of numbers "
-        "(labels such as PASS or B are read where the rubric (-r) has them; `score` and `eval` also take --scale FAIL,PASS)",
+        "(give numbers; `score`, `eval` and `fit` also read the labels of the rubric, or of --scale FAIL,PASS)",
     )
     (found,) = check_file(write(path, {"prompt": "Q", "reply": "A"}), {"response": "text"}).errors
     assert found == f"{path}: no row has the key of response=text (the keys are: prompt, reply)"
@@ -122,7 +122,9 @@ def test_the_command_shows_the_first_item_as_the_judge_reads_it(tmp_path, invoke
     ]
     assert "### Response\n⟦Oak trees grow here.⟧\n" in done.stdout and lines[-1] == "Score: ▮"
     written = json.loads(invoke("data", "check", str(path), "--json", "--scale", "0-4").stdout)
-    assert written["odd"] == ["scores go from 1 to 5, and the scale of the rubric default from 0 to 4: give --scale"]
+    assert written["odd"] == [
+        "scores go from 1 to 5, and the scale of the rubric default from 0 to 4: give --scale 1-5"
+    ]
     assert written["first"]["fields"]["lang"] == "en" and "⟦Oak trees" in written["prompts"]["default"]
 
 

@@ -197,16 +197,20 @@ def test_a_label_of_several_tokens_is_known_by_its_first_one_where_that_is_its_o
         written = [backbone.tokenize(f"Score: {label}", parse_special=False) for label in ("FAIL", "PASS")]
         assert all(len(w) > len(graded.lead) + 1 for w in written), "a label of one token shows nothing"
         assert graded.ids == tuple(w[len(graded.lead)] for w in written)
-        for other in ("A-J", "0-9", "1-5"):
+        for other in ("A-J", "0-9", "1-5", "1=0,2=25,3=50,4=75,5=100"):
             score_tokens(backbone, "Score: ", parse_scale(other))  # what the hints name works
     said = "cannot be used: behind 'Score: ' these labels begin with the same token of the model "
     said += f"{tiny_model.name}: "
     assert caught.value.message == f"the scale 1-10 {said}'1', '10'"
     assert all_of_them.value.message == f"the scale 1-100 {said}'1', '2', '3', '4', '5' and 95 more"
     with through(COMMAND):
-        works = "--scale 0-9 or --scale 1-5: scores are continuous on every scale"
-        assert caught.value.hint == f"--scale A-J (A is worth 10) or {works}" and all_of_them.value.hint == works
-    assert all_of_them.value.hint == "use the scale 0-9 or 1-5: scores are continuous on every scale"
+        works, same = "--scale 0-9 or --scale 1-5: scores are continuous on every scale", "1=0,2=25,3=50,4=75,5=100"
+        assert caught.value.hint == f"--scale A-J (A is worth 10) or {works}"
+        assert all_of_them.value.hint == f"{works}; --scale {same} keeps the range of this one"
+    assert (
+        all_of_them.value.hint
+        == f"use the {works.replace('--scale', 'scale', 1).replace('--scale ', '')}; {same} keeps the range of this one"
+    )
 
 
 def test_overflow_must_be_known(tiny_model):

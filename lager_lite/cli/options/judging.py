@@ -80,7 +80,7 @@ def read_given(
         understood = dataset.understood
         if given.get("group"):
             understood = understood.regrouped(given["group"], items)
-        show_understood(understood, _shown(given), limit=limit)
+        show_understood(understood, _shown(given), used=_used(given), limit=limit)
     return items
 
 
@@ -134,6 +134,12 @@ def _how_read(given: Given) -> dict[str, Any]:
 def _shown(given: Given) -> frozenset[str] | None:
     """The fields that the chosen rubrics show; None for a command without rubrics."""
     return shown_fields(chosen_rubrics(given)) if "rubrics" in given else None
+
+
+def _used(given: Given) -> frozenset[str]:
+    """The fields that options name for another use than to show them: groups, what is held out, and numbers of terms."""
+    named = (given.get("group"), given.get("hold_out"), *(given.get("control") or ()), *(given.get("beside") or ()))
+    return frozenset(name for name in named if name)
 
 
 def open_store(given: Given) -> Store | None:

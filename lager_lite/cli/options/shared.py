@@ -68,7 +68,8 @@ chat_options = all_of(
 scale_option = option_under(
     "Prompt",
     "--scale",
-    help="Put the rubrics on another scale, for instance 0-4, A-E, or labels from the worst to the best: poor,fair,good.",
+    help="Put the rubrics on another scale, for instance 0-4, A-E, labels from the worst to the best "
+    "(poor,fair,good), or labels with what they are worth (1=0,2=50,3=100).",
 )
 _prompt_options = all_of(
     option_under(

@@ -24,14 +24,20 @@ def shown_fields(rubrics: Iterable[Rubric]) -> frozenset[str]:
     return frozenset(names)
 
 
-def show_understood(understood: Understood, shown: Collection[str] | None = None, *, limit: int | None = None) -> None:
+def show_understood(
+    understood: Understood,
+    shown: Collection[str] | None = None,
+    *,
+    used: Collection[str] = (),
+    limit: int | None = None,
+) -> None:
     """Say on stderr what a file holds, which key each field was taken from, and what is probably not as it was meant.
 
-    shown: see `Understood.mapping_line`. limit: how many of the items are used, None for all.
+    shown, used: see `Understood.mapping_line`. limit: how many of the items are used, None for all.
     """
     first = f"; the first {limit} are used" if limit is not None and limit < understood.items else ""
     say(understood.message + first)
-    say(f"  {understood.mapping_line(shown)}")
+    say(f"  {understood.mapping_line(shown, used)}")
     warn(understood.warnings)
 
 

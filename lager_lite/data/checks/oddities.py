@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from ...errors import Advice, give_mapped, mapped
-from ...prompts import Rubric, signs
+from ...prompts import Rubric, scale_for, signs
 from ...records import Item
 from ..keys import LEFT_MARKS, THOUGHTS, Understood, answer_of, counted, reads_as_number, response_of_score
 from .advice import advice_on, codes_for_missing, codes_in_words
@@ -159,9 +159,10 @@ class OddityWatch:
             if found and (codes := codes_for_missing(found, low, high)):
                 yield codes_in_words(codes, low, high)
             elif found and (min(found) < low or max(found) > high):
+                fits = scale_for(min(found), max(found))
                 yield (
                     f"scores go from {min(found):g} to {max(found):g}, and the scale of the rubric {rubric.name} from "
-                    f"{low:g} to {high:g}: {Advice('give --scale', 'give the rubric the scale of the scores')}"
+                    f"{low:g} to {high:g}: {Advice(f'give --scale {fits}', f'give the rubric the scale {fits}')}"
                 )
         graded = [key for key in understood.kept if self._is_grade(key) and key not in CLEAR]
         columns = (*understood.kept, *understood.taken.get("response", ()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -67,11 +68,13 @@ class RowFile(RowSource):
             raise DataError(f"{output}: is the file that is being read", "name another file")
         return copy_rows(output, [self], ((0, number) for number in numbers))
 
+    @abstractmethod
     def _find(self) -> None:
-        raise NotImplementedError
+        """Add the place of every row, and set the bytes around them."""
 
+    @abstractmethod
     def _parsed(self, text: str, where: str) -> Row:
-        raise NotImplementedError
+        """The row that a text of the file is. Raises DataError for none."""
 
     def _where(self, number: int) -> str:
         return f"{self.name}:{self._lines[number]}"

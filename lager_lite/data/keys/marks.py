@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from ...errors import Advice, DataError
+from ...prompts import scale_for
 from .names import ALIASES, spelled
 from .people import by_people
 from .rows import Row
@@ -148,8 +149,8 @@ def _reader(labels: Mapping[str, float], row: Row) -> Callable[[Any], Any]:
                 f"{row.where}: the score {str(mark).strip()!r} is out of {share[2]}, and the scale goes up to "
                 f"{max(worth.values()):g}",
                 Advice(
-                    f"give the scale of the scores, for instance --scale 1-{share[2]}",
-                    f"give `labels` for the scale of the scores, for instance 1-{share[2]}",
+                    f"give the scale of the scores, for instance --scale {scale_for(1, float(share[2]))}",
+                    f"give `labels` for the scale of the scores, which goes up to {share[2]}",
                     "give numbers on the scale",
                 ),
             )

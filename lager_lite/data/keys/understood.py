@@ -74,19 +74,20 @@ class Understood:
         parts += [f"{self.blank} with a blank response"] if self.blank else []
         return ", ".join(parts) + (f"; layout detected: {self.layout}" if self.layout else "")
 
-    def mapping_line(self, shown: Collection[str] | None = None) -> str:
+    def mapping_line(self, shown: Collection[str] | None = None, used: Collection[str] = ()) -> str:
         """Which key each field was taken from, and which keys were left, in one line.
 
         shown: the fields that the rubrics of a run show. None: nobody knows, so that fields under their own names
-        are told apart from keys that nothing was taken from.
+        are told apart from keys that nothing was taken from. used: fields that the run reads in another way, such as
+        those that make the groups.
         """
-        own = {key for key in self.kept if shown is not None and key in shown}
+        own = {key for key in self.kept if key in used or shown is not None and key in shown}
         named = [name for name in _ordered(self.taken) if name not in self.kept or name in own]
         scores = self._scores_together()
         parts = [self._named(name) for name in named if not (scores and name.startswith("score:"))] + scores
         left = [key for key in self.left((*self.kept, *self.ignored)) if key not in own]
         if shown is None and self.kept:
-            kept = self.left(self.kept)
+            kept = [key for key in self.left(self.kept) if key not in used]
             left = [key for key in self.left(self.ignored) if key not in self.kept]
             tail = [f"shown only by rubrics with a section for them: {listed(kept)}"] if kept else []
         else:

@@ -106,12 +106,12 @@ def _score(value: Any, key: str, where: str) -> float:
 
 
 _SCORES_IN_WORDS = Advice(
-    "labels such as PASS or B are read where the rubric (-r) has them; `score` and `eval` also take --scale FAIL,PASS",
+    "give numbers; `score`, `eval` and `fit` also read the labels of the rubric, or of --scale FAIL,PASS",
     'labels such as PASS or B are read where `labels` says what they are worth, for instance {"FAIL": 0, "PASS": 1}',
     "give numbers",
 )
 _TRUTH = Advice(
-    "true and false are read where the rubric (-r) has two labels; `score` and `eval` also take --scale no,yes",
+    "give numbers; `score`, `eval` and `fit` also read true and false on a scale of two labels, such as --scale no,yes",
     'true and false are read where `labels` has two labels, for instance {"no": 0, "yes": 1}',
     "give numbers",
 )

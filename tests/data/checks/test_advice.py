@@ -79,7 +79,7 @@ def test_codes_for_missing_scores_are_no_reason_for_another_scale(tmp_path):
     ("name", "text", "hint"),
     [
         ("a.csv", "prompt,response,response\nQ,R,S\n", "give every column a name of its own"),
-        ("a.jsonl", '{"prompt": "Q", "response": "R", "score": false}\n', "for instance --scale no,yes"),
+        ("a.jsonl", '{"prompt": "Q", "response": "R", "score": false}\n', "such as --scale no,yes"),
         ("a.jsonl", '{"prompt": "Q", "response": "R", "score": [{"a": 1}]}\n', "with --map score=KEY"),
     ],
 )

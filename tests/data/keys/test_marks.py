@@ -75,12 +75,19 @@ def test_words_of_tables_for_a_missing_value_are_no_scores(tmp_path, word):
     assert marks(path, labels={**PASSED, word: 3.0})[0] == ({} if never else {"": (3.0,)})
 
 
-@pytest.mark.parametrize(("top", "score", "whole"), [(5, "7/10", 10), (10, "4/5", 5)])
-def test_a_share_of_another_whole_than_the_scale_is_named(tmp_path, top, score, whole):
+@pytest.mark.parametrize(
+    ("top", "score", "whole", "scale"),
+    [
+        (5, "7/10", 10, "1=1,2=3.25,3=5.5,4=7.75,5=10"),
+        (10, "4/5", 5, "1-5"),
+        (5, "70/100", 100, "1=0,2=25,3=50,4=75,5=100"),
+    ],
+)
+def test_a_share_of_another_whole_than_the_scale_is_named(tmp_path, top, score, whole, scale):
     path = write(tmp_path / "in.jsonl", {"response": "R", "score": score})
     with pytest.raises(DataError, match=f"'{score}' is out of {whole}, and the scale goes up to {top}$") as caught:
         read_items(path, labels={str(n): float(n) for n in range(1, top + 1)})
-    assert caught.value.hint == f"give the scale of the scores, for instance --scale 1-{whole}"
+    assert caught.value.hint == f"give the scale of the scores, for instance --scale {scale}"
 
 
 def test_shares_of_different_wholes_are_refused_with_both_lines(tmp_path):

@@ -177,3 +177,11 @@ def test_fields_that_fall_through_from_key_to_key_are_counted(tmp_path):
         "source is taken from different keys: article (2), context (2)",
         "id is taken from different keys: id (1), uid (1)",
     )
+
+
+def test_a_field_that_the_run_reads_in_another_way_is_not_said_to_be_ignored(tmp_path):
+    found = said(write(tmp_path / "in.jsonl", {"instruction": "Q", "response": "R", "pos": 3, "note": "n"}))
+    line = "instruction <- instruction, response <- response"
+    shown = {"instruction", "response"}
+    assert found.mapping_line(shown) == f"{line}; ignored: pos, note"
+    assert found.mapping_line(shown, {"pos"}) == f"{line}, pos <- pos; ignored: note"
