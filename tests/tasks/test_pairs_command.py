@@ -67,3 +67,17 @@ def test_the_command_joins_two_files(run, tiny_model, pairs_file):
     assert done.exit_code == 1 and [row["id"] for row in out] == [0, 1, 2, 3]
     assert [row["error"] for row in out] == ["only base has this id", None, None, "only new has this id"]
     assert (out[1]["system_a"], out[1]["system_b"]) == ("base", "new")
+
+
+def test_weights_that_learn_nothing_are_said_when_they_are_fitted(run, tiny_model, pairs_file):
+    # Every pair is there twice, with opposite preferences, so no weights are better than a coin.
+    pairs = [{"prompt": f"q{n}", "response_a": f"x{n}", "response_b": f"y{n}"} for n in range(6)]
+    name = pairs_file([{**pair, "preference": side} for pair in pairs for side in "ab"])
+    done = run("pairs", name, "-r", "good.toml", "-m", tiny_model, "-t", 1, "--fit", "w.json")
+    assert done.exit_code == 0, done.output
+    said = "Warning: these weights learned nothing: with them the probability of every pair here is 0.5, which is a tie"
+    assert f"{said}; fit them to the preferences of more pairs\nweights written to w.json\n" in done.stderr
+    assert {json.loads(line)["verdict"] for line in done.stdout.splitlines()} <= {"A", "B"}  # by the last layer
+    used = run("pairs", name, "-r", "good.toml", "-m", tiny_model, "-t", 1, "-w", "w.json")
+    rows = [json.loads(line) for line in used.stdout.splitlines()]
+    assert all(row["verdict"] == "tie" and "undecided" in row["flags"] for row in rows) and len(rows) == 12
