@@ -33,6 +33,7 @@ _NOTED = {
     # By 0.024 points at most where matrices are unpacked, and by 0.17 with the file's own products (28 judgments).
     "instructions": "scores of quantized files may differ by some hundredths of a point",
 }
+_VERBS = {"instructions": ("the processor's instructions were", "are")}
 # What follows from the device where the user did not choose it.
 _OF_DEVICE = frozenset({"cache_type_v"})
 
@@ -164,12 +165,13 @@ def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) ->
     force: accept bearable differences, and return them as warnings. Another library or device is always a warning only.
     """
     fatal, bearable = differences(file, now)
-    noted = [
-        f"{key} was {then[key]} when the weights were fitted, is {now.settings[key]}; {_NOTED[key]}"
-        for then in (file.provenance.settings,)
-        for key in sorted(_NOTED.keys() & set(then) & set(now.settings))
-        # What differs between two devices' ways to compute is not told beside that they differ.
-        if then[key] != now.settings[key] and (key == "device" or not _other_device(then, now.settings))
+    then = file.provenance.settings
+    # Two devices, and two libraries, compute in other ways anyhow, so only the first difference is told.
+    noted = [key for key in _NOTED if key in then and key in now.settings and then[key] != now.settings[key]][:1]
+    told = [
+        f"{was} {then[key]} when the weights were fitted, {now_is} {now.settings[key]}; {_NOTED[key]}"
+        for key in noted
+        for was, now_is in (_VERBS.get(key, (f"{key} was", "is")),)
     ]
     if fatal:
         raise WeightsError("the weights cannot be used: " + "; ".join(fatal), "fit again for this model and rubric")
@@ -178,7 +180,7 @@ def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) ->
             "the weights do not belong to this run: " + "; ".join(bearable),
             Advice("fit again, or use --force", "fit again, or use force=True"),
         )
-    return bearable + noted
+    return bearable + told
 
 
 def weights_to_json(file: WeightsFile) -> dict[str, Any]:

@@ -73,9 +73,12 @@ def test_weights_of_other_instructions_are_used_with_a_warning_and_older_files_w
     fitted = replace(file(), provenance=replace(THEN, settings={"instructions": "x86_64: AVX512"}))
     now = replace(THEN, settings={"instructions": "x86_64: AVX2"})
     assert check_weights(fitted, now) == [
-        "instructions was x86_64: AVX512 when the weights were fitted, is x86_64: AVX2; scores of quantized files may "
-        "differ by some hundredths of a point"
+        "the processor's instructions were x86_64: AVX512 when the weights were fitted, are x86_64: AVX2; scores of "
+        "quantized files may differ by some hundredths of a point"
     ]
+    older = replace(THEN, settings={"instructions": "x86_64: AVX512", "library": "1"})
+    (one,) = check_weights(replace(file(), provenance=older), replace(THEN, settings={**now.settings, "library": "2"}))
+    assert one == "library was 1 when the weights were fitted, is 2; scores may differ a little"
     assert check_weights(replace(file(), provenance=replace(THEN, settings={})), now) == []
 
 
