@@ -5,9 +5,9 @@
     python -m tests.emulated.run riscv --sdist ... --folder DIR --kernels   # clang-19 g++-riscv64-linux-gnu
     python -m tests.emulated.run arm --sdist ... --folder DIR -- tests/llama/test_unpack.py -k Q4_K
 
-The patched library is compiled for the processor, Debian's Python for it is unpacked into the folder, and the tests of
-the taps, of attention, of products and of prompts alone and in company run there on tiny models. What was made is kept
-in the folder, so a second call compiles only what has changed. The exit code is pytest's.
+The patched library is compiled for the processor, Debian's Python for it is unpacked into the folder, and the rooms llama
+and judging and the oracle are tested there on tiny models, with fewer repetitions (tests/effort.py). What was made is
+kept in the folder, so a second call compiles only what has changed. The exit code is pytest's.
 """
 
 from __future__ import annotations
@@ -21,10 +21,18 @@ from .root import environment, make_environment, unpack_root
 from .targets import TARGETS, cross_compile
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-TESTS = (
-    *("tests/llama/test_native_tap.py", "tests/llama/test_attention.py", "tests/llama/test_unpack.py"),
-    *("tests/llama/test_company.py", "tests/llama/test_context.py", "tests/llama/test_library.py"),
-    *("tests/judging/test_headcheck.py", "tests/judging/test_judge.py"),
+# Cheap files come first, so that a run that is stopped has counted most; those at the end start many processes.
+_FILES = """
+judging: tokens store judgments quality judged_rows states given by_turn basis judge feedback forgery newsroom headcheck
+oracle: golden
+llama: schedule placing library instructions owned patching ways ahead context company copies backbone native_tap
+llama: unpack attention generate proof hostile_files rpc backend_build
+judging: feedback_commands misuse stopping faults
+"""
+TESTS = tuple(
+    f"tests/{room}/test_{name}.py"
+    for room, _, names in (line.partition(":") for line in _FILES.split("\n") if line)
+    for name in names.split()
 )
 
 
