@@ -80,3 +80,17 @@ def test_a_difference_lies_in_what_is_possible_and_needs_groups():
     for gain in (found.gain("a", "b"), found.best_gain([("a", "b"), ("b", "b")], ("a", "b"))):
         assert gain.interval.low == -1.0
     assert mean_figures(right, np.zeros(6), rng=rng, resamples=200).gain("a", "b").interval is None
+
+
+@pytest.mark.parametrize("odd", [1, 3, 4, 6])
+def test_a_few_odd_items_seldom_look_like_agreement_by_chance(odd):
+    """Of intervals from the resamples that hold an odd item, 78, 15, 10 and 10 in 100 excluded 0."""
+    rng, excluded = np.random.default_rng(odd), 0
+    for _ in range(100):
+        human, scores = rng.integers(1, 6, 60).astype(float), np.zeros(60)
+        scores[rng.permutation(60)[:odd]] = 1.0
+        figures = rank_figures({"a": [scores]}, human, np.arange(60), rng=rng, resamples=200)
+        interval = figures.estimate("a").interval
+        excluded += interval is not None and not interval.low <= 0 <= interval.high
+    assert excluded <= (5 if odd == 6 else 0)
+    assert (figures.no_interval("a") is None) == (interval is not None)
