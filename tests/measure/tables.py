@@ -122,7 +122,9 @@ def verdict(tables: Sequence[Table]) -> str:
     ]
     if above:
         lines += ["", "These are the combinations of the first point; gains whose interval is above 0 are bold:", ""]
-        lines += ["| set | backbone | method | gain on length and surface | on words as well | for all combinations |"]
+        lines += [
+            "| set | backbone | method | gain on length and surface | on words, too | the same, for all combinations |"
+        ]
         lines += ["| --- | --- | --- | --- | --- | --- |"]
     for table in above:
         backbone = SHORT.get(table.backbone, table.backbone)
