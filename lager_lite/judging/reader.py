@@ -8,7 +8,7 @@ import numpy as np
 
 from ..backbones import ModelFile, ModelInfo
 from ..errors import UnsupportedModelError, WeightsError
-from ..llama import Backbone, Context, Group
+from ..llama import Backbone, Context, ContextsBeside, Group, evaluate_beside
 from ..records import Head, Part, Pending, Reading
 from ..scoring import label_mass, layer_logits, unit_states
 from .headcheck import check_head
@@ -32,11 +32,13 @@ class Reader:
         self._backbone = backbone
         self._ctx_size = ctx_size
         self._context: Context | None = None
+        self._beside = ContextsBeside(backbone)
         self._heads: dict[tuple[int, ...], Head] = {}
         self._checked: set[tuple[int, ...]] = set()
 
     def close(self) -> None:
-        """Free the context."""
+        """Free the contexts."""
+        self._beside.close()
         if self._context is not None:
             self._context.close()
             self._context = None
@@ -49,8 +51,9 @@ class Reader:
         """
         prompts = [one.tokens for one in pending]
         context = self._context_for(max(map(len, prompts)))
-        yield Part({}, True, 0, context.work(prompts))
-        for group in context.evaluate(prompts, max_state=max_state):
+        work = context.work(prompts)
+        yield Part({}, True, 0, work)
+        for group in evaluate_beside(self._beside.for_work(context, work), prompts, max_state=max_state):
             yield Part(self._readings(pending, group, states), group.logits is not None, group.evaluated)
 
     def window(self, most: int, rubrics: int, *, states: bool) -> int:

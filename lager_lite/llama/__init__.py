@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .about import about
 from .backbone import Backbone
+from .beside import ContextsBeside, evaluate_beside
 from .build import BACKENDS, BuildRequest, build
 from .company import say_company, warn_company
 from .context import Context, Group
@@ -33,6 +34,7 @@ __all__ = [
     "CACHE_TYPES",
     "CPU_BATCH",
     "Context",
+    "ContextsBeside",
     "FILE_TYPES",
     "FLASH_ATTENTION",
     "GPU_BATCH",
@@ -49,6 +51,7 @@ __all__ = [
     "check_loads",
     "copy_kind",
     "cut_sorted",
+    "evaluate_beside",
     "gpu_layers",
     "has_room",
     "instructions",

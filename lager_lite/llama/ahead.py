@@ -23,6 +23,31 @@ class _End(Exception):
     """The source has no more elements."""
 
 
+class _QuickTurns:
+    """Lets waiting threads run sooner, from the first use to the end of the last one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._uses = 0
+        self._before = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._uses:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._before, _SWITCH))
+            self._uses += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._uses -= 1
+            if not self._uses:
+                sys.setswitchinterval(self._before)
+
+
+_quick_turns = _QuickTurns()
+
+
 def ahead(source: Generator[Element, None, None], waiting: int = 2) -> Generator[Element, None, None]:
     """Yield what `source` yields, in its order, while a thread computes up to `waiting` elements ahead.
 
@@ -32,21 +57,19 @@ def ahead(source: Generator[Element, None, None], waiting: int = 2) -> Generator
     found: queue.Queue[tuple[Element | None, BaseException | None]] = queue.Queue(waiting)
     stopped = threading.Event()
     thread = threading.Thread(target=_fill, args=(source, found, stopped), daemon=True, name="ahead")
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _SWITCH))
-    thread.start()
-    try:
-        while True:
-            element, error = found.get()
-            if isinstance(error, _End):
-                return
-            if error is not None:
-                raise error
-            yield cast(Element, element)
-    finally:
-        stopped.set()
-        thread.join()
-        sys.setswitchinterval(before)
+    with _quick_turns:
+        thread.start()
+        try:
+            while True:
+                element, error = found.get()
+                if isinstance(error, _End):
+                    return
+                if error is not None:
+                    raise error
+                yield cast(Element, element)
+        finally:
+            stopped.set()
+            thread.join()
 
 
 def _fill(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Generator as PythonGenerator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -69,6 +69,7 @@ class Context:
         self.tap = make_tap(backbone.library, backbone.n_blocks, backbone.n_embd, name) if tap else None
         params = self._params(options)
         backbone.library.log.clear()
+        free = self._free_on_gpu()
         owned = backbone.open(lambda model: self._make(model, params), self._api.llama_free, "this context", self)
         if owned is None:
             raise BackendError(
@@ -82,6 +83,8 @@ class Context:
         self._owned = owned
         if unpack and backbone.products.unpack:
             backbone.library.set_unpack(owned.pointer, backbone.products.unpack)
+        # Bytes that it took of the GPUs.
+        self.memory = max(0, free - self._free_on_gpu())
         self._turns = Turns(owned)
         self._cells = self._api.llama_get_memory(self._ctx)
         if self.tap is not None:
@@ -108,6 +111,10 @@ class Context:
         self._owned.check()
         return self._cells
 
+    def _free_on_gpu(self) -> int:
+        gpus = self.backbone.library.devices() if self.backbone.gpu_layers else ()
+        return sum(device.memory_free for device in gpus if device.kind != "CPU")
+
     def _make(self, model: Any, params: Any) -> Any:
         with signals_deferred():
             return self._api.llama_init_from_model(model, params)
@@ -118,7 +125,7 @@ class Context:
         *,
         max_state: int | None = None,
         want_final: bool = False,
-    ) -> Iterator[Group]:
+    ) -> PythonGenerator[Group, None, None]:
         """Evaluate prompts, sharing what they share, and yield a Group per decode with outputs.
 
         max_state below n_blocks ends every graph there; Group.final and Group.logits are then None.

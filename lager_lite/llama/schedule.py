@@ -105,6 +105,18 @@ def cut_sorted(lengths: np.ndarray, shared: np.ndarray, workers: int) -> list[tu
         parts = max(workers, parts // 2)
 
 
+def share_prompts(prompts: Sequence[np.ndarray], parts: int) -> list[list[int]]:
+    """Return the numbers of the prompts of each of up to `parts` shares, which have about equally many tokens to evaluate.
+
+    Shares are cut where little is shared, and their prompts ascend.
+    """
+    if parts < 2:
+        return [list(range(len(prompts)))]
+    order, shared = sort_prompts(prompts)
+    new = np.cumsum(np.array([len(prompts[i]) for i in order]) - shared)
+    return [part.tolist() for part in np.split(order, _places(new, shared, parts))]
+
+
 def _places(new: np.ndarray, shared: np.ndarray, parts: int) -> list[int]:
     """Return where to cut: near each equal share of the tokens, at the place where the least is shared."""
     size, found = new[-1] / parts, set()

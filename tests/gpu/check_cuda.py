@@ -47,11 +47,12 @@ from tests.model_files.families import FAMILIES  # noqa: E402
 from tests.model_files.tiny import write_tiny_model  # noqa: E402
 
 # Largest difference of a state over the largest number in it. FLOAT: tiny float32 models, whose products a GPU
-# rounds to TF32 (seen: up to 2.9e-3); COPY: 30 blocks of a real model as F32; DEFAULT: 16-bit KV cache and flash
+# rounds to TF32 (seen: up to 3.1e-3); MIXTURE: those whose rounded gate shares out experts (seen: 8.1e-3); COPY: 30 blocks of a real model as F32; DEFAULT: 16-bit KV cache and flash
 # attention as well; TAPS: two ways of reading the same computation.
-FLOAT, COPY, DEFAULT, TAPS = 5e-3, 2e-2, 1e-1, 1e-6
-# The least share of untapped prefill. Seen on an H200: 0.84 (135M), 0.92 (8B BF16), 0.96 (8B Q4_0).
-LEAST_PREFILL = 0.75
+FLOAT, MIXTURE, COPY, DEFAULT, TAPS = 5e-3, 2e-2, 2e-2, 1e-1, 1e-6
+# The least share of untapped prefill of 512 tokens. Seen on H200s, whose hosts launch kernels at different speeds: 0.78
+# to 0.98 (135M), 0.70 to 0.92 (1B), 0.92 (8B BF16), 0.96 (8B Q4_0); the callback's 0.51 to 0.85.
+LEAST_PREFILL = 0.6
 # No model is begun after this share of the time.
 _BEGIN_BY = 0.6
 CPU_LIMIT = 2e9
@@ -242,7 +243,8 @@ def main() -> int:
     with work_folder(args) as folder:
         for family in list(FAMILIES)[: 3 if args.dry else None]:
             path = write_tiny_model(folder / f"{family}.gguf", family)
-            check_parity(report, path, f"tiny {family}", FLOAT, exact_only=True)
+            tolerance = MIXTURE if "moe" in family else FLOAT
+            check_parity(report, path, f"tiny {family}", tolerance, exact_only=True)
         for name, path, ours in chosen(args, folder):
             print(f"{name}, {path.stat().st_size / 1e9:.2f} GB", flush=True)
             if not ours and path.stat().st_size <= CPU_LIMIT:

@@ -73,3 +73,18 @@ def test_a_reader_that_leaves_ends_the_source_and_its_thread() -> None:
     assert next(running) == 1
     running.close()
     assert closed.is_set() and threading.active_count() == before and sys.getswitchinterval() == interval
+
+
+def test_turns_are_quick_until_the_last_of_several_uses_ends() -> None:
+    """With the first use to end, the interval would be long again for the others, and short for ever after the last."""
+    usual = sys.getswitchinterval()
+    one, other = ahead(iter_of(range(3))), ahead(iter_of(range(9)))
+    next(one), next(other)
+    quick = sys.getswitchinterval()
+    assert quick < usual
+    assert list(one) == [1, 2] and sys.getswitchinterval() == quick
+    assert list(other) == list(range(1, 9)) and sys.getswitchinterval() == usual
+
+
+def iter_of(numbers):
+    yield from numbers
