@@ -13,6 +13,9 @@ from lager_lite.cli.grammar import commands_of
 OPTION = re.compile(r"(?<![\w-])(?:--[a-z][a-z-]*[a-z]|-(?:[bcmnorvw]|ub|ctk|ctv|fa|ngl))(?![\w-])")
 _ADVICE = re.compile(r"^(?:\S*: )?(?:Try|Warning|Error): ")
 _NAMED = re.compile(r"lager-lite ((?:[a-z]+ )*[a-z]+)|`([a-z]+(?: [a-z]+)?)\b")
+_ONE = re.compile(
+    r"(?<![\w.,:/='\"-])1 (?!(?:is|has|was|as|does|its|plus|times|across)\b)[a-z]*[a-rt-z]s\b|\b1 of \d+ [a-z ]*s are\b"
+)
 # Lines about options of other programs, of a settings file for all commands, and of what the user gave.
 _OTHERS = ("python -m", "pip ", "cmake", "No such option", "an option --", "no option --", "on the command line")
 
@@ -47,3 +50,8 @@ def misadvised(name: str, lines: Iterable[str]) -> list[str]:
         lacking = [option for option in OPTION.findall(line) if option not in known]
         wrong += [f"{name} advises {', '.join(lacking)}: {line}"] if lacking else []
     return wrong
+
+
+def plurals_of_one(lines: Iterable[str]) -> list[str]:
+    """The lines that say "1 items", and "1 of 3 items are"; JSON is no prose."""
+    return [line for line in lines if not line.startswith(("{", "[", "|")) and _ONE.search(line)]

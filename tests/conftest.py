@@ -24,8 +24,8 @@ SHORT_RUBRIC = 'scale = "1-5"\ncriterion = "Is it good?"\ntemplate = "{sections}
 
 @pytest.fixture(scope="session", autouse=True)
 def advice_is_checked() -> Iterator[None]:
-    """Every command that any test runs in this process advises only options that it has."""
-    from tests.advice import command_of, misadvised
+    """Every command that any test runs in this process advises only options that it has, and counts one as one."""
+    from tests.advice import command_of, misadvised, plurals_of_one
 
     run = CliRunner.invoke
 
@@ -33,6 +33,7 @@ def advice_is_checked() -> Iterator[None]:
         result = run(self, cli, args, *more, **settings)
         words = shlex.split(args) if isinstance(args, str) else [str(one) for one in args or ()]
         assert misadvised(command_of(words), result.stderr.splitlines()) == []
+        assert plurals_of_one([*result.stderr.splitlines(), *result.stdout.splitlines()]) == []
         return result
 
     with pytest.MonkeyPatch.context() as patch:

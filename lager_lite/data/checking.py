@@ -74,7 +74,7 @@ def check_file(
     if lacking and not errors:
         errors.append(f"{counted(len(lacking), 'row')} without a response cannot be judged, first {lacking[0]}")
     errors += [
-        f"the rubric {name} needs {' and '.join(missing)}, which {count} of {observer.items} items do not have"
+        f"the rubric {name} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} missing in {count} of {counted(observer.items, 'item')}"
         for (name, missing), count in needs.items()
         if missing != ("response",)
     ]

@@ -205,7 +205,7 @@ def _possible_folds(groups: int, folds: int) -> tuple[int, list[str]]:
 
 def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation:
     result = set_side_by_side(data, _unfitted(data), [], setting)
-    need = f"weights that have not seen an item's group need {LEAST_GROUPS} groups, there are {groups}"
+    need = f"weights that have not seen an item's group need {LEAST_GROUPS} groups, there {'is' if groups == 1 else 'are'} {groups}"
     return replace(result, warnings=(f"nothing was fitted: {need}", *result.warnings))
 
 

@@ -9,7 +9,7 @@ from itertools import repeat
 
 import numpy as np
 
-from ..data import SYSTEM_FIELDS, TextGroup, group_key, group_names
+from ..data import SYSTEM_FIELDS, TextGroup, counted, group_key, group_names
 from ..errors import Advice, DataError
 from ..fitting import grouped
 from ..records import Item
@@ -38,7 +38,11 @@ def values_of(items: Sequence[Item], field: str) -> np.ndarray:
     lacking = [item.id for item in items if field not in item.fields]
     if lacking or not items:
         known = sorted({name for item in items for name in item.fields})
-        shown = f"{len(lacking)} of {len(items)} items lack it, the first is {lacking[0]!r}" if lacking else "no items"
+        shown = (
+            f"it is missing in {len(lacking)} of {counted(len(items), 'item')}, first in {lacking[0]!r}"
+            if lacking
+            else "no items"
+        )
         raise DataError(f"the field {field!r} cannot be held out: {shown}", f"the fields are: {', '.join(known[:20])}")
     names = np.array(group_names((_short(item.fields[field]) for item in items), repeat("")))
     if np.unique(names).size < 2:
@@ -58,7 +62,7 @@ def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
         shared = sum(len(one) > 1 for one in groups.values())
         if len(groups) > 1 and shared:
             return [
-                f"{shared} values of the field {field!r} stand in several groups, so weights can learn who wrote a "
+                f"{counted(shared, 'value')} of the field {field!r} {'stands' if shared == 1 else 'stand'} in several groups, so weights can learn who wrote a "
                 f"response in place of how good it is: {Advice(f'--hold-out {field}', f'hold_out={field!r}')} keeps them "
                 "apart as well"
             ]

@@ -209,7 +209,7 @@ def _trivial(data: Labelled, plan: Plan, **split: Any) -> tuple[dict[str, OutOfF
 def _unfitted(one: Evaluation, data: Sequence[Labelled], plan: Plan) -> Evaluation:
     setting = Setting(None, plan.seed, 1, None, plan.threshold)
     result = set_side_by_side(data[0], {"e_score": OutOfFold(_mean_of_e_scores(data), None)}, (), setting)
-    need = f"shares of a panel need {LEAST_GROUPS} groups, there are {one.groups}"
+    need = f"shares of a panel need {LEAST_GROUPS} groups, there {'is' if one.groups == 1 else 'are'} {one.groups}"
     return replace(result, warnings=(f"nothing was fitted: {need}", *result.warnings))
 
 

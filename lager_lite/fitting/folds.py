@@ -186,7 +186,7 @@ def folds_inside(groups: np.ndarray, fold: np.ndarray, most: int = 5) -> int:
     fewest = names.size - int(np.bincount(fold[first]).max())
     if fewest < 2:
         raise FitError(
-            f"{names.size} groups leave a training part with one: nothing can be chosen in it",
+            f"{counted(names.size, 'group')} {'leaves' if names.size == 1 else 'leave'} a training part with one: nothing can be chosen in it",
             "label items of 3 groups or more, with as many folds as groups",
         )
     return min(most, fewest)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import codes_for_missing, codes_in_words, group_names
+from ..data import codes_for_missing, codes_in_words, counted, group_names
 from ..errors import Advice, DataError, FitError, give_mapped, name_key
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale, scale_for
@@ -115,7 +115,9 @@ def gather(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], Non
     whole = [reading.states for reading, *_ in rows if reading.states is not None]
     if not rows:
         first, reason = failed[0]
-        raise DataError(f"none of the {len(failed)} judgments with a human score could be read; item {first}: {reason}")
+        raise DataError(
+            f"none of {counted(len(failed), 'judgment')} with a human score could be read; item {first}: {reason}"
+        )
     return Labelled(
         raw=np.stack([r.raw for r, *_ in rows]),
         norm=np.stack([r.norm for r, *_ in rows]),
@@ -207,7 +209,7 @@ def _check_scale(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
         codes = codes_for_missing(found, low, high)
         span = scale_for(min(found), max(found))
         raise DataError(
-            f"{len(outside)} of {len(found)} human scores lie outside the scale {describe_scale(rubric.scale)} of rubric "
+            f"{len(outside)} of {counted(len(found), 'human score')} {'lies' if len(outside) == 1 else 'lie'} outside the scale {describe_scale(rubric.scale)} of rubric "
             f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",
             codes_in_words(codes, low, high)
             if codes

@@ -266,12 +266,15 @@ def check_labels(human: np.ndarray, values: np.ndarray) -> None:
     human = np.asarray(human, dtype=np.float64)
     missing = int(np.sum(~np.isfinite(human)))
     if missing:
-        raise FitError(f"{missing} of {human.size} labels are not finite numbers", "leave unlabelled items out")
+        raise FitError(
+            f"labels must be finite numbers, {missing} of {human.size} {'is' if missing == 1 else 'are'} not",
+            "leave unlabelled items out",
+        )
     low, high = float(values[0]), float(values[-1])
     outside = int(np.sum((human < low - _SLACK) | (human > high + _SLACK)))
     if outside:
         raise FitError(
-            f"{outside} of {human.size} labels lie outside the scale {low:g} to {high:g} "
+            f"{outside} of {human.size} labels {'lies' if outside == 1 else 'lie'} outside the scale {low:g} to {high:g} "
             f"(they range from {human.min():g} to {human.max():g})",
             "name the scale that the labels were given on, or rescale them",
         )

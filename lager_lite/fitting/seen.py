@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import folded, group_key, text_group
+from ..data import counted, folded, group_key, text_group
 from ..errors import Advice, DataError
 from ..prompts import RESPONSE_A, RESPONSE_B
 from ..records import Item
@@ -127,7 +127,8 @@ def left_out(
     older = older_marks(fit)
     if not count:
         return data, older
-    many = f"{count} of {len(away)} judgments are of items or groups that the weights were fitted on"
+    are = "is" if count == 1 else "are"
+    many = f"{count} of {counted(len(away), 'judgment')} {are} of items or groups that the weights were fitted on"
     if include:
         return data, (f"{many}: the figures are too good; {CROSS_VALIDATE}", *older)
     keeps = f" ({Advice('--include-seen keeps them', 'include_seen=True keeps them')})" if choice else ""
@@ -144,7 +145,7 @@ def judgments_without(data: Labelled, away: np.ndarray, *, choice: bool = True) 
     kept = np.flatnonzero(~away)
     if not kept.size:
         raise DataError(
-            f"the weights were fitted on the items or groups of all {len(away)} judgments: nothing is left to evaluate",
+            f"the weights were fitted on the items or groups of {len(away)} of {counted(len(away), 'judgment')}: nothing is left to evaluate",
             Advice(
                 "leave -w out to cross-validate, or give --include-seen for figures that are too good",
                 "leave out the weights to cross-validate, or give include_seen=True for figures that are too good",

@@ -97,9 +97,7 @@ def measure_drift(
             found = _scores(model, rubrics, [[items[i] for i in order] for order in orders], changed)
             first = first or found
             if len(first) < 2:
-                raise DataError(
-                    f"{len(first)} judgments are too few to compare", "give more items, or a larger context"
-                )
+                raise DataError(f"too few judgments to compare: {len(first)}", "give more items, or a larger context")
             if found is not first:
                 rows.append(_moved(name, change, first, found))
             done += 1

@@ -92,7 +92,7 @@ def by_criterion(
 def why_undefined(a: np.ndarray, b: np.ndarray) -> str | None:
     """Why predictions a (n,) and human scores b (n,) have no correlation; None where they have one."""
     if len(a) < 3:
-        return f"only {len(a)} items"
+        return f"only {len(a)} item{'s' * (len(a) != 1)}"
     if np.ptp(a) < CONSTANT:
         return "all predictions are equal"
     if np.ptp(b) < CONSTANT:

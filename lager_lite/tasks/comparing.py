@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Pair, pairs_given
+from ..data import Pair, counted, pairs_given
 from ..errors import DataError, MisuseError
 from ..judging import Judge
 from ..prompts import RESPONSE_A, RESPONSE_B, is_pairwise
@@ -206,7 +206,7 @@ def compare_pairs(
     if len(errors) == len(given):
         first = min(errors, default=None)
         told = "no pairs" if first is None else f"{_place(given[first])}{errors[first]}"
-        raise DataError(f"none of the {len(given)} pairs could be judged: {told}")
+        raise DataError(f"none of {counted(len(given), 'pair')} could be judged: {told}")
     return _compared(judge, given, read, errors, readings)
 
 

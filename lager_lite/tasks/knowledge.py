@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data import counted
 from ..errors import DataError
 from ..fitting import (
     FEATURES,
@@ -181,7 +182,10 @@ def _truth(data: Labelled) -> np.ndarray:
         )
     truth: np.ndarray = data.human == low
     if truth.all() or not truth.any():
-        raise DataError(f"all {len(truth)} questions are of one kind", "give answerable and unanswerable ones")
+        raise DataError(
+            f"there is one kind of question only, in {counted(len(truth), 'question')}",
+            "give answerable and unanswerable ones",
+        )
     return truth
 
 

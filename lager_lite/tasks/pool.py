@@ -25,6 +25,7 @@ from ..data import (
     RowFile,
     TableFile,
     Understood,
+    counted,
     folded,
     open_reader,
     raise_problems,
@@ -182,7 +183,9 @@ def score_pool(judge: Judge, pool: Pool, progress: Callable[[Counts], None] | No
         else:
             scores[number, column], raw[number, column] = judgment.score, judgment.raw_score
     if np.isnan(scores).any(axis=1).all():
-        raise DataError(f"none of the {len(pool)} rows could be judged: {next(iter(errors.values()), 'no rows')}")
+        raise DataError(
+            f"none of {counted(len(pool), 'row')} could be judged: {next(iter(errors.values()), 'no rows')}"
+        )
     return Scores(tuple(names), scores, raw, length, errors, tally.summary(judge.counts))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import group_key, group_names
+from ..data import counted, group_key, group_names
 from ..errors import Advice, DataError
 from ..fitting import folds_inside, group_folds
 from ..judging import Judge
@@ -145,7 +145,7 @@ def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Coun
         scores.append(_scores(judge, part))
     if not rows:
         raise DataError(
-            f"none of the {len(items)} responses could be judged: {failed[0].error if failed else 'no items'}"
+            f"none of {counted(len(items), 'response')} could be judged: {failed[0].error if failed else 'no items'}"
         )
     kept = tuple(items[row] for row in rows)
     grades = np.array([[_grade(item, rubric.name) for rubric in judge.rubrics] for item in kept])

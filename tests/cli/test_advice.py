@@ -15,7 +15,7 @@ import lager_lite
 from lager_lite.cli import main
 from lager_lite.cli.grammar import commands_of
 from lager_lite.tasks import labelling
-from tests.advice import OPTION, misadvised, options_of
+from tests.advice import OPTION, misadvised, options_of, plurals_of_one
 
 ROOT = Path(lager_lite.__file__).parent
 
@@ -33,6 +33,19 @@ ROOT = Path(lager_lite.__file__).parent
 )
 def test_advice_of_another_command_is_found(command, line, wrong):
     assert bool(misadvised(command, [line])) is wrong
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("Warning: 1 methods are in A only: length", True),
+        ("1 of 3 items are seen", True),
+        ("1 item, 1 group, 21 items, layer 1 has it, 0.1 points, 1 class", False),
+        ('{"text": "1 items"}', False),
+    ],
+)
+def test_a_plural_of_one_is_found(line, wrong):
+    assert bool(plurals_of_one([line])) is wrong
 
 
 def test_every_option_in_any_advice_is_one_of_a_command():

@@ -119,7 +119,7 @@ def test_options_that_exclude_each_other_are_wrong_usage(run, options, message):
 def test_a_field_to_hold_out_that_rows_lack_is_an_error_before_the_model_is_opened(run):
     done = run("eval", "--hold-out", "writer", "-m", "none.gguf")
     assert done.exit_code == 1
-    assert "the field 'writer' cannot be held out: 30 of 30 items lack it, the first is " in done.stderr
+    assert "the field 'writer' cannot be held out: it is missing in 30 of 30 items, first in " in done.stderr
 
 
 def test_a_group_field_that_no_row_has_is_an_error_before_the_model_is_opened(run):

@@ -91,7 +91,7 @@ def test_rows_that_cannot_be_judged_are_errors(tmp_path):
     found = check_file(
         write(path, *plain(source=lambda n: f"The wood {n} is old and dark." if n else None)), rubrics=[faithful]
     )
-    assert found.errors == ("the rubric faithfulness needs source, which 1 of 21 items do not have",)
+    assert found.errors == ("the rubric faithfulness needs source, which is missing in 1 of 21 items",)
     assert found.first.id == "i1"
     assert check_file(write(path, *plain(id=lambda n: "x"))).errors == (
         f"{path}:2: the id 'x' was used before, at {path}:1 (make ids unique, or map another key with --map id=KEY)",

@@ -120,7 +120,9 @@ def test_systems_that_write_for_several_groups_are_named_and_can_be_held_out():
     held = evaluate(data, hold_out="system", **options)
     assert held.held_out == "system" and not any("'system'" in w for w in held.warnings)
     assert held.method("full").raw != found.method("full").raw
-    with pytest.raises(DataError, match="the field 'writer' cannot be held out: 80 of 80 items lack it"):
+    with pytest.raises(
+        DataError, match="the field 'writer' cannot be held out: it is missing in 80 of 80 items, first in '0'"
+    ):
         evaluate(data, hold_out="writer", **options)
 
 

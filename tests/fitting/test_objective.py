@@ -119,7 +119,7 @@ def test_layer_logits_that_are_not_finite_are_counted():
             "2 of 3 labels lie outside the scale 1 to 5 (they range from 0 to 7.5)",
             "name the scale that the labels were given on, or rescale them",
         ),
-        ([1, float("nan"), 2], "1 of 3 labels are not finite numbers", "leave unlabelled items out"),
+        ([1, float("nan"), 2], "labels must be finite numbers, 1 of 3 is not", "leave unlabelled items out"),
     ],
 )
 def test_unusable_labels_are_named(human, message, hint):

@@ -254,7 +254,7 @@ def test_both_orders_share_the_task_and_equal_texts_are_not_judged(tiny_model):
         found = compare_pairs(judge, [asked, equal, lacking, {"response_a": "u", "response_b": "v"}])
         assert judge.counts.done == 4
         swapped = compare_pairs(judge, [replace(asked, responses=("second one", "first one"))])
-        with pytest.raises(DataError, match=r"none of the 1 pairs could be judged: pair m: there is no response B"):
+        with pytest.raises(DataError, match=r"none of 1 pair could be judged: pair m: there is no response B"):
             compare_pairs(judge, [lacking])
     assert unique_tokens(tokens) < 0.8 * sum(map(len, tokens))
     one, tie, error, other = found.rows()

@@ -153,7 +153,7 @@ def test_labels_between_the_ends_and_one_kind_alone_are_refused():
     with pytest.raises(DataError, match=r"item '3' has the score 3: expected 1 \(unanswerable\) or 5"):
         self_knowledge(data)
     data.human[:] = 5.0
-    with pytest.raises(DataError, match="all 20 questions are of one kind"):
+    with pytest.raises(DataError, match="there is one kind of question only, in 20 questions"):
         self_knowledge(data)
 
 

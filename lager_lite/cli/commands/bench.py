@@ -49,7 +49,7 @@ def _prompts(judge: Judge, items: tuple[Item, ...]) -> list[Any]:
     tasks = [judge.encode(item, rubric) for item in items for rubric in judge.rubrics]
     prompts = [task.prompt.tokens for task in tasks if task.prompt]
     if not prompts:
-        raise DataError(f"none of the {len(items)} items can be judged: {tasks[0].error}")
+        raise DataError(f"none of {counted(len(items), 'item')} can be judged: {tasks[0].error}")
     return prompts
 
 

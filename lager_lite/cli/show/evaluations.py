@@ -163,10 +163,10 @@ def _error_rows(methods: Sequence[MethodPair]) -> list[tuple[str, ...]]:
     return [(m.name, number(m.error[0]), number(m.error[1]), *_figures(m.error[2])) for m in methods if m.error]
 
 
-def _warn_names(what: str, only: Sequence[str]) -> None:
+def _warn_names(noun: str, run: str, only: Sequence[str]) -> None:
     if only:
         shown = ", ".join(only[:5]) + (", ..." if len(only) > 5 else "")
-        warn([f"{len(only)} {what}: {shown}"])
+        warn([f"{counted(len(only), noun)} {'is' if len(only) == 1 else 'are'} in {run} only: {shown}"])
 
 
 def show_comparison(found: Comparison) -> None:
@@ -188,10 +188,10 @@ def show_comparison(found: Comparison) -> None:
         click.echo("\nAt equal surface, each on its own judgments\n\n" + text_table(("method", "A", "B"), left))
     moved = [(m.name, number(m.moved), number(m.order)) for m in found.methods]
     click.echo("\nHow far the scores themselves moved\n\n" + text_table(("method", "points", "same order"), moved))
-    _warn_names("judgments are in A only", found.only_a)
-    _warn_names("judgments are in B only", found.only_b)
-    _warn_names("methods are in A only", found.methods_a)
-    _warn_names("methods are in B only", found.methods_b)
+    _warn_names("judgment", "A", found.only_a)
+    _warn_names("judgment", "B", found.only_b)
+    _warn_names("method", "A", found.methods_a)
+    _warn_names("method", "B", found.methods_b)
 
 
 def fitted_facts(found: Fitted, output: str) -> dict[str, object]:

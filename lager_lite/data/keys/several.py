@@ -10,6 +10,7 @@ from .names import ALIASES, response_key, spelled
 from .people import by_people, given
 from .rows import Row
 from .turns import unwrapped
+from .understood import counted
 from .values import is_blank
 
 LEFT_INSIDE, LEFT_MARKS = "left inside", "left marks"
@@ -45,8 +46,9 @@ def part_of(scores: Any, place: int, count: int, where: str) -> Any:
         return scores[place - 1]
     if count == 1:
         return scores
+    many = counted(len(scores) if isinstance(scores, list) else 1, "score")
     raise DataError(
-        f"{where}: {len(scores) if isinstance(scores, list) else 1} scores beside {count} responses",
+        f"{where}: {many} beside {counted(count, 'response')}",
         "give every response its own score, as objects in `responses` or in a list of the same length",
     )
 

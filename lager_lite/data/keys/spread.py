@@ -13,6 +13,7 @@ from .names import ALIASES, WEAK_KEYS, spelled
 from .rows import Row
 from .several import entry_of, left_inside, part_of
 from .turns import told
+from .understood import counted
 
 RESPONSES = "responses"
 LISTS = ("completions", "generations", "outputs", "candidates", "answers")
@@ -92,7 +93,7 @@ def _turns(row: Row, names: Mapping[str, str], several: Sequence[Any]) -> list[s
         return []
     if len(turns) > 1 and (len(turns) != len(several) or not all(isinstance(one, str) for one in several)):
         raise DataError(
-            f"{row.where}: {len(turns)} `turns` beside {len(several)} responses",
+            f"{row.where}: {len(turns)} `turns` beside {counted(len(several), 'response')}",
             f"give as many texts as responses as there are turns, or {leave_out('turns')}",
         )
     return turns

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import Advice
-from ..keys import ALIASES, Row, ScoreError, human_of, score_keys, with_numbers
+from ..keys import ALIASES, Row, ScoreError, counted, human_of, score_keys, with_numbers
 
 _KEYS = frozenset((*ALIASES["score"], *ALIASES["scores"]))
 HumanScores = dict[str, tuple[float, ...]]
@@ -45,7 +45,7 @@ def _dealt(value: Any, place: int, count: int, greetings: int, *, where: str) ->
     if count - greetings == 1:
         return value
     raise ScoreError(
-        f"{where}: {len(value)} scores beside {count} turns of the assistant",
+        f"{where}: {counted(len(value), 'score')} beside {counted(count, 'turn')} of the assistant",
         "give a score for every turn; with "
         f"{Advice('--unit conversation', 'unit=' + repr('conversation'))} a list holds several people's scores of the whole",
     )
