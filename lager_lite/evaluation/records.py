@@ -37,7 +37,7 @@ class MethodResult:
     criteria: agreement within each criterion, by its name.
     mean_of_criteria: mean of the Spearman correlations within the criteria; None where all are undefined.
     gain: Spearman correlation minus that of e_score, on an equal footing (see `Footing.pair`); None for e_score itself.
-    over_baseline: the same minus that of `Evaluation.baseline`; None for the trivial methods themselves.
+    over_baseline: the same minus that of `Evaluation.baseline`; None for the baseline itself.
     equal_surface: partial Spearman correlation with people given the length and the out-of-fold score of `surface`; None
         for `length` and `surface`, and where the texts are not known.
     near_pairs: how many pairs of responses have different human scores and nearly the same length; inside folds, where

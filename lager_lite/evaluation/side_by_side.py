@@ -136,7 +136,7 @@ def _method(name: str, found: OutOfFold, sheet: _Sheet) -> MethodResult:
         criteria=criteria,
         mean_of_criteria=float(np.mean(within)) if within else None,
         gain=None if name == "e_score" else footing.gain(name, "e_score"),
-        over_baseline=None if name in TRIVIAL else footing.gain(name, sheet.baseline),
+        over_baseline=None if name == sheet.baseline else footing.gain(name, sheet.baseline),
         equal_surface=None if name in ("length", "surface") else footing.at_equal_surface(name),
         near_pairs=pairs,
         near_accuracy=near,

@@ -30,7 +30,7 @@ class Accuracy:
     ties: how many pairs it gives equal scores.
     gain: accuracy minus that of e_score on the same pairs; None for e_score itself.
     gain_interval: of `gain`; None where there is no gain.
-    over_baseline: accuracy minus that of `Preferences.baseline`; None for the trivial methods themselves.
+    over_baseline: accuracy minus that of `Preferences.baseline`; None for the baseline itself.
     near_accuracy: accuracy on pairs of responses of nearly equal length; None where there are none.
     """
 
@@ -187,7 +187,7 @@ def accuracies(
                 ties=int(np.sum(points[0] == 0.5)),
                 gain=gain.value if gain else None,
                 gain_interval=gain.interval if gain else None,
-                over_baseline=None if name in TRIVIAL_RANKERS else found.gain(name, baseline),
+                over_baseline=None if name == baseline else found.gain(name, baseline),
                 near_accuracy=float(np.mean([p[near].mean() for p in points])) if near.any() else None,
             )
         )

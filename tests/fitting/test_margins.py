@@ -19,8 +19,18 @@ def test_the_margin_is_the_quantile_of_errors_in_which_every_group_counts_as_one
     assert conformal_margin(np.full(100, 3.0), human, np.arange(100), VALUES) == pytest.approx(1.0, abs=0.2)
 
 
-def test_too_few_groups_promise_nothing():
-    assert conformal_margin(np.arange(45.0), np.tile([1.0, 2, 3, 4, 5], 9), np.arange(45) // 5, VALUES) is None
+@pytest.mark.parametrize(("groups", "known"), [(9, False), (10, True)])
+def test_ten_groups_make_a_margin_and_nine_promise_nothing(groups, known):
+    code = np.repeat(np.arange(groups), 5)
+    margin = conformal_margin(np.arange(5.0 * groups), np.tile([1.0, 2, 3, 4, 5], groups), code, VALUES)
+    assert (margin is not None) is known
+
+
+@pytest.mark.parametrize(("groups", "known"), [(12, False), (13, True)])
+def test_with_five_folds_thirteen_groups_leave_ten(groups, known):
+    code = np.arange(2 * groups) % groups
+    human = np.tile([1.0, 5.0], groups)
+    assert (held_share(human, human, human, code, code % 5, values=VALUES) is not None) is known
 
 
 @pytest.mark.parametrize("name", ["100 items", "30 groups of 7"])

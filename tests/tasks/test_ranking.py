@@ -96,7 +96,12 @@ def test_pairwise_accuracy_by_hand():
     assert (uniform.accuracy, uniform.ties, uniform.gain) == (0.75, 0, 0.25)
     # Contest 0 alone gives 2/3, contest 1 alone 1; two groups say next to nothing (Student's t of one degree).
     assert uniform.interval.low == 0.0 and uniform.interval.high == 1.0
-    assert (length.accuracy, length.over_baseline, result.baseline) == (0.5, None, "e_score")
+    assert (length.accuracy, length.over_baseline.value, even.over_baseline, result.baseline) == (
+        0.5,
+        0.0,
+        None,
+        "e_score",
+    )
     assert uniform.near_accuracy == 0.75 and result.near_pairs == 4
     assert result.verdict.startswith(
         "uniform puts the better of two responses first in 75.0% of the pairs; 2 groups are too few to tell"
