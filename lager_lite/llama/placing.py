@@ -18,7 +18,8 @@ def gpu_layers(library: Library, wanted: int | str, path: Path) -> int:
     a GPU needs beside a small model; otherwise as many blocks as fit. The number is 0 where the library has no GPU.
     Raises what `open_model` raises.
     """
-    if not library.api.llama_supports_gpu_offload():
+    # A library with RPC says that it can put blocks elsewhere although there is no device.
+    if not library.api.llama_supports_gpu_offload() or not _gpus(library):
         return 0
     info = open_model(path).info
     # The output matrix counts as one more block.

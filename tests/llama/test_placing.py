@@ -44,6 +44,13 @@ def test_whatever_asks_for_the_whole_model_has_one_name(wanted, with_gpu, tiny_m
     assert [gpu_layers(library, n, tiny_model) for n in (0, 1, blocks)] == [0, 1, blocks]
 
 
+def test_a_library_with_rpc_and_no_device_has_no_gpu(with_gpu, tiny_model, monkeypatch) -> None:
+    """It says that blocks can go elsewhere. The store's keys then named no device at all."""
+    library = with_gpu(0)
+    monkeypatch.setattr(library, "devices", lambda: [Device("CPU", "a CPU", "CPU", 2**40, 2**40)])
+    assert [gpu_layers(library, wanted, tiny_model) for wanted in ("auto", "all", 99)] == [0, 0, 0]
+
+
 def test_auto_says_what_has_no_room(with_gpu, tiny_model, short_rubric, invoke) -> None:
     library, blocks = with_gpu(2**28), open_model(tiny_model).info.n_blocks
     lack = "a GPU has no room for llama.gguf (0.2 GiB free), so the CPU computes it"
