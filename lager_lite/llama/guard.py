@@ -36,8 +36,14 @@ from .ways import LEAST_ROWS, MORE_ROWS, Ways, has_ways, recall_ways, remember_l
 
 TURN_OFF = "--no-guard"
 FAILED = 3
-_SLOW_DISK = 20e6
-_TIMED_TOKENS, _TIMED_ROUNDS = 96, 3
+_SLOW_HINT = (
+    f"run again when the machine is less busy; {TURN_OFF} loads the file without this check, in which it is tried in several "
+    "ways; or download it again, since a damaged file may never end"
+)
+# Bytes of a file that the slowest machine reads, and then computes with, in a second.
+_SLOW = 10e6
+# What takes a second is timed well enough by one round.
+_TIMED_TOKENS, _TIMED_ROUNDS, _ENOUGH = 96, 3, 1.0
 _HARMLESS = ("ctx_size", "threads", "verbose", "rpc")  # settings that decide neither a crash nor a bit
 _SHOWN = 1000  # characters: a CUDA error names the call, the file and the line behind its own words
 _PROBE = '<|im_start|>user\nGrade it: 1 + 1 = 2, café, \n\n[INST] {"a": 1}</s>'
@@ -53,8 +59,8 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
     """Load a file in a child process unless that has succeeded before; return whether a child was started.
 
     A file is recognized by its fingerprint, the size and modification time of all its parts, the library with its way
-    to compute, the devices, and the place of the blocks. patience: the seconds that the child gets, in addition to the time for reading the
-    file at 20 MB/s. With `options.rpc` nothing is tried, because the file may be too large for this machine alone.
+    to compute, the devices, and the place of the blocks. patience: the seconds that the child gets, in addition to one for each 10 MB of the
+    file. With `options.rpc` nothing is tried, because the file may be too large for this machine alone.
 
     Raises ModelFileError where the child crashes or takes longer, BackendError where llama.cpp refuses the file, and
     what `open_model` raises.
@@ -67,11 +73,11 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
         return False
     command = [sys.executable, "-c", _CHILD, "\n".join(sys.path), str(info.paths[0]), json.dumps(asdict(options))]
     environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}
-    timeout = patience + info.size_bytes / _SLOW_DISK
+    timeout = patience + info.size_bytes / _SLOW
     try:
         done = subprocess.run(command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise ModelFileError(f"loading {info.paths[0]} took longer than {timeout:.0f} s", _hint()) from None
+        raise ModelFileError(f"loading {info.paths[0]} took longer than {timeout:.0f} s", _SLOW_HINT) from None
     if done.returncode:
         raise _failure(info.paths[0], done)
     try:
@@ -152,6 +158,8 @@ def _speed(path: Path, options: BackendOptions) -> float:
             context.run_plain(prompt)
             context.wait()
             times.append(time.perf_counter() - start)
+            if times[-1] > _ENOUGH:
+                break
         return _TIMED_TOKENS / min(times)
 
 

@@ -121,6 +121,7 @@ def test_a_file_that_never_ends_loading_is_given_up(cache, tiny_model, monkeypat
     with pytest.raises(ModelFileError) as caught:
         check_loads(tiny_model, patience=0.2)
     assert caught.value.message == f"loading {tiny_model} took longer than 0 s"
+    assert caught.value.hint.startswith("run again when the machine is less busy; --no-guard loads the file without")
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(cache, tiny_model) -> None:
