@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from .basis import UNNAMED
 from .by_turn import TURN_NAMES, TurnScores, by_conversation, turn_row, turn_scores
+from .elsewhere import named_as
 from .encoding import OVERFLOW
 from .feedback import TEMPERATURE, Reasoning
 from .given import items_of_dicts
 from .judge import Judge
 from .judged_rows import JudgedRow, judged_lines, read_judgments
+from .keys import Basis
 from .panel import Panel, names_of, sum_of
 from .score_file import (
     SHOWN_FAILURES,
@@ -32,6 +34,7 @@ from .trial import TRIAL_RUBRIC, Trial, try_out
 from .under import under
 
 __all__ = [
+    "Basis",
     "Judge",
     "JudgedRow",
     "JudgmentRows",
@@ -55,6 +58,7 @@ __all__ = [
     "items_of_dicts",
     "judged_lines",
     "judgment_row",
+    "named_as",
     "names_of",
     "ordering",
     "read_judgments",

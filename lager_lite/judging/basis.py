@@ -37,6 +37,8 @@ def basis_of(backbone: Backbone, fingerprint: str, n_states: int) -> Basis:
         others=context_key(**facts, version=backbone.library.numerics, unpack=backbone.options.unpack),
         earlier=context_key(**facts, version=backbone.numerics),
         instructions=words,
+        library=backbone.numerics,
+        device=backbone.place,
     )
 
 

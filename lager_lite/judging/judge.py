@@ -213,9 +213,9 @@ class Judge:
                 **self.settings(),
                 **(self.reasoning.settings() if self.reasoning else {}),
                 "chat": self.chat.digest,
-                "library": self.backbone.numerics,
+                "library": self.basis.library,
                 "instructions": self.basis.instructions,
-                "device": self.backbone.place,
+                "device": self.basis.device,
             },
             fit=fit,
         )

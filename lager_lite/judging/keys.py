@@ -18,12 +18,15 @@ class Basis:
       `others` and other instructions makes the same readings in another way.
     - `earlier`: the key that versions used which did not name the instructions, 16 bytes.
     - `instructions`: the processor's instructions that the library uses, in words; "" where they are not known.
+    - `library`, `device`: the library with its way to compute, and what computes the blocks, in words.
     """
 
     key: bytes
     others: bytes
     earlier: bytes
     instructions: str
+    library: str = ""
+    device: str = ""
 
 
 def context_key(**facts: object) -> bytes:

@@ -12,7 +12,7 @@ import os
 import socket
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError, LagerError, error_from_json, error_to_json
-from ..judging import Judge
+from ..judging import Basis, Judge, named_as
 from ..llama import BackendOptions, cut_sorted, sort_prompts, unique_tokens
 from ..records import Part, Pending, Reading
 from .score_batch import ScoreBatch
@@ -104,12 +104,38 @@ def spread(judge: Judge, cluster: Cluster, options: BackendOptions) -> Iterator[
         raise BackendError("the workers of Ray send back no states, which weights of kind states need", "leave Ray out")
     ray = _started(cluster)
     try:
-        judge.evaluator = _Spread(ray, judge, cluster, cluster.there(options))
-        judge.window = DRIVER_WINDOW
-        yield
+        there = cluster.there(options)
+        with named_as(judge, _basis_there(ray, judge, cluster, there)) if cluster.gpus else nullcontext():
+            judge.evaluator = _Spread(ray, judge, cluster, there)
+            judge.window = DRIVER_WINDOW
+            yield
     finally:
         judge.evaluator = judge.evaluate
         ray.shutdown()
+
+
+def _basis_there(ray: Any, judge: Judge, cluster: Cluster, options: BackendOptions) -> Basis:
+    """Ask a worker what makes its readings: this process does not see its GPU. Raises what the worker does."""
+    ask = ray.remote(num_cpus=cluster.threads, num_gpus=cluster.gpus)(find_basis)
+    try:
+        found = ray.get(ask.remote(str(judge.info.paths[0]), judge.info.fingerprint, asdict(options)))
+    except ray.exceptions.RayError as error:
+        first = str(error).strip().partition("\n")[0]
+        raise BackendError(f"no worker could load the model: {first}", "see whether they run out of memory") from None
+    if isinstance(found, str):
+        raise error_from_json(found)
+    basis: Basis = found
+    return basis
+
+
+def find_basis(model: str, fingerprint: str, options: dict[str, Any]) -> Basis | str:
+    """Be the worker that is asked: return what makes its readings, or the error as JSON."""
+    try:
+        judge = ScoreBatch(model, options=BackendOptions(**options), fingerprint=fingerprint).judge
+    except LagerError as error:
+        return error_to_json(error)
+    with judge:
+        return judge.basis
 
 
 class _Spread:
@@ -159,7 +185,8 @@ class _Spread:
             data = self._ray.data.from_arrow(tables).map_batches(
                 ReadBatch,
                 fn_constructor_kwargs=self._made,
-                batch_size=None,  # a batch is one of the tables
+                # A batch is one of the tables. With GPUs Ray wants a number, and may then join small neighbours.
+                batch_size=max(map(len, tables)) if cluster.gpus else None,
                 batch_format="pyarrow",
                 compute=pool,
                 num_cpus=cluster.threads,
