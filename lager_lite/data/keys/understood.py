@@ -111,9 +111,9 @@ class Understood:
         return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}
 
     def left(self, keys: Iterable[str]) -> list[str]:
-        """Those of the keys that no row took a field from, and that did not give way to another one for a field."""
+        """Those of the keys that no row took a field or its group from, and that did not give way to another one."""
         roles = (way for name, ways in self.taken.items() if name not in self.kept for way in ways)
-        used = {key.partition("[")[0] for way in roles for key in way.split(" + ")}
+        used = {key.partition("[")[0] for way in roles for key in way.split(" + ")} | set(self.grouped_by)
         return [key for key in keys if key not in used and not any(key in rest for rest in self.beside.values())]
 
     def _scores_together(self) -> list[str]:

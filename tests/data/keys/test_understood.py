@@ -185,3 +185,9 @@ def test_a_field_that_the_run_reads_in_another_way_is_not_said_to_be_ignored(tmp
     shown = {"instruction", "response"}
     assert found.mapping_line(shown) == f"{line}; ignored: pos, note"
     assert found.mapping_line(shown, {"pos"}) == f"{line}, pos <- pos; ignored: note"
+
+
+def test_a_key_that_makes_the_groups_is_not_said_to_be_ignored(tmp_path):
+    found = said(write(tmp_path / "in.jsonl", {"instruction": "Q", "response": "R", "group": "g", "note": "n"}))
+    assert found.message.endswith("1 item, 1 group by group") and found.left(("group", "note")) == ["note"]
+    assert found.mapping_line({"instruction", "response"}).endswith("response <- response; ignored: note")
