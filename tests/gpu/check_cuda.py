@@ -163,9 +163,9 @@ def check_parity(report: Report, path: Path, name: str, tolerance: float, *, exa
         )
 
 
-def measure(report: Report, path: Path, name: str, args: argparse.Namespace) -> None:
-    """What the taps cost, and judgments per second."""
-    options = BackendOptions(gpu_layers="all")
+def measure(report: Report, path: Path, name: str, args: argparse.Namespace, *, ours: bool = False) -> None:
+    """What the taps cost, and judgments per second. ours: the file is thrown away, so no copy of it is kept for GPUs."""
+    options = BackendOptions(gpu_layers="all", unpack="off" if ours else "auto")
     before = gpu_memory(load())
     with Backbone(path, options) as backbone:
         cost = tap_cost(backbone, tokens=256 if args.dry else 512, rounds=args.rounds)
@@ -251,7 +251,7 @@ def main() -> int:
                 copy = requantize(path, folder / "float.gguf", "F32")
                 check_parity(report, copy, f"{name} as F32", COPY)
                 copy.unlink()
-            measure(report, path, name, args)
+            measure(report, path, name, args, ours=ours)
             if ours:
                 path.unlink()
     if args.json:

@@ -106,7 +106,7 @@ def main() -> int:
         company["tiny"] = check_company(report, write_tiny_model(folder / "company.gguf", "llama"), "tiny llama")
         for name, path, ours in shared.chosen(args, folder):
             print(f"{name}, {path.stat().st_size / 1e9:.2f} GB", flush=True)
-            shared.measure(report, path, name, args)
+            shared.measure(report, path, name, args, ours=ours)
             if not ours:
                 company[name] = check_company(report, path, name)
     if args.json:
