@@ -20,6 +20,7 @@ from ..fitting import (
     group_folds,
     lenses_for,
     log_length,
+    older_marks,
     scored_splits,
     split_folds,
     surface_of,
@@ -142,7 +143,7 @@ def pair_figures(
     whole, one, two = compared.by(compared.weights)
     position = _position(one, two, groups, seed, resamples)
     seen = seen_pairs(compared, fit or {})
-    notes = [*_undecided(whole), *_notes(compared, position, preference, seen)]
+    notes = [*_undecided(whole), *_notes(compared, position, preference, seen), *older_marks(fit or {})]
     rows = np.flatnonzero(np.isfinite(preference) & ~seen)
     graded = _graded(compared, rows, preference[rows], groups[rows])
     decided = graded.human != 0.5

@@ -283,6 +283,8 @@ def test_fitted_weights_decide_and_know_what_they_were_fitted_on(tiny_model):
     assert figures.pairs == 4 and "tuned" in [one.accuracy.method for one in figures.methods]
     assert any("leave out 20 pairs that the weights were fitted on" in note for note in figures.notes)
     assert any(" pairs, so intervals are wide" in note for note in figures.notes)
+    older = {**fitted.file.provenance.fit, "seen_version": 1}
+    assert any("of an earlier version" in note for note in pair_figures(tuned, fit=older, resamples=50).notes)
 
 
 def items(system, answers, **more):
