@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from tests.measure import (
     decode_times,
     demo_surface,
     fit_times,
+    peak,
     serving,
     side_by_side,
     store_size,
@@ -90,3 +93,12 @@ def test_shares_of_the_time_sum_up_to_the_whole(tiny_model, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines[1:]] == [*time_shares.PARTS, "outside llama.cpp"]
     assert sum(float(line.split(": ")[1].rstrip("%")) for line in lines[1:]) == pytest.approx(100, abs=2.5)
+
+
+def test_the_peak_of_the_processor_is_measured_and_operations_are_counted():
+    found = peak.of_processor(turns=20_000, memory=2**22)
+    assert found.keys() - {"bf16"} == {"float32", "read"} and min(found.values()) > 0.1
+    shapes = {"token_embd.weight": (4, 10), "blk.0.norm": (4,), "blk.0.w": (4, 3)}
+    tensors = {name: SimpleNamespace(shape=shape) for name, shape in shapes.items()}
+    file = SimpleNamespace(tensors=tensors, info=SimpleNamespace(n_embd=4, n_blocks=1))
+    assert peak.operations(file, 3) == 2 * 12 + 4 * 4 * 2  # each of three tokens attends to two on average
