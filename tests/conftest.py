@@ -33,7 +33,8 @@ def advice_is_checked() -> Iterator[None]:
         result = run(self, cli, args, *more, **settings)
         words = shlex.split(args) if isinstance(args, str) else [str(one) for one in args or ()]
         assert misadvised(command_of(words), result.stderr.splitlines()) == []
-        assert plurals_of_one([*result.stderr.splitlines(), *result.stdout.splitlines()]) == []
+        if words[:1] != ["docs"]:  # Pages have other lines with a 1.
+            assert plurals_of_one([*result.stderr.splitlines(), *result.stdout.splitlines()]) == []
         return result
 
     with pytest.MonkeyPatch.context() as patch:
