@@ -117,8 +117,10 @@ def say_new_copy(library: Library, options: BackendOptions, path: Path, layers: 
 
 
 def _place(path: Path, kind: str) -> Path:
-    digest = open_model(path).info.fingerprint.partition(":")[2]
-    return or_nowhere(unpacked_folder) / f"{digest[:32]}.{kind}.gguf"
+    info = open_model(path).info
+    # A pruned file has the fingerprint of the whole model.
+    name = f"{info.fingerprint.partition(':')[2][:32]}-{info.n_blocks}.{kind}.gguf"
+    return or_nowhere(unpacked_folder) / name
 
 
 def _free_on_disk() -> int:

@@ -12,6 +12,7 @@ from lager_lite.llama import Backbone, BackendOptions, copies, requantize
 from lager_lite.llama.copies import WOULD_UNPACK, copy_kind, has_room
 from lager_lite.llama.library import Device, load
 from lager_lite.performance import tune
+from lager_lite.performance.pruning import prune
 from lager_lite.prompts import load_rubric
 
 PROMPT = list(range(3, 40))
@@ -55,8 +56,19 @@ def test_a_gpu_reads_the_weights_of_a_copy_under_the_name_of_the_file(quantized,
     np.testing.assert_array_equal(found, as_it_is)
     assert backbone.numerics.endswith("products the GPU's")
     copied = sorted(file.name for file in (tmp_path / "cache" / "lager-lite" / "unpacked").iterdir())
-    digest = open_model(quantized).info.fingerprint.removeprefix("sha256:")[:32]
-    assert copied == [f"{digest}.BF16.gguf", f"{digest}.F32.gguf"], "one of each, and nothing else"
+    info = open_model(quantized).info
+    name = f"{info.fingerprint.removeprefix('sha256:')[:32]}-{info.n_blocks}"
+    assert copied == [f"{name}.BF16.gguf", f"{name}.F32.gguf"], "one of each, and nothing else"
+
+
+def test_a_pruned_file_has_a_copy_of_its_own(quantized, gpu, tmp_path) -> None:
+    """Its fingerprint is that of the whole model."""
+    gpu()
+    whole, backbone = states(quantized)
+    prune(quantized, tmp_path / "short.gguf", 1)
+    with Backbone(tmp_path / "short.gguf", BackendOptions(threads=1)) as short:
+        assert short.copied == "BF16" and short.n_blocks < backbone.n_blocks
+        np.testing.assert_array_equal(short.read_states([PROMPT], max_state=1)[0].states, whole[:2])
 
 
 def test_only_a_gpu_with_room_for_the_whole_model_reads_copies(quantized, gpu, tiny_model, monkeypatch) -> None:
