@@ -60,12 +60,12 @@ def copy_bytes(path: Path, kind: str) -> int:
 
 
 def unpacked_copy(path: Path, kind: str) -> Path:
-    """Return the path of the copy, which is made where it is missing.
+    """Return the path of the copy, which is made where it is missing or damaged.
 
     Raises BackendError where it cannot be made, and the error of `unpacked_folder` for a user without a home.
     """
     place = unpacked_folder() / _place(path, kind).name
-    if place.exists():
+    if _is_sound(place):
         return place
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -114,6 +114,14 @@ def say_new_copy(library: Library, options: BackendOptions, path: Path, layers: 
         return ""
     size = copy_bytes(path, kind) / 1e6
     return f"unpacking {path.name} to {kind} for the GPU: a copy of {size:.0f} MB in {_place(path, kind).parent}, made once"
+
+
+def _is_sound(place: Path) -> bool:
+    try:
+        open_model(place)
+    except LagerError:
+        return False
+    return True
 
 
 def _place(path: Path, kind: str) -> Path:

@@ -61,6 +61,14 @@ def test_a_gpu_reads_the_weights_of_a_copy_under_the_name_of_the_file(quantized,
     assert copied == [f"{name}.BF16.gguf", f"{name}.F32.gguf"], "one of each, and nothing else"
 
 
+def test_a_damaged_copy_is_made_again(quantized, gpu, tmp_path) -> None:
+    gpu()
+    whole = states(quantized)[0]
+    (copy,) = (tmp_path / "cache" / "lager-lite" / "unpacked").iterdir()
+    copy.write_bytes(copy.read_bytes()[:-100])
+    np.testing.assert_array_equal(states(quantized)[0], whole)
+
+
 def test_a_pruned_file_has_a_copy_of_its_own(quantized, gpu, tmp_path) -> None:
     """Its fingerprint is that of the whole model."""
     gpu()
