@@ -6,12 +6,14 @@ agreement of length with people, on 120 items in 24 groups, 0.01 in 5 folds, 0.0
 does not pay it. So where only one of two methods was fitted in folds, both are ranked inside these folds. The length is
 the exception, since its order needs no fit: beside a method that was not fitted it is taken as it is, in the direction
 in which it agrees with these very people. That one choice is in favour of the length.
+
+What gives one score to all items, or to all but a handful, agrees with nobody: a gain on it is the agreement itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +28,7 @@ COMPARED = (
 
 _IN_FOLDS = " in folds"
 _AS_IT_IS = "length as it is"
+_NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,18 @@ class Footing:
     left: Figures | None = None
     with_length: Mapping[str, float | None] = field(default_factory=dict)
 
+    def tells(self, name: str) -> bool:
+        """Whether a method tells more than a handful of items apart."""
+        return self.plain.tells(name)
+
     def estimate(self, name: str) -> Estimate:
         """The agreement of one method, as its own scores were pooled."""
         return self.plain.estimate(name)
 
     def pair(self, name: str, base: str) -> tuple[str, str]:
         """The names in `plain` under which a method and another are to be compared."""
+        if not self.tells(base):
+            return name, _NOTHING
         mine, other = name in self.fitted, base in self.fitted
         if mine == other:
             return name, base
@@ -69,15 +78,17 @@ class Footing:
     def how(self, name: str, base: str) -> str:
         """How a pair is compared, in words; "" where the scores of both are pooled in one way."""
         pair = self.pair(name, base)
+        if _NOTHING in pair:
+            return ""
         if _AS_IT_IS in pair:
             return "the length as it is, in the direction that these labels have"
         return "" if pair == (name, base) else "both ranked inside the folds"
 
     def best(self, names: Sequence[str]) -> str:
-        """The method that agrees best, all of them ranked inside folds; those without a figure come last."""
+        """The method that agrees best, all of them ranked inside folds; those that tell nothing apart come last."""
         keys = {name: self._in_folds(name) for name in names if name in self.plain.splits}
-        values = {name: self.plain.estimate(key).value for name, key in keys.items()}
-        return max(values, key=lambda name: -2.0 if values[name] is None else float(values[name] or 0.0))
+        values = {name: self.plain.estimate(key).value or 0.0 for name, key in keys.items()}
+        return max(values, key=lambda name: (self.tells(name), values[name]))
 
     def at_equal_surface(self, name: str) -> Estimate | None:
         """What is left of the agreement at equal length and surface; None where this is not known."""
@@ -124,6 +135,8 @@ def on_equal_footing(
         return rank_figures(of, human, groups, rng=rng, resamples=resamples, given=given, fold=first)
 
     plain, left = figures(columns), None
+    nothing = {_NOTHING: np.zeros(1)}, {_NOTHING: np.zeros(resamples)}
+    plain = replace(plain, splits={**plain.splits, **nothing[0]}, draws={**plain.draws, **nothing[1]})
     if "surface" in fitted and splits:
         ranked = {name: found for name, found in columns.items() if name in fitted or name.endswith(_IN_FOLDS)}
         # The length is given both as it is and as the methods are ranked: what ranking changes would be left otherwise.

@@ -17,8 +17,7 @@ def find_verdict(methods: Sequence[MethodResult], footing: Footing, baseline: st
     The interval of its gain allows for the choice of the best among the fitted methods.
     """
     ranked = [m for m in methods if m.tuned and m.overall.spearman is not None and m.interval is not None]
-    base = next(m for m in methods if m.name == baseline)
-    if not ranked or base.overall.spearman is None:
+    if not ranked:
         return None
     best = max(ranked, key=lambda m: m.overall.spearman or -2.0)
     gain = footing.best_gain([m.name for m in ranked], best.name, baseline)
@@ -45,8 +44,11 @@ def _text(best: MethodResult, base: str, gain: Estimate, finding: str, footing: 
     difference = f"{gain.value:.2f} {_ends(gain.interval)}"
     if finding == "none":
         chosen = f", the best of {ways} ways tried," if ways > 1 else ""
-        return f"{name}{chosen} do not clearly agree with people: {reached}; {what} alone reaches {level}."
-    if finding == "better" and base == "e_score":
+        beside = f"{what} alone reaches {level}" if footing.tells(base) else f"{what} tells hardly anything apart"
+        return f"{name}{chosen} do not clearly agree with people: {reached}; {beside}."
+    if finding == "better" and not footing.tells(base):
+        text = f"{name} agree with people, {reached}, where {what} tells hardly anything apart"
+    elif finding == "better" and base == "e_score":
         text = f"{name} agree with people, {reached}, better than e_score does, {level}: the gain is {difference}"
     elif finding == "better":
         text = f"{name} agree with people, {reached}, and add {difference} to what {what.split(' of ')[0][4:]} explains, {level}"

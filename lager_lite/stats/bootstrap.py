@@ -22,7 +22,7 @@ Groups = np.ndarray | Sequence[Any]
 MEASURES = ("spearman", "pearson", "mae")
 # With more resamples than this without a value there is no interval: those that have one were chosen by what was drawn.
 # Of null predictors with one odd item in 60, intervals from the others excluded 0 in 80 of 100, with four in 12.
-_UNDEFINED_SHARE = 0.005
+UNDEFINED_SHARE = 0.005
 # Numbers in one chunk of resamples: 32 MB, whatever the number of rows.
 _CELLS = 4_000_000
 
@@ -224,7 +224,7 @@ def weighted_correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np
 def percentile_interval(values: np.ndarray, level: float) -> Interval | None:
     """The interval that holds `level` of the values (resamples,); None where more than 1 in 200 of them are NaN."""
     defined = values[np.isfinite(values)]
-    if not defined.size or defined.size < (1.0 - _UNDEFINED_SHARE) * values.size:
+    if not defined.size or defined.size < (1.0 - UNDEFINED_SHARE) * values.size:
         return None
     low, high = np.quantile(defined, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Interval(float(low), float(high), level, int(defined.size))

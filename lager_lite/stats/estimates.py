@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from .bootstrap import Difference, Groups, Interval, interval_over, resampled, weighted_ranks
+from .bootstrap import UNDEFINED_SHARE, Difference, Groups, Interval, interval_over, resampled, weighted_ranks
 from .few import LEAST_TOLD_APART
 from .partial import spearman, weighted_partial
 
@@ -70,6 +70,16 @@ class Figures:
         gap = self.draws[name] - self.draws[base]
         found = widened(self.splits[name] - self.splits[base], gap, self._groups(name, base), level=level)
         return replace(found, interval=self._possible(found.interval))
+
+    def tells(self, name: str) -> bool:
+        """Whether a method tells enough apart for its figure to be compared with others."""
+        found, lost = self.draws[name], float(np.mean(~np.isfinite(self.draws[name])))
+        return (
+            bool(found.size)
+            and bool(np.isfinite(self.splits[name]).all())
+            and self._groups(name) > 0
+            and lost <= UNDEFINED_SHARE
+        )
 
     def no_interval(self, name: str) -> str | None:
         """Why a figure that is known has no interval, in words; None where it has one, and where it is undefined."""

@@ -165,6 +165,16 @@ def test_scores_that_tell_a_handful_of_groups_apart_have_no_interval(names, said
     )
 
 
+def test_weights_are_not_blamed_for_an_e_score_that_tells_nothing_apart():
+    """The last state gives all items but those of one group one score; full weights read the others."""
+    result = evaluate(odd_groups("g7"), kinds=["full"], splits=1, resamples=100)
+    full = result.method("full")
+    assert full.gain.value == full.overall.spearman > 0.8 and full.gain.interval == full.interval
+    assert not any("do not clearly beat" in w for w in result.warnings)
+    assert result.verdict.beats and result.verdict.text.startswith("Full weights agree with people, Spearman 0.9")
+    assert ", where e_score tells hardly anything apart" in result.verdict.text
+
+
 def test_scores_that_tell_no_item_apart_get_no_figure_from_the_levels_of_the_folds():
     data = replace(labelled(n=80, groups=40), human=np.random.default_rng(3).choice([1.0, 5.0], 80))
     result = evaluate(
