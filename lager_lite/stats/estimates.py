@@ -47,6 +47,7 @@ class Figures:
     groups: how many groups are drawn from.
     told_apart: by method that scores more than half of the rows alike, how many groups hold another score; the others
         are not in it. A figure rests on these groups alone.
+    people: the same of the human scores; None where no score is that of more than half of the rows.
     least, most: between which the figure can lie.
     """
 
@@ -54,6 +55,7 @@ class Figures:
     draws: Mapping[str, np.ndarray]
     groups: int
     told_apart: Mapping[str, int] = field(default_factory=dict)
+    people: int | None = None
     least: float = -1.0
     most: float = 1.0
 
@@ -85,10 +87,11 @@ class Figures:
         """Why a figure that is known has no interval, in words; None where it has one, and where it is undefined."""
         if self.estimate(name).value is None or self.estimate(name).interval is not None:
             return None
-        apart, lost = self.told_apart.get(name, self.groups), int(np.sum(~np.isfinite(self.draws[name])))
-        if apart < LEAST_TOLD_APART:
-            some = "1 group is" if apart == 1 else f"{apart} groups are"
-            return f"only {some} told apart from all others, which is too few for an interval"
+        lost = int(np.sum(~np.isfinite(self.draws[name])))
+        for apart, by in ((self.people, "by people's scores "), (self.told_apart.get(name), "")):
+            if apart is not None and apart < LEAST_TOLD_APART:
+                some = "1 group is" if apart == 1 else f"{apart} groups are"
+                return f"only {some} told apart {by}from all others, which is too few for an interval"
         if lost:
             return f"undefined in {lost} of {self.draws[name].size} resamples, which is too many for an interval"
         return "too few groups for an interval"
@@ -96,6 +99,7 @@ class Figures:
     def _groups(self, *names: str) -> int:
         """How many groups a figure of these methods rests on; 0 where too few are told apart from the others."""
         apart = min(self.told_apart.get(name, self.groups) for name in names)
+        apart = apart if self.people is None else min(apart, self.people)
         if apart == self.groups:
             return apart
         return 0 if apart < LEAST_TOLD_APART else min(self.groups, apart + 1)
@@ -164,24 +168,20 @@ def rank_figures(
         for name, columns in scores.items():
             ranks = weighted_ranks(np.round(columns[0], 9), weight)
             draws[name][rows] = weighted_partial(ranks, people, equal, weight)
-    apart = {name: _told_apart(columns[0], human, groups, fold) for name, columns in scores.items()}
+    apart = {name: _told_apart(np.round(columns[0], 9), groups, fold) for name, columns in scores.items()}
     known = {name: number for name, number in apart.items() if number is not None}
-    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), known)
+    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), known, _told_apart(human, groups))
 
 
-def _told_apart(scores: np.ndarray, human: np.ndarray, groups: Groups, ranked: np.ndarray | None) -> int | None:
-    """How many groups hold a score (n,), or a human score (n,), that is not the one that most rows hold, of those that
-    were ranked together, int (n,); None where no score is that of more than half of the rows."""
-    found = []
-    for values, part in ((np.round(scores, 9), ranked), (human, None)):
-        _, code = np.unique(values, return_inverse=True)
-        place = np.zeros(code.size, dtype=int) if part is None else np.unique(part, return_inverse=True)[1]
-        counts = np.zeros((int(place.max()) + 1, int(code.max()) + 1))
-        np.add.at(counts, (place, code), 1)
-        usual = code == counts.argmax(axis=1)[place]
-        if usual.mean() > 0.5:
-            found.append(int(np.unique(np.asarray(groups)[~usual]).size))
-    return min(found, default=None)
+def _told_apart(scores: np.ndarray, groups: Groups, ranked: np.ndarray | None = None) -> int | None:
+    """How many groups hold a score (n,) that is not the one that most rows hold, of those that were ranked together,
+    int (n,); None where no score is that of more than half of the rows."""
+    _, code = np.unique(scores, return_inverse=True)
+    place = np.zeros(code.size, dtype=int) if ranked is None else np.unique(ranked, return_inverse=True)[1]
+    counts = np.zeros((int(place.max()) + 1, int(code.max()) + 1))
+    np.add.at(counts, (place, code), 1)
+    usual = code == counts.argmax(axis=1)[place]
+    return int(np.unique(np.asarray(groups)[~usual]).size) if usual.mean() > 0.5 else None
 
 
 def mean_figures(

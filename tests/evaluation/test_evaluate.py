@@ -165,6 +165,15 @@ def test_scores_that_tell_a_handful_of_groups_apart_have_no_interval(names, said
     )
 
 
+def test_labels_that_are_all_one_but_for_a_handful_are_named_as_the_reason():
+    data = labelled()
+    human = np.where(np.isin(data.group, ["g1", "g2"]), 1.0, 5.0)
+    result = evaluate(replace(data, human=human), kinds=["signed"], splits=1, resamples=100)
+    assert result.method("signed").interval is None and result.verdict is None
+    why = "only 2 groups are told apart by people's scores from all others, which is too few for an interval"
+    assert f"signed: its correlation has no interval: {why}" in result.warnings
+
+
 def test_weights_are_not_blamed_for_an_e_score_that_tells_nothing_apart():
     """The last state gives all items but those of one group one score; full weights read the others."""
     result = evaluate(odd_groups("g7"), kinds=["full"], splits=1, resamples=100)
