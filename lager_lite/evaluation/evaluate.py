@@ -142,8 +142,7 @@ def evaluate(
     Raises FitError where all labels are alike, DataError where an item lacks the field to hold out.
     """
     names = None if hold_out is None else values_of(data.items, hold_out)
-    scores: dict[str, OutOfFold] = {}
-    fitted: list[FittedKind] = []
+    scores, fitted = dict[str, OutOfFold](), list[FittedKind]()
     if (groups := int(np.unique(data.group).size)) < LEAST_GROUPS:
         return _nothing_fitted(data, groups, Setting(None, seed, 1, None, threshold, resamples))
     folds, missing = _possible_folds(groups, folds)

@@ -247,7 +247,6 @@ def cross_validate(
     inner = min(folds_inside(groups, np.atleast_2d(fold)[0], inner_folds) for fold in ways)
 
     def tried(method: Method[Any], x: Columns) -> SplitScores:
-        """The scores of a method in every split."""
         return over_splits(method, x, human, groups, ways)
 
     last = np.asarray(next(iter(layer_logits.values())))[:, -1]

@@ -21,7 +21,7 @@ from .folds import Columns, fold_cells, group_folds, out_of_fold
 COVERAGE = 0.9
 """How often the interval holds."""
 
-LEAST_GROUPS = 10
+MARGIN_GROUPS = 10
 """Of errors: with fewer, one group more, the new one, is more than the share that may lie outside."""
 
 _FOLDS = 10
@@ -63,12 +63,12 @@ def conformal_margin(
     """Half the length of the interval around a calibrated score, in points of the scale.
 
     unseen: raw scores (n,) by weights that have not seen the item's group, NaN where there are none. human, groups: (n,).
-    values: of the labels, (K,). None for fewer groups than LEAST_GROUPS.
+    values: of the labels, (K,). None for fewer groups than MARGIN_GROUPS.
     """
     known = np.isfinite(unseen)
     raw, human, groups = unseen[known], human[known], groups[known]
     names, code, size = np.unique(groups, return_inverse=True, return_counts=True)
-    if names.size < LEAST_GROUPS:
+    if names.size < MARGIN_GROUPS:
         return None
     try:
         fold = group_folds(groups, min(_FOLDS, names.size), seed, human)

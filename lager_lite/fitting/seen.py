@@ -18,7 +18,7 @@ from .labelled import Labelled, select_judgments
 SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES, SEEN_VERSION = "seen_items", "seen_groups", "seen_responses", "seen_version"
 """The names under which a weights file keeps the marks, in its record of the fit, and which kind of marks they are."""
 
-VERSION = 2
+MARKS_VERSION = 2
 """Of the marks. Those of version 1, which say no number, had one group of each item, and no responses."""
 
 # Different models give the same short answers; nobody writes so many words twice.
@@ -51,7 +51,7 @@ def seen_marks(data: Labelled) -> dict[str, Any]:
         SEEN_ITEMS: sorted({item_mark(item) for item in data.items}),
         SEEN_GROUPS: sorted(chosen | others),
         SEEN_RESPONSES: sorted(responses),
-        SEEN_VERSION: VERSION,
+        SEEN_VERSION: MARKS_VERSION,
     }
 
 
@@ -137,7 +137,7 @@ def left_out(
 
 def older_marks(fit: Mapping[str, Any]) -> tuple[str, ...]:
     """What to say of weights whose marks are of an earlier version."""
-    return (_OLDER,) if SEEN_ITEMS in fit and fit.get(SEEN_VERSION, 1) < VERSION else ()
+    return (_OLDER,) if SEEN_ITEMS in fit and fit.get(SEEN_VERSION, 1) < MARKS_VERSION else ()
 
 
 def judgments_without(data: Labelled, away: np.ndarray, *, choice: bool = True) -> Labelled:

@@ -111,7 +111,6 @@ def write_feedback(
         sampling = Sampling(reasoning.temperature, TOP_P)
 
         def ended(request: int, tokens: Sequence[int]) -> bool:
-            """Whether a text has reached the mark at which it is cut off."""
             return marks[request] in backbone.detokenize(tokens[-_TAIL:])
 
         with Generator(backbone, given, most=reasoning.tokens, copies=copies) as generator:

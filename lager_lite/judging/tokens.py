@@ -192,7 +192,8 @@ def _other_scales(backbone: Backbone, lead: str, scale: Scale) -> str | Advice:
     told = [name + (f" (A is worth {k})" if name[0] == "A" else "") for name in usable]
     why = "scores are continuous on every scale"
     same = "" if usable[0][0] == "A" else scale_for(scale.values[0], scale.values[-1])
-    kept = [f"; {before}{same} keeps the range of this one" if same else "" for before in ("--scale ", "")]
+    kept = f"{same} keeps the range of this one" if same else ""
     return Advice(
-        f"--scale {' or --scale '.join(told)}: {why}{kept[0]}", f"use the scale {' or '.join(told)}: {why}{kept[1]}"
+        f"--scale {' or --scale '.join(told)}: {why}{f'; --scale {kept}' if kept else ''}",
+        f"use the scale {' or '.join(told)}: {why}{f'; {kept}' if kept else ''}",
     )

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from ..backbones import open_model
-from ..errors import BackendError, LagerError
+from ..errors import Advice, BackendError, LagerError
 from ..system import or_nowhere, unpacked_folder
 from .library import Library
 from .options import BackendOptions
@@ -24,7 +24,8 @@ from .ways import kinds_of
 
 UNASKED = 4e9
 """The largest copy in bytes that is made unless `BackendOptions.unpack` asks for one."""
-WOULD_UNPACK = "quantized, though the GPU has room for them in BF16, faster and nearer to a CPU: --weights-as unpacked"
+_ROOM = "quantized, though the GPU has room for them in BF16, faster and nearer to a CPU"
+WOULD_UNPACK = Advice(f"{_ROOM}: --weights-as unpacked", f'{_ROOM}: unpack="fastest"')
 """What is said of a file's weights where only a copy that is larger than that is missing."""
 _FLOATS = {"F32", "F16", "BF16"}
 _BYTES = {"BF16": 2, "F32": 4}
@@ -74,7 +75,7 @@ def unpacked_copy(path: Path, kind: str) -> Path:
     except OSError as error:
         raise BackendError(
             f"no copy of {path.name} in {kind} can be made for the GPU: {error}",
-            "--weights-as file reads the file as it is",
+            Advice("--weights-as file reads the file as it is", 'unpack="off" reads the file as it is'),
         ) from error
     return place
 
@@ -103,7 +104,7 @@ def say_weights(library: Library, options: BackendOptions, path: Path, layers: i
     if kind := copy_kind(library, options, path, layers):
         return f"unpacked to {kind} for the GPU: {_place(path, kind)}"
     if options.unpack == "auto" and has_room(library, path, layers):
-        return WOULD_UNPACK
+        return str(WOULD_UNPACK)
     return "as they are in the file" + ("" if options.unpack == "off" else ": no NVIDIA GPU has room for them in BF16")
 
 

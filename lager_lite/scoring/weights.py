@@ -28,7 +28,7 @@ WEIGHTS_SCHEMA_VERSION = 2
 _LATER = frozenset({"chat", "device", "instructions", "library"})
 _NOTED = {
     "device": "scores by fitted weights moved by up to 0.15 points between a CPU and an H200 and agreed with people as well, "
-    "but with --weights-as file by up to 1.1, and agreement fell by 0.12",
+    "but with the file's own products by up to 1.1, and agreement fell by 0.12",
     "library": "scores may differ a little",
     # By 0.024 points at most where matrices are unpacked, and by 0.17 with the file's own products (28 judgments).
     "instructions": "scores of quantized files may differ by some hundredths of a point",

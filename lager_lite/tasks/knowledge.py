@@ -127,23 +127,10 @@ def self_knowledge(
     data, said = left_out(data, fit or {}, include=False, choice=False)
     truth = _truth(data)
     fold = group_folds(data.group, folds, seed, data.human)
-    logits = {"raw": data.raw, "norm": data.norm}
-    methods: dict[str, tuple[Method[_Called], Columns]] = {
-        name: (_FixedMethod(data.values[0]), {"score": scores}) for name, scores in _fixed(data, weights).items()
-    }
-    inner = folds_inside(data.group, fold)
-    if data.items:
-        length = baseline_features(data.items)["length"]
-        methods["length"] = (_FittedMethod(FeatureMethod(data.values, inner, seed), data.values[0]), {FEATURES: length})
-        methods["words"] = (_FittedMethod(WordsMethod(inner, seed), data.values[0]), {WORDS: word_sets(data.items)})
-    for kind in kinds:
-        if kind != "uniform":
-            weights_of = KindMethod(kind, data.values, inner, seed)
-            methods[kind] = (_FittedMethod(weights_of, data.values[0]), lenses_for(kind, logits))
     found = int(truth.sum())
     about: dict[str, Any] = {"seed": seed, "resamples": resamples}
     knowers, pooled = [], {}
-    for name, (method, columns) in methods.items():
+    for name, (method, columns) in _methods(data, weights, kinds, folds_inside(data.group, fold), seed).items():
         called, fits = out_of_fold(method, columns, data.human, data.group, fold)
         pooled[name] = Pooled(called[0], fold, fitted=fits[0].scorer is not None)
         limits, scores = [fit.threshold for fit in fits], pooled[name].scores
@@ -164,6 +151,25 @@ def self_knowledge(
         methods=tuple(knowers),
         notes=(*said, *copies_apart(data)),
     )
+
+
+def _methods(
+    data: Labelled, weights: LayerWeights | None, kinds: Sequence[str], inner: int, seed: int
+) -> dict[str, tuple[Method[_Called], Columns]]:
+    """By name, every method that is tried and the columns that it reads. inner: folds inside a training part."""
+    low, logits = data.values[0], {"raw": data.raw, "norm": data.norm}
+    methods: dict[str, tuple[Method[_Called], Columns]] = {
+        name: (_FixedMethod(low), {"score": scores}) for name, scores in _fixed(data, weights).items()
+    }
+    if data.items:
+        length = baseline_features(data.items)["length"]
+        methods["length"] = (_FittedMethod(FeatureMethod(data.values, inner, seed), low), {FEATURES: length})
+        methods["words"] = (_FittedMethod(WordsMethod(inner, seed), low), {WORDS: word_sets(data.items)})
+    for kind in kinds:
+        if kind != "uniform":
+            fitted = _FittedMethod(KindMethod(kind, data.values, inner, seed), low)
+            methods[kind] = (fitted, lenses_for(kind, logits))
+    return methods
 
 
 def _label(item: Item) -> float:

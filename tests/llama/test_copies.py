@@ -117,9 +117,9 @@ def test_what_is_copied_and_what_is_not_is_said(quantized, short_rubric, gpu, mo
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
     monkeypatch.setattr(copies, "UNASKED", 10.0)
     monkeypatch.setenv("LAGER_LITE_GUARD", "on")
-    assert f"weights           {WOULD_UNPACK}\n" in invoke(*doctor).stdout
+    assert f"weights           {WOULD_UNPACK.command}\n" in invoke(*doctor).stdout
     runs = [invoke(*arguments, stdin='{"id": "a", "response": "R"}\n') for _ in range(2)]
-    assert [f"Warning: the weights are {WOULD_UNPACK}" in run.stderr for run in runs] == [True, False]
+    assert [f"Warning: the weights are {WOULD_UNPACK.command}" in run.stderr for run in runs] == [True, False]
     monkeypatch.setattr(copies, "has_room", lambda *_: False)
     assert "as they are in the file: no NVIDIA GPU has room" in invoke(*doctor).stdout
 
