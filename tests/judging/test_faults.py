@@ -227,10 +227,10 @@ def test_a_full_stdout_is_one_clear_error(run):
 
 
 def test_a_store_that_may_not_grow_keeps_what_it_has(run, expected):
-    code, _, err = done(run.start(output=None, limit=70_000))
+    code, _, err = done(run.start(output=None, limit=100_000))
     assert code == 1, err
     error, hint = errors(err)
-    assert error == "Error: the store s.sqlite cannot be used: disk I/O error" and "--no-store" in hint
+    assert error == "Error: the store s.sqlite cannot be used: disk I/O error" and "--store PATH" in hint
     finishes(run, expected, 5)
 
 

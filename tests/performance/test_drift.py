@@ -90,7 +90,7 @@ def test_the_command_prints_a_table_or_json_and_needs_two_judgments(tmp_path, ti
     found = json.loads(done.stdout)
     assert list(found["largest"]) == ["exact"] and {r["settings"] for r in found["rows"]} == {"exact"}
     done = CliRunner().invoke(main, [*common, "-c", "30"], catch_exceptions=False)
-    assert done.exit_code == 1 and "Error: 0 judgments are too few to compare" in done.stderr
+    assert done.exit_code == 1 and "Error: too few judgments to compare: 0" in done.stderr
 
 
 def test_the_same_command_twice_gives_the_same_bytes(tmp_path, tiny_model, monkeypatch):
