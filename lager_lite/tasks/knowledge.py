@@ -130,7 +130,8 @@ def self_knowledge(
     found = int(truth.sum())
     about: dict[str, Any] = {"seed": seed, "resamples": resamples}
     knowers, pooled = [], {}
-    for name, (method, columns) in _methods(data, weights, kinds, folds_inside(data.group, fold), seed).items():
+    methods = _methods(data, weights, kinds, folds_inside(data.group, fold), seed)
+    for name, (method, columns) in methods.items():
         called, fits = out_of_fold(method, columns, data.human, data.group, fold)
         pooled[name] = Pooled(called[0], fold, fitted=fits[0].scorer is not None)
         limits, scores = [fit.threshold for fit in fits], pooled[name].scores

@@ -61,5 +61,5 @@ def test_the_numbers_of_a_text():
     found = term_columns(items, ["length", "turns"])
     assert found[:, 0] == pytest.approx(np.log([4, 2])) and found[:, 1] == pytest.approx(np.log([4, 2]) ** 2)
     assert found[:, 2:].tolist() == [[4.0, 16.0], [2.5, 6.25]]
-    with pytest.raises(DataError, match="item 'a' has '' as mood, expected a number"):
+    with pytest.raises(DataError, match="no item has the field 'mood'"):
         term_columns(items, ["mood"])
