@@ -27,7 +27,8 @@ def measure_company(context: Context, prompts: Sequence[np.ndarray], *, cut: boo
     if cut:
         capacity, longest = context.capacity, max(range(len(prompts)), key=lambda i: len(prompts[i]))
         context.capacity = len(prompts[longest]) - 1
-        pairs.append((_states(context, [prompts[longest]])[0], together[longest]))
+        # A prompt that ends there fills the batch, and leaves one row to the other one.
+        pairs.append((_states(context, [prompts[longest][:-1], prompts[longest]])[1], together[longest]))
         context.capacity = capacity
     return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
 

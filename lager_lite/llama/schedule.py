@@ -263,15 +263,15 @@ class _Builder:
         self.copies: list[tuple[int, int]] = []
         self.outputs: list[tuple[int, int]] = []
         self.rows: list[int] = []
-        self.leaves = 0
+        self.leaves = self.kept_back = 0
 
     def full(self) -> bool:
         """Return whether the step takes no more tokens or no more prompts."""
-        return len(self.sequences) >= self.capacity or self.leaves >= self.max_leaves
+        return min(self.room()) <= 0
 
     def room(self) -> tuple[int, int]:
         """Return how many more tokens and how many more prompts the step takes."""
-        return self.capacity - len(self.sequences), self.max_leaves - self.leaves
+        return self.capacity - self.kept_back - len(self.sequences), self.max_leaves - self.leaves
 
     def leaves_gap(self, start: int) -> bool:
         """Whether a prompt that shares `start` tokens, or one before it, stands behind a part of the trunk that it
@@ -283,9 +283,14 @@ class _Builder:
         return bool(self.tokens) and min(start, self.base) < self.trunk
 
     def add(self, tokens: np.ndarray, start: int, index: int) -> int:
-        """Take tokens[start:] as far as there is room; return the first position not taken."""
+        """Take tokens[start:] as far as there is room; return the first position not taken.
+
+        Where one token would be left, a second one is kept back with it: a row alone in its step takes as long as two.
+        """
         first = len(self.sequences)
         part = np.asarray(tokens[start : start + self.capacity - first], dtype=np.int32)
+        if len(part) > 1 and start + len(part) == len(tokens) - 1:
+            part, self.kept_back = part[:-1], 1
         stop = start + len(part)
         before = self.rows[: max(0, start - self.base)]
         self.rows = before + list(range(first, first + len(part)))

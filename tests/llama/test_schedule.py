@@ -88,10 +88,23 @@ def test_the_trunk_carries_what_the_next_step_shares():
 
 
 def test_a_prompt_longer_than_a_step_is_cut_and_continued():
-    steps = list(plan(arrays(range(7)), capacity=3, max_leaves=4))
-    assert [s.tokens.tolist() for s in steps] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert [s.outputs for s in steps] == [(), (), ((0, 0),)]
+    steps = list(plan(arrays(range(8)), capacity=3, max_leaves=4))
+    assert [s.tokens.tolist() for s in steps] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert [s.outputs for s in steps] == [(), (), ((1, 0),)]
     assert [s.carry for s in steps] == [(1, 3), (1, 6), (1, 0)]
+
+
+@pytest.mark.parametrize("length", range(2, 30))
+def test_no_prompt_is_cut_one_token_before_its_end(length):
+    steps = list(plan(arrays(range(length)), capacity=7, max_leaves=4))
+    assert min(len(s.tokens) for s in steps) > 1
+    assert len(steps) == -(-length // 7)
+
+
+def test_a_prompt_one_token_longer_than_one_that_fills_a_step_leaves_a_lone_row():
+    # measure_company reads a lone row in this way.
+    steps = list(plan(arrays(range(6), range(7)), capacity=6, max_leaves=4))
+    assert [len(s.tokens) for s in steps] == [6, 1]
 
 
 def test_equal_prompts_share_one_row():
