@@ -45,7 +45,8 @@ def test_a_library_that_does_not_load_is_refused_with_the_reason(package, code, 
     package.write_text(code)
     with pytest.raises(BackendError) as caught:
         proof.prove_folder(package.parent.parent)
-    assert caught.value.message == REFUSED + reason
+    # An emulator adds a line of its own to a crash.
+    assert caught.value.message.startswith(REFUSED + reason)
     assert caught.value.hint.startswith("the library that was installed before is still there")
 
 
