@@ -45,8 +45,11 @@ def commands_page() -> str:
         if path:
             parts += [f"## {path}", _block(_help(context, described[path], shared))]
     ordered = list(dict.fromkeys(option for options in described.values() for option in options if option in shared))
+    names = list(dict.fromkeys(option[1] for option in ordered))
     formatter = root.make_formatter()
-    _write_sections(formatter, ordered)
+    _write_sections(
+        formatter, sorted(ordered, key=lambda option: names.index(option[1]))
+    )  # texts of one option together
     parts += ["## Shared options", _block(formatter.getvalue())]
     return "\n\n".join(parts) + "\n"
 
