@@ -279,8 +279,8 @@ def _packed(
         ranks = _ranked(found.out_of_fold[known], data, plan, known)
         correlation = agreement(ranks, data.human[known]).spearman
     if found.groups < FEW_GROUPS:
-        few = f"the labels are from only {counted(found.groups, 'group')}: label items of {FEW_GROUPS} groups or more, since"
-        warnings = [*warnings, f"{few} more labels of the same groups add little"]
+        few = f"the labels are from only {counted(found.groups, 'group')}, so the agreement of these weights is uncertain"
+        warnings = [*warnings, f"{few}: label items of {FEW_GROUPS} groups or more"]
     if not found.converged:
         warnings = [*warnings, "the solver reached its limit of steps before it converged: fit again with more labels"]
     trivial = trivial_agreement(data, plan.folds, plan.seed)
