@@ -279,7 +279,7 @@ def _packed(
         ranks = _ranked(found.out_of_fold[known], data, plan, known)
         correlation = agreement(ranks, data.human[known]).spearman
     if found.groups < FEW_GROUPS:
-        few = f"the labels are from only {counted(found.groups, 'group')}, so the agreement of these weights is uncertain"
+        few = f"the labels are from only {counted(found.groups, 'group')}, which leaves their agreement uncertain"
         warnings = [*warnings, f"{few}: label items of {FEW_GROUPS} groups or more"]
     if not found.converged:
         warnings = [*warnings, "the solver reached its limit of steps before it converged: fit again with more labels"]
