@@ -171,7 +171,8 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
         """The figures of both runs over some of the judgments."""
         human, kept = setting.human[rows], {name: [c[rows] for c in one] for name, one in columns.items()}
         rng = np.random.default_rng(setting.seed)
-        found = rank_figures(kept, human, setting.group[rows], rng=rng, resamples=setting.resamples)
+        ranked = [name for name, method in (("a", a), ("b", b)) if method.ranks]
+        found = rank_figures(kept, human, setting.group[rows], rng=rng, resamples=setting.resamples, ranked=ranked)
         left, right = (
             _agreement(raw[rows], kept[name], human, found.estimate(name).value, fitted=bool(method.ranks))
             for name, raw, method in (("a", x, a), ("b", y, b))

@@ -119,6 +119,7 @@ def learning_curve(
         data.group,
         rng=np.random.default_rng(seed),
         resamples=resamples,
+        ranked=[f"{share}" for share in ranks],
     )
     left = 1.0 - 1.0 / folds
     count, groups = len(data.human) * left, np.unique(data.group).size * left

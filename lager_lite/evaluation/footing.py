@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..fitting import within_fold_ranks
-from ..stats import Estimate, Figures, agreement, rank_figures
+from ..stats import Estimate, Figures, agreement, correlation_of_ranks, partial_spearman, rank_figures
 
 COMPARED = (
     "gains compare like with like: where one of two methods was fitted in folds, both are ranked inside the folds, but the "
@@ -29,6 +29,7 @@ COMPARED = (
 _IN_FOLDS = " in folds"
 _AS_IT_IS = "length as it is"
 _NOTHING = "nothing"
+_AT_SURFACE, _AT_LENGTH, _AT_LENGTH_IN_FOLDS = "at surface", "at length", "at length in folds"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ class Footing:
     def best_gain(self, names: Sequence[str], chosen: str, base: str, *, level: float = 0.95) -> Estimate:
         """The gain of a method that was chosen among `names`, see `Figures.best_gain`."""
         return self.plain.best_gain([self.pair(name, base) for name in names], self.pair(chosen, base), level=level)
+
+    def best_estimate(self, names: Sequence[str], chosen: str) -> Estimate:
+        """The agreement of a method that was chosen among `names`, see `Figures.best_estimate`."""
+        return self.plain.best_estimate(names, chosen)
+
+    def best_at_equal_surface(self, names: Sequence[str], chosen: str) -> Estimate | None:
+        """What is left of it at equal length and surface, in the same way; None where this is not known."""
+        if self.left is None:
+            return None
+        return self.left.best_estimate([self._in_folds(name) for name in names], self._in_folds(chosen))
 
     def how(self, name: str, base: str) -> str:
         """How a pair is compared, in words; "" where the scores of both are pooled in one way."""
@@ -122,6 +133,7 @@ def on_equal_footing(
     for name in scores:
         if splits and name not in fitted:
             columns[name + _IN_FOLDS] = [within_fold_ranks(scores[name][0], split) for split in splits]
+    ranked = {name for name in columns if name in fitted or name.endswith(_IN_FOLDS)}
     lengths: list[np.ndarray] = []
     if length is not None:
         lengths = [within_fold_ranks(length, split) for split in splits]
@@ -129,23 +141,31 @@ def on_equal_footing(
             way = agreement(length, human).spearman or 0.0
             columns[_AS_IT_IS] = [length if way >= 0 else -length]
 
-    def figures(of: Mapping[str, Sequence[np.ndarray]], given: Sequence[Sequence[np.ndarray]] = ()) -> Figures:
+    def figures(of: Mapping[str, Sequence[np.ndarray]], given: Mapping[str, Sequence[np.ndarray]]) -> Figures:
         """The figures of some methods over the judgments that all of them have."""
         rng = np.random.default_rng(seed)
-        return rank_figures(of, human, groups, rng=rng, resamples=resamples, given=given, fold=first)
+        inside = {*ranked, _AT_SURFACE, _AT_LENGTH_IN_FOLDS}
+        return rank_figures(of, human, groups, rng=rng, resamples=resamples, given=given, ranked=inside, fold=first)
 
-    plain, left = figures(columns), None
+    plain, left = figures(columns, {}), None
     nothing = {_NOTHING: np.zeros(1)}, {_NOTHING: np.zeros(resamples)}
     plain = replace(plain, splits={**plain.splits, **nothing[0]}, draws={**plain.draws, **nothing[1]})
     if "surface" in fitted and splits:
-        ranked = {name: found for name, found in columns.items() if name in fitted or name.endswith(_IN_FOLDS)}
+        given: dict[str, Sequence[np.ndarray]] = {_AT_SURFACE: scores["surface"]}
         # The length is given both as it is and as the methods are ranked: what ranking changes would be left otherwise.
-        left = figures(ranked, [scores["surface"], *([lengths, [length]] if length is not None else [])])
+        if length is not None:
+            given |= {_AT_LENGTH_IN_FOLDS: lengths, _AT_LENGTH: [length]}
+        left = figures({name: found for name, found in columns.items() if name in ranked}, given)
     beside = {}
     for name, parts in scores.items():
         at = lengths if name in fitted else [] if length is None else [length]
-        beside[name] = _mean([agreement(one, other).spearman for one, other in zip(parts, at)])
+        beside[name] = _mean([_alike(one, other, ranked=name in fitted) for one, other in zip(parts, at)])
     return Footing(frozenset(fitted), plain, left, beside)
+
+
+def _alike(one: np.ndarray, other: np.ndarray, *, ranked: bool) -> float | None:
+    """Spearman correlation of two columns (n,), of which both or none are ranks inside folds; None where undefined."""
+    return correlation_of_ranks(one, other) if ranked else partial_spearman(one, other)
 
 
 def _mean(found: Sequence[float | None]) -> float | None:

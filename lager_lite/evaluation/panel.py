@@ -242,7 +242,8 @@ def compare_members(alone: Sequence[Evaluation], whole: Evaluation, data: Labell
     for name in shared:
         columns = {str(place): one[name] for place, one in enumerate(every)}
         rng = np.random.default_rng(plan.seed)
-        figures = rank_figures(columns, data.human, data.group, rng=rng)
+        ranked = [str(place) for place, one in enumerate((*alone, whole)) if one.method(name).ranks]
+        figures = rank_figures(columns, data.human, data.group, rng=rng, ranked=ranked)
         members = [figures.estimate(str(place)) for place in range(len(alone))]
         best = max(
             range(len(alone)), key=lambda place: -2.0 if members[place].value is None else members[place].value or 0.0

@@ -16,8 +16,10 @@ from ..stats import (
     agreement,
     annotator_ceiling,
     annotator_grades,
+    correlation_of_ranks,
     grade_agreement,
     intervals,
+    mid_ranks,
     pairs_at_equal,
 )
 from .footing import Footing, on_equal_footing
@@ -178,8 +180,8 @@ def _held(found: OutOfFold, sheet: _Sheet) -> HeldShare | None:
 def _agreement(found: OutOfFold, human: np.ndarray, rows: np.ndarray, fold: np.ndarray | None) -> Agreement:
     """Agreement on some rows, bool (n,).
 
-    Of what was fitted in folds, rank correlations are of the ranks inside them, means over the splits, and Pearson's is
-    of scores without the level of their fold.
+    Of what was fitted in folds, rank correlations are of the ranks inside them, which are not ranked again, means over
+    the splits, and Pearson's is of scores without the level of their fold.
     """
     whole = agreement(found.raw[rows], human[rows])
     if not found.ranks:
@@ -188,7 +190,9 @@ def _agreement(found: OutOfFold, human: np.ndarray, rows: np.ndarray, fold: np.n
     reason = next((one.undefined for one in parts if one.undefined), None)
     if reason is not None:
         return replace(whole, spearman=None, pearson=None, kendall=None, mae=None, undefined=reason)
-    spearman, kendall = (float(np.mean([getattr(one, name) for one in parts])) for name in ("spearman", "kendall"))
+    people = mid_ranks(human[rows])
+    spearman = float(np.mean([correlation_of_ranks(ranks[rows], people) for ranks in found.ranks]))
+    kendall = float(np.mean([one.kendall for one in parts]))
     scores = found.raw if fold is None else levelled(found.raw, fold)
     pearson = agreement(scores[rows], human[rows]).pearson
     return replace(whole, spearman=spearman, kendall=kendall, pearson=pearson, undefined=None)

@@ -26,7 +26,7 @@ from .estimates import Estimate, Figures, mean_figures, rank_figures, widened
 from .few import TOO_FEW_GROUPS, warnings_of_few, warnings_of_few_rows
 from .grades import AnnotatorGrades, BinaryAgreement, GradeAgreement, annotator_grades, grade_agreement
 from .means import groups_needed, half_width, variance_of_mean
-from .partial import pairs_at_equal, partial_spearman
+from .partial import correlation_of_ranks, pairs_at_equal, partial_spearman
 from .ranks import mid_ranks
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "bradley_terry",
     "by_criterion",
     "compared_parts",
+    "correlation_of_ranks",
     "f1_score",
     "f1_statistic",
     "grade_agreement",

@@ -10,7 +10,7 @@ A figure that is undefined in some of the splits is undefined: its mean over the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +18,8 @@ from scipy.special import ndtri, stdtrit
 
 from .bootstrap import UNDEFINED_SHARE, Difference, Groups, Interval, interval_over, resampled, weighted_ranks
 from .few import LEAST_TOLD_APART
-from .partial import spearman, weighted_partial
+from .partial import correlation_of_ranks, rounded_ranks, weighted_partial
+from .ranks import mid_ranks
 
 # The variance between splits of one set of labels counts this many times: once for the split, and more than once for
 # the fits, which another set of labels would make differently. With 2 intervals of 30 groups covered 0.92 to 0.94.
@@ -116,6 +117,20 @@ class Figures:
         share = None if found.interval is None else float(np.mean((gap > 0) + 0.5 * (gap == 0)))
         return Difference("spearman", found.value, found.interval, share)
 
+    def best_estimate(self, names: Sequence[str], chosen: str, *, level: float = 0.95) -> Estimate:
+        """The figure of the method that was chosen among `names` because its figure is the highest.
+
+        The interval holds for all of them at once, see `best_gain`.
+        """
+        alone = self.estimate(chosen, level=level)
+        known = [name for name in names if self.estimate(name).interval is not None]
+        away = self._reach([self.draws[name] for name in known], level)
+        if away is None or alone.interval is None or alone.value is None:
+            return alone
+        error = away * _error(self.splits[chosen], self.draws[chosen], self._groups(chosen))
+        low, high = max(alone.value - error, self.least), min(alone.value + error, self.most)
+        return Estimate(alone.value, replace(alone.interval, low=low, high=high))
+
     def best_gain(self, pairs: Sequence[tuple[str, str]], chosen: tuple[str, str], *, level: float = 0.95) -> Estimate:
         """The gain of the pair (method, base) that was chosen among `pairs` because its figure is the highest.
 
@@ -124,15 +139,23 @@ class Figures:
         """
         alone = self.gain(*chosen, level=level)
         known = [pair for pair in pairs if self.gain(*pair).interval is not None]
-        if len(known) < 2 or alone.interval is None or alone.value is None:
+        away = self._reach([self.draws[name] - self.draws[base] for name, base in known], level)
+        if away is None or alone.interval is None or alone.value is None:
             return alone
-        gaps = [self.draws[name] - self.draws[base] for name, base in known]
-        away = [np.abs(gap - np.nanmean(gap)) / max(float(np.nanstd(gap)), 1e-12) for gap in gaps]
-        reach = float(np.nanquantile(np.fmax.reduce(away), level))
         splits, gap = (found[chosen[0]] - found[chosen[1]] for found in (self.splits, self.draws))
-        error = reach * float(np.nanstd(gap)) * _widening(splits, gap, self._groups(*chosen))
-        low, high = alone.value - error, alone.value + error
-        return Estimate(alone.value, self._possible(Interval(low, high, level, alone.interval.resamples)))
+        error = away * _error(splits, gap, self._groups(*chosen))
+        return Estimate(
+            alone.value,
+            self._possible(replace(alone.interval, low=alone.value - error, high=alone.value + error)),
+        )
+
+    @staticmethod
+    def _reach(draws: Sequence[np.ndarray], level: float) -> float | None:
+        """How many standard errors hold all of several figures at once; None for fewer than two figures."""
+        if len(draws) < 2:
+            return None
+        away = [np.abs(one - np.nanmean(one)) / max(float(np.nanstd(one)), 1e-12) for one in draws]
+        return float(np.nanquantile(np.fmax.reduce(away), level))
 
 
 def rank_figures(
@@ -142,32 +165,44 @@ def rank_figures(
     *,
     rng: np.random.Generator,
     resamples: int = 1000,
-    given: Sequence[Sequence[np.ndarray]] = (),
+    given: Mapping[str, Sequence[np.ndarray]] | None = None,
+    ranked: Collection[str] = (),
     fold: np.ndarray | None = None,
 ) -> Figures:
     """Spearman correlations with human scores (n,) of several methods.
 
     scores: by method, scores (n,) of every split; all methods with folds have as many.
     groups: (n,), what is drawn as a whole.
-    given: scores (n,) of every split of other things, at equal values of which the correlations are partial ones.
+    given: by name, scores (n,) of every split of other things, at equal values of which the correlations are partial ones.
+    ranked: names of the methods and of what is given whose scores are mid-ranks inside folds; they are not ranked again,
+        see `correlation_of_ranks`.
     fold: int (n,), the folds of the first split, in which scores were ranked; None: they were not.
     """
     human = np.asarray(human, dtype=np.float64)
-    count = max(map(len, (*scores.values(), *given)))
-    others = list(zip(*(_repeated(columns, count) for columns in given))) if given else [()] * count
+    given = given or {}
+    count = max(map(len, (*scores.values(), *given.values())))
+    columns = {
+        name: [np.asarray(one) if name in ranked else rounded_ranks(one) for one in found]
+        for name, found in (*scores.items(), *given.items())
+    }
+    others = list(zip(*(_repeated(columns[name], count) for name in given))) if given else [()] * count
+    people = mid_ranks(human)
     splits = {
-        name: np.array([spearman(a, human, *rest) for a, rest in zip(_repeated(columns, count), others)])
-        if given
-        else np.array([spearman(a, human) for a in columns])
-        for name, columns in scores.items()
+        name: np.array(
+            [
+                correlation_of_ranks(a, people, *rest)
+                for a, rest in zip(_repeated(columns[name], count) if given else columns[name], others)
+            ],
+            dtype=np.float64,
+        )
+        for name in scores
     }
     draws = {name: np.empty(resamples) for name in scores}
     for rows, weight in resampled(groups, rng, resamples):
-        people = weighted_ranks(human, weight)
-        equal = [weighted_ranks(np.round(columns[0], 9), weight) for columns in given]
-        for name, columns in scores.items():
-            ranks = weighted_ranks(np.round(columns[0], 9), weight)
-            draws[name][rows] = weighted_partial(ranks, people, equal, weight)
+        again = {name: one[0] if name in ranked else weighted_ranks(one[0], weight) for name, one in columns.items()}
+        felt, equal = weighted_ranks(human, weight), [again[name] for name in given]
+        for name in scores:
+            draws[name][rows] = weighted_partial(again[name], felt, equal, weight)
     apart = {name: _told_apart(np.round(columns[0], 9), groups, fold) for name, columns in scores.items()}
     known = {name: number for name, number in apart.items() if number is not None}
     return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), known, _told_apart(human, groups))
@@ -225,6 +260,11 @@ def _widening(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
         return 1.0
     student = float(stdtrit(groups - 1, 0.975) / ndtri(0.975))
     return student * float(np.sqrt(groups / (groups - 1.0) + _SPLIT_VARIANCES * between / drawn))
+
+
+def _error(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
+    """The standard error of a figure over groups and splits."""
+    return float(np.nanstd(draws)) * _widening(splits, draws, groups)
 
 
 def _repeated(columns: Sequence[np.ndarray], count: int) -> list[np.ndarray]:

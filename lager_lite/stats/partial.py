@@ -15,20 +15,28 @@ _NOTHING_LEFT = 1e-6
 
 
 def partial_spearman(a: np.ndarray, b: np.ndarray, *given: np.ndarray) -> float | None:
-    """Spearman correlation of a and b at equal values of everything given, (n,) each; None where it is undefined."""
-    found = spearman(np.asarray(a), np.asarray(b), *map(np.asarray, given))
-    return float(found) if np.isfinite(found) else None
+    """Spearman correlation of a and b at equal values of everything given, (n,) each; None where it is undefined.
+
+    Scores that differ by less than 1e-9 are equal.
+    """
+    return correlation_of_ranks(rounded_ranks(a), mid_ranks(b), *map(rounded_ranks, given))
 
 
-def spearman(a: np.ndarray, b: np.ndarray, *given: np.ndarray) -> float:
-    """As `partial_spearman`, NaN where it is undefined. Scores that differ by less than 1e-9 are equal."""
+def correlation_of_ranks(a: np.ndarray, b: np.ndarray, *given: np.ndarray) -> float | None:
+    """Correlation of ranks (n,) at equal ranks given, each ranked once, inside folds or over all; None where undefined.
+
+    Mid-ranks inside folds are not ranked again: where many scores are equal, those of two folds differ by a hair, which
+    a second ranking makes as large as any other difference.
+    """
     if why_undefined(a, b):
-        return float("nan")
-    x, y = mid_ranks(np.round(a, 9)), mid_ranks(b)
-    if not given:
-        return correlation(x, y)
-    rest = [mid_ranks(np.round(one, 9)) for one in given]
-    return float(weighted_partial(x, y, rest, np.ones((1, x.size)))[0])
+        return None
+    found = float(weighted_partial(a, b, given, np.ones((1, a.size)))[0]) if given else correlation(a, b)
+    return found if np.isfinite(found) else None
+
+
+def rounded_ranks(scores: np.ndarray) -> np.ndarray:
+    """Mid-ranks of scores (n,), of which those that differ by less than 1e-9 are equal."""
+    return mid_ranks(np.round(scores, 9))
 
 
 def weighted_partial(a: np.ndarray, b: np.ndarray, given: Sequence[np.ndarray], weight: np.ndarray) -> np.ndarray:

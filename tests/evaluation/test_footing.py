@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from lager_lite.evaluation.footing import on_equal_footing
+from lager_lite.evaluation.side_by_side import _agreement
+from lager_lite.evaluation.verdict import find_verdict
+from lager_lite.fitting import OutOfFold
 from lager_lite.fitting.folds import within_fold_ranks
 from lager_lite.fitting.splits import split_folds
+from lager_lite.stats import agreement
 
 
 def made(folds, *, groups=24, each=5, seed=0):
@@ -71,6 +77,41 @@ def test_at_equal_surface_is_at_equal_length_too():
     assert left.interval.low < 0 < left.interval.high and abs(left.value) < 0.1  # one standard error is 0.05
     assert found.at_equal_surface("judge").interval.low > 0.1
     assert found.with_length["noisy"] > 0.9 and found.with_length["length"] == pytest.approx(1.0)
+
+
+def test_the_verdict_allows_for_the_choice_in_what_it_decides_and_prints():
+    """Here the best one's own interval is wholly above 0, and the one that holds for all three is not."""
+    rng, length, human, ways, scores = made(5, groups=100, each=1)
+    names = ("simplex", "signed", "full")
+    tried = {name: 0.15 * human * (name == "full") + rng.normal(size=100) for name in names}
+    scores |= {name: [within_fold_ranks(one, way) for way in ways] for name, one in tried.items()}
+    found = compared({**scores, "e_score": [rng.normal(size=100)]}, human, ways, length, tuple(scores))
+    plain, best = found.estimate("full"), found.best_estimate(names, "full")
+    assert best.interval.low <= 0 < plain.interval.low and best.value == plain.value
+    at_equal = found.best_at_equal_surface(names, "full").interval
+    assert at_equal.low < found.at_equal_surface("full").interval.low
+    methods = [
+        SimpleNamespace(name=n, tuned=True, overall=agreement(tried[n], human), interval=found.estimate(n).interval)
+        for n in names
+    ]
+    verdict = find_verdict(methods, found, "length")
+    assert verdict.finding == "none"
+    assert f"agree with people: Spearman {best.value:.2f} [{best.interval.low:.2f}, " in verdict.text
+    assert verdict.text.endswith(
+        " (the best of 3 ways tried, which this interval allows for and the table's does not)."
+    )
+    assert find_verdict(methods[-1:], found, "length").finding != "none"
+
+
+def test_ties_inside_folds_cost_no_agreement():
+    """Nearly all items get one score: 0.6 of the agreement is left where ranks inside folds are ranked again."""
+    rng, _, human, ways, _ = made(5)
+    most = np.where((human == 5) & (rng.random(120) < 0.6), 5.0, 3.0)
+    ranks = tuple(within_fold_ranks(most, way) for way in ways)
+    found = _agreement(OutOfFold(most, None, ranks=ranks), human, np.ones(120, dtype=bool), ways[0])
+    assert found.spearman == pytest.approx(agreement(most, human).spearman, abs=0.02)
+    one = compared({"most": ranks, "e_score": [most]}, human, ways, None, ("most",))
+    assert one.estimate("most").value == pytest.approx(found.spearman)
 
 
 def test_one_odd_item_in_every_fold_is_not_told_apart_by_the_levels_of_the_folds():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
+from lager_lite.fitting import within_fold_ranks
 from lager_lite.stats import agreement, mean_figures, pairs_at_equal, partial_spearman, rank_figures
 from lager_lite.stats.estimates import widened
 
@@ -94,3 +95,32 @@ def test_a_few_odd_items_seldom_look_like_agreement_by_chance(odd):
         excluded += interval is not None and not interval.low <= 0 <= interval.high
     assert excluded <= (5 if odd == 6 else 0)
     assert (figures.no_interval("a") is None) == (interval is not None)
+
+
+def test_scores_that_were_ranked_inside_folds_are_not_ranked_again():
+    """One score for nearly all items: its ranks in two folds differ by a hair, which a second ranking blows up."""
+    rng = np.random.default_rng(4)
+    human, fold = rng.integers(1, 6, 300).astype(float), rng.integers(0, 5, 300)
+    most = np.where((human == 5) & (rng.random(300) < 0.5), 5.0, 3.0)
+    fine = human + rng.normal(size=300)
+    scores = {"most": [within_fold_ranks(most, fold)], "fine": [within_fold_ranks(fine, fold)]}
+
+    def values(**ranked):
+        found = rank_figures(scores, human, np.arange(300), rng=np.random.default_rng(0), resamples=300, **ranked)
+        return {name: found.estimate(name) for name in scores}
+
+    once, twice = values(ranked=("most", "fine")), values()
+    whole = agreement(most, human).spearman
+    assert once["most"].value == pytest.approx(whole, abs=0.02) and twice["most"].value < 0.8 * whole
+    assert once["most"].interval.low < whole < once["most"].interval.high
+    assert once["fine"].value == pytest.approx(twice["fine"].value, abs=0.005)
+    assert once["fine"].interval.low == pytest.approx(twice["fine"].interval.low, abs=0.005)
+
+
+def test_the_figure_of_the_best_of_several_has_the_longer_interval():
+    rng, length, human = drawn()
+    scores = {name: [length + rng.normal(size=200)] for name in "abc"}
+    found = rank_figures(scores, human, np.arange(200), rng=rng, resamples=500)
+    alone, best = found.estimate("a"), found.best_estimate("abc", "a")
+    assert best.value == alone.value and found.best_estimate("a", "a") == alone
+    assert 1.05 < (best.interval.high - best.interval.low) / (alone.interval.high - alone.interval.low) < 1.6
