@@ -14,6 +14,7 @@ import numpy as np
 
 from ..data import counted, group_key
 from ..errors import DataError
+from ..fitting import tells_of_copies
 from ..stats import Agreement, Difference, Estimate, agreement, paired_difference, rank_figures
 from .records import Evaluation, MethodResult
 from .results import EvaluationRun
@@ -67,7 +68,8 @@ class Comparison:
     differences: (what, in A, in B) where the origins differ.
     only_a, only_b: "item" or "item (criterion)" of judgments that only one of them has.
     methods_a, methods_b: methods that only one of them has.
-    caveats: what to say of each run whose weights were fitted on what it is of, in sentences.
+    caveats: what to say of each run whose weights were fitted on what it is of, or whose folds part copies, in
+        sentences.
     """
 
     n: int
@@ -115,8 +117,15 @@ def compare(a: EvaluationRun, b: EvaluationRun, *, seed: int = 0, resamples: int
         only_b=tuple(_label(key) for key in right if key not in left),
         methods_a=tuple(n for n in names_a if n not in names_b),
         methods_b=tuple(n for n in names_b if n not in names_a),
-        caveats=tuple(f"{name}: {e.caveat}" for name, e in (("A", a.evaluation), ("B", b.evaluation)) if e.caveat),
+        caveats=tuple(f"{name}: {said}" for name, run in (("A", a), ("B", b)) for said in _caveats(run.evaluation)),
     )
+
+
+def _caveats(found: Evaluation) -> Iterator[str]:
+    """What must be known of the figures of a run wherever they are shown."""
+    if found.caveat:
+        yield found.caveat
+    yield from filter(tells_of_copies, found.warnings)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def evaluate(
             missing.append(f"{name}: not fitted, since in a part of the items {error.message}")
     about = Setting(folds, seed, splits, hold_out, threshold, resamples)
     result = _with_curve(set_side_by_side(data, scores, fitted, about, ways=ways), data, about, missing, wanted=curve)
-    said = (*missing, *copies_apart(data), *shared_names(data.items, hold_out))
+    said = (*missing, *copies_apart(data.items, data.group), *shared_names(data.items, hold_out))
     return replace(result, warnings=(*said, *result.warnings))
 
 

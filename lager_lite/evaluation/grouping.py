@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data import SYSTEM_FIELDS, TextGroup, counted, group_key, group_names
 from ..errors import Advice, DataError
-from ..fitting import grouped
+from ..fitting import grouped, same_text
 from ..records import Item
 
 
@@ -30,7 +30,11 @@ def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
 
 def _regrouped(item: Item, field: str) -> Item:
     others = item.other_groups if item.group is None else (*item.other_groups, item.group)
-    return replace(item, group=_short(item.fields[field]) if field in item.fields else None, other_groups=others)
+    if field not in item.fields:
+        return replace(item, group=None, other_groups=others)
+    text = item.fields[field]
+    # Folds must not part what `copies_apart` takes for copies.
+    return replace(item, group=_short(same_text(text) if field == "response" else text), other_groups=others)
 
 
 def values_of(items: Sequence[Item], field: str) -> np.ndarray:

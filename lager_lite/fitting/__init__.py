@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..data import SURFACE_FEATURES, log_length, surface_features, surface_of
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan, method_of
-from .copies import copies_apart
+from .copies import copies_apart, tells_of_copies
 from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import Columns, Method, folds_inside, group_folds, levelled, out_of_fold, select_rows, within_fold_ranks
@@ -20,7 +20,7 @@ from .mirrored import MirroredMethod, MirroredScorer
 from .panel import FittedPanel, PanelMethod, fit_panel, panel_columns, same_judgments
 from .prior import PriorUse
 from .recipes import PRESETS, fit_recipe, preset
-from .seen import CROSS_VALIDATE, SEEN_ITEMS, left_out, older_marks, overlap, seen_items, seen_marks
+from .seen import CROSS_VALIDATE, SEEN_ITEMS, left_out, older_marks, overlap, same_text, seen_items, seen_marks
 from .splits import SPLITS, SplitScores, over_splits, scored_splits, split_folds
 from .states import STATES, StatesMethod, fit_states, state_kernel
 
@@ -73,17 +73,18 @@ __all__ = [
     "ids_digest",
     "labelled_items",
     "left_out",
-    "older_marks",
     "lenses_for",
     "levelled",
     "log_length",
     "method_of",
+    "older_marks",
     "out_of_fold",
     "over_splits",
     "overlap",
     "panel_columns",
     "preset",
     "same_judgments",
+    "same_text",
     "scored_splits",
     "seen_items",
     "seen_marks",
@@ -92,6 +93,7 @@ __all__ = [
     "state_kernel",
     "surface_features",
     "surface_of",
+    "tells_of_copies",
     "within_fold_ranks",
     "word_sets",
 ]

@@ -135,7 +135,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
             folds=plan.folds,
             seed=plan.seed,
         )
-    warnings += [*prior_warnings(data, plan.prior), *copies_apart(data)]
+    warnings += [*prior_warnings(data, plan.prior), *copies_apart(data.items, data.group)]
     packed = _packed(
         judge,
         data,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,12 +19,28 @@ from .labelled import Labelled, select_judgments
 SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES, SEEN_VERSION = "seen_items", "seen_groups", "seen_responses", "seen_version"
 """The names under which a weights file keeps the marks, in its record of the fit, and which kind of marks they are."""
 
-MARKS_VERSION = 2
-"""Of the marks. Those of version 1, which say no number, had one group of each item, and no responses."""
+MARKS_VERSION = 3
+"""Of the marks. Those of version 1, which say no number, had one group of each item, and no responses; those of version
+2 knew no text again whose punctuation had changed."""
 
-# Different models give the same short answers; nobody writes so many words twice.
-_LONG = 20
-_JUDGED = ("source", "instruction", "response", RESPONSE_A, RESPONSE_B)
+# Different models give the same short answers; nobody writes so much twice.
+_LONG, _LONG_WORDS = 80, 20
+# In shorter texts a sign may be all that matters, such as in "x - 1" and "x + 1".
+_TELLING = 24
+_RESPONSES = ("response", RESPONSE_A, RESPONSE_B)
+_JUDGED = ("source", "instruction", *_RESPONSES)
+
+
+def letters_of(text: str) -> str:
+    """The letters and digits of a text as `folded` has it, without spaces, punctuation and signs between them."""
+    words = folded(text)
+    return "".join(c for c in words if c.isalnum() or not c.isascii() and unicodedata.category(c).startswith("M"))
+
+
+def same_text(*texts: str) -> str:
+    """What texts are compared by: their letters and digits where there are 24 of them or more, else as `folded`."""
+    letters = [letters_of(text) for text in texts]
+    return "\n".join(letters if sum(map(len, letters)) >= _TELLING else map(folded, texts))
 
 
 def mark(text: str) -> str:
@@ -33,8 +50,16 @@ def mark(text: str) -> str:
 
 def item_mark(item: Item) -> str:
     """The mark of what is judged of an item: its response and what that answers, not its id, nor who wrote it."""
-    texts = [f"{name}={folded(item.fields[name])}" for name in _JUDGED if name in item.fields]
-    return mark("\n".join(texts)) if texts else _whole_mark(item)
+    judged = [name for name in _JUDGED if name in item.fields]
+    return (
+        mark("\n".join((*judged, same_text(*(item.fields[name] for name in judged))))) if judged else _whole_mark(item)
+    )
+
+
+def response_marks(item: Item) -> set[str]:
+    """The marks of those of its responses that are so long that nobody writes them twice."""
+    letters = (letters_of(item.fields.get(name, "")) for name in _RESPONSES)
+    return {mark(f"response {text}") for text in letters if len(text) >= _LONG}
 
 
 def seen_marks(data: Labelled) -> dict[str, Any]:
@@ -44,9 +69,9 @@ def seen_marks(data: Labelled) -> dict[str, Any]:
     by a field of their own. A text that more than half of the items share is left out, since it is no task of its own.
     """
     chosen = {mark(group_key(item.group)) for item in data.items if item.group is not None}
-    count = Counter(name for item in data.items for name in {mark(group_key(group)) for group in _further(item)})
+    count = Counter(name for item in data.items for name in _further_marks(item))
     others = {name for name, times in count.items() if 2 * times <= len(data.items)}
-    responses = {found for item in data.items if (found := _response_mark(item))}
+    responses = {found for item in data.items for found in response_marks(item)}
     return {
         SEEN_ITEMS: sorted({item_mark(item) for item in data.items}),
         SEEN_GROUPS: sorted(chosen | others),
@@ -71,9 +96,9 @@ def seen_items(items: Sequence[Item], fit: Mapping[str, Any]) -> np.ndarray:
     known, groups, responses = (_set(fit.get(name)) for name in (SEEN_ITEMS, SEEN_GROUPS, SEEN_RESPONSES))
     return np.array(
         [
-            not known.isdisjoint((item_mark(item), _whole_mark(item)))
+            not known.isdisjoint((item_mark(item), _mark_of_version_2(item), _whole_mark(item)))
             or not groups.isdisjoint(_group_marks(item))
-            or _response_mark(item) in responses
+            or not responses.isdisjoint((*response_marks(item), _response_mark_of_version_2(item)))
             for item in items
         ],
         dtype=bool,
@@ -82,8 +107,16 @@ def seen_items(items: Sequence[Item], fit: Mapping[str, Any]) -> np.ndarray:
 
 def _group_marks(item: Item) -> set[str]:
     """The marks of all groups that an item is in; those of version 1 were made of the name."""
-    named = [group for group in (item.group, *_further(item)) if group is not None]
-    return {*(mark(group_key(group)) for group in named), *map(_mark_of_version_1, named)}
+    named = [item.group] if item.group is not None else []
+    older = map(_mark_of_version_1, (*named, *_further(item)))
+    return {*(mark(group_key(group)) for group in named), *_further_marks(item), *older}
+
+
+def _further_marks(item: Item) -> set[str]:
+    """The marks of an item's groups that are not the one that the fit keeps together, and of its text by its letters."""
+    letters = letters_of(item.fields.get("source") or item.fields.get("instruction") or "")
+    own = {mark(f"text {letters}")} if len(letters) >= _TELLING else set()
+    return own | {mark(group_key(group)) for group in _further(item)}
 
 
 def _further(item: Item) -> list[str]:
@@ -91,9 +124,13 @@ def _further(item: Item) -> list[str]:
     return [*item.other_groups, *([made] if made is not None else [])]
 
 
-def _response_mark(item: Item) -> str | None:
+def _mark_of_version_2(item: Item) -> str:
+    return mark("\n".join(f"{name}={folded(item.fields[name])}" for name in _JUDGED if name in item.fields))
+
+
+def _response_mark_of_version_2(item: Item) -> str:
     response = item.fields.get("response", "")
-    return mark(response) if len(response.split()) >= _LONG else None
+    return mark(response) if len(response.split()) >= _LONG_WORDS else ""
 
 
 def _whole_mark(item: Item) -> str:
@@ -110,6 +147,10 @@ def _mark_of_version_1(text: str) -> str:
 _OLDER = (
     "the weights are of an earlier version, which remembered one group of each item, in its case and spelling, and no "
     "responses: other rows that they know cannot be found unless they are fitted again"
+)
+_OLD = (
+    "the weights are of an earlier version, which knows no text again whose punctuation has changed: fit them again to "
+    "find such rows"
 )
 CROSS_VALIDATE = Advice("leave -w out to cross-validate", "leave out the weights to cross-validate")
 
@@ -137,7 +178,8 @@ def left_out(
 
 def older_marks(fit: Mapping[str, Any]) -> tuple[str, ...]:
     """What to say of weights whose marks are of an earlier version."""
-    return (_OLDER,) if SEEN_ITEMS in fit and fit.get(SEEN_VERSION, 1) < MARKS_VERSION else ()
+    version = fit.get(SEEN_VERSION, 1) if SEEN_ITEMS in fit else MARKS_VERSION
+    return () if version >= MARKS_VERSION else (_OLDER,) if version < 2 else (_OLD,)
 
 
 def judgments_without(data: Labelled, away: np.ndarray, *, choice: bool = True) -> Labelled:

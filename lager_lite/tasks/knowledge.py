@@ -150,7 +150,7 @@ def self_knowledge(
         items=data.ids,
         truth=tuple(map(bool, truth)),
         methods=tuple(knowers),
-        notes=(*said, *copies_apart(data)),
+        notes=(*said, *copies_apart(data.items, data.group)),
     )
 
 

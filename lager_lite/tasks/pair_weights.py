@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data import group_names
-from ..fitting import FitPlan, Fitted, Labelled, fit_weights, overlap, seen_marks
+from ..fitting import FitPlan, Fitted, Labelled, copies_apart, fit_weights, overlap, seen_marks
 from ..judging import Judge
 from ..records import LayerWeights
 from .comparing import Compared, shown_orders, verdicts
@@ -30,7 +30,8 @@ def fit_pair_weights(judge: Judge, compared: Compared, plan: FitPlan = FitPlan()
     # A margin of a score means nothing for a probability.
     weights = replace(found.file.weights, margin=None)
     file = replace(found.file, weights=weights, provenance=replace(provenance, fit=facts))
-    return replace(found, file=file, items=pairs, warnings=(*found.warnings, *unlearned(compared, weights)))
+    apart = copies_apart(data.items[:pairs], data.group[:pairs], what="pair", regroups=False)
+    return replace(found, file=file, items=pairs, warnings=(*found.warnings, *apart, *unlearned(compared, weights)))
 
 
 def unlearned(compared: Compared, weights: LayerWeights) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data import NEAR_LENGTHS, counted
 from ..errors import Advice, DataError
-from ..fitting import SPLITS, cross_validate, log_length, older_marks, seen_items, surface_of
+from ..fitting import SPLITS, copies_apart, cross_validate, log_length, older_marks, seen_items, surface_of
 from ..records import WEIGHT_KINDS
 from ..stats import TOO_FEW_GROUPS, Estimate, Figures, Interval, mean_figures, warnings_of_few
 from .ranking import LeftOut, Responses, members_of
@@ -117,6 +117,8 @@ def preferences(
     if not better.size:
         return None
     better, worse, notes = _without_seen(responses, better, worse, fit or {})
+    used = np.unique(np.concatenate([better, worse]))
+    apart = [] if folds is None else _copies(responses, used)
     length = np.array([log_length(item) for item in responses.items])
     scores: dict[str, Sequence[np.ndarray]] = {name: (s,) for name, s in responses.scores.items()}
     scores["length"] = (length,)
@@ -139,8 +141,14 @@ def preferences(
         verdict=ranking_verdict(methods, found, baseline),
         methods=methods,
         failed=responses.failed,
-        notes=notes,
+        notes=(*notes, *apart),
     )
+
+
+def _copies(responses: Responses, used: np.ndarray) -> list[str]:
+    """What `copies_apart` says of some of the responses; used: their rows."""
+    items = [responses.items[row] for row in used]
+    return copies_apart(items, responses.group[used], what="response", regroups=False)
 
 
 def _without_seen(

@@ -9,6 +9,7 @@ from lager_lite.data import group_of
 from lager_lite.evaluation.grouping import regroup
 from lager_lite.fitting.labelled import Labelled, grouped
 from lager_lite.fitting.seen import item_mark, left_out, overlap, seen_marks
+from lager_lite.prompts import RESPONSE_A, RESPONSE_B
 from lager_lite.records import Item
 
 FRUIT = Item("a", {"instruction": "Name a fruit.", "response": "Pear"})
@@ -103,3 +104,56 @@ def test_marks_of_version_1_still_protect_and_say_what_they_cannot_find():
     assert overlap(data_of(item, new, asked("3", "Name a bird.", "Emu")), old).tolist() == [True, True, False]
     kept, said = left_out(data_of(item, asked("3", "Name a bird.", "Emu")), old, include=False)
     assert len(kept.human) == 1 and len(said) == 2 and said[1].startswith("the weights are of an earlier version")
+
+
+EDITS = [
+    lambda text: text.replace(".", "") + "!",
+    lambda text: text.replace("'", "\u2019"),
+    lambda text: "".join(text.split()),
+    lambda text: text.replace(" ", " - "),
+]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_punctuation_does_not_hide_an_item_its_instruction_or_a_long_response(edit):
+    fitted = [
+        asked("1", "Say where it is.", "It's in the second drawer.", group="a"),
+        asked("2", "Tell me what's usual there in the evenings.", "Tea.", group="b"),
+        asked("3", "What?", LONG, group="c"),
+        asked("4", "Why?", "Yes", group="d"),
+    ]
+    copies = [
+        asked("5", edit("Say where it is."), edit("It's in the second drawer."), group="e"),
+        asked("6", edit("Tell me what's usual there in the evenings."), "Coffee.", group="f"),
+        asked("7", "Which?", edit(LONG), group="g"),
+        asked("8", "Whether?", "No", group="h"),
+    ]
+    assert known(fitted, *copies) == [True, True, True, False]
+
+
+def test_a_sign_tells_short_texts_apart():
+    fitted = [asked("1", "Is x - 1 = 3?", "Yes", group="a"), asked("2", "Is y > 1?", "Yes", group="b")]
+    assert known(fitted, asked("3", "Is x + 1 = 3?", "Yes", group="c")) == [False]
+
+
+def test_a_response_of_a_known_pair_is_known():
+    pair = Item("1", {"instruction": "Which?", RESPONSE_A: LONG, RESPONSE_B: "No"}, group="a")
+    other = Item("2", {"instruction": "What else?", RESPONSE_A: "Yes", RESPONSE_B: LONG}, group="b")
+    assert known([pair, asked("9", "Why?", group="c")], other) == [True]
+
+
+def test_marks_of_version_2_still_protect_and_say_what_they_cannot_find():
+    # As the version before wrote them, of the item "1" below, its instruction and its response, spelled as they are.
+    old = {
+        "seen_items": ["1373baf10a2e"],
+        "seen_groups": ["524ec097cbd2"],
+        "seen_responses": ["4f3236098844"],
+        "seen_version": 2,
+    }
+    text = LONG.replace(" ", ", ")
+    new = [asked("1", "Describe it.", text, group="x"), asked("2", "Describe it.", "r"), asked("3", "What?", text)]
+    for mark in ("seen_items", "seen_groups", "seen_responses"):
+        alone = {**old, "seen_items": [], "seen_groups": [], "seen_responses": [], mark: old[mark]}
+        assert overlap(data_of(*new), alone).any(), mark
+    kept, said = left_out(data_of(*new, asked("4", "Why?", "Yes")), old, include=False)
+    assert len(kept.human) == 1 and "whose punctuation has changed" in said[1]

@@ -113,7 +113,7 @@ def test_pairs_that_the_weights_know_are_left_out_of_the_figures():
     data = responses([0, 0, 1, 1], [2, 1, 1, 2], e_score=[2, 1, 2, 1])
     data = replace(data, items=tuple(Item(str(n), {"instruction": f"Q{n // 2}", "response": "r"}) for n in range(4)))
     first, both = ({"seen_groups": [mark(group_key(group_of(q))) for q in some]} for some in (["q0"], ["Q0", "Q1"]))
-    result = preferences(data, fit={**first, "seen_items": [], "seen_version": 2}, resamples=50)
+    result = preferences(data, fit={**first, "seen_items": [], "seen_version": 3}, resamples=50)
     assert (result.pairs, result.methods[0].accuracy) == (1, 0.0)
     said = "the weights were fitted on responses or groups of 1 of 2 pairs: the figures leave these out"
     assert result.warnings[0] == said and result.to_dict()["warnings"][0] == said
