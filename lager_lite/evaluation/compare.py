@@ -27,7 +27,8 @@ class FigurePair:
     """Agreement of A and of B on the same items.
 
     a, b: agreement of each; without Pearson's correlation for what was fitted in folds.
-    difference: Spearman correlation of B minus that of A; its `share` is of resamples in which B is better.
+    difference: Spearman correlation of B minus that of A; its `share` is of resamples in which B is better. Without a value
+        where scores were ranked inside folds of which the two have different numbers.
     """
 
     a: Agreement
@@ -68,8 +69,8 @@ class Comparison:
     differences: (what, in A, in B) where the origins differ.
     only_a, only_b: "item" or "item (criterion)" of judgments that only one of them has.
     methods_a, methods_b: methods that only one of them has.
-    caveats: what to say of each run whose weights were fitted on what it is of, or whose folds part copies, in
-        sentences.
+    caveats: what to say of each run whose weights were fitted on what it is of, or whose folds part copies, and of runs
+        with different numbers of folds, in sentences.
     """
 
     n: int
@@ -105,7 +106,8 @@ def compare(a: EvaluationRun, b: EvaluationRun, *, seed: int = 0, resamples: int
     _check_human(shared, human, np.array(b.evaluation.human)[rows_b])
     group = np.array(a.evaluation.group)[rows_a]
     names_a, names_b = ([m.name for m in run.evaluation.methods] for run in (a, b))
-    setting = _Setting(rows_a, rows_b, human, group, np.array([c for _, c in shared]), seed, resamples)
+    criterion, alike = np.array([c for _, c in shared]), _folds_of(a.evaluation) == _folds_of(b.evaluation)
+    setting = _Setting(rows_a, rows_b, human, group, criterion, seed, resamples, alike)
     return Comparison(
         n=len(shared),
         groups=int(np.unique(group).size),
@@ -117,7 +119,10 @@ def compare(a: EvaluationRun, b: EvaluationRun, *, seed: int = 0, resamples: int
         only_b=tuple(_label(key) for key in right if key not in left),
         methods_a=tuple(n for n in names_a if n not in names_b),
         methods_b=tuple(n for n in names_b if n not in names_a),
-        caveats=tuple(f"{name}: {said}" for name, run in (("A", a), ("B", b)) for said in _caveats(run.evaluation)),
+        caveats=(
+            *(f"{name}: {said}" for name, run in (("A", a), ("B", b)) for said in _caveats(run.evaluation)),
+            *_other_folds(a.evaluation, b.evaluation),
+        ),
     )
 
 
@@ -162,6 +167,7 @@ class _Setting:
     criterion: np.ndarray
     seed: int
     resamples: int
+    alike: bool  # whether both were split into as many folds
 
     def error(self, a: np.ndarray, b: np.ndarray) -> Difference:
         """Mean absolute error of B minus that of A."""
@@ -186,7 +192,10 @@ def _method(a: MethodResult, b: MethodResult, setting: _Setting) -> MethodPair:
             _agreement(raw[rows], kept[name], human, found.estimate(name).value, fitted=bool(method.ranks))
             for name, raw, method in (("a", x, a), ("b", y, b))
         )
-        return FigurePair(left, right, found.difference("b", "a"))
+        known = setting.alike or not ranked
+        return FigurePair(
+            left, right, found.difference("b", "a") if known else Difference("spearman", None, None, None)
+        )
 
     x, y = np.array(a.raw)[setting.rows_a], np.array(b.raw)[setting.rows_b]
     names = list(dict.fromkeys(setting.criterion.tolist()))
@@ -224,6 +233,22 @@ def _agreement(
         return replace(whole, pearson=None, kendall=None, mae=None, undefined=reason)
     kendall = float(np.mean([one.kendall for one in parts if one.kendall is not None]))
     return replace(whole, pearson=None, kendall=kendall, undefined=None)
+
+
+def _folds_of(found: Evaluation) -> int:
+    """Into how many folds what was fitted was split; beside given weights, length and surface are in at most 5."""
+    return min(found.folds or 5, found.groups)
+
+
+def _other_folds(a: Evaluation, b: Evaluation) -> Iterator[str]:
+    """What to say where scores were ranked inside more folds in one run than in the other."""
+    ranked = [m.name for m in a.methods if m.ranks and any(m.name == other.name for other in b.methods)]
+    if ranked and _folds_of(a) != _folds_of(b):
+        yield (
+            f"A was split into {_folds_of(a)} folds and B into {_folds_of(b)}. What was fitted is ranked inside the folds, "
+            f"and agrees the less the smaller they are, so there is no difference of {', '.join(ranked)}: evaluate both "
+            "with one --cv."
+        )
 
 
 def _places(found: Evaluation) -> dict[tuple[str, str], int]:

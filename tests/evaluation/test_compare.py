@@ -107,6 +107,19 @@ def test_a_run_against_itself_differs_in_nothing():
     assert pair.overall.difference.share == 0.5 and found.differences == ()
 
 
+def test_what_was_ranked_in_different_folds_has_no_difference():
+    a, b = run_of(0.5, splits=2), run_of(0.6, seed=1, splits=2)
+    assert compare(a, b, resamples=50).methods[0].overall.difference.value is not None
+    b = replace(b, evaluation=replace(b.evaluation, folds=12))
+    found = compare(a, b, resamples=50)
+    pairs = [found.methods[0].overall, *found.methods[0].criteria.values()]
+    assert [pair.difference.value for pair in pairs] == [None] * 3 and pairs[0].b.spearman > 0.5
+    assert found.caveats == (
+        "A was split into 5 folds and B into 12. What was fitted is ranked inside the folds, and agrees the less the "
+        "smaller they are, so there is no difference of uniform: evaluate both with one --cv.",
+    )
+
+
 def test_scores_that_only_the_levels_of_the_folds_tell_apart_have_no_figures():
     """Every fold has its own level, which follows people's scores; inside the folds all scores are equal."""
     good, flat = run_of(1.0, splits=1), run_of(0.0, splits=1)

@@ -263,6 +263,18 @@ def test_fewer_groups_than_folds_are_so_many_folds_and_two_are_too_few_to_fit():
     assert found.warnings[0].startswith("nothing was fitted: ")
 
 
+def test_folds_hold_enough_judgments_to_be_ranked_in():
+    """In folds of two or three judgments little is left of any correlation."""
+    rng, data = np.random.default_rng(1), labelled(n=60, groups=30)
+    data = of_lengths(data, np.exp(3 + 0.5 * (data.human + 0.3 * rng.normal(size=60))))
+    found = evaluate(data, kinds=[], folds=20, splits=1, resamples=50)
+    assert found.folds == 6 and found.method("length").overall.spearman > 0.85
+    assert found.warnings[0] == (
+        "20 folds of 60 judgments would hold about 3 each, and scores that are ranked inside so small folds tell "
+        "little: there were 6 folds, which hold out whole groups, too"
+    )
+
+
 def test_gather_takes_the_scores_of_each_rubric(tiny_model):
     rubrics = [make_rubric(n, f"Is it {n}?", template="{sections}\n{criterion}") for n in ("clear", "short")]
     items = [
