@@ -54,7 +54,7 @@ def prune(model: str | Path, target: str | Path, max_state: int) -> Path:
     blocks = max_state + 1
     if blocks >= info.n_blocks:
         raise UnsupportedModelError(
-            f"{info.paths[0].name} has {info.n_blocks} blocks, and state {max_state} needs {blocks} of them: nothing to cut",
+            f"nothing can be cut from {info.paths[0].name}: states up to {max_state} need all of its {info.n_blocks} blocks",
             Advice("fit weights that read fewer states (fit --budget)", "fit weights that read fewer states"),
         )
     beside = ""

@@ -104,7 +104,7 @@ def tune(
     """
     wrong = [k for k in kinds if k not in FILE_TYPES]
     if wrong:
-        raise BackendError(f"unknown quantizations {', '.join(wrong)}", f"use some of {', '.join(FILE_TYPES)}")
+        raise BackendError(f"unknown quantization {' and '.join(wrong)}", f"use some of {', '.join(FILE_TYPES)}")
     info = open_model(model).info
     layers = gpu_layers(load(), options.gpu_layers, Path(model))
     known = {info.quantization, copy_kind(load(), options, Path(model), layers)}

@@ -61,7 +61,7 @@ def test_nothing_is_kept_where_the_file_itself_is_fastest(monkeypatch, tmp_path,
 
 
 def test_unknown_quantizations_are_named_before_anything_is_written(tmp_path, tiny_model):
-    with pytest.raises(BackendError, match="unknown quantizations Q9, IQ0"):
+    with pytest.raises(BackendError, match="unknown quantization Q9 and IQ0"):
         tune(tiny_model, RUBRIC, ITEMS, kinds=("Q9", "F16", "IQ0"), keep=tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
 
