@@ -133,7 +133,9 @@ def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str
     if then.n_states != now.n_states:
         fatal.append(f"fitted for a model of {then.n_states} states, this one has {now.n_states}")
     if then.scale.labels != now.scale.labels or then.scale.values != now.scale.values:
-        fatal.append(f"fitted for the labels {list(then.scale.labels)}, this rubric has {list(now.scale.labels)}")
+        of_pairs = " to compare two responses" if "pairs" in then.fit else ""
+        labels = [", ".join(one.scale.labels) for one in (then, now)]
+        fatal.append(f"fitted{of_pairs} for the labels {labels[0]}; this rubric has {labels[1]}")
     if then.fingerprint != now.fingerprint:
         bearable.append(
             f"fitted for another backbone ({then.architecture} {then.quantization}, {then.fingerprint[:19]}), "

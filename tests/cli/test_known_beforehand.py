@@ -96,7 +96,7 @@ def test_weights_of_another_model_scale_or_rubric_are_refused_before_the_model_i
         assert done.exit_code == 1 and "Error: the weights cannot be used: " in done.stderr, done.output
         (tmp_path / "bad.toml").write_text((tmp_path / "good.toml").read_text().replace("?", "??"))
         for options, said in {
-            ("--scale", "1-6"): "fitted for the labels ['1', '2', '3', '4', '5'], this rubric has",
+            ("--scale", "1-6"): "fitted for the labels 1, 2, 3, 4, 5; this rubric has",
             ("-r", "bad.toml"): "fitted for the rubric good, not for 'bad'",
         }.items():
             done = run(name, *common, "-m", tiny_model, "-w", "w.json", *options)

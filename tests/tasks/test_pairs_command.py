@@ -80,4 +80,7 @@ def test_weights_that_learn_nothing_are_said_when_they_are_fitted(run, tiny_mode
     assert {json.loads(line)["verdict"] for line in done.stdout.splitlines()} <= {"A", "B"}  # by the last layer
     used = run("pairs", name, "-r", "good.toml", "-m", tiny_model, "-t", 1, "-w", "w.json")
     rows = [json.loads(line) for line in used.stdout.splitlines()]
+    given = pairs_file([{"id": "a", "response": "x"}], "one.jsonl")
+    wrong = run("score", given, "-r", "good.toml", "-m", tiny_model, "-t", 1, "-w", "w.json")
+    assert "fitted to compare two responses for the labels B, A; this rubric has 1, 2, 3, 4, 5\n" in wrong.stderr
     assert all(row["verdict"] == "tie" and "undecided" in row["flags"] for row in rows) and len(rows) == 12
