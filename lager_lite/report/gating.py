@@ -140,7 +140,11 @@ def _said(check: Check, found: GateResult) -> str:
 def _why_undecided(check: Check) -> str:
     if check.value is None:
         return "no row has a score"
-    return "one group gives no interval" if check.low is None else "the mean equals the bound"
+    if check.low is None:
+        return (
+            "all scores are alike, and their scale is not known" if check.groups > 1 else "one group gives no interval"
+        )
+    return "the mean equals the bound"
 
 
 def _number(value: float | None, kind: str) -> str:

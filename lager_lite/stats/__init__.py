@@ -7,6 +7,7 @@ files or prompts.
 from __future__ import annotations
 
 from .agreement import Agreement, Ceiling, agreement, annotator_ceiling, by_criterion, f1_score
+from .alike import alike_needed, ends_of_alike
 from .bootstrap import (
     Difference,
     Interval,
@@ -42,12 +43,14 @@ __all__ = [
     "Statistic",
     "TOO_FEW_GROUPS",
     "agreement",
+    "alike_needed",
     "annotator_ceiling",
     "annotator_grades",
     "bradley_terry",
     "by_criterion",
     "compared_parts",
     "correlation_of_ranks",
+    "ends_of_alike",
     "f1_score",
     "f1_statistic",
     "grade_agreement",

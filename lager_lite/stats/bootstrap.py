@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .agreement import agreement, checked_pair
+from .alike import ends_of_alike
 from .few import LEAST_FOR_INTERVAL, TOO_FEW_GROUPS
 
 # Names or numbers of the groups (n,) that rows belong to.
@@ -23,6 +24,9 @@ MEASURES = ("spearman", "pearson", "mae")
 # With more resamples than this without a value there is no interval: those that have one were chosen by what was drawn.
 # Of null predictors with one odd item in 60, intervals from the others excluded 0 in 80 of 100, with four in 12.
 UNDEFINED_SHARE = 0.005
+ALIKE = 1e-9
+"""Values that lie no further apart differ by rounding alone."""
+
 # Numbers in one chunk of resamples: 32 MB, whatever the number of rows.
 _CELLS = 4_000_000
 
@@ -158,16 +162,18 @@ def interval_of(
     resamples: int = 1000,
     level: float = 0.95,
     few: bool = False,
+    ends: tuple[float, float] | None = None,
 ) -> Interval | None:
     """Interval of any statistic of n rows over whole groups (n,); None where `percentile_interval` has none.
 
     statistic: see `Statistic`. Two statistics get the same resamples from generators with the same seed.
-    few: also None where `interval_over` has none, from few groups.
+    few: also None where `interval_over` has none, from few groups. ends: as there.
     """
     draws = np.empty(resamples)
     for rows, weight in resampled(groups, rng, resamples):
         draws[rows] = statistic(weight)
-    return interval_over(draws, np.unique(np.asarray(groups)).size, level) if few else percentile_interval(draws, level)
+    count = np.unique(np.asarray(groups)).size
+    return interval_over(draws, count, level, ends=ends) if few else percentile_interval(draws, level)
 
 
 def mean_statistic(values: np.ndarray) -> Statistic:
@@ -231,12 +237,22 @@ def percentile_interval(values: np.ndarray, level: float) -> Interval | None:
 
 
 def interval_over(
-    values: np.ndarray, groups: int, level: float = 0.95, *, least: int = LEAST_FOR_INTERVAL
+    values: np.ndarray,
+    groups: int,
+    level: float = 0.95,
+    *,
+    least: int = LEAST_FOR_INTERVAL,
+    ends: tuple[float, float] | None = None,
 ) -> Interval | None:
     """The percentile interval of values (resamples,) that were drawn from so many groups.
 
     None where more than 1 in 200 are NaN, where there are fewer groups than `least`, and where all resamples of few groups
-    (`TOO_FEW_GROUPS`) agree: that nothing else was seen there says little of what is possible.
+    (`TOO_FEW_GROUPS`) agree: that nothing else was seen there says little of what is possible. Of a mean whose values lie
+    between `ends`, the interval of more groups that agree is that of `ends_of_alike`.
     """
     found = percentile_interval(values, level) if groups >= least else None
-    return None if found is None or (groups < TOO_FEW_GROUPS and found.low == found.high) else found
+    if found is None or found.high - found.low > ALIKE:
+        return found
+    if groups < TOO_FEW_GROUPS:
+        return None
+    return found if ends is None else Interval(*ends_of_alike(found.low, ends, groups, level), level, found.resamples)

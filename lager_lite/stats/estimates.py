@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
-from .bootstrap import UNDEFINED_SHARE, Difference, Groups, Interval, interval_over, resampled, weighted_ranks
+from .bootstrap import ALIKE, UNDEFINED_SHARE, Difference, Groups, Interval, interval_over, resampled, weighted_ranks
 from .few import LEAST_TOLD_APART
 from .partial import correlation_of_ranks, rounded_ranks, weighted_partial
 from .ranks import mid_ranks
@@ -50,6 +50,7 @@ class Figures:
         are not in it. A figure rests on these groups alone.
     people: the same of the human scores; None where no score is that of more than half of the rows.
     least, most: between which the figure can lie.
+    of_values: whether it is a mean of values between `least` and `most`, such as a share.
     """
 
     splits: Mapping[str, np.ndarray]
@@ -59,10 +60,13 @@ class Figures:
     people: int | None = None
     least: float = -1.0
     most: float = 1.0
+    of_values: bool = False
 
     def estimate(self, name: str, *, level: float = 0.95) -> Estimate:
         """The figure of one method."""
-        found = widened(self.splits[name], self.draws[name], self._groups(name), level=level)
+        found = widened(
+            self.splits[name], self.draws[name], self._groups(name), level=level, ends=self._ends(self.least)
+        )
         if found.interval is None:
             return found
         low, high = max(found.interval.low, self.least), min(found.interval.high, self.most)
@@ -71,8 +75,13 @@ class Figures:
     def gain(self, name: str, base: str, *, level: float = 0.95) -> Estimate:
         """The figure of one method minus that of another, in the same splits and resamples."""
         gap = self.draws[name] - self.draws[base]
-        found = widened(self.splits[name] - self.splits[base], gap, self._groups(name, base), level=level)
+        splits, groups = self.splits[name] - self.splits[base], self._groups(name, base)
+        found = widened(splits, gap, groups, level=level, ends=self._ends(-self.most))
         return replace(found, interval=self._possible(found.interval))
+
+    def _ends(self, least: float) -> tuple[float, float] | None:
+        """Between which the single values lie of which the figure is a mean; None where it is none. least: the lowest."""
+        return (least, self.most) if self.of_values else None
 
     def tells(self, name: str) -> bool:
         """Whether a method tells enough apart for its figure to be compared with others."""
@@ -125,7 +134,7 @@ class Figures:
         alone = self.estimate(chosen, level=level)
         known = [name for name in names if self.estimate(name).interval is not None]
         away = self._reach([self.draws[name] for name in known], level)
-        if away is None or alone.interval is None or alone.value is None:
+        if away is None or alone.interval is None or alone.value is None or _alike(self.draws[chosen]):
             return alone
         error = away * _error(self.splits[chosen], self.draws[chosen], self._groups(chosen))
         low, high = max(alone.value - error, self.least), min(alone.value + error, self.most)
@@ -143,6 +152,8 @@ class Figures:
         if away is None or alone.interval is None or alone.value is None:
             return alone
         splits, gap = (found[chosen[0]] - found[chosen[1]] for found in (self.splits, self.draws))
+        if _alike(gap):
+            return alone
         error = away * _error(splits, gap, self._groups(*chosen))
         return Estimate(
             alone.value,
@@ -208,6 +219,10 @@ def rank_figures(
     return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), known, _told_apart(human, groups))
 
 
+def _alike(draws: np.ndarray) -> bool:
+    return float(np.nanmax(draws) - np.nanmin(draws)) <= ALIKE
+
+
 def _told_apart(scores: np.ndarray, groups: Groups, ranked: np.ndarray | None = None) -> int | None:
     """How many groups hold a score (n,) that is not the one that most rows hold, of those that were ranked together,
     int (n,); None where no score is that of more than half of the rows."""
@@ -228,19 +243,27 @@ def mean_figures(
         for name, columns in points.items():
             draws[name][rows] = weight @ columns[0] / weight.sum(axis=1)
     splits = {name: np.array([float(np.mean(one)) for one in columns]) for name, columns in points.items()}
-    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), least=0.0)
+    return Figures(splits, draws, int(np.unique(np.asarray(groups)).size), least=0.0, of_values=True)
 
 
-def widened(splits: np.ndarray, draws: np.ndarray, groups: int, *, level: float = 0.95) -> Estimate:
+def widened(
+    splits: np.ndarray,
+    draws: np.ndarray,
+    groups: int,
+    *,
+    level: float = 0.95,
+    ends: tuple[float, float] | None = None,
+) -> Estimate:
     """A figure from its values in every split and in resamples of the first split.
 
     splits (splits,), draws (resamples,): NaN where undefined. groups: how many groups the figure rests on.
+    ends: between which single values lie, of which the figure is a mean; None: it is none.
     """
     splits = np.atleast_1d(splits)
     if not np.isfinite(splits).all():
         return Estimate(None, None)
     value = float(np.mean(splits))
-    whole = interval_over(draws, groups, level, least=2)  # of few groups it is widened below
+    whole = interval_over(draws, groups, level, least=2, ends=ends)  # of few groups it is widened below
     if whole is None:
         return Estimate(value, None)
     factor = _widening(splits, draws, groups)
@@ -256,7 +279,7 @@ def _widening(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
     """
     between = float(np.var(splits, ddof=1)) if np.size(splits) > 1 else 0.0
     drawn = float(np.nanvar(draws))
-    if drawn <= 0 or groups < 2:
+    if drawn <= ALIKE**2 or groups < 2:
         return 1.0
     student = float(stdtrit(groups - 1, 0.975) / ndtri(0.975))
     return student * float(np.sqrt(groups / (groups - 1.0) + _SPLIT_VARIANCES * between / drawn))

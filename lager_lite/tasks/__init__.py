@@ -7,7 +7,8 @@ from __future__ import annotations
 from .comparing import Compared, compare_pairs
 from .detection import Knower
 from .estimation import Estimated, MeanScore, estimate_mean, prediction_powered
-from .gating import Check, GateResult, GateRule, gate
+from .gate_checks import Check
+from .gating import GateResult, GateRule, gate
 from .inspection import Inspection, Layer, inspect_item
 from .knowledge import SelfKnowledge, self_knowledge, stratified
 from .labelling import NextRows, next_rows

@@ -20,12 +20,10 @@ import numpy as np
 
 from ..data import SYSTEM_FIELDS, counted, group_key
 from ..errors import Advice, DataError
-from ..stats import groups_needed, half_width
+from .gate_checks import CHANGE, MEAN, MET, MISSED, UNDECIDED, Check, checked, doubts_of
 from .same_judge import check_same_judge
 from .scored import RUBRIC_FIELD, ScoredRow
 
-MET, MISSED, UNDECIDED = "met", "missed", "undecided"
-_MEAN, _CHANGE = "mean", "change"
 _MOST_PARTS, _NAMED = 1000, 5
 
 
@@ -63,32 +61,6 @@ class GateRule:
             raise DataError("confidence lies between 0 and 1; no_worse_than and max_errors start at 0")
         if not self.fail_under and self.no_worse_than is None:
             raise DataError("a gate needs a bound, or an earlier run to compare with")
-
-
-@dataclass(frozen=True)
-class Check:
-    """A mean held against its bound.
-
-    - `part`: the value of the field that the gate goes by; "all" without one.
-    - `kind`: "mean", or "change" for the difference from the earlier run.
-    - `value`: the mean, in points of the scale; None where no row of the part has a score.
-    - `low`, `high`: the ends of its interval; None where fewer than two groups have a score.
-    - `bound`: the lowest value that passes.
-    - `verdict`: "met", "missed" or "undecided".
-    - `rows`, `groups`: how many rows the mean is of, and in how many groups.
-    - `needed`: about how many groups would decide it; None where it is decided, or no number would.
-    """
-
-    part: str
-    kind: str
-    value: float | None
-    low: float | None
-    high: float | None
-    bound: float
-    verdict: str
-    rows: int
-    groups: int
-    needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -173,15 +145,16 @@ def gate(rows: Sequence[ScoredRow], rule: GateRule, old: Sequence[ScoredRow] | N
         if bound is not None:
             _check_bound(name, bound, scale, apart=rule.by is not None)
             values = np.array([row.score for row in scored], dtype=float)
-            checks.append(_check(name, _MEAN, values, [groups[row.where] for row in scored], (bound, rule, scale)))
+            named = [groups[row.where] for row in scored]
+            checks.append(checked(name, MEAN, values, named, bound=bound, ends=scale, level=rule.confidence))
         if rule.no_worse_than is not None:
             both = [row for row in scored if (row.id, row.rubric) in before]
             gaps = np.array([(row.score or 0.0) - before[row.id, row.rubric] for row in both], dtype=float)
-            limits = (0.0 - rule.no_worse_than, rule, None)
-            checks.append(_check(name, _CHANGE, gaps, [groups[row.where] for row in both], limits))
+            named, least = [groups[row.where] for row in both], 0.0 - rule.no_worse_than
+            checks.append(checked(name, CHANGE, gaps, named, bound=least, ends=None, level=rule.confidence))
     if not checks:
         raise DataError("no part has a bound", f"give one for all, or for some of {_some(parts)}")
-    if all(check.low is None for check in checks):
+    if all(check.groups < 2 for check in checks):
         most = max(check.rows for check in checks)
         held = (
             f"all rows ({len(rows)})"
@@ -194,31 +167,7 @@ def gate(rows: Sequence[ScoredRow], rule: GateRule, old: Sequence[ScoredRow] | N
         )
     failed = [row for row in rows if row.score is None]
     first = f"{failed[0].where}: item {failed[0].id} ({failed[0].rubric}): {failed[0].error}" if failed else ""
-    return GateResult(tuple(checks), rule, len(rows), len(failed), first, tuple(warnings))
-
-
-def _check(
-    part: str,
-    kind: str,
-    values: np.ndarray,
-    groups: Sequence[str],
-    limits: tuple[float, GateRule, tuple[float, float] | None],
-) -> Check:
-    """limits: the bound, the rule, and the ends of the scale where they are known."""
-    bound, rule, scale = limits
-    count = len(set(groups))
-    if not values.size:
-        return Check(part, kind, None, None, None, bound, UNDECIDED, 0, 0)
-    value, half = float(values.mean()), half_width(values, groups, rule.confidence)
-    if half is None:
-        return Check(part, kind, value, None, None, bound, UNDECIDED, values.size, count)
-    low, high = value - half, value + half
-    if scale is not None:
-        low, high = max(low, min(scale[0], value)), min(high, max(scale[1], value))
-    # Rounding must not decide about equal scores.
-    verdict = MET if low >= bound - 1e-9 else MISSED if high < bound - 1e-9 else UNDECIDED
-    needed = groups_needed(abs(value - bound), half, count) if verdict == UNDECIDED else None
-    return Check(part, kind, value, low, high, bound, verdict, values.size, count, needed)
+    return GateResult(tuple(checks), rule, len(rows), len(failed), first, (*warnings, *doubts_of(checks)))
 
 
 def _parts(rows: Sequence[ScoredRow], by: str | None) -> dict[str, list[ScoredRow]]:

@@ -258,7 +258,7 @@ def _position(one: Verdicts, two: Verdicts, groups: np.ndarray, seed: int, resam
     if not flips.size:
         return Position(0, 0, None, None, None)
     rng = np.random.default_rng(seed)
-    interval = interval_of(mean_statistic(flips), groups, rng=rng, resamples=resamples, few=True)
+    interval = interval_of(mean_statistic(flips), groups, rng=rng, resamples=resamples, few=True, ends=(0.0, 1.0))
     first = float(np.mean((one.winner + 1.0 - two.winner) / 2.0))
     return Position(len(flips), int(flips.sum()), float(flips.mean()), interval, first)
 

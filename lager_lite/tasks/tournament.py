@@ -124,6 +124,7 @@ def tournament(compared: Compared, *, seed: int = 0, resamples: int = 1000) -> T
     found = []
     for number, name in enumerate(games.names):
         mine = (games.one == number) | (games.two == number)
+        own = int(np.unique(games.group[mine]).size)
         human = np.where(games.one == number, games.human, 1.0 - games.human)[mine]
         known = int(np.isfinite(human).sum())
         found.append(
@@ -132,7 +133,7 @@ def tournament(compared: Compared, *, seed: int = 0, resamples: int = 1000) -> T
                 pairs=int(played[number].sum().round()),
                 won=float(whole[number].sum()),
                 win_rate=float(whole[number].sum() / played[number].sum()),
-                interval=interval_over(rate[:, number], groups),
+                interval=interval_over(rate[:, number], own, ends=(0.0, 1.0)),
                 human_rate=float(np.nanmean(human)) if known else None,
                 human_pairs=known,
                 strength=None if middle is None else float(middle[number]),
@@ -146,7 +147,7 @@ def tournament(compared: Compared, *, seed: int = 0, resamples: int = 1000) -> T
     if rare and groups >= TOO_FEW_GROUPS:
         notes = (
             *notes,
-            f"no interval for {', '.join(rare)}, compared in too few prompts: many resamples hold none of them",
+            f"no interval for {', '.join(rare)}, compared in too few prompts",
         )
     return Tournament(tuple(found), len(games.points), groups, parts, notes)
 

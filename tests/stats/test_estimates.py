@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 
 from lager_lite.fitting import within_fold_ranks
-from lager_lite.stats import agreement, mean_figures, pairs_at_equal, partial_spearman, rank_figures
+from lager_lite.stats import (
+    agreement,
+    alike_needed,
+    ends_of_alike,
+    mean_figures,
+    pairs_at_equal,
+    partial_spearman,
+    rank_figures,
+)
 from lager_lite.stats.estimates import widened
 
 
@@ -61,7 +69,28 @@ def test_undefined_figures_have_neither_value_nor_interval():
     found = rank_figures({"a": [np.full(20, 3.0)]}, human, np.arange(20), rng=np.random.default_rng(0), resamples=20)
     assert (found.estimate("a").value, found.estimate("a").interval) == (None, None)
     even = mean_figures({"a": [np.ones(20)]}, np.arange(20), rng=np.random.default_rng(0), resamples=20).estimate("a")
-    assert (even.value, even.interval.low, even.interval.high) == (1.0, 1.0, 1.0)
+    assert (even.value, even.interval.high) == (1.0, 1.0)
+    assert even.interval.low == pytest.approx(binomtest(20, 20).proportion_ci().low)
+
+
+def test_shares_of_one_kind_and_equal_methods_have_intervals_of_some_length():
+    right, rng = {"a": [np.ones(12)], "b": [np.zeros(12)], "c": [np.ones(12)]}, np.random.default_rng(0)
+    found = mean_figures(right, np.arange(12), rng=rng, resamples=50)
+    none = found.estimate("b").interval
+    assert (none.low, none.high) == pytest.approx((0.0, binomtest(0, 12).proportion_ci().high))
+    for gain in (found.gain("a", "c"), found.best_gain([("a", "c"), ("b", "c")], ("a", "c"))):
+        assert (gain.interval.low, gain.interval.high) == pytest.approx((-none.high, none.high))
+    clustered = mean_figures({"a": [np.ones(48)]}, np.arange(48) // 4, rng=rng, resamples=50).estimate("a").interval
+    assert clustered.low == pytest.approx(1.0 - none.high)
+
+
+@pytest.mark.parametrize(("differ", "groups"), [(0.01, 30), (0.1, 12), (0.3, 10)])
+def test_the_interval_of_alike_values_holds_the_mean(differ, groups):
+    # It fails only where no group differs although more than `share_unseen` do, 2.5 in 100.
+    low, high = ends_of_alike(4.0, (1.0, 5.0), groups)
+    hardest = 4.0 - 3.0 * differ
+    assert low <= hardest or (1.0 - differ) ** groups <= 0.025
+    assert alike_needed(4.0 - low, 3.0) == groups and 4.0 < high < 5.0 and alike_needed(0.0, 3.0) is None
 
 
 def test_pairs_of_equal_length_by_hand():

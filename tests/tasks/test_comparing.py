@@ -208,7 +208,7 @@ def test_a_system_that_many_resamples_hold_no_prompt_of_has_no_interval():
     found = tournament(compared([1.0, -1.0] * 20, pairs=pairs), resamples=200)
     by = {one.system: one for one in found.standings}
     assert by["odd"].win_rate == 0.5 and by["odd"].interval is None and by["s"].interval is not None
-    assert "no interval for odd, compared in too few prompts: many resamples hold none of them" in found.notes
+    assert "no interval for odd, compared in too few prompts" in found.notes
 
 
 def test_people_count_where_they_said_something():

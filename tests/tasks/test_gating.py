@@ -79,7 +79,7 @@ def test_intervals_over_few_groups_cover_as_they_say():
 
 
 def test_every_part_has_a_bound_of_its_own(rows):
-    values = [row(n, 4.0, rubric, model=f"m{n % 2}") for n in range(6) for rubric in ("fluency", "coherence")]
+    values = [row(n, 4.0 + n / 100, rubric, model=f"m{n % 2}") for n in range(6) for rubric in ("fluency", "coherence")]
     found = rows(values)
     by_rubric = gate(found, GateRule({"": 3.0, "coherence": 4.5}, by="criterion"))
     assert [(c.part, c.bound, c.verdict) for c in by_rubric.checks] == [
@@ -103,6 +103,7 @@ def test_a_comparison_pairs_rows_by_id_and_rubric(rows):
     assert found.warnings == (
         "the comparison leaves out 1 row that is not in the earlier run",
         "the comparison leaves out 1 row that is not in this run",
+        "there are only 10 rows, so intervals are wide: use 200 or more",
     )
     assert gate(new, GateRule({}, no_worse_than=0.0), old).checks[0].verdict == "missed"
     assert gate(old, GateRule({}, no_worse_than=0.0), old).checks[0].verdict == "met"  # nothing changed
@@ -139,8 +140,22 @@ def test_turns_of_a_conversation_count_as_one_unless_a_field_is_named(rows):
     assert [gate(rows(values + own), under(3.0, **how)).checks[0].groups for how in ({}, {"group": "id"})] == [4, 10]
 
 
+@pytest.mark.parametrize(("count", "verdict"), [(2, "undecided"), (12, "undecided"), (40, "met")])
+def test_scores_that_are_all_alike_decide_only_where_they_are_many(rows, count, verdict):
+    found = gate(rows([row(n, 4.0) for n in range(count)]), under(3.5))
+    (check,) = found.checks
+    # 1 - 0.025 ** (1 / count) of the others may be 1 instead of 4, or 5.
+    share = 1 - 0.025 ** (1 / count)
+    assert (check.low, check.high, check.verdict) == (pytest.approx(4 - 3 * share), pytest.approx(4 + share), verdict)
+    assert check.needed == (None if verdict == "met" else 21)
+    assert any(f"all {count} scores are alike" in said for said in found.warnings)
+    assert any(f"there are only {count} groups" in said for said in found.warnings) is (count < 10)
+    unknown = gate(rows([row(n, 4.0, probabilities=None) for n in range(count)]), under(3.5)).checks[0]
+    assert (unknown.low, unknown.verdict) == (None, "undecided")
+
+
 def test_rows_without_a_score_are_counted_and_may_be_allowed(rows):
-    found = rows([row(n, 4.0) for n in range(9)] + [row("bad", None, error="the response is too long")])
+    found = rows([row(n, 4.0 + n / 100) for n in range(9)] + [row("bad", None, error="the response is too long")])
     none, one, share = (gate(found, under(3.0, max_errors=most)) for most in (0, 1, 0.1))
     assert (none.passed, one.passed, share.passed) == (False, True, True)
     assert none.summary == "failed: 1 check, 1 met, 1 row without a score, 0 allowed"
