@@ -18,6 +18,7 @@ from ..records import STATES_KIND, LayerWeights
 from ..scoring import WeightsFile
 from ..stats import Interval, agreement, intervals
 from .baselines import trivial_agreement
+from .beyond import nothing_beyond
 from .choosing import FitPlan, best_kind, method_of, ranks_by_kind, unseen_ranks
 from .copies import copies_apart
 from .criteria import fit_by_criterion
@@ -135,7 +136,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
             folds=plan.folds,
             seed=plan.seed,
         )
-    warnings += [*prior_warnings(data, plan.prior), *copies_apart(data.items, data.group)]
+    warnings += _told(data, plan, unseen)
     packed = _packed(
         judge,
         data,
@@ -148,6 +149,14 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
         cost=_cost(data, plan, unseen.get(plan.kind)),
     )
     return replace(packed, prior=prior_use(data, plan, found))
+
+
+def _told(data: Labelled, plan: FitPlan, unseen: Mapping[str, np.ndarray]) -> list[str]:
+    """What to say of the weights beyond their figures; unseen: by kind, ranks of scores of unseen items."""
+    said = [*prior_warnings(data, plan.prior), *copies_apart(data.items, data.group)]
+    if plan.control and plan.kind in unseen:
+        said += nothing_beyond(data, plan.control, unseen[plan.kind], plan.seed)
+    return said
 
 
 def _by_rubric(data: Labelled, plan: FitPlan, lens: str, max_state: int | None) -> dict[str, LayerWeights]:
