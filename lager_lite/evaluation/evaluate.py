@@ -32,11 +32,13 @@ from ..fitting import (
     ids_digest,
     left_out,
     lenses_for,
+    log_length,
     preset,
 )
 from ..judging import Judge
 from ..records import STATES_KIND, WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
 from ..scoring import WeightsFile, direct, e_score, state_parts, uniform_score
+from ..stats import agreement
 from .curve import learning_curve
 from .flattery import with_caveat
 from .grouping import shared_names, values_of
@@ -169,12 +171,14 @@ def evaluate(
     except FitError as error:
         missing.append(_without_baselines(error))
         ways = add(kinds=())
+    failed: dict[str, list[str]] = {}
     for name in (*kinds, *(f"{_LIKE}{one}" for one in like)):
         try:
             add(**_tried(name))
             fitted += [] if name == "uniform" else [_whole(name, data, folds, seed)]
         except FitError as error:
-            missing.append(f"{name}: not fitted, since in a part of the items {error.message}")
+            failed.setdefault(error.message, []).append(name)
+    missing += [f"{', '.join(names)}: not fitted, since in a part of the items {why}" for why, names in failed.items()]
     about = Setting(folds, seed, splits, hold_out, threshold, resamples)
     result = _with_curve(set_side_by_side(data, scores, fitted, about, ways=ways), data, about, missing, wanted=curve)
     said = (*missing, *copies_apart(data.items, data.group), *shared_names(data.items, hold_out))
@@ -212,8 +216,17 @@ def _possible_folds(groups: int, folds: int, rows: int) -> tuple[int, list[str]]
 
 
 def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation:
-    result = set_side_by_side(data, _unfitted(data), [], setting)
-    need = f"weights that have not seen an item's group need {LEAST_GROUPS} groups, there {'is' if groups == 1 else 'are'} {groups}"
+    scores = _unfitted(data)
+    if data.items:
+        # Which way the length points needs no fit where it is one number; the other direction would be its negative.
+        length = np.array([log_length(item) for item in data.items])
+        way = agreement(length, data.human).spearman or 0.0
+        scores["length"] = OutOfFold(length if way >= 0 else -length, None)
+    result = set_side_by_side(data, scores, [], setting)
+    need = (
+        f"weights that have not seen an item's group need {LEAST_GROUPS} groups, there {'is' if groups == 1 else 'are'} "
+        f"{groups}; where responses to one prompt are independent, group by what tells them apart, for instance --group response"
+    )
     return replace(result, warnings=(f"nothing was fitted: {need}", *result.warnings))
 
 

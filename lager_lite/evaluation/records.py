@@ -11,7 +11,7 @@ import numpy as np
 from ..data import counted
 from ..fitting import HeldShare
 from ..records import ItemId
-from ..stats import Agreement, AnnotatorGrades, Ceiling, Estimate, GradeAgreement, Interval
+from ..stats import Agreement, AnnotatorGrades, Ceiling, Estimate, GradeAgreement, Interval, interval_text
 from .curve import LearningCurve
 
 TRIVIAL = ("e_score", "length", "surface")
@@ -200,6 +200,29 @@ class Evaluation:
         are = "is" if self.seen == 1 else "are"
         many = f"{self.seen} of {counted(self.n, 'judgment')} {are}"
         return f"Too good: {many} of items or groups that the weights were fitted on."
+
+    @property
+    def told(self) -> str:
+        """The verdict in words, or why there is none."""
+        return self.verdict.text if self.verdict else f"{self.caveat} {self._no_verdict()}".lstrip()
+
+    def _no_verdict(self) -> str:
+        tried = [m for m in self.methods if m.tuned]
+        if tried:
+            known = any(m.overall.spearman is not None for m in tried)
+            what = "an interval of their correlation" if known else "a correlation"
+            return f"There is no verdict, since no weights have {what} with people here."
+        text = "No weights were fitted, so there is no verdict on any."
+        names = {m.name: m for m in self.methods}
+        length, judge = names.get("length"), names.get("e_score")
+        if not length or not judge or not length.gain or length.gain.value is None:
+            return text
+        way = "" if length.ranks else ", in the direction that these labels have"
+        gain = f"{length.gain.value:.2f} {interval_text(length.gain.interval)}".removesuffix(" -")
+        return (
+            f"{text} The length of the response alone reaches Spearman {length.overall.spearman or 0.0:.2f}{way}, and "
+            f"e_score {judge.overall.spearman or 0.0:.2f}: the difference is {gain}."
+        )
 
     @property
     def splits_text(self) -> str:

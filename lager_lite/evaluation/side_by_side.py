@@ -222,15 +222,21 @@ def _warnings(result: Evaluation, footing: Footing) -> tuple[str, ...]:
     if result.groups < WARN_BELOW_GROUPS:
         only = "is only 1 group" if result.groups == 1 else f"are only {result.groups} groups"
         found.append(f"there {only}, and intervals that are resampled from so few cannot be trusted")
+    lacks, undefined, weak = dict[str, list[str]](), dict[str, list[str]](), list[str]()
     for method in result.methods:
         why = footing.plain.no_interval(method.name)
         if why and result.groups > 1:
-            found.append(f"{method.name}: its correlation has no interval: {why}")
+            lacks.setdefault(why, []).append(method.name)
         if method.overall.undefined:
-            found.append(f"{method.name}: {method.overall.undefined}")
+            undefined.setdefault(method.overall.undefined, []).append(method.name)
         elif method.tuned:
             low = method.gain.interval.low if method.gain and method.gain.interval else None
             if low is None or low <= 0:
-                name = "the given" if method.name == "tuned" else method.name
-                found.append(f"{name} weights do not clearly beat e_score here: do not use them without more labels")
+                weak.append("the given" if method.name == "tuned" else method.name)
+    for why, names in lacks.items():
+        what = "its correlation has" if len(names) == 1 else "their correlations have"
+        found.append(f"{', '.join(names)}: {what} no interval: {why}")
+    found += [f"{', '.join(names)}: {why}" for why, names in undefined.items()]
+    if weak:
+        found.append(f"{', '.join(weak)} weights do not clearly beat e_score here: do not use them without more labels")
     return tuple(found)

@@ -50,12 +50,7 @@ def report(evaluation: Evaluation, origin: Origin, tradeoff: Tradeoff | None = N
         caption = "Agreement with people when the pass ends at a lower state, which takes less time."
         sections.append(("Shorter passes", [side_by_side(figure(figures.tradeoff("tradeoff", tradeoff), caption))]))
     sections.append(made(origin, [("split", f"{folds}, seed {evaluation.seed}")]))
-    lead = evaluation.verdict.text if evaluation.verdict else _without_verdict(evaluation)
-    return page(f"Agreement with people: {origin.data}", lead, sections, notes=evaluation.warnings)
-
-
-def _without_verdict(evaluation: Evaluation) -> str:
-    return f"{evaluation.caveat} No fitted method has a correlation with people here.".lstrip()
+    return page(f"Agreement with people: {origin.data}", evaluation.told, sections, notes=evaluation.warnings)
 
 
 def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
@@ -89,7 +84,7 @@ def _methods(found: Evaluation, best: MethodResult | None) -> list[str]:
     parts: list[str] = [
         side_by_side(figure(figures.methods("methods", found.methods), caption)),
         html_table(head, rows, label="Methods", strong=best.name if best else None),
-        "Spearman is of all judgments pooled; the mean of criteria is that of the correlations inside them. MAE is the mean "
+        "Spearman is of all judgments pooled, of fitted methods by their ranks inside the folds; the mean of criteria is that of the correlations inside them. MAE is the mean "
         "absolute error in points of the scale. Every score comes from weights and a calibration that "
         "were fitted without the item's group."
         if found.folds

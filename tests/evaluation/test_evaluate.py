@@ -62,7 +62,8 @@ def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
 def test_noise_is_not_sold_as_a_gain():
     result = evaluate(labelled(n=80, groups=40, signal=0.0), splits=2, resamples=200)
     assert any(w.startswith("there are only 80 labels") for w in result.warnings)
-    assert "full weights do not clearly beat e_score here: do not use them without more labels" in result.warnings
+    weak = "simplex, signed, full weights do not clearly beat e_score here: do not use them without more labels"
+    assert weak in result.warnings
     assert result.verdict.finding == "none" and "do not clearly agree with people" in result.verdict.text
 
 
@@ -162,8 +163,8 @@ def test_scores_that_tell_a_handful_of_groups_apart_have_no_interval(names, said
     direct = result.method("direct")
     assert direct.overall.spearman is not None and direct.interval is None and direct.gain.interval is None
     assert (
-        f"direct: its correlation has no interval: only {said} told apart from all others, which is too few for an interval"
-        in result.warnings
+        f"direct, e_score: their correlations have no interval: only {said} told apart from all others, which is too few for "
+        "an interval" in result.warnings
     )
 
 
@@ -173,7 +174,10 @@ def test_labels_that_are_all_one_but_for_a_handful_are_named_as_the_reason():
     result = evaluate(replace(data, human=human), kinds=["signed"], splits=1, resamples=100)
     assert result.method("signed").interval is None and result.verdict is None
     why = "only 2 groups are told apart by people's scores from all others, which is too few for an interval"
-    assert f"signed: its correlation has no interval: {why}" in result.warnings
+    assert f"direct, e_score, signed: their correlations have no interval: {why}" in result.warnings, "said once"
+    assert (
+        result.told == "There is no verdict, since no weights have an interval of their correlation with people here."
+    )
 
 
 def test_weights_are_not_blamed_for_an_e_score_that_tells_nothing_apart():
@@ -261,6 +265,20 @@ def test_fewer_groups_than_folds_are_so_many_folds_and_two_are_too_few_to_fit():
     found = evaluate(labelled(groups=2), resamples=50)
     assert [m.name for m in found.methods] == ["direct", "e_score", "uniform"] and found.folds is None
     assert found.warnings[0].startswith("nothing was fitted: ")
+    assert found.verdict is None and found.told == "No weights were fitted, so there is no verdict on any."
+
+
+def test_the_length_of_responses_to_one_prompt_needs_no_fit():
+    data = labelled(groups=1, signal=0.0)
+    found = evaluate(of_lengths(data, np.exp(3 - 0.2 * data.human)), resamples=50)
+    assert [m.name for m in found.methods] == ["direct", "e_score", "uniform", "length"] and found.baseline == "length"
+    assert found.method("length").overall.spearman == pytest.approx(1.0, abs=0.02)
+    judge, gain = found.method("e_score").overall.spearman, found.method("length").gain.value
+    assert found.told.endswith(
+        f"The length of the response alone reaches Spearman {found.method('length').overall.spearman:.2f}, in the "
+        f"direction that these labels have, and e_score {judge:.2f}: the difference is {gain:.2f}."
+    )
+    assert "--group response" in found.warnings[0]
 
 
 def test_folds_hold_enough_judgments_to_be_ranked_in():

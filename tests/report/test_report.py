@@ -123,7 +123,10 @@ def test_the_line_of_means_never_joins_single_scores(found):
 def test_an_evaluation_without_a_fitted_method_has_a_page(found):
     plain = evaluate(labelled(), kinds=["uniform"], splits=1, resamples=60)
     text = report(plain, ORIGIN)
-    assert "No fitted method has a correlation with people here." in text and "Shorter passes" not in text
+    assert (
+        "There is no verdict, since no weights have a correlation with people here." in text
+        and "Shorter passes" not in text
+    )
 
 
 def test_a_missing_matplotlib_is_said_before_any_file_is_opened(invoke, monkeypatch, tmp_path):

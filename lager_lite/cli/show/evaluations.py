@@ -114,7 +114,8 @@ def show_evaluation(result: Evaluation) -> None:
     click.echo(f"{counted(result.n, 'judgment')} in {counted(result.groups, 'group')}, {how}\n")
     head = ("method", "Spearman", "95% interval", "criteria", "Pearson", "Kendall", "MAE", "calibrated")
     click.echo(text_table(head, [_method_row(m) for m in result.methods]))
-    click.echo("(Spearman is of all judgments pooled; criteria is its mean within the criteria)")
+    folds = ", of what was fitted by its ranks inside the folds" if any(m.ranks for m in result.methods) else ""
+    click.echo(f"(Spearman is of all judgments pooled{folds}; criteria is its mean within the criteria)")
     _show_beyond(result)
     names = list(result.methods[0].criteria)
     if len(names) > 1:
@@ -126,8 +127,7 @@ def show_evaluation(result: Evaluation) -> None:
     if result.ceiling and result.ceiling.leave_one_out is not None:
         click.echo(f"\nOne annotator against the mean of the others: Spearman {result.ceiling.leave_one_out:.3f}")
     _show_curve(result.curve)
-    if told := result.verdict.text if result.verdict else result.caveat:
-        click.echo(f"\n{told}")
+    click.echo(f"\n{result.told}")
 
 
 def show_reasoning(direct: EvaluationRun, reasoning: EvaluationRun, found: Comparison) -> None:
