@@ -106,15 +106,16 @@ def _shown_warnings() -> Iterator[None]:
     """Show every warning of ours on stderr, above what is shown there."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", LagerWarning)
-        others = warnings.showwarning
+        others, told = warnings.showwarning, set[str]()
 
         def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-            """Write a warning of ours as a line on stderr, and any other one as Python would."""
+            """Write a warning of ours as a line on stderr, once in a run, and any other one as Python would."""
             if not issubclass(category, LagerWarning):
                 others(message, category, *place)
-            else:
+            elif str(message) not in told:
                 from .show.progress import say  # what it draws with takes a while to load
 
+                told.add(str(message))
                 say(f"Warning: {message}")
 
         warnings.showwarning = show  # type: ignore[assignment]  # the file and the line do not matter here

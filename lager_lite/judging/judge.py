@@ -91,7 +91,7 @@ class Judge:
         self.states, self.keep_states = bool(states), states == "keep"
         self._gate = Gate("the judge")
         self.file = open_model(model if isinstance(model, Path) else locate_model(model).path)
-        self.info, self.options = self.file.info, options
+        self.info = self.file.info
         self.store, self.overflow, self.keep_thoughts = store, overflow, keep_thoughts
         self.chat = chat or resolve_chat(
             self.info.chat_template, special={"bos_token": self.info.bos_text, "eos_token": self.info.eos_text}
@@ -105,6 +105,7 @@ class Judge:
         self.window = WINDOW
         self.n_states = self.info.whole_blocks + 1
         self.backbone = Backbone(self.info.paths[0], options)
+        self.options = self.backbone.options
         self._reader = Reader(self.file, self.backbone, ctx_size=options.ctx_size)
         try:
             self.weights: LayerWeights | None = None

@@ -7,6 +7,7 @@ states out of the running graph, writes texts, and builds the patched library.
 from __future__ import annotations
 
 from .about import about
+from .asked import unmet
 from .backbone import Backbone
 from .beside import ContextsBeside, evaluate_beside
 from .build import BACKENDS, BuildRequest, build
@@ -67,5 +68,6 @@ __all__ = [
     "serve",
     "sort_prompts",
     "unique_tokens",
+    "unmet",
     "warn_company",
 ]

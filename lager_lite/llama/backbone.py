@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import re
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import Advice, BackendError
+from ..errors import Advice, BackendError, LagerWarning
 from ..records import States
 from ..system import signals_deferred
+from .asked import gpus_of, is_steady_already, unmet
 from .context import Context
 from .copies import file_to_load
 from .library import load
@@ -42,12 +45,15 @@ class Backbone:
 
     def __init__(self, path: str | Path, options: BackendOptions = BackendOptions()) -> None:
         self.path = Path(path)
-        self.options = options
         self.library = load()
         self.library.log.verbose = options.verbose
         self.products = choose_products(self.library, options.unpack, self.path)
         register(self.library, options.rpc)
+        if lack := unmet(self.library, options):
+            warnings.warn(lack, LagerWarning, stacklevel=2)
         self.gpu_layers = gpu_layers(self.library, options.gpu_layers, self.path)
+        already = options.steady and is_steady_already(self.library, options, self.gpu_layers, self.products)
+        self.options = replace(options, steady=False) if already else options
         self.copied, self._file = file_to_load(self.library, options, self.path, self.gpu_layers)
         self.api = self.library.api
         self._owned = Owned(self._load(), self.api.llama_model_free, f"the model {self.path.name}", self)
@@ -89,7 +95,7 @@ class Backbone:
         """What computes the blocks, in words: "CPU", or the GPUs, with the number of blocks where some stay on the CPU."""
         if not self.gpu_layers:
             return "CPU"
-        on = sorted({d.description for d in self.library.devices() if d.kind not in ("CPU", "accelerator")})
+        on = sorted({d.description for d in gpus_of(self.library)})
         some = "" if self.gpu_layers < 0 else f"{self.gpu_layers} blocks on "
         return some + " and ".join(on)
 

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,8 +24,9 @@ from typing import NoReturn
 import numpy as np
 
 from ..backbones import ModelInfo, open_model
-from ..errors import LagerError, ModelFileError, error_from_json, error_to_json
+from ..errors import LagerError, LagerWarning, ModelFileError, error_from_json, error_to_json
 from ..system import loaded_folder, offline, or_nowhere, write_beside
+from .asked import is_steady_already, unmet
 from .backbone import Backbone
 from .company import measure_company
 from .copies import copy_kind
@@ -67,6 +69,7 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
     """
     if options.rpc:
         return False
+    unmet(load(), options)  # which refuses in words of this process's door
     info = open_model(path).info
     mark = or_nowhere(loaded_folder) / _key(info, options)
     if mark.exists():
@@ -170,6 +173,8 @@ def run_child(path: str, options: str) -> None:
 
     def load_file() -> float:
         """Load the file without a network, and return the difference that company makes."""
+        # The parent gives the same warnings; here they would stand in for a crash's last line.
+        warnings.simplefilter("ignore", LagerWarning)
         with offline.refusing():
             chosen = BackendOptions(**json.loads(options))
             difference = settle_company(Path(path), chosen)
@@ -201,6 +206,8 @@ def _key(info: ModelInfo, options: BackendOptions) -> str:
     # "auto" is the place that there is room for now.
     settings["gpu_layers"] = layers = gpu_layers(library, options.gpu_layers, info.paths[0])
     settings["copy"] = copy_kind(library, options, info.paths[0], layers)
+    products = choose_products(library, options.unpack, info.paths[0])
+    settings["steady"] = options.steady and not is_steady_already(library, options, layers, products)
     devices = [(device.name, device.description) for device in library.devices()]
     sizes = [(s.st_size, s.st_mtime_ns) for s in stats]
     facts = [info.fingerprint, sizes, library.numerics, str(library.folder), library.system_info(), devices, settings]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..backbones import open_model
-from .library import Device, Library
+from .asked import gpus_of
+from .library import Library
 
 # What a GPU needs beside a small model: workspaces, and the KV cache.
 _BESIDE = 2**29
@@ -19,13 +20,13 @@ def gpu_layers(library: Library, wanted: int | str, path: Path) -> int:
     Raises what `open_model` raises.
     """
     # A library with RPC says that it can put blocks elsewhere although there is no device.
-    if not library.api.llama_supports_gpu_offload() or not _gpus(library):
+    if not library.api.llama_supports_gpu_offload() or not gpus_of(library):
         return 0
     info = open_model(path).info
     # The output matrix counts as one more block.
     whole = info.n_blocks + 1
     if wanted == "auto":
-        free = sum(d.memory_free for d in _gpus(library))
+        free = sum(d.memory_free for d in gpus_of(library))
         wanted = int(whole * max(0, free - _BESIDE) / (1.2 * info.size_bytes))
     elif wanted == "all":
         return -1
@@ -37,7 +38,7 @@ def lack_of_room(library: Library, wanted: int | str, path: Path) -> str:
 
     To be asked before the model is loaded, since that takes memory. Raises what `open_model` raises.
     """
-    gpus = _gpus(library)
+    gpus = gpus_of(library)
     layers = gpu_layers(library, wanted, path)
     if wanted != "auto" or layers == -1 or not gpus:
         return ""
@@ -46,7 +47,3 @@ def lack_of_room(library: Library, wanted: int | str, path: Path) -> str:
         return f"{names} has no room for {path.name} ({free:.1f} GiB free), so the CPU computes it"
     of = f"{layers} of {open_model(path).info.n_blocks} blocks"
     return f"{names} has room for {of} of {path.name} ({free:.1f} GiB free); the CPU computes the others"
-
-
-def _gpus(library: Library) -> list[Device]:
-    return [d for d in library.devices() if d.kind not in ("CPU", "accelerator")]

@@ -25,10 +25,11 @@ from .aggregate import (
     unlabelled_weights,
     with_text,
 )
+from .belonging import check_weights
 from .panel import Member, PanelWeights, check_distinct, check_panel, load_panel, save_panel
 from .readout import label_mass, layer_logits, unit_states
 from .shipped import shipped_name, shipped_names, shipped_path, shipped_weights
-from .weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
+from .weights import Provenance, WeightsFile, load_weights, save_weights
 
 __all__ = [
     "Member",

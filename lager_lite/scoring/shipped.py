@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..system import shipped_folder
-from .weights import Provenance, WeightsFile, differences, load_weights
+from .belonging import differences
+from .weights import Provenance, WeightsFile, load_weights
 
 
 def shipped_weights(now: Provenance) -> WeightsFile | None:

@@ -24,18 +24,6 @@ from .weights_json import MAKE_AGAIN, MAKE_ONE, read_weights_json
 WEIGHTS_SCHEMA = "lager-lite/weights"
 PANEL_SCHEMA = "lager-lite/panel"
 WEIGHTS_SCHEMA_VERSION = 2
-# Settings that files of version 1 do not have, and those whose difference is no reason to refuse weights.
-_LATER = frozenset({"chat", "device", "instructions", "library"})
-_NOTED = {
-    "device": "scores by fitted weights moved by up to 0.15 points between a CPU and an H200 and agreed with people as well, "
-    "but with the file's own products by up to 1.1, and agreement fell by 0.12",
-    "library": "scores may differ a little",
-    # By 0.024 points at most where matrices are unpacked, and by 0.17 with the file's own products (28 judgments).
-    "instructions": "scores of quantized files may differ by some hundredths of a point",
-}
-_VERBS = {"instructions": ("the processor's instructions were", "are")}
-# What follows from the device where the user did not choose it.
-_OF_DEVICE = frozenset({"cache_type_v"})
 
 
 @dataclass(frozen=True)
@@ -120,69 +108,6 @@ def load_weights(path: str | Path) -> WeightsFile:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"the weights file {path} is corrupt: {error!r}", MAKE_AGAIN) from error
     return file
-
-
-def differences(file: WeightsFile, now: Provenance) -> tuple[list[str], list[str]]:
-    """What differs between the weights' provenance and this run, in words: (fatal, bearable).
-
-    Under a fatal difference the weights cannot be applied or have no meaning. Under a bearable one they may
-    still be useful, and `--force` accepts them.
-    """
-    then = file.provenance
-    fatal, bearable = [], []
-    if then.n_states != now.n_states:
-        fatal.append(f"fitted for a model of {then.n_states} states, this one has {now.n_states}")
-    if then.scale.labels != now.scale.labels or then.scale.values != now.scale.values:
-        of_pairs = " to compare two responses" if "pairs" in then.fit else ""
-        labels = [", ".join(one.scale.labels) for one in (then, now)]
-        fatal.append(f"fitted{of_pairs} for the labels {labels[0]}; this rubric has {labels[1]}")
-    if then.fingerprint != now.fingerprint:
-        bearable.append(
-            f"fitted for another backbone ({then.architecture} {then.quantization}, {then.fingerprint[:19]}), "
-            f"this is {now.architecture} {now.quantization}, {now.fingerprint[:19]}"
-        )
-    for name, digest in now.rubrics.items():
-        if name not in then.rubrics:
-            bearable.append(
-                f"fitted for the rubric{'s' * (len(then.rubrics) > 1)} {', '.join(sorted(then.rubrics))}, not for {name!r}"
-            )
-        elif then.rubrics[name] != digest:
-            bearable.append(f"the rubric {name!r} has changed since the fit")
-    for key in sorted(set(then.settings) | set(now.settings)):
-        # Files of version 1 do not say which chat template they were fitted with.
-        unknown = key in _LATER and key not in then.settings
-        noted = {*_NOTED, *(_OF_DEVICE if _other_device(then.settings, now.settings) else ())}
-        if not unknown and key not in noted and then.settings.get(key) != now.settings.get(key):
-            bearable.append(f"{key} was {then.settings.get(key)}, is {now.settings.get(key)}")
-    return fatal, bearable
-
-
-def _other_device(then: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    return "device" in then and "device" in now and then["device"] != now["device"]
-
-
-def check_weights(file: WeightsFile, now: Provenance, *, force: bool = False) -> list[str]:
-    """Raise WeightsError where the weights were fitted for something other than this run.
-
-    force: accept bearable differences, and return them as warnings. Another library or device is always a warning only.
-    """
-    fatal, bearable = differences(file, now)
-    then = file.provenance.settings
-    # Two devices, and two libraries, compute in other ways anyhow, so only the first difference is told.
-    noted = [key for key in _NOTED if key in then and key in now.settings and then[key] != now.settings[key]][:1]
-    told = [
-        f"{was} {then[key]} when the weights were fitted, {now_is} {now.settings[key]}; {_NOTED[key]}"
-        for key in noted
-        for was, now_is in (_VERBS.get(key, (f"{key} was", "is")),)
-    ]
-    if fatal:
-        raise WeightsError("the weights cannot be used: " + "; ".join(fatal), "fit again for this model and rubric")
-    if bearable and not force:
-        raise WeightsError(
-            "the weights do not belong to this run: " + "; ".join(bearable),
-            Advice("fit again, or use --force", "fit again, or use force=True"),
-        )
-    return bearable + told
 
 
 def weights_to_json(file: WeightsFile) -> dict[str, Any]:

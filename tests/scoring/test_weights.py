@@ -8,7 +8,8 @@ import pytest
 
 from lager_lite.errors import WeightsError
 from lager_lite.records import Calibration, LayerWeights, Scale
-from lager_lite.scoring.weights import Provenance, WeightsFile, check_weights, load_weights, save_weights
+from lager_lite.scoring.belonging import check_weights
+from lager_lite.scoring.weights import Provenance, WeightsFile, load_weights, save_weights
 
 SCALE = Scale(("1", "2"), (1.0, 2.0))
 THEN = Provenance(
@@ -69,17 +70,31 @@ def test_weights_of_another_backbone_are_refused_by_name_unless_forced():
     assert len(check_weights(file(), now, force=True)) == 3
 
 
-def test_weights_of_other_instructions_are_used_with_a_warning_and_older_files_without():
-    fitted = replace(file(), provenance=replace(THEN, settings={"instructions": "x86_64: AVX512"}))
-    now = replace(THEN, settings={"instructions": "x86_64: AVX2"})
-    assert check_weights(fitted, now) == [
-        "the processor's instructions were x86_64: AVX512 when the weights were fitted, are x86_64: AVX2; scores of "
-        "quantized files may differ by some hundredths of a point"
-    ]
-    older = replace(THEN, settings={"instructions": "x86_64: AVX512", "library": "1"})
-    (one,) = check_weights(replace(file(), provenance=older), replace(THEN, settings={**now.settings, "library": "2"}))
+@pytest.mark.parametrize(
+    ("then", "now", "one", "other"),
+    [
+        ("x86_64: AVX512, FMA", "x86_64: AVX2, FMA, LLAMAFILE", "AVX512", "AVX2"),
+        ("x86_64: AVX512, FMA", "x86_64: AVX512, AVX512_VNNI, FMA", "AVX512 alone", "AVX512_VNNI"),
+        ("x86_64: FMA", "x86_64: AVX, FMA", "no vectors", "AVX"),
+        ("x86_64: AVX2", "aarch64: NEON", "x86_64", "aarch64"),
+    ],
+)
+def test_weights_of_other_instructions_are_used_with_a_warning_that_says_what_was_measured(then, now, one, other):
+    """What a library unpacks to follows from the processor, so that the library's difference is not what is told."""
+    fitted = replace(file(), provenance=replace(THEN, settings={"instructions": then, "library": "unpacks to bf16"}))
+    (warning,) = check_weights(fitted, replace(THEN, settings={"instructions": now, "library": "unpacks to f32"}))
+    assert warning.startswith(f"the weights were fitted with {one}, and this processor computes with {other}: ")
+    assert (
+        "kind states moved by up to 0.16 points (median 0.03) in one measurement, and e_score by up to 0.02" in warning
+    )
+
+
+def test_weights_of_another_library_and_older_files_are_used():
+    fitted = replace(file(), provenance=replace(THEN, settings={"library": "1"}))
+    (one,) = check_weights(fitted, replace(THEN, settings={"library": "2"}))
     assert one == "library was 1 when the weights were fitted, is 2; scores may differ a little"
-    assert check_weights(replace(file(), provenance=replace(THEN, settings={})), now) == []
+    known = replace(THEN, settings={"instructions": "x86_64: AVX2"})
+    assert check_weights(replace(file(), provenance=replace(THEN, settings={})), known) == []
 
 
 def test_weights_of_another_device_are_used_with_a_warning_that_says_what_was_measured():
@@ -91,8 +106,28 @@ def test_weights_of_another_device_are_used_with_a_warning_that_says_what_was_me
     assert warning.startswith(
         "device was CPU when the weights were fitted, is NVIDIA H200; scores by fitted weights moved"
     )
+    apple = replace(THEN, settings={**gpu, "device": "Apple M2"})  # it is not told what an H200 does
+    for then, run in ((cpu, apple), (gpu, apple), ({**gpu, "device": "NVIDIA T4"}, now)):
+        (warning,) = check_weights(replace(file(), provenance=replace(THEN, settings=then)), run)
+        assert warning.endswith("; how far scores move between these two was not measured")
     with pytest.raises(WeightsError, match="cache_type_v was bf16, is f16"):
         check_weights(fitted, replace(THEN, settings={**cpu, "cache_type_v": "f16"}))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        (None, "256, 256", "without steady=True, and this run is with it"),
+        ("256, 256", None, "with steady=True, and this run is without it"),
+        ("256, 256", "64, 64", "with steady=True in pieces of another size"),
+        ("256, 256", "256, 256", None),
+    ],
+)
+def test_weights_fitted_with_another_steadiness_are_used_with_a_warning(then, now, said):
+    fit, run = ({} if value is None else {"steady": value} for value in (then, now))
+    told = check_weights(replace(file(), provenance=replace(THEN, settings=fit)), replace(THEN, settings=run))
+    assert [said in text for text in told] == ([] if said is None else [True])
+    assert "None" not in "".join(told) and "256" not in "".join(told)
 
 
 def test_weights_of_another_size_or_scale_cannot_be_forced():

@@ -23,6 +23,7 @@ from ...llama import (
     recall_ways,
     say_company,
     say_weights,
+    unmet,
 )
 from ..grammar import command as cli_command
 from ..options import backend_options, backend_settings, json_option
@@ -67,6 +68,7 @@ def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str
         if backend:
             layers = gpu_layers(load(), options.gpu_layers, located.path)
             lack = lack_of_room(load(), options.gpu_layers, located.path)
+            lack = lack or ("" if options.rpc else unmet(load(), options))
             rows.append(("gpu layers", {-1: "all", 0: "none"}.get(layers, str(layers)) + (f": {lack}" if lack else "")))
             rows.append(("batches", f"-b {options.batch(layers)} -ub {options.ubatch(layers)}"))
     except LagerError as error:
