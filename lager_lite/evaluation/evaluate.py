@@ -151,18 +151,11 @@ def evaluate(
     if (groups := int(np.unique(data.group).size)) < LEAST_GROUPS:
         return _nothing_fitted(data, groups, Setting(None, seed, 1, None, threshold, resamples))
     folds, missing = _possible_folds(groups, folds, len(data.human))
-    split: dict[str, Any] = {"folds": folds, "seed": seed, "splits": splits, "held_out": names}
+    criterion = data.criterion if criteria else None
+    split: dict[str, Any] = {"folds": folds, "seed": seed, "splits": splits, "held_out": names, "criterion": criterion}
 
     def add(**tried: Any) -> tuple[np.ndarray, ...]:
-        found = cross_validate(
-            data.columns,
-            data.human,
-            data.values,
-            groups=data.group,
-            criterion=data.criterion if criteria else None,
-            **split,
-            **tried,
-        )
+        found = cross_validate(data.columns, data.human, data.values, groups=data.group, **split, **tried)
         scores.update(found.methods)
         return found.ways
 

@@ -147,8 +147,7 @@ def pair_figures(
     notes = [*_undecided(whole), *_notes(compared, position, preference, seen), *older_marks(fit or {})]
     rows = np.flatnonzero(np.isfinite(preference) & ~seen)
     graded = _graded(compared, rows, preference[rows], groups[rows])
-    decided = graded.human != 0.5
-    if not decided.any():
+    if not (decided := graded.human != 0.5).any():
         return PairFigures(position, 0, len(rows), 0, 0, None, seed, "", "", (), tuple(notes))
     found = _methods(compared, rows)
     winners = {name: [three[0].winner] for name, three in found.items()}
@@ -157,9 +156,8 @@ def pair_figures(
     if folds is not None:
         shown = [shown_orders(compared.pairs[number])[0] for number in compared.read[rows]]
         notes += copies_apart(shown, graded.groups, what="pair", regroups=False)
-        fitted = _fitted(graded, compared.values, kinds, folds=folds, seed=seed)
-        for name, (won, first) in fitted.items():
-            winners[name], chance[name] = won, first
+        for name, fitted in _fitted(graded, compared.values, kinds, folds=folds, seed=seed).items():
+            winners[name], chance[name] = fitted
     people = graded.human[decided]
     right = {name: [_right(one[decided], people) for one in won] for name, won in winners.items()}
     near = (np.abs(graded.gap) < NEAR_LENGTHS)[decided]
