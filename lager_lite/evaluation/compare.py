@@ -247,7 +247,7 @@ def _other_folds(a: Evaluation, b: Evaluation) -> Iterator[str]:
         yield (
             f"A was split into {_folds_of(a)} folds and B into {_folds_of(b)}. What was fitted is ranked inside the folds, "
             f"and agrees the less the smaller they are, so there is no difference of {', '.join(ranked)}: evaluate both "
-            "with one --cv."
+            "in the same number of folds."
         )
 
 

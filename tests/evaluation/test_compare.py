@@ -116,7 +116,7 @@ def test_what_was_ranked_in_different_folds_has_no_difference():
     assert [pair.difference.value for pair in pairs] == [None] * 3 and pairs[0].b.spearman > 0.5
     assert found.caveats == (
         "A was split into 5 folds and B into 12. What was fitted is ranked inside the folds, and agrees the less the "
-        "smaller they are, so there is no difference of uniform: evaluate both with one --cv.",
+        "smaller they are, so there is no difference of uniform: evaluate both in the same number of folds.",
     )
 
 
