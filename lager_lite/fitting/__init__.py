@@ -20,7 +20,17 @@ from .mirrored import MirroredMethod, MirroredScorer
 from .panel import FittedPanel, PanelMethod, fit_panel, panel_columns, same_judgments
 from .prior import PriorUse
 from .recipes import PRESETS, fit_recipe, preset
-from .seen import CROSS_VALIDATE, SEEN_ITEMS, left_out, older_marks, overlap, same_text, seen_items, seen_marks
+from .seen import (
+    CROSS_VALIDATE,
+    SEEN_ITEMS,
+    item_mark,
+    left_out,
+    older_marks,
+    overlap,
+    same_text,
+    seen_items,
+    seen_marks,
+)
 from .splits import SPLITS, SplitScores, over_splits, scored_splits, split_folds
 from .states import STATES, StatesMethod, fit_states, state_kernel
 
@@ -71,6 +81,7 @@ __all__ = [
     "grouped",
     "held_share",
     "ids_digest",
+    "item_mark",
     "labelled_items",
     "left_out",
     "lenses_for",

@@ -19,6 +19,7 @@ from ..fitting import gather, grouped, left_out
 from ..judging import Judge
 from ..records import Counts, Item, Reading
 from ..stats import ends_of_alike, variance_of_mean, warnings_of_few
+from .apart import unlike, without_copies
 
 # From fewer groups of labels than this, most of which lie at an end of the scale, intervals are a little too short.
 _PILED_UP = 50
@@ -73,6 +74,8 @@ def estimate_mean(
 ) -> Estimated:
     """Judge both and estimate what people's mean score of the unlabelled items would be; labels must be of a like kind.
 
+    Unlabelled items that are among the labelled ones count once, as these. A warning says where the two are unlike.
+
     fit: the weights' record of their fit; labels that they were fitted on are left out, since their judgments are too
     good. progress: called with the counts so far. Raises DataError where a part cannot be judged, and for fewer than
     two groups of labels.
@@ -85,7 +88,10 @@ def estimate_mean(
         judge.judgment(item, rubrics[str(name)], Reading(raw, norm, None, 0, states=state)).score
         for item, name, raw, norm, state in zip(data.items, data.criterion, data.raw, data.norm, states)
     ]
-    pairs = [(j.score, item) for item, j in judge.judged(unlabelled, progress=progress)]
+    others, copies = without_copies(data.items, unlabelled)
+    if unlabelled and not others:
+        raise DataError("all of the unlabelled items are labelled ones", "give items without a label")
+    pairs = [(j.score, item) for item, j in judge.judged(others, progress=progress)]
     found = [(score, item) for score, item in pairs if score is not None]
     if not found or None in scored:
         raise DataError("none of the unlabelled items could be judged", "see lager-lite score for why")
@@ -102,7 +108,12 @@ def estimate_mean(
         labelled=len(data.human),
         groups=int(np.unique(data.group).size),
         unlabelled=len(values),
-        warnings=(*said, *doubts_of_labels(data.human, int(np.unique(data.group).size), ends)),
+        warnings=(
+            *said,
+            *copies,
+            *unlike(data.items, own, judged, np.array(values)),
+            *doubts_of_labels(data.human, int(np.unique(data.group).size), ends),
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from ..errors import DataError
 from ..fitting import state_kernel
 from ..judging import Judge
 from ..records import Counts, Item
+from .apart import without_copies
 
 # Products of all pairs of rows are kept in memory.
 MOST_ROWS = 4000
@@ -45,7 +46,7 @@ def next_rows(
 ) -> NextRows:
     """Read the states of both (the judge must read states), and choose `count` of the unlabelled rows to label.
 
-    progress: called with the counts so far. Raises DataError for too many rows, and where a part cannot be read.
+    Copies of labelled rows, by what is judged, are not chosen. progress: called with the counts so far. Raises DataError for too many rows, and where a part cannot be read.
     """
     if len(labelled) + len(unlabelled) > MOST_ROWS:
         raise DataError(
@@ -53,7 +54,10 @@ def next_rows(
             f"give at most {MOST_ROWS}, labelled and unlabelled ones together",
         )
     known, old = _states(judge, labelled, progress)
-    rest, new = _states(judge, unlabelled, progress)
+    others, _ = without_copies(labelled, unlabelled)
+    if unlabelled and not others:
+        raise DataError("all of the unlabelled rows are labelled ones", "give rows without a label")
+    rest, new = _states(judge, others, progress)
     if not rest:
         raise DataError("none of the unlabelled rows could be read", "see lager-lite score for why")
     products = state_kernel(np.concatenate([old, new]) if known else new)
