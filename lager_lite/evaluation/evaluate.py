@@ -108,10 +108,12 @@ def run_evaluation(
     if weights is not None:
         path, file = weights
         fit = file.provenance.fit
+        every = len(data.human)
         data, said = left_out(data, fit, include=plan.include_seen)
         ids = None if SEEN_ITEMS in fit else fit.get("ids")
         result = evaluate_weights(judge, data, fitted_ids=ids, seed=plan.seed, threshold=plan.threshold)
-        result = with_caveat(replace(result, warnings=(*said, *result.warnings)), data, fit)
+        result = replace(result, warnings=(*said, *result.warnings), left_out=every - len(data.human))
+        result = with_caveat(result, data, fit)
     else:
         path = None
         chosen = {one.name: getattr(plan, one.name) for one in dataclasses.fields(plan) if one.name != "include_seen"}

@@ -127,6 +127,7 @@ def evaluate_panel(
     """
     data = list(same_judgments([one.data for one in read]))
     said: tuple[str, ...] = ()
+    every = len(data[0].human)
     if weights is not None:
         fit = weights[1].fit
         pairs = [left_out(one, fit, include=plan.include_seen) for one in data]
@@ -139,7 +140,7 @@ def evaluate_panel(
         whole = with_caveat(whole, data[0], fit)
     else:
         alone, whole, shares = cross_validate_panel(data, plan)
-    whole = replace(whole, layers=(), warnings=(*said, *whole.warnings))
+    whole = replace(whole, layers=(), warnings=(*said, *whole.warnings), left_out=every - len(data[0].human))
     runs = tuple(EvaluationRun(found, one.origin) for found, one in zip(alone, read))
     origin = _origin([one.origin for one in read], None if weights is None else weights[0])
     rows = compare_members(alone, whole, data[0], plan)

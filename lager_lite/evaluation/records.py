@@ -167,6 +167,7 @@ class Evaluation:
     curve: the learning curve of the best fitted kind; None where it was not asked for.
     seen: how many of the judgments are of what the given weights were fitted on; 0 where there are none, and where
         weights were cross-validated.
+    left_out: how many further judgments were left out, since they are of what the given weights were fitted on.
     """
 
     n: int
@@ -191,6 +192,7 @@ class Evaluation:
     fitted: tuple[FittedKind, ...]
     curve: LearningCurve | None = None
     seen: int = 0
+    left_out: int = 0
 
     @property
     def caveat(self) -> str:

@@ -207,7 +207,7 @@ def _check_scale(items: Sequence[Item], rubrics: Sequence[Rubric]) -> None:
     outside = [s for s in found if not low <= s <= high]
     if outside:
         codes = codes_for_missing(found, low, high)
-        span = scale_for(min(found), max(found))
+        span = scale_for(min(found), max(found), whole=all(float(one).is_integer() for one in found))
         raise DataError(
             f"{len(outside)} of {counted(len(found), 'human score')} {'lies' if len(outside) == 1 else 'lie'} outside the scale {describe_scale(rubric.scale)} of rubric "
             f"{rubric.name!r}: they range from {min(found):g} to {max(found):g}",

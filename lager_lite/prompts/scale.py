@@ -59,13 +59,14 @@ def describe_scale(scale: Scale) -> str:
     return "<".join(scale.labels)
 
 
-def scale_for(low: float, high: float) -> str:
+def scale_for(low: float, high: float, *, whole: bool = True) -> str:
     """A scale, as `parse_scale` reads it, on which scores from low to high lie, and that every model can write.
 
     Two labels that begin with the same digit are one to many models, so a wide range is that of five labels.
+    whole: whether all scores are whole numbers; a range of two of them has five labels, too, where they are not.
     """
     start, end = math.floor(low), math.ceil(high)
-    if 0 <= start < end <= 9:
+    if (whole or end - start > 1) and 0 <= start < end <= 9:
         return f"{min(1, start)}-{end}"
     start = (1 if start and end <= 10 else 0) if 0 <= start <= end / 4 else start
     return ",".join(f"{place + 1}={start + place * (end - start) / 4:g}" for place in range(5))

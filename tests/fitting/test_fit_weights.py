@@ -103,10 +103,13 @@ def test_items_that_the_weights_were_fitted_on_are_left_out_unless_asked_for(tmp
         "25 of 40 judgments are of items or groups that the weights were fitted on: they are left out" in shown.stderr
     )
     assert shown.stdout.startswith("15 judgments")
+    figures = tmp_path / "run.json"
+    shown = run("eval", labelled, *common, "-w", weights, "-q", f"--json={figures}")
+    assert "; 25 more that the weights were fitted on are left out\n" in shown.stdout and not shown.stderr
+    assert json.loads(figures.read_text(encoding="utf-8"))["evaluation"]["left_out"] == 25
     shown = run("eval", labelled, *common, "-w", weights, "--include-seen")
     assert "fitted on: the figures are too good" in shown.stderr and shown.stdout.startswith("40 judgments")
     told = "Too good: 25 of 40 judgments are of items or groups that the weights were fitted on. The given weights"
-    figures = tmp_path / "run.json"
     shown = run("eval", labelled, *common, "-w", weights, "--include-seen", "-q", f"--json={figures}")
     assert not shown.stderr and told in shown.stdout
     found = json.loads(figures.read_text(encoding="utf-8"))["evaluation"]

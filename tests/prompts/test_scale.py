@@ -80,3 +80,8 @@ def test_the_scale_that_is_advised_holds_the_scores(low, high, scale):
     assert scale_for(low, high) == scale
     values = parse_scale(scale).values
     assert values[0] <= low and high <= values[-1]
+
+
+def test_fractions_between_two_whole_numbers_get_five_labels():
+    assert scale_for(0, 1, whole=False) == "1=0,2=0.25,3=0.5,4=0.75,5=1" and scale_for(0, 1) == "0-1"
+    assert scale_for(1, 5, whole=False) == "1-5"

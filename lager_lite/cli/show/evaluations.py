@@ -111,6 +111,7 @@ def show_evaluation(result: Evaluation) -> None:
     how = f"{counted(result.folds, 'fold')}, split {result.splits_text}" if result.folds else "weights as given"
     how = how if result.folds or result.fitted else "nothing fitted"
     how += f", {result.held_out} held out too" if result.held_out else ""
+    how += f"; {result.left_out} more that the weights were fitted on are left out" if result.left_out else ""
     click.echo(f"{counted(result.n, 'judgment')} in {counted(result.groups, 'group')}, {how}\n")
     head = ("method", "Spearman", "95% interval", "criteria", "Pearson", "Kendall", "MAE", "calibrated")
     click.echo(text_table(head, [_method_row(m) for m in result.methods]))

@@ -159,7 +159,7 @@ class OddityWatch:
             if found and (codes := codes_for_missing(found, low, high)):
                 yield codes_in_words(codes, low, high)
             elif found and (min(found) < low or max(found) > high):
-                fits = scale_for(min(found), max(found))
+                fits = scale_for(min(found), max(found), whole=all(float(one).is_integer() for one in found))
                 yield (
                     f"scores go from {min(found):g} to {max(found):g}, and the scale of the rubric {rubric.name} from "
                     f"{low:g} to {high:g}: {Advice(f'give --scale {fits}', f'give the rubric the scale {fits}')}"
