@@ -77,6 +77,7 @@ def test_a_program_is_advised_arguments_and_no_options(tmp_path, row, advice):
 OF_COMMANDS = (
     "backbones/caches.py",
     "backbones/locate.py",
+    "llama/asked.py",
     "llama/build.py",
     "llama/guard.py",
     "llama/library.py",

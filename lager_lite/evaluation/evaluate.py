@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..data import counted
-from ..errors import DataError, FitError
+from ..errors import Advice, DataError, FitError
 from ..fitting import (
     CROSS_VALIDATE,
     SEEN_ITEMS,
@@ -218,9 +218,10 @@ def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation
         way = agreement(length, data.human).spearman or 0.0
         scores["length"] = OutOfFold(length if way >= 0 else -length, None)
     result = set_side_by_side(data, scores, [], setting)
+    regroup = Advice("for instance --group response", 'for instance regroup(items, "response")')
     need = (
         f"weights that have not seen an item's group need {LEAST_GROUPS} groups, there {'is' if groups == 1 else 'are'} "
-        f"{groups}; where responses to one prompt are independent, group by what tells them apart, for instance --group response"
+        f"{groups}; where responses to one prompt are independent, group by what tells them apart, {regroup}"
     )
     return replace(result, warnings=(f"nothing was fitted: {need}", *result.warnings))
 

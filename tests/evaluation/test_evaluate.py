@@ -278,7 +278,7 @@ def test_the_length_of_responses_to_one_prompt_needs_no_fit():
         f"The length of the response alone reaches Spearman {found.method('length').overall.spearman:.2f}, in the "
         f"direction that these labels have, and e_score {judge:.2f}: the difference is {gain:.2f}."
     )
-    assert "--group response" in found.warnings[0]
+    assert 'regroup(items, "response")' in found.warnings[0]
 
 
 def test_folds_hold_enough_judgments_to_be_ranked_in():
