@@ -3,7 +3,7 @@
     python -m tests.measure.state_errors smollm2-bf16.gguf            # the table of patches/README.md
     python -m tests.measure.state_errors smollm2-bf16.gguf Q4_K IQ2_S --blocks 6
 
-For each type a file is made of a model of the architecture llama in BF16: every matrix of a block is quantized, with all numbers
+For each type a file is made of a model of the architecture llama or qwen2 in BF16: every matrix of a block is quantized, with all numbers
 equally important, to that type or, where a row's length forbids it, to the one that llama.cpp takes then. The reference is
 transformers in float32 with what ggml makes of these matrices. It needs the `parity` extra.
 """
@@ -20,7 +20,7 @@ import torch
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from gguf.quants import dequantize
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from lager_lite.backbones.header import Header, read_header
 from lager_lite.data import load_demo
@@ -34,6 +34,7 @@ from tests.oracle.hf_reference import read_states
 from tests.oracle.oracle_cases import relative_errors
 
 KINDS = TYPES[:-3]  # No float types.
+MODELS = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}
 # What llama.cpp takes for rows that are no whole number of blocks of 256.
 INSTEAD = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0", "TQ1_0": "Q4_0", "TQ2_0": "Q4_0"}
 OTHERWISE = "IQ4_NL"
@@ -47,12 +48,14 @@ class Source:
 
     def __init__(self, path: Path, blocks: int | None) -> None:
         self.header: Header = read_header(path)
-        self.blocks = min(blocks or self.number("block_count"), self.number("block_count"))
+        self.architecture = str(self.header.get("general.architecture"))
+        self.blocks = min(blocks or 1000, int(self.number("block_count")))
         self.tensors = {
             t.name: dequantize(t.data, t.tensor_type)
             for t in GGUFReader(str(path)).tensors
             if not t.name.startswith("blk.") or int(t.name.split(".")[1]) < self.blocks
         }
+        self.raw = {t.name: (t.data, t.tensor_type) for t in GGUFReader(str(path)).tensors if t.name in self.tensors}
         self._kept: dict[tuple[str, str], bytes] = {}
 
     def quantized(self, name: str, kind: str, products: Products, *, again: bool) -> bytes:
@@ -62,48 +65,52 @@ class Source:
             self._kept[name, kind] = data
         return data
 
-    def number(self, key: str) -> int:
-        """An integer of the header."""
-        return int(self.header.get(f"llama.{key}"))
+    def number(self, key: str) -> float:
+        """A number of the architecture."""
+        return self.header.get(f"{self.architecture}.{key}")
 
-    def reference(self) -> LlamaForCausalLM:
-        """The model in transformers, in float32, with weights still to be set."""
+    def reference(self) -> PreTrainedModel:
+        """The model in transformers, in float32, with the weights of its blocks still to be set."""
         vocabulary, width = self.tensors["token_embd.weight"].shape
-        config = LlamaConfig(
+        settings, family = MODELS[self.architecture]
+        config = settings(
             vocab_size=vocabulary,
             hidden_size=width,
             num_hidden_layers=self.blocks,
-            num_attention_heads=self.number("attention.head_count"),
-            num_key_value_heads=self.number("attention.head_count_kv"),
-            intermediate_size=self.number("feed_forward_length"),
-            max_position_embeddings=self.number("context_length"),
-            rms_norm_eps=float(self.header.get("llama.attention.layer_norm_rms_epsilon")),
-            rope_parameters={"rope_type": "default", "rope_theta": float(self.header.get("llama.rope.freq_base"))},
+            num_attention_heads=int(self.number("attention.head_count")),
+            num_key_value_heads=int(self.number("attention.head_count_kv")),
+            intermediate_size=int(self.number("feed_forward_length")),
+            max_position_embeddings=int(self.number("context_length")),
+            rms_norm_eps=float(self.number("attention.layer_norm_rms_epsilon")),
+            rope_parameters={"rope_type": "default", "rope_theta": float(self.number("rope.freq_base"))},
             tie_word_embeddings=True,
         )
         config._attn_implementation = "eager"
-        return LlamaForCausalLM(config).to(torch.float32).eval()
+        model = family(config).to(torch.float32).eval()
+        with torch.no_grad():
+            model.model.embed_tokens.weight.copy_(torch.tensor(self.tensors["token_embd.weight"]))
+            model.model.norm.weight.copy_(torch.tensor(self.tensors["output_norm.weight"]))
+        return model
 
-    def set_weights(self, model: LlamaForCausalLM, weights: dict[str, np.ndarray]) -> None:
-        """Put a file's dequantized tensors into the model, in transformers' order of each head's dimensions."""
-        state = {"model.norm.weight": weights["output_norm.weight"], "lm_head.weight": weights["token_embd.weight"]}
-        state["model.embed_tokens.weight"] = weights["token_embd.weight"]
+    def set_weights(self, model: PreTrainedModel, weights: dict[str, np.ndarray]) -> None:
+        """Put the dequantized tensors of a file's blocks into the model, in transformers' order of each head's dimensions."""
+        state = {}
         for name, value in weights.items():
-            if name.startswith("blk."):
-                _, block, part, _ = name.split(".")
-                if part in ("attn_q", "attn_k"):
-                    heads = self.number("attention.head_count" + ("_kv" if part == "attn_k" else ""))
-                    value = value.reshape(heads, -1, 2, value.shape[-1]).swapaxes(1, 2).reshape(value.shape)
-                state[f"model.layers.{block}.{NAMES[part]}.weight"] = value
-        model.load_state_dict({key: torch.from_numpy(np.array(value, np.float32)) for key, value in state.items()})
+            _, block, part, last = name.split(".")
+            if part in ("attn_q", "attn_k") and self.architecture == "llama":
+                heads = int(self.number("attention.head_count" + ("_kv" if part == "attn_k" else "")))
+                value = value.reshape(heads, -1, 2, value.shape[-1]).swapaxes(1, 2).reshape(value.shape)
+            state[f"model.layers.{block}.{NAMES[part]}.{last}"] = torch.from_numpy(np.array(value, np.float32))
+        missing = model.load_state_dict(state, strict=False)
+        assert not missing.unexpected_keys and not any(".layers." in key for key in missing.missing_keys)
 
 
 def write_kind(source: Source, kind: str, target: Path, products: Products) -> tuple[dict[str, np.ndarray], float]:
-    """Write the model with its blocks' matrices in a type; return what the tensors stand for, as float32, and the share
-    of the matrices' numbers that have that type."""
-    writer = GGUFWriter(str(target), "llama")
+    """Write the model with its blocks' matrices in a type; return what the blocks' tensors stand for, as float32, and the
+    share of the matrices' numbers that have that type."""
+    writer = GGUFWriter(str(target), source.architecture)
     for key, entry in source.header.entries.items():
-        if key == "llama.block_count":
+        if key == f"{source.architecture}.block_count":
             writer.add_block_count(source.blocks)
         elif entry.value is None:
             writer.add_array(key, list(source.header.array(key)))
@@ -112,8 +119,9 @@ def write_kind(source: Source, kind: str, target: Path, products: Products) -> t
     weights, of_kind, all_numbers = {}, 0, 0
     for name, values in source.tensors.items():
         if not name.startswith("blk.") or values.ndim == 1:
-            writer.add_tensor(name, values)
-            weights[name] = values
+            data, kept = source.raw[name]
+            writer.add_tensor(name, data, raw_dtype=kept)
+            weights |= {name: values} if name.startswith("blk.") else {}
             continue
         own = kind if values.shape[1] % GGML_QUANT_SIZES[GGMLQuantizationType[kind]][0] == 0 else None
         used = own or INSTEAD.get(kind, OTHERWISE)
