@@ -9,9 +9,9 @@ from itertools import repeat
 
 import numpy as np
 
-from ..data import SYSTEM_FIELDS, TextGroup, counted, group_key, group_names
+from ..data import TextGroup, counted, group_key, group_names
 from ..errors import Advice, DataError
-from ..fitting import grouped, same_text
+from ..fitting import grouped, names_in_several, same_text
 from ..records import Item
 
 
@@ -57,20 +57,11 @@ def values_of(items: Sequence[Item], field: str) -> np.ndarray:
 def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
     """A warning where the items say which systems wrote them, the same ones write for several groups, and folds do not
     hold them out."""
-    own = grouped(items) if held_out is None else []
-    for field in SYSTEM_FIELDS if held_out is None else ():
-        groups: dict[str, set[str]] = {}
-        for item, group in zip(items, own):
-            if field in item.fields:
-                groups.setdefault(group_key(item.fields[field]), set()).add(group)
-        shared = sum(len(one) > 1 for one in groups.values())
-        if len(groups) > 1 and shared:
-            return [
-                f"{counted(shared, 'value')} of the field {field!r} {'stands' if shared == 1 else 'stand'} in several groups, so weights can learn who wrote a "
-                f"response in place of how good it is: {Advice(f'--hold-out {field}', f'hold_out={field!r}')} keeps them "
-                "apart as well"
-            ]
-    return []
+    found = names_in_several(items, grouped(items)) if held_out is None else None
+    if found is None:
+        return []
+    field, said = found
+    return [f"{said}: {Advice(f'--hold-out {field}', f'hold_out={field!r}')} keeps them apart as well"]
 
 
 def _short(text: str) -> str:

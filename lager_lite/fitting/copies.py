@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..data import counted
+from ..data import SYSTEM_FIELDS, counted, group_key
 from ..errors import Advice
 from ..records import Item
 from .seen import item_mark, response_marks
@@ -39,6 +39,28 @@ def copies_apart(
             f"out{how if regroups else ''}"
         )
     return found
+
+
+def names_in_several(items: Sequence[Item], groups: Iterable[str]) -> tuple[str, str] | None:
+    """The field and what to say where the items name the systems that wrote them, and the same ones write for several groups, so that
+    folds by group do not keep them apart; None where they do not.
+
+    groups: of every item (n,).
+    """
+    own = [str(group) for group in groups]
+    for field in SYSTEM_FIELDS:
+        found: dict[str, set[str]] = {}
+        for item, group in zip(items, own):
+            if field in item.fields:
+                found.setdefault(group_key(item.fields[field]), set()).add(group)
+        shared = sum(len(one) > 1 for one in found.values())
+        if len(found) > 1 and shared:
+            stands = "stands" if shared == 1 else "stand"
+            return field, (
+                f"{counted(shared, 'value')} of the field {field!r} {stands} in several groups, so weights can learn who "
+                "wrote a response in place of how good it is"
+            )
+    return None
 
 
 def tells_of_copies(warning: str) -> bool:

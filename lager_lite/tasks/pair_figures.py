@@ -101,8 +101,8 @@ class PairFigures:
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary that `json.dumps` takes."""
-        return asdict(self)
+        """A dictionary that `json.dumps` takes; `warnings` are the notes, under the name that all commands use."""
+        return {**asdict(self), "warnings": list(self.notes)}
 
 
 def check_preferences(pairs: Sequence[Pair], folds: int | None) -> None:

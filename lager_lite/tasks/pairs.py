@@ -10,7 +10,16 @@ import numpy as np
 
 from ..data import NEAR_LENGTHS, counted
 from ..errors import Advice, DataError
-from ..fitting import SPLITS, copies_apart, cross_validate, log_length, older_marks, seen_items, surface_of
+from ..fitting import (
+    SPLITS,
+    copies_apart,
+    cross_validate,
+    log_length,
+    names_in_several,
+    older_marks,
+    seen_items,
+    surface_of,
+)
 from ..records import WEIGHT_KINDS
 from ..stats import TOO_FEW_GROUPS, Estimate, Figures, Interval, mean_figures, warnings_of_few
 from .ranking import LeftOut, Responses, members_of
@@ -118,7 +127,7 @@ def preferences(
         return None
     better, worse, notes = _without_seen(responses, better, worse, fit or {})
     used = np.unique(np.concatenate([better, worse]))
-    apart = [] if folds is None else _copies(responses, used)
+    apart = [] if folds is None else _in_several(responses, used)
     length = np.array([log_length(item) for item in responses.items])
     scores: dict[str, Sequence[np.ndarray]] = {name: (s,) for name, s in responses.scores.items()}
     scores["length"] = (length,)
@@ -141,14 +150,30 @@ def preferences(
         verdict=ranking_verdict(methods, found, baseline),
         methods=methods,
         failed=responses.failed,
-        notes=(*notes, *apart),
+        notes=(*_alike(responses), *notes, *apart),
     )
 
 
-def _copies(responses: Responses, used: np.ndarray) -> list[str]:
-    """What `copies_apart` says of some of the responses; used: their rows."""
+def _in_several(responses: Responses, used: np.ndarray) -> list[str]:
+    """What of some of the responses stands in several groups, in sentences; used: their rows."""
     items = [responses.items[row] for row in used]
-    return copies_apart(items, responses.group[used], what="response", regroups=False)
+    systems = names_in_several(items, responses.group[used])
+    found = copies_apart(items, responses.group[used], what="response", regroups=False)
+    return [*found, *([f"{systems[1]}: of responses of other systems they may say less"] if systems else [])]
+
+
+def _alike(responses: Responses) -> list[str]:
+    """How many pairs the figures leave out since people graded both responses alike, or one of them not at all."""
+    whole = [len(rows) for rows in members_of(responses.contest, np.isfinite(responses.grade))]
+    every = [len(rows) for rows in members_of(responses.contest, np.ones(len(responses.items), dtype=bool))]
+    graded, pairs = (sum(n * (n - 1) // 2 for n in counts) for counts in (whole, every))
+    ties, lacking = graded - len(pairs_of(responses)[0]), pairs - graded
+    found = []
+    if ties:
+        found.append(f"the figures leave out {counted(ties, 'pair')} of responses that people graded alike")
+    if lacking:
+        found.append(f"the figures leave out {counted(lacking, 'pair')} with a response that nobody graded")
+    return found
 
 
 def _without_seen(

@@ -71,8 +71,8 @@ class Tournament:
         return f"by people: of the {self.human_pairs} of {counted(self.pairs, 'comparison')} that have a preference of people"
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary that `json.dumps` takes."""
-        return asdict(self)
+        """A dictionary that `json.dumps` takes; `warnings` are the notes, under the name that all commands use."""
+        return {**asdict(self), "warnings": list(self.notes)}
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,18 @@ from lager_lite.tasks.comparing import Compared, Evidence
 from lager_lite.tasks.pair_figures import pair_figures
 from lager_lite.tasks.pairs import preferences
 from lager_lite.tasks.ranking import Responses
+from lager_lite.tasks.tournament import tournament
 
 LONG = "We are sorry to hear that your parcel has not arrived yet, and we shall ask the carrier today where it is."
 SAID = "a long response that stands in another group as well"
 COPIED = [("Yes", False), (LONG, True)]
 
 
-@pytest.mark.parametrize(("text", "told"), COPIED)
-def test_rank_says_so_where_it_fits_in_folds(text, told):
+def ranked(text, grade, **more):
     contest, logits = np.repeat(np.arange(12), 2), np.zeros((24, 1, 2, 5), np.float32)
-    grade, answers = np.tile([1.0, 0.0], 12), [text, "No"] * 12
-    data = Responses(
-        items=tuple(Item(str(n), {"instruction": f"q{n // 2}", "response": a}) for n, a in enumerate(answers)),
+    answers = [{"response": answer, **{k: v[n] for k, v in more.items()}} for n, answer in enumerate([text, "No"] * 12)]
+    return Responses(
+        items=tuple(Item(str(n), {"instruction": f"q{n // 2}", **own}) for n, own in enumerate(answers)),
         contest=contest,
         group=np.array([f"g{n}" for n in contest]),
         grade=grade,
@@ -38,14 +38,49 @@ def test_rank_says_so_where_it_fits_in_folds(text, told):
         values=np.arange(1.0, 6.0),
         failed=(),
     )
+
+
+@pytest.mark.parametrize(("text", "told"), COPIED)
+def test_rank_says_so_where_it_fits_in_folds(text, told):
+    data = ranked(text, np.tile([1.0, 0.0], 12))
     said = preferences(data, folds=3, kinds=(), resamples=50).warnings
     assert any(SAID in one and one.startswith("12 responses have") for one in said) is told
     assert not any(SAID in one for one in preferences(data, resamples=50).warnings)
 
 
+def test_rank_says_that_weights_can_learn_the_system():
+    grade = np.tile([1.0, 0.0], 12)
+    said = "2 values of the field 'system' stand in several groups, so weights can learn who wrote a response"
+    data = ranked("Yes", grade, system=["A", "B"] * 12)
+    assert any(one.startswith(said) for one in preferences(data, folds=3, kinds=(), resamples=50).warnings)
+    assert not any(one.startswith(said) for one in preferences(data, resamples=50).warnings)
+
+
+def test_rank_says_which_pairs_have_no_order_of_people():
+    grade = np.array([1.0, 0.0] * 9 + [1.0, 1.0] * 2 + [1.0, np.nan])
+    found = preferences(ranked("Yes", grade), resamples=50)
+    assert found.pairs == 9 and found.warnings[:2] == (
+        "the figures leave out 2 pairs of responses that people graded alike",
+        "the figures leave out 1 pair with a response that nobody graded",
+    )
+
+
+def test_the_json_of_pairs_has_the_name_that_all_commands_use():
+    found = pair_figures(compared(LONG), resamples=50)
+    assert found.to_dict()["warnings"] == list(found.notes) != []
+    named = tournament(compared(LONG), resamples=50)
+    assert named.to_dict()["warnings"] == list(named.notes) != []
+
+
 def compared(text):
     pairs = tuple(
-        Pair(f"p{n}", {"instruction": f"q{n}"}, (text, f"No {n}")[:: 1 if n % 2 else -1], preference=float(n % 2))
+        Pair(
+            f"p{n}",
+            {"instruction": f"q{n}"},
+            (text, f"No {n}")[:: 1 if n % 2 else -1],
+            preference=float(n % 2),
+            systems=("s", "t"),
+        )
         for n in range(24)
     )
     x = Evidence(*[np.zeros((24, 2, 2), np.float32)] * 2)
