@@ -14,6 +14,7 @@ from .build import BACKENDS, BuildRequest, build
 from .company import say_company, warn_company
 from .context import Context, Group
 from .copies import WOULD_UNPACK, copy_kind, has_room, say_new_copy, say_weights
+from .first_load import check_library
 from .generate import Generator, Request
 from .guard import check_loads, known_company
 from .instructions import instructions
@@ -49,6 +50,7 @@ __all__ = [
     "about",
     "available",
     "build",
+    "check_library",
     "check_loads",
     "copy_kind",
     "cut_sorted",

@@ -30,6 +30,7 @@ from .asked import is_steady_already, unmet
 from .backbone import Backbone
 from .company import measure_company
 from .copies import copy_kind
+from .first_load import check_library, leave_no_core
 from .library import ENDING, load
 from .options import BackendOptions
 from .placing import gpu_layers
@@ -65,10 +66,11 @@ def check_loads(path: str | Path, options: BackendOptions = BackendOptions(), *,
     file. With `options.rpc` nothing is tried, because the file may be too large for this machine alone.
 
     Raises ModelFileError where the child crashes or takes longer, BackendError where llama.cpp refuses the file, and
-    what `open_model` raises.
+    what `check_library` and `open_model` raise.
     """
     if options.rpc:
         return False
+    check_library()
     unmet(load(), options)  # which refuses in words of this process's door
     info = open_model(path).info
     mark = or_nowhere(loaded_folder) / _key(info, options)
@@ -169,7 +171,7 @@ def _speed(path: Path, options: BackendOptions) -> float:
 def run_child(path: str, options: str) -> None:
     """Load a file as the child process and exit: with code 0 and the difference that company makes where it loads, else
     with code 3 and the error as JSON."""
-    _leave_no_core()
+    leave_no_core()
 
     def load_file() -> float:
         """Load the file without a network, and return the difference that company makes."""
@@ -228,11 +230,3 @@ def _failure(path: Path, done: subprocess.CompletedProcess[bytes]) -> LagerError
 
 def _hint() -> str:
     return f"download the file again; {TURN_OFF} loads it without this check, and a crash then ends the whole run"
-
-
-def _leave_no_core() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

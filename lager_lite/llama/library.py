@@ -288,7 +288,8 @@ def load() -> Library:
         raise BackendError(f"llama-cpp-python cannot be imported: {error}", BUILD_HINT) from error
     except (OSError, RuntimeError) as error:
         where = os.environ.get("LLAMA_CPP_LIB_PATH")
-        hint = f"LLAMA_CPP_LIB_PATH is {where}: unset it or correct it" if where else BUILD_HINT
+        hint = BUILD_HINT if where is None else f"LLAMA_CPP_LIB_PATH is {where}: unset it or correct it"
+        hint = "LLAMA_CPP_LIB_PATH is set but empty: unset it" if where == "" else hint
         raise BackendError(f"the llama.cpp library cannot be loaded: {error}", hint) from error
     if llama_cpp.__version__ not in SUPPORTED_VERSIONS:
         raise BackendError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ...llama import BACKENDS, BackendOptions, BuildRequest, about, build, load, parse_servers, serve
+from ...llama import BACKENDS, BackendOptions, BuildRequest, about, build, check_library, load, parse_servers, serve
 from ..grammar import group
 from ..options import json_option, quiet_option, threads_option
 from ..show.machine import show_lines
@@ -49,6 +49,7 @@ def build_(wheel: Path | None, jobs: int | None, sdist: Path | None, again: bool
 @json_option
 def info(json_file: str | None) -> None:
     """Show which library is used, its devices, and which tap is active and why."""
+    check_library()
     found = about(load())
     present(json_file, found.to_dict, lambda: show_lines(found.lines()))
 
@@ -66,4 +67,5 @@ def serve_(endpoint: str, online: bool, threads: int | None) -> None:
         (server,) = parse_servers(endpoint)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+    check_library()
     serve(load(), server, BackendOptions(threads=threads).thread_count())

@@ -15,6 +15,7 @@ from ...judging import TRIAL_RUBRIC, Judge, Trial, try_out
 from ...llama import (
     BackendOptions,
     about,
+    check_library,
     check_loads,
     gpu_layers,
     known_company,
@@ -51,13 +52,17 @@ def _model_lines(info: ModelInfo) -> list[tuple[str, str]]:
     return [("model kind", kind), ("model context", context)]
 
 
-def _examine(model: str | None, options: BackendOptions) -> tuple[list[tuple[str, str]], Any, list[LagerError]]:
+def _examine(
+    model: str | None, options: BackendOptions, *, guard: bool
+) -> tuple[list[tuple[str, str]], Any, list[LagerError]]:
     """Lines about this program and the model; what llama.cpp is, None where it does not load; what is missing."""
     rows = [("lager-lite", __version__), ("python", f"{sys.version.split()[0]} on {platform.platform()}")]
     rows.append(("settings", _settings()))
     problems: list[LagerError] = []
     backend = None
     try:
+        if guard:
+            check_library()
         backend = about(load())
     except LagerError as error:
         problems.append(error)
@@ -131,10 +136,11 @@ def command(json_file: str | None, trial: bool, **given: Any) -> None:
     The exit code is 1 where something is missing.
     """
     options = backend_settings(given)
-    rows, backend, problems = _examine(given["model"], options)
+    rows, backend, problems = _examine(given["model"], options, guard=given["guard"])
     tried = _tried(given["model"], options, problems, guard=given["guard"]) if trial and not problems else None
-    rows += _ways(given["model"], options)
-    rows += _company(given["model"], options)
+    if backend:
+        rows += _ways(given["model"], options)
+        rows += _company(given["model"], options)
     if tried:
         rows.append(("trial", tried.text))
     found = {

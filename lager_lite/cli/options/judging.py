@@ -20,6 +20,7 @@ from ...judging import Judge, Reasoning, Store
 from ...llama import (
     WOULD_UNPACK,
     BackendOptions,
+    check_library,
     check_loads,
     copy_kind,
     gpu_layers,
@@ -184,6 +185,8 @@ def open_judge(
         more.update(chat=chat_settings(given, model), overflow=given["overflow"], options=options, store=store)
         if weights is not None:
             _check_weights(weights, model, chosen_rubrics(given), more["reasoning"], force=bool(more.get("force")))
+        if given["guard"]:
+            check_library()
         warn(filter(None, [lack_of_room(load(), options.gpu_layers, Path(model))]))
         layers = gpu_layers(load(), options.gpu_layers, Path(model))
         if new_copy := say_new_copy(load(), options, Path(model), layers):
