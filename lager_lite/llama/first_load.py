@@ -14,6 +14,7 @@ import platform
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,9 +22,13 @@ from pathlib import Path
 
 from ..errors import BackendError, LagerError
 from ..system import loaded_folder, offline, or_nowhere, write_beside
+from .backbone import Backbone
 from .library import ENDING, load
+from .options import BackendOptions
+from .probe import write_probe
 
 _PATIENCE = 120.0
+_TEXT = "Grade it: 1 + 1 = 2, it's 3.5% of 10,000"
 # Signals by which others end a process, which say nothing of the library.
 _OTHERS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
 # The extensions that ggml's functions name, by numpy's names for those of the processor.
@@ -34,7 +39,7 @@ _EXTENSIONS = {
 }
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
-    "from lager_lite.llama.first_load import run_child; run_child(sys.argv[2])"
+    "from lager_lite.llama.first_load import run_child; run_child(*sys.argv[2:])"
 )
 
 
@@ -51,12 +56,13 @@ def check_library() -> bool:
     mark = or_nowhere(loaded_folder) / f"library-{_key(folder)}"
     if mark.exists():
         return False
-    command = [sys.executable, "-c", _CHILD, "\n".join(sys.path), str(folder)]
     environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE
-        )
+        with tempfile.TemporaryDirectory(prefix="lager-lite-") as scratch:
+            command = [sys.executable, "-c", _CHILD, "\n".join(sys.path), str(folder), scratch]
+            done = subprocess.run(
+                command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE
+            )
     except (subprocess.TimeoutExpired, OSError):
         return True
     lacking = _lacking(done.stdout.decode("utf-8", "replace").split())
@@ -72,12 +78,17 @@ def check_library() -> bool:
     return True
 
 
-def run_child(folder: str) -> None:
-    """Print what the library in a folder was compiled for, load it, and leave at once."""
+def run_child(folder: str, scratch: str) -> None:
+    """Print what the library in a folder was compiled for, load it, read a tiny model on the CPU, and leave at once.
+
+    scratch: an existing folder for the tiny model.
+    """
     leave_no_core()
     print(*_built_for(Path(folder)), flush=True)
     with offline.refusing():
-        load()
+        probe = write_probe(Path(scratch) / "probe.gguf", "Q8_0")
+        with Backbone(probe, BackendOptions(gpu_layers=0, threads=1)) as backbone:
+            backbone.read_states([backbone.tokenize(_TEXT, parse_special=False, start=True)])
     os._exit(0)
 
 
@@ -114,7 +125,7 @@ def _key(folder: Path) -> str:
         stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir())]
     except OSError:
         stats = []
-    facts = (str(folder.resolve()), stats, platform.machine(), sorted(processor() or ()))
+    facts = ("reads", str(folder.resolve()), stats, platform.machine(), sorted(processor() or ()))
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 

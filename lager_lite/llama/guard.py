@@ -229,4 +229,5 @@ def _failure(path: Path, done: subprocess.CompletedProcess[bytes]) -> LagerError
 
 
 def _hint() -> str:
-    return f"download the file again; {TURN_OFF} loads it without this check, and a crash then ends the whole run"
+    again = "download the file again; where other files crash too, compile the library again (lager-lite backend build --again)"
+    return f"{again}; {TURN_OFF} loads it without this check, and a crash then ends the whole run"

@@ -83,7 +83,8 @@ def test_the_death_of_the_child_is_a_clear_error_every_time(cache, deadly) -> No
         assert caught.value.message.startswith(f"llama.cpp crashed while loading {deadly} (SIG")
         assert (
             caught.value.hint
-            == "download the file again; --no-guard loads it without this check, and a crash then ends the whole run"
+            == "download the file again; where other files crash too, compile the library again (lager-lite backend build "
+            "--again); --no-guard loads it without this check, and a crash then ends the whole run"
         )
     assert not loaded_folder().exists()
 
