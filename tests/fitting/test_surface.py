@@ -8,13 +8,16 @@ from lager_lite.fitting import (
     SURFACE_FEATURES,
     WORDS,
     FeatureMethod,
+    Labelled,
     WordsMethod,
     surface_features,
     surface_of,
     word_sets,
 )
+from lager_lite.fitting.baselines import trivial_agreement
 from lager_lite.fitting.folds import group_folds, out_of_fold
 from lager_lite.records import Item
+from lager_lite.stats import agreement
 
 SOURCE = "The old bridge was closed on Monday. It carries 4,000 cars a day."
 
@@ -84,3 +87,25 @@ def test_the_vocabulary_is_that_of_the_training_part():
     high, low = scorer.predict(fresh)
     assert high > low
     assert np.corrcoef(scorer.unseen, human)[0, 1] > 0.9
+
+
+def test_ties_of_the_length_cost_no_agreement_between_folds():
+    """Two lengths, one of them rare; ranked again over the folds, 0.31 of 0.47 was left."""
+    human = np.tile(np.arange(1.0, 6.0), 24)
+    words = np.where((human == 5) & (np.arange(120) % 2 == 0), 30, 10)
+    items = tuple(Item(str(i), {"response": " ".join(["word"] * n)}) for i, n in enumerate(words))
+    none = np.zeros((120, 1, 5))
+    data = Labelled(
+        raw=none,
+        norm=none,
+        human=human,
+        individual=tuple((h,) for h in human),
+        criterion=np.full(120, "a"),
+        group=np.arange(120).astype(str),
+        item=np.arange(120).astype(str),
+        values=np.arange(1.0, 6.0),
+        failed=(),
+        items=items,
+    )
+    whole = agreement(words.astype(float), human).spearman
+    assert trivial_agreement(data, 5, 0)["length"] == pytest.approx(whole, abs=0.02)
