@@ -13,7 +13,8 @@ from ..llama import Backbone, instructions
 from .keys import Basis, context_key, reading_key
 from .store import Store
 
-UNNAMED = "by a version that did not note them"
+UNNAMED = "by an earlier version, which did not note with which instructions"
+_UNPACKED = ("unpacked to bf16", "unpacked to f32")
 
 
 def settings_of(backbone: Backbone) -> dict[str, str]:
@@ -35,11 +36,26 @@ def basis_of(backbone: Backbone, fingerprint: str, n_states: int) -> Basis:
     return Basis(
         key=context_key(**facts, version=backbone.numerics, instructions=words),
         others=context_key(**facts, version=backbone.library.numerics, unpack=backbone.options.unpack),
-        earlier=context_key(**facts, version=backbone.numerics),
+        earlier=tuple(context_key(**facts, version=version) for version in _anywhere(backbone.numerics)),
         instructions=words,
         library=backbone.numerics,
         device=backbone.place,
     )
+
+
+def _anywhere(numerics: str) -> list[str]:
+    """What a library's numerics were on processors that unpack to each type; this one's first."""
+    here = next((name for name in _UNPACKED if name in numerics), None)
+    return [numerics, *(numerics.replace(here, name) for name in _UNPACKED if here and name != here)]
+
+
+def _how(found: Sequence[str]) -> str:
+    """With which instructions readings were computed, in words that end inside a parenthesis; "" for what was not noted."""
+    named = [words for words in found if words]
+    if not named:
+        return f"{UNNAMED} of a processor (they may be this one's"
+    some = ["some by an earlier version, which did not note with which"] if len(named) < len(found) else []
+    return f"with other instructions of a processor ({'; '.join([*named, *some])}"
 
 
 def tell_of_others(store: Store, basis: Basis, missing: Iterable[tuple[np.ndarray, Sequence[int]]]) -> bool:
@@ -51,12 +67,11 @@ def tell_of_others(store: Store, basis: Basis, missing: Iterable[tuple[np.ndarra
     for key, words in store.others(basis).items():
         if here := store.count({reading_key(key, tokens, labels) for tokens, labels in prompts}):
             count += here
-            found.add(words or UNNAMED)
+            found.add(words)
     if count:
         warnings.warn(
             f"the store holds {counted(count, 'reading')} of the next {counted(len(prompts), 'prompt')} that "
-            f"{'was' if count == 1 else 'were'} computed with other instructions of a processor "
-            f"({'; '.join(sorted(found))}; here {basis.instructions}). They may differ a little from this run's, so they "
+            f"{'was' if count == 1 else 'were'} computed {_how(sorted(found))}; here {basis.instructions}). They may differ a little from this run's, so they "
             "are left in the store, and the prompts are evaluated anew",
             StoreWarning,
             stacklevel=2,

@@ -16,14 +16,15 @@ class Basis:
     - `key`: 16 bytes that name all of it.
     - `others`: 16 bytes that name all but the processor's instructions and what follows from them: a basis with the same
       `others` and other instructions makes the same readings in another way.
-    - `earlier`: the key that versions used which did not name the instructions, 16 bytes.
+    - `earlier`: the keys that versions used which did not name the instructions, 16 bytes each: one for every type that
+      matrices are unpacked to where they are, this processor's first.
     - `instructions`: the processor's instructions that the library uses, in words; "" where they are not known.
     - `library`, `device`: the library with its way to compute, and what computes the blocks, in words.
     """
 
     key: bytes
     others: bytes
-    earlier: bytes
+    earlier: tuple[bytes, ...]
     instructions: str
     library: str = ""
     device: str = ""

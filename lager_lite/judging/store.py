@@ -137,8 +137,9 @@ class Store:
         """Return the instructions of the bases here that differ from this one in nothing else, by key; "" for a basis of
         a version that did not note them."""
         with self._open() as db:
-            query = "SELECT key, instructions FROM bases WHERE (others = ? OR key = ?) AND instructions <> ?"
-            return dict(db.execute(query, (basis.others, basis.earlier, basis.instructions)))
+            known = ",".join("?" * len(basis.earlier))
+            query = f"SELECT key, instructions FROM bases WHERE (others = ? OR key IN ({known})) AND instructions <> ?"
+            return dict(db.execute(query, (basis.others, *basis.earlier, basis.instructions)))
 
     def count(self, keys: Collection[bytes]) -> int:
         """Return how many of these readings are stored."""

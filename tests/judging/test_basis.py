@@ -8,6 +8,7 @@ import warnings
 import pytest
 
 from lager_lite.errors import StoreWarning
+from lager_lite.judging import basis
 from lager_lite.judging.judge import Judge
 from lager_lite.judging.store import Store
 from lager_lite.llama import instructions, load
@@ -61,11 +62,15 @@ def of_version_3(path):
     db.close()
 
 
-def test_readings_of_an_earlier_version_stay_readable_and_are_computed_anew(tiny_model, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["f32", "bf16"])
+def test_readings_of_an_earlier_version_stay_readable_and_are_computed_anew(tiny_model, tmp_path, monkeypatch, kind):
+    """Also those of a processor on which matrices are unpacked to another type."""
     path = tmp_path / "s.sqlite"
+    monkeypatch.setattr(type(load()), "unpack_type", lambda self: "f32")
     with monkeypatch.context() as earlier:
+        earlier.setattr(type(load()), "unpack_type", lambda self: kind)
         # An earlier version named nothing but the others.
-        earlier.setattr(Judge, "context_key", property(lambda self: self.basis.earlier))
+        earlier.setattr(Judge, "context_key", property(lambda self: self.basis.earlier[0]))
         with Store(path) as store:
             judged(tiny_model, store, ITEMS)
     of_version_3(path)
@@ -73,8 +78,16 @@ def test_readings_of_an_earlier_version_stay_readable_and_are_computed_anew(tiny
         assert store.info().instructions == {"": 4}
         counts, (told,) = judged(tiny_model, store, ITEMS)
         assert counts.stored == 0 and "2 readings of the next 2 prompts" in told
-        assert "(by a version that did not note them; here " in told
+        assert "by an earlier version, which did not note with which instructions of a processor (they may be " in told
         assert store.info().instructions == {"": 4, instructions(load()): 4}
+
+
+@pytest.mark.parametrize("there", ["unpacked to bf16, version 3", "unpacked to f32, version 3"])
+def test_readings_of_an_earlier_version_are_told_of_on_a_processor_that_unpacks_to_another_type(there):
+    """Its keys named what matrices were unpacked to, and so not this processor's."""
+    here = "unpacked to f32, version 3"
+    assert f"1, products {there}" in basis._anywhere(f"1, products {here}")
+    assert basis._anywhere("1, products llama.cpp's") == ["1, products llama.cpp's"]
 
 
 def test_a_merged_store_tells_what_the_readings_of_the_other_were_computed_with(tiny_model, tmp_path, monkeypatch):
@@ -96,4 +109,8 @@ def test_store_info_says_what_readings_were_computed_with(words, tiny_model, run
         with Judge(tiny_model, rubric=SHORT, store=store) as judge:
             list(judge.judged(ITEMS, quiet=True))
     last = run("store", "info", "--store", tmp_path / "s.sqlite").stdout.splitlines()[-1]
-    assert last == ("computed  4 with x86_64: AVX2" if words else "computed  4 by a version that did not note them")
+    assert last == (
+        "computed  4 with x86_64: AVX2"
+        if words
+        else "computed  4 by an earlier version, which did not note with which instructions"
+    )

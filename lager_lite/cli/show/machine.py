@@ -61,7 +61,12 @@ def show_rubrics(rubrics: Mapping[str, Rubric]) -> None:
 
 def show_store(found: StoreInfo) -> None:
     """Print where the store is and what it holds."""
-    lines = [("path", found.path), ("readings", found.readings), ("feedback", found.feedback), ("models", found.models)]
+    lines = [
+        ("path", found.path),
+        ("readings", found.readings),
+        ("feedback", found.feedback),
+        ("models", f"{found.models} (a model counts once under each of its settings)"),
+    ]
     for name, value in [*lines, ("size", f"{found.bytes / 1e6:.1f} MB")]:
         click.echo(f"{name:<10}{value}")
     for words, count in found.instructions.items():
