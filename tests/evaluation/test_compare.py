@@ -12,6 +12,8 @@ from lager_lite.errors import DataError
 from lager_lite.evaluation.compare import compare
 from lager_lite.evaluation.records import Evaluation, MethodResult, Verdict
 from lager_lite.evaluation.results import EvaluationRun, Origin, load_run, run_json, save_run
+from lager_lite.fitting import copies_apart
+from lager_lite.records import Item
 from lager_lite.stats import Estimate, Interval, agreement, annotator_grades, by_criterion, grade_agreement
 
 ORIGIN = Origin(
@@ -118,6 +120,14 @@ def test_what_was_ranked_in_different_folds_has_no_difference():
         "A was split into 5 folds and B into 12. What was fitted is ranked inside the folds, and agrees the less the "
         "smaller they are, so there is no difference of uniform: evaluate both in the same number of folds.",
     )
+
+
+def test_what_a_run_says_of_copies_that_folds_part_is_said_of_the_comparison():
+    long = "We are sorry to hear that your parcel has not arrived yet, and we shall ask the carrier today where it is."
+    copies = copies_apart([Item("1", {"response": long}), Item("2", {"response": long})], ["a", "b"])
+    a, b = run_of(0.5), run_of(0.6)
+    b = replace(b, evaluation=replace(b.evaluation, warnings=("there are only 6 groups", *copies)))
+    assert compare(a, b, resamples=50).caveats == (f"B: {copies[0]}",)
 
 
 def test_scores_that_only_the_levels_of_the_folds_tell_apart_have_no_figures():
