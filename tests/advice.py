@@ -17,7 +17,16 @@ _ONE = re.compile(
     r"(?<![\w.,:/='\"-])1 (?!(?:is|has|was|as|does|its|plus|times|across)\b)[a-z]*[a-rt-z]s\b|\b1 of \d+ [a-z ]*s are\b"
 )
 # Lines about options of other programs, of a settings file for all commands, and of what the user gave.
-_OTHERS = ("python -m", "pip ", "cmake", "No such option", "an option --", "no option --", "on the command line")
+_OTHERS = (
+    "python -m",
+    "pip ",
+    "cmake",
+    "xcode-select",
+    "No such option",
+    "an option --",
+    "no option --",
+    "on the command line",
+)
 
 
 def options_of(command: click.Command) -> set[str]:

@@ -79,12 +79,17 @@ def build(
     """Download, check, patch and build the library; then install it, or keep the wheel.
 
     say: called with one line of text for every step. progress: called while the compiler runs, with the number of
-    its steps that are done and of all of them. Raises BackendError with the last lines of output where pip fails, and
+    its steps that are done and of all of them. Raises BackendError with the first errors of CMake or the compiler, or the
+    last lines of output, where pip fails, and for Metal on another system than macOS; and
     PatchError where a patch does not fit; what was installed before then stays installed.
     """
     unknown = sorted(set(request.backends) - set(BACKENDS))
     if unknown:
         raise BackendError(f"unknown backend {unknown[0]}", f"known: {', '.join(BACKENDS)}")
+    if "metal" in request.backends and sys.platform != "darwin":
+        raise BackendError(
+            "Apple's Metal is only on macOS", "build there, or here with --cuda or --vulkan, or without a GPU"
+        )
     series = patch_series()
     flags = " ".join([*_ALWAYS, *(f"-D{BACKENDS[name]}=ON" for name in sorted(set(request.backends)))])
     flags = f"{flags} {os.environ.get('CMAKE_ARGS', '')}".strip()
@@ -177,7 +182,9 @@ def _compile(
     archive = request.sdist or download(folder, request.verbose)
     source = prepare(archive, folder / "source", patches, version)
     kinds = ", ".join(["CPU", *request.backends])
-    say(f"{len(patches)} patches applied; compiling {version} for {kinds}, which takes minutes")
+    say(
+        f"{len(patches)} patch{'es' * (len(patches) != 1)} applied; compiling {version} for {kinds}, which takes minutes"
+    )
     target, scratch = folder / "wheel", folder / "scratch"
     scratch.mkdir()
     environment = {

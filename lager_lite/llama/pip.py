@@ -19,10 +19,21 @@ COMPILER_HINT = (
 )
 
 _LINES = 25
+# Of the first errors of CMake and the compiler, which the lines of ninja and pip behind them would push out.
+_BLOCKS, _BLOCK_LINES = 2, 8
+_BEGINS = re.compile(r"CMake Error\b|\bfatal error: |: error: ")
+_ENDS = re.compile(r"CMake |Call Stack|--|\*\*\*|ERROR|\[|ninja: |make")
 _PATIENCE = 0.5  # seconds: a second after Ctrl-C this process is ended, too
 _NINJA = re.compile(r"\[(\d+)/(\d+)\]")
 _MAKE = re.compile(r"\[ *(\d+)%\]")
 _NETWORK = ("Could not find a version", "No matching distribution", "NewConnectionError", "Could not fetch URL")
+_CAUSES = {
+    "no GPU was detected": "name the GPU to compile for, for instance CMAKE_ARGS=-DCMAKE_CUDA_ARCHITECTURES=90 for an H100 "
+    "or H200, 89 for an RTX 40, 86 for an RTX 30",
+    "CUDA::cublas": "install the whole CUDA toolkit: cuBLAS with its headers is missing (libcublas-dev on Debian and Ubuntu)",
+    "CUDA Toolkit not found": "install the CUDA toolkit, and put its nvcc into PATH",
+    "CMAKE_CUDA_COMPILER": "install the CUDA toolkit, and put its nvcc into PATH",
+}
 _COMPILER = ("CMAKE_CXX_COMPILER", "CMAKE_C_COMPILER", "No CMAKE_", "compiler not found")
 
 
@@ -48,6 +59,7 @@ def run_pip(
     # pip passes the compiler's output on only with -v.
     command += ["-v"] if verbose or progress else []
     last: deque[str] = deque(maxlen=_LINES)
+    errors = FirstErrors()
     # A session of its own: Ctrl-C then reaches pip through this process alone, which ends every compiler.
     with subprocess.Popen(
         command,
@@ -63,6 +75,7 @@ def run_pip(
         try:
             for line in process.stdout or ():
                 last.append(line.rstrip()[:400])
+                errors.take(line)
                 if verbose:
                     sys.stderr.write(line)
                 elif progress and (steps := steps_done(line)):
@@ -76,7 +89,27 @@ def run_pip(
                 _end(process)
             raise
     if process.returncode:
-        raise _failure(arguments[0], process.returncode, [] if verbose else list(last))
+        raise _failure(arguments[0], process.returncode, [] if verbose else errors.lines or list(last))
+
+
+class FirstErrors:
+    """The first errors of CMake and the compiler among lines of output; `lines`: what they say, without empty lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._blocks, self._left = 0, 0
+
+    def take(self, line: str) -> None:
+        """Look at the next line."""
+        text = line.strip()[:400]
+        if _BEGINS.search(text):
+            self._blocks += 1
+            self._left = _BLOCK_LINES if self._blocks <= _BLOCKS else 0
+        elif _ENDS.match(text):
+            self._left = 0
+        if self._left and text:
+            self.lines.append(text)
+            self._left -= 1
 
 
 def steps_done(line: str) -> tuple[int, int] | None:
@@ -113,7 +146,9 @@ def _failure(step: str, code: int, lines: Sequence[str]) -> BackendError:
             f"{sys.executable} has no pip", "run python -m ensurepip, or create the environment with pip"
         )
     hint = "-v shows everything that pip and the compiler print"
-    if any(words in said for words in _NETWORK):
+    if causes := [advice for words, advice in _CAUSES.items() if words in said]:
+        hint = f"{causes[0]}; {hint}"
+    elif any(words in said for words in _NETWORK):
         hint = "this step needs the network: try again when it is there"
     elif any(words in said for words in _COMPILER):
         hint = COMPILER_HINT

@@ -27,6 +27,7 @@ _NAMES = ["INT", "TERM", "HUP", "QUIT", "ALRM", "VTALRM", "PROF", "USR1", "USR2"
 _HANDLED = [getattr(signal, f"SIG{name}") for name in _NAMES if hasattr(signal, f"SIG{name}")]
 _LATER = "Stopping: the current batch is finished and stored first; a second signal stops immediately."
 _KILLED = "Stopped immediately: the current batch is lost; everything stored before it is kept."
+_ENDED = "Stopped immediately: the step that was under way is lost; what was finished before it is kept."
 
 
 class Interrupted(KeyboardInterrupt):
@@ -105,7 +106,7 @@ class _Watch:
             if self._received == 1 and self.holds:
                 _say(self.later)
             elif not self._over.wait(GRACE) and (self._received > 1 or not self._patient):
-                _say(_KILLED)
+                _say(_KILLED if self._patient or self.holds else _ENDED)
                 os._exit(128 + byte[0])
 
 

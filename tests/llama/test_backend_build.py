@@ -254,6 +254,32 @@ def test_a_step_of_pip_that_fails_shows_the_end_of_what_was_said_and_a_hint(monk
     assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ('CUDA_ARCHITECTURES is set to "native", but no GPU was detected.', "name the GPU to compile for"),
+        ("Target links to:\n\n    CUDA::cublas\n\n  but the target was not found.", "install the whole CUDA toolkit"),
+    ],
+)
+def test_the_first_errors_of_cmake_are_shown_and_not_what_pip_says_behind_them(monkeypatch, said, hint):
+    noise = "for n in range(60): print('  pip line', n)\n"
+    error = f"CMake Error at ggml/CMakeLists.txt:61 (add):\n  {said}\nCall Stack (most recent call first):\n  x.cmake\n"
+    pretend(monkeypatch, f"{noise}print({error!r})\nprint({error.replace('61', '62')!r})\n{noise}raise SystemExit(1)")
+    with pytest.raises(BackendError) as caught:
+        pip.run_pip(["wheel"])
+    wanted = [line.strip() for line in said.splitlines() if line.strip()]
+    first, second = "CMake Error at ggml/CMakeLists.txt:61 (add):", "CMake Error at ggml/CMakeLists.txt:62 (add):"
+    assert caught.value.message.splitlines()[1:] == [first, *wanted, second, *wanted]
+    assert caught.value.hint.startswith(hint)
+
+
+def test_metal_is_refused_at_once_where_there_is_none(invoke, fake, monkeypatch):
+    monkeypatch.setattr(building.sys, "platform", "linux")
+    done = invoke("backend", "build", "--metal")
+    assert done.exit_code == 1 and fake[1] == []
+    assert done.stderr.startswith("Error: Apple's Metal is only on macOS\nTry: build there, or here with --cuda")
+
+
 def test_the_steps_of_ninja_and_make_are_told(monkeypatch):
     pretend(monkeypatch, "print('  [1/88] /usr/bin/c++ -c x'); print('x [2/88]'); print('[ 12%] Building')")
     steps = []
