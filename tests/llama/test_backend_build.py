@@ -181,7 +181,7 @@ def test_a_build_patches_and_installs(fake, monkeypatch):
     assert wheel["CMAKE_BUILD_PARALLEL_LEVEL"] == "3"
     assert wheel["source"].startswith("one\nTWO\n") and "big.gguf" not in wheel["files"]
     assert install["command"][:3] == ["install", "--no-deps", "--force-reinstall"]
-    assert said[1] == f"1 patches applied; compiling {built.version} for CPU, cuda, which takes minutes"
+    assert said[1] == f"1 patch applied; compiling {built.version} for CPU, cuda, which takes minutes"
     assert said[3] == "a tiny model gives the states that it should on CPU (.whl); installing"
 
 
