@@ -17,6 +17,7 @@ from ..fitting import (
     Labelled,
     OutOfFold,
     PanelMethod,
+    copies_apart,
     folds_inside,
     gather,
     left_out,
@@ -33,7 +34,7 @@ from ..scoring import PanelWeights, Provenance, apply_calibration, e_score
 from ..stats import Estimate, rank_figures
 from .evaluate import LEAST_GROUPS, Plan, evaluate, evaluate_weights, length_and_surface
 from .flattery import with_caveat
-from .grouping import values_of
+from .grouping import shared_names, values_of
 from .records import Evaluation
 from .results import EvaluationRun, Origin, named_file, origin_of, run_json
 from .side_by_side import Setting, set_side_by_side
@@ -199,7 +200,8 @@ def _cross_validated(
             missing.append(f"{kind}: not fitted, since in a part of the items {error.message}")
     about = Setting(folds, plan.seed, plan.splits, plan.hold_out, plan.threshold)
     result = set_side_by_side(first, scores, (), about, ways=ways)
-    return replace(result, warnings=(*missing, *result.warnings)), shares
+    said = (*missing, *copies_apart(first.items, first.group), *shared_names(first.items, plan.hold_out))
+    return replace(result, warnings=(*said, *result.warnings)), shares
 
 
 def _trivial(data: Labelled, plan: Plan, **split: Any) -> tuple[dict[str, OutOfFold], tuple[np.ndarray, ...]]:

@@ -25,6 +25,7 @@ from ..stats import agreement
 from .baselines import trivial_agreement
 from .calibration import fit_calibration
 from .choosing import FitPlan, best_kind, method_of, ranks_by_kind
+from .copies import copies_apart
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, ids_digest, select_judgments
 from .margins import conformal_margin
@@ -224,7 +225,15 @@ def fit_panel(read: Sequence[Labelled], provenances: Sequence[Provenance], plan:
         WeightsFile(one.found.weights, replace(about, date=date)) for one, about in zip(found.members, provenances)
     )
     weights = PanelWeights(files, found.shares, found.calibration, margin, facts, date)
-    return FittedPanel(weights, members, len(first.human), count, reached, trivial, _warnings(members, reached))
+    return FittedPanel(
+        weights,
+        members,
+        len(first.human),
+        count,
+        reached,
+        trivial,
+        (*copies_apart(first.items, first.group), *_warnings(members, reached)),
+    )
 
 
 def _alone(data: Labelled, plan: FitPlan) -> tuple[str, float | None]:

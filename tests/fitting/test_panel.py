@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lager_lite.errors import FitError
+from lager_lite.evaluation.evaluate import Plan
+from lager_lite.evaluation.panel import cross_validate_panel
 from lager_lite.fitting import FitPlan, KindMethod, Labelled, PanelMethod, fit_panel, out_of_fold, panel_columns
 from lager_lite.fitting.folds import group_folds
 from lager_lite.fitting.panel import fit_shares, same_judgments
-from lager_lite.records import Scale
+from lager_lite.records import Item, Scale
 from lager_lite.scoring import Provenance
 from lager_lite.stats import agreement
 from tests.fitting.fitting_data import layered
+
+ABOUT = [
+    Provenance(f"sha256:{n}", "llama", "F32", 4, Scale(tuple("12345"), (1.0, 2.0, 3.0, 4.0, 5.0)), {}) for n in "ab"
+]
 
 
 def labelled(x, human, values, groups, names=None):
@@ -92,14 +100,21 @@ def test_only_judgments_that_all_members_read_count():
 
 def test_the_fit_says_what_each_member_and_the_panel_reach_and_refuses_a_plan_for_one_model():
     read = [member(1, 3.0), member(2, 3.0)]
-    about = [
-        Provenance(f"sha256:{n}", "llama", "F32", 4, Scale(tuple("12345"), (1.0, 2.0, 3.0, 4.0, 5.0)), {}) for n in "ab"
-    ]
-    found = fit_panel(read, about, FitPlan(kind="signed"))
+    found = fit_panel(read, ABOUT, FitPlan(kind="signed"))
     assert [one.kind for one in found.members] == ["signed", "signed"] and found.groups == 20
     assert sum(one.share for one in found.members) == pytest.approx(1.0)
     assert found.agreement > max(one.agreement for one in found.members)
     assert [file.provenance.fingerprint for file in found.weights.members] == ["sha256:a", "sha256:b"]
     assert found.weights.margin is not None and not found.warnings
     with pytest.raises(FitError, match="a panel is fitted with kind, lens, folds and seed alone"):
-        fit_panel(read, about, FitPlan(budget=0.5))
+        fit_panel(read, ABOUT, FitPlan(budget=0.5))
+
+
+def test_copies_that_folds_part_are_said_of_a_panel():
+    text = "We are sorry to hear that your parcel has not arrived yet, and we shall ask the carrier today where it is."
+    items = tuple(Item(str(n), {"instruction": f"q{n}", "response": text}) for n in range(120))
+    read = [replace(member(seed, 1.0), items=items) for seed in (1, 2)]
+    said = "a long response that stands in another group as well"
+    assert any(said in one for one in fit_panel(read, ABOUT, FitPlan(kind="uniform")).warnings)
+    found = cross_validate_panel(read, Plan(kinds=("uniform",), splits=1))[1]
+    assert any(said in one for one in found.warnings)
