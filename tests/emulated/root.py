@@ -15,6 +15,8 @@ from pathlib import Path
 
 import tomllib
 
+from lager_lite.llama.source import VERSION
+
 from .targets import Target
 
 _PACKAGES = ("python3", "libgomp1", "libstdc++6")
@@ -79,6 +81,10 @@ def make_environment(target: Target, root: Path, source: Path, libraries: Path, 
     module = packages / "llama_cpp"
     shutil.rmtree(module, ignore_errors=True)
     shutil.copytree(source / "llama_cpp", module)
+    # A report of `eval` names the versions of what is installed.
+    told = packages / f"llama_cpp_python-{VERSION}.dist-info" / "METADATA"
+    told.parent.mkdir(exist_ok=True)
+    told.write_text(f"Metadata-Version: 2.1\nName: llama_cpp_python\nVersion: {VERSION}\n", encoding="utf-8")
     (module / "lib").mkdir(exist_ok=True)
     for library in libraries.glob("*.so"):
         shutil.copyfile(library, module / "lib" / library.name)
