@@ -33,8 +33,10 @@ from ..show.progress import say, show_stage
 def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> None:
     """Merge the outputs of all shards of ITEMS, in the order of ITEMS.
 
-    The merged file is byte for byte what one run without --shard would have written; give the same -n as to the
-    shards, and the same -r and --scale where ITEMS has labels for scores. Nothing is written where a judgment is missing, occurs twice, or belongs to no item.
+    The merged file is byte for byte what one run without --shard would have written, where all shards ran with the
+    same library, on the same kind of device and with the same instructions of a processor: rows do not say with which,
+    so nothing warns where scores differ a little. Give the same -n as to the shards, and the same -r and --scale where
+    ITEMS has labels for scores. Nothing is written where a judgment is missing, occurs twice, or belongs to no item.
     """
     source = open_given(items, given)
     with show_stage("merging"):
