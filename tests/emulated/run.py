@@ -15,7 +15,10 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from lager_lite.errors import LagerError
 
 from .root import environment, make_environment, unpack_root
 from .targets import TARGETS, cross_compile
@@ -37,17 +40,41 @@ TESTS = tuple(
 
 
 def main() -> int:
-    """Command line: see above."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Command line: see above. What cannot be used ends it with one line and code 1, or 2 for wrong options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="python -m tests.emulated.run TARGET --sdist FILE --folder DIR [OPTIONS] [-- ARGUMENTS OF PYTEST]",
+    )
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--sdist", type=Path, required=True, help="the source distribution of llama-cpp-python")
     parser.add_argument("--folder", type=Path, required=True, help="where everything is kept, a gigabyte")
-    parser.add_argument("--jobs", type=int, default=2, help="compilers that run at a time")
+    parser.add_argument("--jobs", type=_positive, default=2, help="compilers that run at a time")
     parser.add_argument("--only-compile", action="store_true", help="run nothing")
     parser.add_argument("--kernels", action="store_true", help="compile the CPU's kernels alone and run nothing")
     given = sys.argv[1:]
     end = given.index("--") if "--" in given else len(given)
     args = parser.parse_args(given[:end])
+    if not args.sdist.is_file():
+        parser.error(f"--sdist: there is no file {args.sdist}")
+    try:
+        return run(args, given[end + 1 :])
+    except (LagerError, RuntimeError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+    except subprocess.CalledProcessError as error:
+        print(f"Error: {error.cmd[0]} ended with code {error.returncode}; what it said stands above", file=sys.stderr)
+    return 1
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
+def run(args: argparse.Namespace, tests: Sequence[str]) -> int:
+    """Compile, and run pytest with these arguments, all of TESTS where there are none; return the exit code."""
     target, folder = TARGETS[args.target], args.folder.resolve()
     own = folder / args.target
     own.mkdir(parents=True, exist_ok=True)
@@ -57,7 +84,7 @@ def main() -> int:
     root = unpack_root(target, folder / target.debian)
     python = make_environment(target, root, own / "source", libraries, own)
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not model", "--durations=10"]
-    return subprocess.run([*command, *(given[end + 1 :] or TESTS)], cwd=_CHECKOUT, env=environment()).returncode
+    return subprocess.run([*command, *(tests or TESTS)], cwd=_CHECKOUT, env=environment()).returncode
 
 
 if __name__ == "__main__":
