@@ -8,7 +8,11 @@ Per model: states on the GPU against those on the CPU, the native tap against th
 tap costs, judgments per second, and memory. Exit code 1 where a check fails. A quantized file is compared
 with the CPU through an F32 copy of it: the two multiply quantized weights by activations that each rounds in
 its own way, which says nothing about the tap. A run stays under --seconds; models that would take longer
-are left out.
+are left out. The random models are written to --folder and each removed after its part: 0.6 GB for 1B and 4 GB for 8B, of which
+only those are written that the GPU has room for. Building takes 4 to 30 minutes more, by the number of cores.
+
+Without the device nothing is compared, and the exit code is 1. With --json, what was found is in that file after every
+part. To send it back, open an issue in this project's tracker with the file and with all that was printed.
 """
 
 from __future__ import annotations
@@ -90,7 +94,9 @@ def parse(described: str | None = __doc__) -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace, backends: list[str]) -> None:
-    """Build and install the library with these options of `backend build`, unless told not to."""
+    """Build and install the library with these options of `backend build`, unless told not to. A failure ends the run."""
+    if args.dry or args.skip_build:
+        return
     command = [
         sys.executable,
         "-m",
@@ -101,10 +107,10 @@ def build(args: argparse.Namespace, backends: list[str]) -> None:
         *(["--sdist", args.sdist] if args.sdist else []),
     ]
     print("$", " ".join(command), flush=True)
-    if not (args.dry or args.skip_build):
-        start = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, check=True)
-        print(f"built in {time.perf_counter() - start:.0f} s")
+    start = time.perf_counter()
+    if subprocess.run(command, cwd=ROOT).returncode:
+        raise SystemExit("the library was not built, for the reason above; nothing was checked")
+    print(f"built in {time.perf_counter() - start:.0f} s")
 
 
 def gpu_memory(library: Library) -> int:
@@ -197,6 +203,14 @@ def measure(report: Report, path: Path, name: str, args: argparse.Namespace, *, 
     }
 
 
+def has_time(args: argparse.Namespace, part: str) -> bool:
+    """Whether a part may begin; says so where none is left for it."""
+    left = time.perf_counter() - args.start <= _BEGIN_BY * args.seconds
+    if not left:
+        print(f"{part}: left out, no time is left of {args.seconds:.0f} s", flush=True)
+    return left
+
+
 def chosen(args: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Path, bool]]:
     """(name, path, written here) of every model: the packaged one, those given, random ones by size."""
     for wanted in args.model or [None]:
@@ -206,11 +220,11 @@ def chosen(args: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Path, 
         except LagerError as error:
             print(f"{wanted or 'the packaged model'}: left out, {error.message}", flush=True)
             continue
-        yield path.name, path, False
+        if has_time(args, path.name):
+            yield path.name, path, False
     for size in ["dry"] if args.dry else args.sizes.split(","):
         shape = SHAPES[size]
-        if time.perf_counter() - args.start > _BEGIN_BY * args.seconds:
-            print(f"random {size}: left out, no time is left of {args.seconds:.0f} s")
+        if not has_time(args, f"random {size}"):
             continue
         room = gpu_memory(load())
         if not args.dry and 1.15 * shape.file_bytes + 1.5e9 > room:
@@ -238,13 +252,16 @@ def main() -> int:
         args.rounds = 1
         print("DRY RUN on the CPU: nothing here says anything about a GPU")
     else:
-        report.check(any(d.name.startswith("CUDA") for d in library.devices()), "the library has a CUDA device")
+        need_device(report, library, "CUDA", args)
         report.check(available(library)[0] == "native", "the native tap is used")
     with work_folder(args) as folder:
         for family in list(FAMILIES)[: 3 if args.dry else None]:
+            if not has_time(args, f"tiny {family}"):
+                continue
             path = write_tiny_model(folder / f"{family}.gguf", family)
             tolerance = MIXTURE if "moe" in family else FLOAT
             check_parity(report, path, f"tiny {family}", tolerance, exact_only=True)
+        write_report(args, asdict(report))
         for name, path, ours in chosen(args, folder):
             print(f"{name}, {path.stat().st_size / 1e9:.2f} GB", flush=True)
             if not ours and path.stat().st_size <= CPU_LIMIT:
@@ -254,9 +271,23 @@ def main() -> int:
             measure(report, path, name, args, ours=ours)
             if ours:
                 path.unlink()
-    if args.json:
-        args.json.write_text(json.dumps({"dry": args.dry, **asdict(report)}, indent=1), encoding="utf-8")
+            write_report(args, asdict(report))
     return finish(report, args)
+
+
+def need_device(report: Report, library: Library, name: str, args: argparse.Namespace) -> None:
+    """End the run with code 1 where no device has a name that begins so: the CPU would be compared with itself."""
+    found = any(device.name.startswith(name) for device in library.devices())
+    report.check(found, f"the library has a {name} device")
+    if not found:
+        write_report(args, asdict(report))
+        raise SystemExit("nothing was compared: without the device, the CPU would be compared with itself")
+
+
+def write_report(args: argparse.Namespace, told: dict[str, object]) -> None:
+    """Write what was found so far to the file of --json, where one was asked for."""
+    if args.json:
+        args.json.write_text(json.dumps({"dry": args.dry, **told}, indent=1), encoding="utf-8")
 
 
 def finish(report: Report, args: argparse.Namespace) -> int:

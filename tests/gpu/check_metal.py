@@ -4,7 +4,12 @@
     python tests/gpu/check_metal.py -m model.gguf ...        # these models too
     python tests/gpu/check_metal.py --dry                    # the script itself, on any machine, in a minute
 
-What to send back: metal.json and everything that was printed. Nobody with a Mac has run it yet, so each line answers
+It takes --seconds (150) and the time of building, some 5 to 30 minutes by the number of cores; models that would take
+longer are left out. By default it writes random models to --folder and removes each after its part: 0.6 GB, and 4 GB where
+the GPU has room for that one. `--sizes 1B` writes the small one alone.
+
+What to send back: open an issue in this project's tracker with metal.json, which is written after every part, and with
+everything that was printed. Nobody with a Mac has run it yet, so each line answers
 an open question: whether the rebuilt libraries are signed, how the wheel is named, whether states on the GPU are those
 of the CPU, what the copies of the tap cost with unified memory, and whether a prompt's bits depend on its company, on
 the GPU and on the CPU.
@@ -12,7 +17,6 @@ the GPU and on the CPU.
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
@@ -94,24 +98,31 @@ def main() -> int:
         args.rounds = 1
         print("DRY RUN on the CPU: nothing here says anything about Metal")
     else:
-        report.check(any(d.name.startswith("MTL") for d in library.devices()), "the library has a Metal device")
+        shared.need_device(report, library, "MTL", args)
         report.check(not any(d.name == "BLAS" for d in library.devices()), "the library has no BLAS device")
         report.check(available(library)[0] == "native", "the native tap is used")
         check_signatures(report, library)
-    company = {}
+    company: dict[str, dict[str, float]] = {}
+
+    def write() -> None:
+        shared.write_report(args, {**facts, "company": company, **asdict(report)})
+
     with shared.work_folder(args) as folder:
         for family in list(FAMILIES)[: 3 if args.dry else None]:
+            if not shared.has_time(args, f"tiny {family}"):
+                continue
             path = write_tiny_model(folder / f"{family}.gguf", family)
             shared.check_parity(report, path, f"tiny {family}", FLOAT, exact_only=True)
         company["tiny"] = check_company(report, write_tiny_model(folder / "company.gguf", "llama"), "tiny llama")
+        write()
         for name, path, ours in shared.chosen(args, folder):
             print(f"{name}, {path.stat().st_size / 1e9:.2f} GB", flush=True)
             shared.measure(report, path, name, args, ours=ours)
-            if not ours:
+            if not ours and shared.has_time(args, f"{name}: company"):
                 company[name] = check_company(report, path, name)
-    if args.json:
-        told = {"dry": args.dry, **facts, "company": company, **asdict(report)}
-        args.json.write_text(json.dumps(told, indent=1), encoding="utf-8")
+            if ours:
+                path.unlink()
+            write()
     return shared.finish(report, args)
 
 
