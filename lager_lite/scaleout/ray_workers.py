@@ -50,7 +50,8 @@ class Cluster:
         """The options of the judge itself: it only tokenizes and needs no GPU, but its store must name the
         readings as the workers make them."""
         on_gpu = 0 if not self.gpus or options.gpu_layers == 0 else 1
-        return replace(options, gpu_layers=0, cache_type_v=options.value_cache_type(on_gpu))
+        kind = options.value_cache_type(on_gpu)
+        return replace(options, gpu_layers=0, split_mode="layer", main_gpu=0, cache_type_v=kind)
 
     def there(self, options: BackendOptions) -> BackendOptions:
         """The options of every worker."""

@@ -103,6 +103,10 @@ def test_worker_and_driver_name_readings_alike_whoever_has_a_gpu():
         assert there.threads == cluster.threads
     assert Cluster(1, gpus=1).there(BackendOptions(gpu_layers=0)).cache_type_v == "bf16"
     assert Cluster(1, gpus=1).there(BackendOptions(cache_type_v="f32")).cache_type_v == "f32"
+    asked = BackendOptions(gpu_layers="all", split_mode="row", main_gpu=1)
+    here, there = Cluster(1, gpus=2).here(asked), Cluster(1, gpus=2).there(asked)
+    assert (here.split_mode, here.main_gpu) == ("layer", 0)  # a driver without a GPU would refuse the number
+    assert (there.split_mode, there.main_gpu) == ("row", 1)
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def open_judge(
             opened = Judge(model, rubric=chosen_rubrics(given), weights=weights, **more)
         with opened as judge:
             warn(judge.warnings)
-            if options.steady and not judge.options.steady:
+            if options.steady and not judge.options.steady and cluster is None:
                 say("--steady: nothing to do, since on this CPU no prompt's score depends on other prompts anyway")
             with spread(judge, cluster, spread_options) if cluster else nullcontext():
                 yield judge
