@@ -65,6 +65,7 @@ def test_readings_are_made_by_the_judge_alone():
         "judging/headcheck",
         "judging/reader",
         "llama/beside",
+        "llama/first_load",
         "llama/proof",
         "llama/backbone",
         "llama/company",
