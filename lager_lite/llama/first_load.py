@@ -101,15 +101,18 @@ def leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def processor() -> frozenset[str] | None:
-    """Return the extensions of this processor, under numpy's names; None where they cannot be told."""
+def processor() -> dict[str, bool]:
+    """Return whether this processor has each extension that numpy knows, under numpy's names.
+
+    Earlier versions of numpy know fewer. Empty where they cannot be told.
+    """
     if any(name in os.environ for name in ("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES")):
-        return None  # numpy then names only those that it was told to use.
+        return {}  # numpy then names only those that it was told to use.
     try:
         found = import_module("numpy._core._multiarray_umath").__cpu_features__
     except (ImportError, AttributeError):
-        return None
-    return frozenset(name for name, has in found.items() if has)
+        return {}
+    return {str(name): bool(has) for name, has in found.items()}
 
 
 def _folder() -> Path | None:
@@ -125,7 +128,13 @@ def _key(folder: Path) -> str:
         stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.iterdir())]
     except OSError:
         stats = []
-    facts = ("reads", str(folder.resolve()), stats, platform.machine(), sorted(processor() or ()))
+    facts = (
+        "reads",
+        str(folder.resolve()),
+        stats,
+        platform.machine(),
+        sorted(name for name, has in processor().items() if has),
+    )
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
@@ -141,7 +150,7 @@ def _built_for(folder: Path) -> list[str]:
 
 def _lacking(built_for: Sequence[str]) -> list[str]:
     here = processor()
-    return [] if here is None else [name for name in built_for if name in _EXTENSIONS and name not in here]
+    return [name for name in built_for if name in _EXTENSIONS and here.get(name) is False]
 
 
 def _crash(code: int) -> str:
