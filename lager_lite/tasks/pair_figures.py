@@ -156,7 +156,8 @@ def pair_figures(
     if folds is not None:
         shown = [shown_orders(compared.pairs[number])[0] for number in compared.read[rows]]
         notes += copies_apart(shown, graded.groups, what="pair", regroups=False)
-        for name, fitted in _fitted(graded, compared.values, kinds, folds=folds, seed=seed).items():
+        tried = _fitted(graded, compared.values, kinds, folds=folds, seed=seed)
+        for name, fitted in tried.items():
             winners[name], chance[name] = fitted
     people = graded.human[decided]
     right = {name: [_right(one[decided], people) for one in won] for name, won in winners.items()}

@@ -33,7 +33,7 @@ FIGURES = {
     "demo": (*QUICK, "-r", "good.toml"),
     "doctor": QUICK,
     "drift": (*JUDGED, "-n", "2"),
-    "estimate": ("in.jsonl", *JUDGED),
+    "estimate": ("in.jsonl", "others.jsonl", *JUDGED[1:]),
     "eval": (*JUDGED, "--kind", "uniform"),
     "fit": (*JUDGED, "--kind", "signed", "-o", "w.json"),
     "gate": ("scores.jsonl", "--fail-under", "1"),
@@ -65,6 +65,7 @@ def inputs(run, tmp_path, tiny_model, monkeypatch):
     """Files for FIGURES in the working folder."""
     rows = [{"id": str(n), "response": f"text {n}", "score": 1 + n % 5} for n in range(20)]
     lines_of(tmp_path / "in.jsonl", rows)
+    lines_of(tmp_path / "others.jsonl", [{"id": f"o{n}", "response": f"other text {n}"} for n in range(20)])
     lines_of(tmp_path / "pairs.jsonl", [{**row, "instruction": f"ask {n // 2}"} for n, row in enumerate(rows)])
     lines_of(
         tmp_path / "known.jsonl",
