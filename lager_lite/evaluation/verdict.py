@@ -47,9 +47,8 @@ def _text(names: Sequence[str], best: str, base: str, finding: str, footing: Foo
     difference = f"{gain.value or 0.0:.2f} {_ends(gain.interval)}"
     how = f" ({footing.how(best, base)})" if footing.how(best, base) else ""
     if finding == "none":
-        chosen = f" ({_chosen(len(names), 'this interval allows', 'does')})" if len(names) > 1 else ""
         beside = f"{what} alone reaches {level}{how}" if footing.tells(base) else f"{what} tells hardly anything apart"
-        return f"{name} do not clearly agree with people: {reached}; {beside}{chosen}."
+        return f"{name} do not clearly agree with people: {reached}; {beside}.{_chosen(len(names))}"
     if finding == "better" and not footing.tells(base):
         text = f"{name} agree with people, {reached}, where {what} tells hardly anything apart"
     elif finding == "better" and base == "e_score":
@@ -63,13 +62,14 @@ def _text(names: Sequence[str], best: str, base: str, finding: str, footing: Foo
     left = footing.best_at_equal_surface(names, best)
     if left is not None and left.value is not None:
         text += f"; at equal surface {left.value:.2f} {_ends(left.interval)} is left".replace("  ", " ")
-    chosen = f" ({_chosen(len(names), 'these intervals allow', 'do')})" if len(names) > 1 else ""
-    return f"{text}{chosen}."
+    return f"{text}.{_chosen(len(names))}"
 
 
-def _chosen(ways: int, allows: str, does: str) -> str:
-    """That the best was chosen, and why its interval is not that of the table."""
-    return f"the best of {ways} ways tried, which {allows} for and the table's {does} not"
+def _chosen(ways: int) -> str:
+    """A sentence that the best was chosen, and why its interval is not that of the table; nothing where one was tried."""
+    if ways < 2:
+        return ""
+    return f" It is the best of {ways} ways tried: the intervals here allow for that choice, those of the table do not."
 
 
 def _level(value: float, shown: float | None) -> str:

@@ -54,7 +54,7 @@ def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
     )
     assert ", better than e_score does, " in result.verdict.text
     assert result.verdict.text.endswith(
-        " (the best of 3 ways tried, which these intervals allow for and the table's do not)."
+        ". It is the best of 3 ways tried: the intervals here allow for that choice, those of the table do not."
     )
     assert len(result.method("full").ranks) == 2 and result.method("uniform").ranks == ()
 

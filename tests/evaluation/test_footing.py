@@ -98,7 +98,7 @@ def test_the_verdict_allows_for_the_choice_in_what_it_decides_and_prints():
     assert verdict.finding == "none"
     assert f"agree with people: Spearman {best.value:.2f} [{best.interval.low:.2f}, " in verdict.text
     assert verdict.text.endswith(
-        " (the best of 3 ways tried, which this interval allows for and the table's does not)."
+        ". It is the best of 3 ways tried: the intervals here allow for that choice, those of the table do not."
     )
     assert find_verdict(methods[-1:], found, "length").finding != "none"
 

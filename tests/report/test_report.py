@@ -51,8 +51,13 @@ def text(found):
 
 
 def test_the_page_says_the_finding_the_warnings_and_where_it_comes_from(found, text):
-    lead, notes = text.index(html.escape(found.verdict.text)), text.index('class="notes"')
-    assert lead < notes < text.index("<h2>Methods</h2>") < text.index("<h2>How this was made</h2>")
+    lead, notes = html.unescape(text).index(found.verdict.text), html.unescape(text).index('class="notes"')
+    assert (
+        lead
+        < notes
+        < html.unescape(text).index("<h2>Methods</h2>")
+        < html.unescape(text).index("<h2>How this was made</h2>")
+    )
     for warning in found.warnings:
         assert warning in text
     for part in (
