@@ -20,7 +20,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import BackendError, LagerError
+from ..errors import Advice, BackendError, LagerError
 from ..system import loaded_folder, offline, or_nowhere, write_beside
 from .backbone import Backbone
 from .library import ENDING, load
@@ -39,7 +39,7 @@ _EXTENSIONS = {
 }
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1].split(chr(10)); "
-    "from lager_lite.llama.first_load import run_child; run_child(*sys.argv[2:])"
+    "from lager_lite.llama.first_load import try_in_child; try_in_child(*sys.argv[2:])"
 )
 
 
@@ -78,7 +78,7 @@ def check_library() -> bool:
     return True
 
 
-def run_child(folder: str, scratch: str) -> None:
+def try_in_child(folder: str, scratch: str) -> None:
     """Print what the library in a folder was compiled for, load it, read a tiny model on the CPU, and leave at once.
 
     scratch: an existing folder for the tiny model.
@@ -161,6 +161,9 @@ def _crash(code: int) -> str:
     return f"code {code:#x}" if code > 255 else ""  # as Windows reports it
 
 
+_COMPILE = "compile it again on this machine (the command `lager-lite backend build`)"
+
+
 def _refusal(folder: Path, crash: str, lacking: Sequence[str], told: str) -> BackendError:
     lines = [line.strip().removeprefix(ENDING) for line in told.splitlines() if line.strip()]
     ends = f"ends a process that loads it ({crash}{': ' + lines[-1][:300] if lines else ''})" if crash else ""
@@ -171,5 +174,5 @@ def _refusal(folder: Path, crash: str, lacking: Sequence[str], told: str) -> Bac
         f"the llama.cpp library in {folder} {' and '.join(filter(None, (ends, needs)))}{damaged}",
         "unset LLAMA_CPP_LIB_PATH, which names it, or put a library there that was compiled on this machine"
         if where
-        else "compile it on this machine: lager-lite backend build --again",
+        else str(Advice("compile it on this machine: lager-lite backend build --again", _COMPILE)),
     )

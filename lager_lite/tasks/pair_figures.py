@@ -159,9 +159,8 @@ def pair_figures(
         tried = _fitted(graded, compared.values, kinds, folds=folds, seed=seed)
         for name, fitted in tried.items():
             winners[name], chance[name] = fitted
-    people = graded.human[decided]
+    people, near = graded.human[decided], (np.abs(graded.gap) < NEAR_LENGTHS)[decided]
     right = {name: [_right(one[decided], people) for one in won] for name, won in winners.items()}
-    near = (np.abs(graded.gap) < NEAR_LENGTHS)[decided]
     ranked, figures, baseline = accuracies(right, near, graded.groups[decided], seed=seed, resamples=resamples)
     methods = [
         PairAccuracy(

@@ -82,7 +82,9 @@ def test_one_context_reads_where_more_would_not_pay_or_fit(prompts, backbone, gp
         assert others.for_work(first, 10**6) == [first]
 
 
-@pytest.mark.parametrize(("options", "count"), [({"steady": True}, 8), ({"flash_attn": "off"}, 8), ({"threads": 1}, 1)])
+@pytest.mark.parametrize(
+    ("options", "count"), [({"steady": True, "unpack": "off"}, 8), ({"flash_attn": "off"}, 8), ({"threads": 1}, 1)]
+)
 def test_more_contexts_read_single_prompts(options, count, tiny_model, gpu) -> None:
     gpu(2**40)
     with Backbone(

@@ -102,7 +102,7 @@ def test_every_steady_decode_has_one_size(tiny_model, prompts, monkeypatch) -> N
     monkeypatch.setattr(
         Context, "_run", lambda self, step, flags: (sizes.append((len(flags), sum(flags))), run(self, step, flags))
     )
-    with Backbone(tiny_model, BackendOptions(threads=1, batch_size=16, steady=True)) as backbone:
+    with Backbone(tiny_model, BackendOptions(threads=1, batch_size=16, steady=True, unpack="off")) as backbone:
         states(backbone, prompts)
         rows = least_rows(backbone)
     # So many rows are read of every last piece, none of a first one: 25 tokens are two pieces of 16.
