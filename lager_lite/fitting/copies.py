@@ -42,10 +42,9 @@ def copies_apart(
 
 
 def names_in_several(items: Sequence[Item], groups: Iterable[str]) -> tuple[str, str] | None:
-    """The field and what to say where the items name the systems that wrote them, and the same ones write for several groups, so that
-    folds by group do not keep them apart; None where they do not.
+    """The field that names who wrote the items, and a warning, where one writer stands in several groups; else None.
 
-    groups: of every item (n,).
+    Folds by group do not keep such a writer's items apart. groups: of every item (n,).
     """
     own = [str(group) for group in groups]
     for field in SYSTEM_FIELDS:

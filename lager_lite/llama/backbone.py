@@ -39,8 +39,9 @@ _NO_DEVICES = (ctypes.c_void_p * 1)(None)
 class Backbone:
     """A loaded model. Use as a context manager, or call `close()`.
 
-    Threads may share it. After `close()` and in a forked process everything but `close()` raises MisuseError. Raises BackendError where llama.cpp cannot load the file. Open the file with `open_model` first, because
-    llama.cpp ends the process on some damaged files.
+    Threads may share it. After `close()` and in a forked process everything but `close()` raises MisuseError. Raises
+    BackendError where llama.cpp cannot load the file. Open the file with `open_model` first, because llama.cpp ends the
+    process on some damaged files.
     """
 
     def __init__(self, path: str | Path, options: BackendOptions = BackendOptions()) -> None:

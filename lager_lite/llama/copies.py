@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 from ..backbones import open_model
-from ..errors import Advice, BackendError, LagerError
+from ..errors import Advice, BackendError, LagerError, LagerWarning
 from ..system import or_nowhere, unpacked_folder
 from .library import Library
 from .options import BackendOptions
@@ -83,17 +84,22 @@ def unpacked_copy(path: Path, kind: str) -> Path:
 def file_to_load(library: Library, options: BackendOptions, path: Path, layers: int) -> tuple[str, Path]:
     """Return what `copy_kind` returns, and the file to load: the copy, or `path`.
 
-    A copy that nobody asked for and that cannot be made is done without. Raises as `unpacked_copy` for one that was asked
-    for.
+    A copy that nobody asked for and that cannot be made is done without, with a LagerWarning. Raises as `unpacked_copy`
+    for one that was asked for.
     """
     kind = copy_kind(library, options, path, layers)
     if not kind:
         return "", path
     try:
         return kind, unpacked_copy(path, kind)
-    except LagerError:
+    except LagerError as error:
         if options.unpack == "fastest":
             raise
+        warnings.warn(
+            f"{error}; the GPU reads the weights as they are in the file, which moves scores",
+            LagerWarning,
+            stacklevel=3,
+        )
         return "", path
 
 
