@@ -14,11 +14,15 @@ from ..errors import Advice, DataError
 from ..fitting import grouped, names_in_several, same_text
 from ..records import Item
 
+# With three, a fit knows two systems, and so one difference between systems.
+_FEW_NAMES = 4
+
 
 def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
     """The items, with the text of `field` as their group; an item without it is a group of its own.
 
-    A text of more than 40 characters is replaced by a digest. The item's group before is kept in `other_groups`. Raises DataError where no item has the field.
+    A text of more than 40 characters is replaced by a digest. The item's group before is kept in `other_groups`. Raises
+    DataError where no item has the field.
     """
     if field == "group" and any(item.group is not None for item in items):
         return tuple(items)
@@ -56,8 +60,14 @@ def values_of(items: Sequence[Item], field: str) -> np.ndarray:
 
 def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
     """A warning where the items say which systems wrote them, the same ones write for several groups, and folds do not
-    hold them out."""
-    found = names_in_several(items, grouped(items)) if held_out is None else None
+    hold them out, or where so few are held out that weights cannot learn without them how systems differ."""
+    if held_out is not None:
+        count = np.unique(values_of(items, held_out)).size
+        few = (
+            f"only {count} values of the field {held_out!r} are held out, each by weights that know {count - 1} of them"
+        )
+        return [f"{few}: errors and correlations across them say little"] if count < _FEW_NAMES else []
+    found = names_in_several(items, grouped(items))
     if found is None:
         return []
     field, said = found
