@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from lager_lite.llama.source import patch_series
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -46,3 +48,12 @@ def test_the_second_command_installs_what_the_checks_need() -> None:
     assert extra is not None
     needed = {re.split(r"[<>=]", n)[0] for n in PROJECT["project"]["optional-dependencies"][extra[1]]}
     assert {"pytest", "ruff", "mypy"} <= needed
+
+
+def test_the_patches_are_part_of_an_installed_package():
+    """Of its metadata: `.ci/run` builds from an installed package."""
+    setuptools = PROJECT["tool"]["setuptools"]
+    assert "lager_lite.patches" in setuptools["packages"]
+    assert setuptools["package-dir"]["lager_lite.patches"] == "patches"
+    for path in patch_series():
+        assert any(path.match(pattern) for pattern in setuptools["package-data"]["lager_lite.patches"])

@@ -35,6 +35,7 @@ def judge_scorer(judge: Judge) -> Scorer:
     one_rubric(judge)
 
     async def score(state: TaskState, target: Target) -> Score:
+        """The score of one sample's completion."""
         response = state.output.completion
         row = {"instruction": state.input_text, "response": response, "reference": target.text or None}
         try:

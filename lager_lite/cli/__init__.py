@@ -85,6 +85,7 @@ class LazyGroup(CommandGroup):
             formatter.write(f"{NOT_INSTALLED}. Try: {BUILD_HINT}\n")
 
     def invoke(self, ctx: click.Context) -> object:
+        """Run a command, with the defaults of the configuration and warnings in the words of a command."""
         with through(COMMAND):
             try:
                 with watching(), _shown_warnings():

@@ -87,6 +87,7 @@ class FeatureMethod:
     seed: int = 0
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> FeatureScorer:
+        """Fit weights of kind "full" to the features, as `Method.fit` says."""
         logits = as_layer_logits(x[FEATURES], self.values.size)
         found = fit(
             logits,
@@ -154,6 +155,7 @@ class WordsMethod:
     seed: int = 0
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> WordsScorer:
+        """Choose the strength by inner folds and fit to the words, as `Method.fit` says."""
         path = _WordsPath()
         fold = group_folds(groups, self.folds, self.seed, human)
         unseen, _ = out_of_fold(path, x, human, groups, fold)
@@ -182,6 +184,7 @@ class _WordsPath:
     """The ridge regressions for every strength of the grid."""
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _SolvedWords:
+        """Solve for every strength at once, as `Method.fit` says."""
         counts = Counter(word for words in x[WORDS] for word in words)
         ranked = sorted((-texts, word) for word, texts in counts.items() if texts >= _LEAST_TEXTS)[:_VOCABULARY]
         places = {word: place for place, (_, word) in enumerate(ranked)}

@@ -50,6 +50,7 @@ class LineMethod:
     """Ridge regression on the column TERMS; a method for `out_of_fold`."""
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Line:
+        """Fit a line to the terms, as `Method.fit` says."""
         return fit_line(x[TERMS], human)
 
 
@@ -96,6 +97,7 @@ class TextMethod:
     seed: int = 0
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> TextScorer:
+        """Fit the weights, and the term to their scores of unseen items, as `Method.fit` says."""
         columns, rest = x[TERMS], {name: column for name, column in x.items() if name != TERMS}
         target = self._unexplained(columns, human, groups) if self.mode == "control" else human
         scorer = self.inner.fit(rest, target, groups)

@@ -47,6 +47,7 @@ class _SharedPath:
     loss: Loss
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _SolvedShared:
+        """Solve for every strength at once, as `Method.fit` says."""
         logits, names = x[self.lens], x[CRITERION]
         shared = self.solve(logits, human, (self.pooled_strength,), None)[0]
         by_name = {}

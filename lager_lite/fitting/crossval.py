@@ -93,6 +93,7 @@ class KindMethod:
     max_states: int | None = None
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Scorer:
+        """Choose lens and strength by inner folds and fit weights, as `Method.fit` says."""
         found = best_lens(
             {lens: x[lens] for lens in x if lens in (*LENSES, BOTH_LENSES)},
             human,
@@ -123,6 +124,7 @@ class _SettledMethod:
     strength: float | None
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Scorer:
+        """Fit weights for the lens and the strength, as `Method.fit` says."""
         found = fit(
             x[self.lens],
             human,
@@ -144,6 +146,7 @@ class _CriterionMethod:
     pooled: KindMethod
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> _SharedScorer:
+        """Choose the lens and fit weights per criterion, as `Method.fit` says."""
         kind, values = self.pooled.kind, self.pooled.values
         pooled = self.pooled.fit(x, human, groups)
         lens = pooled.found.weights.lens

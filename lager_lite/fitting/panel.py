@@ -71,6 +71,7 @@ class PanelMethod:
     shares: np.ndarray | None = None
 
     def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> PanelScorer:
+        """Fit each model and what joins them, as `Method.fit` says."""
         fits = tuple(method.fit(member_columns(x, place), human, groups) for place, method in enumerate(self.members))
         if self.shares is not None:
             return PanelScorer(fits, self.shares, None, None)

@@ -182,6 +182,7 @@ def _minimise(
     root = np.asfortranarray(cholesky(hessian))
 
     def goal(u: np.ndarray) -> tuple[float, np.ndarray]:
+        """The penalised error and its slope, by the coordinates u."""
         theta = _solve(root, u)
         value, slope = loss_and_slope(plan.logits(theta), soft, human, values, loss)
         away = theta - anchor

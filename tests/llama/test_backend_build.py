@@ -23,11 +23,6 @@ from lager_lite.llama.build import BuildRequest, Built, build, label
 from lager_lite.llama.patching import apply_series, parse_patch
 from lager_lite.llama.source import SHA256, in_order, leave_out_common, patch_series, set_version, unpack
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 building = importlib.import_module("lager_lite.llama.build")  # the function of that name hides the module
 ROOT = Path(__file__).resolve().parents[2]
 OLD = "one\ntwo\nthree\n"
@@ -333,15 +328,6 @@ def test_without_a_library_every_command_names_the_one_line_that_brings_it(invok
         assert "lager-lite backend build   (once; " in invoke("--help").stdout
     finally:
         library.load.cache_clear()
-
-
-def test_the_patches_are_part_of_an_installed_package():
-    """Of its metadata: `.ci/run` builds from an installed package."""
-    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert "lager_lite.patches" in setuptools["packages"]
-    assert setuptools["package-dir"]["lager_lite.patches"] == "patches"
-    for path in patch_series():
-        assert any(path.match(pattern) for pattern in setuptools["package-data"]["lager_lite.patches"])
 
 
 def test_info_says_the_same_as_doctor(invoke):

@@ -95,6 +95,7 @@ def show_progress(
             since.append(now)
 
     def status() -> Status:
+        """How far the steps are, and the time that is left."""
         now = time.monotonic()
         if since:
             return Status(then, detail=clock(now - since[0]))
