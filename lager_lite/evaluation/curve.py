@@ -20,6 +20,7 @@ from ..fitting import (
     FitPlan,
     Labelled,
     Method,
+    folds_for_ranks,
     folds_inside,
     method_of,
     out_of_fold,
@@ -96,10 +97,11 @@ def learning_curve(
     """The learning curve of one kind of weights, with 95% intervals over groups and splits.
 
     data: from `gather`. kind: of WEIGHT_KINDS but uniform, or "states" where the states were kept.
-    folds, seed, splits: as of `split_folds`. more: labels whose worth is estimated; of as many groups as the others.
+    folds: see `folds_for_ranks`. seed, splits: as of `split_folds`. more: labels whose worth is estimated; of as many groups as the others.
     Shares of the groups from which nothing can be fitted are left out. Raises FitError where nothing can be fitted at
     all, and for fewer groups than folds.
     """
+    folds, _ = folds_for_ranks(folds, len(data.human))
     ways = split_folds(data.group, data.human, folds=folds, seed=seed, splits=splits)
     inner = min(folds_inside(data.group, fold) for fold in ways)
     plan = FitPlan(kind=kind, folds=inner, seed=seed)

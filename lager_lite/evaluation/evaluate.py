@@ -28,6 +28,7 @@ from ..fitting import (
     cross_validate,
     fit_recipe,
     fit_states,
+    folds_for_ranks,
     gather,
     ids_digest,
     left_out,
@@ -48,8 +49,6 @@ from .side_by_side import Setting, set_side_by_side
 
 # Two to fit on, so that something can be chosen by inner folds, and one to score.
 LEAST_GROUPS = 3
-# On average. In folds of 2 rows, ranks keep 0.46 of a correlation of 0.91 between people and the length.
-LEAST_IN_FOLD = 10
 
 
 FITTED_KINDS = (*(kind for kind in WEIGHT_KINDS if kind != "uniform"), STATES_KIND)
@@ -63,7 +62,7 @@ class Plan:
     kinds: of weights to fit, of WEIGHT_KINDS.
     criteria: whether to try weights per criterion, too.
     like: names of published recipes to try, too, of PRESETS.
-    folds: of the cross-validation, split by group; more than 5 are made only where they hold 10 judgments on average.
+    folds: of the cross-validation, split by group; see `folds_for_ranks`.
     seed: of the folds and of resampling.
     include_seen: whether given weights are also evaluated on items and groups that they were fitted on.
     splits: how often the items are split into folds.
@@ -144,8 +143,8 @@ def evaluate(
     folds, seed, splits, hold_out, threshold, curve: as of `Plan`. resamples: of the groups, for 95% intervals.
 
     What cannot be fitted, for instance since one label is rare, is left out with a warning. With fewer groups than
-    folds there are as many folds as groups; there are no more than 5 folds where those would hold fewer than
-    LEAST_IN_FOLD judgments on average; and with fewer than LEAST_GROUPS nothing is fitted; a warning says so.
+    folds there are as many folds as groups; folds are not made so small that ranks inside them tell little (see
+    `folds_for_ranks`); and with fewer than LEAST_GROUPS nothing is fitted; a warning says so.
     Raises FitError where all labels are alike, DataError where an item lacks the field to hold out.
     """
     names = None if hold_out is None else values_of(data.items, hold_out)
@@ -199,15 +198,10 @@ def _with_curve(result: Evaluation, data: Labelled, about: Setting, missing: lis
 
 def _possible_folds(groups: int, folds: int, rows: int) -> tuple[int, list[str]]:
     """The number of folds into which so many groups of so many judgments are split, and a warning where it is lower."""
-    said, most = [], max(Plan.folds, rows // LEAST_IN_FOLD)
+    most, said = folds_for_ranks(folds, rows)
     if groups < folds:
         said = [f"{counted(groups, 'group')} cannot be split into {folds} folds: there were {min(groups, most)} folds"]
-    elif folds > most:
-        said = [
-            f"{folds} folds of {counted(rows, 'judgment')} would hold about {max(1, round(rows / folds))} each, and scores "
-            f"that are ranked inside so small folds tell little: there were {most} folds, which hold out whole groups, too"
-        ]
-    return min(folds, groups, most), said
+    return min(groups, most), said
 
 
 def _nothing_fitted(data: Labelled, groups: int, setting: Setting) -> Evaluation:

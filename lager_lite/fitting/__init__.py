@@ -12,7 +12,17 @@ from .choosing import TOLERANCE, FitPlan, method_of
 from .copies import copies_apart, names_in_several, tells_of_copies
 from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
-from .folds import Columns, Method, folds_inside, group_folds, levelled, out_of_fold, select_rows, within_fold_ranks
+from .folds import (
+    Columns,
+    Method,
+    folds_for_ranks,
+    folds_inside,
+    group_folds,
+    levelled,
+    out_of_fold,
+    select_rows,
+    within_fold_ranks,
+)
 from .labelled import Labelled, check_human_scores, gather, grouped, ids_digest, labelled_items
 from .lenses import LENS_OF, best_lens, lenses_for
 from .margins import COVERAGE, HeldShare, held_share
@@ -75,6 +85,7 @@ __all__ = [
     "fit_recipe",
     "fit_states",
     "fit_weights",
+    "folds_for_ranks",
     "folds_inside",
     "gather",
     "group_folds",

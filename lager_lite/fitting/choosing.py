@@ -14,7 +14,7 @@ from ..records import STATES_KIND
 from ..scoring import WeightsFile
 from .beside import TERMS, TextMethod
 from .crossval import KindMethod
-from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
+from .folds import Columns, Method, folds_for_ranks, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled
 from .lenses import LENS_OF, lenses_for
 from .states import StatesMethod, states_column
@@ -35,7 +35,7 @@ class FitPlan:
     max_state: the highest state to use; None: all.
     budget: share of the blocks that may be run, 0 to 1; None: it does not matter.
     tolerance: Spearman correlation that a pass within the budget may lose.
-    folds: of the cross-validation, split by group.
+    folds: of the cross-validation, split by group; see `folds_for_ranks`.
     seed: of the order in which groups are dealt into folds, and of resampling.
     control: names of numbers of the text (see `term_columns`) that may not move a score; empty: none.
     beside: names of numbers of the text that move the score beside the weights; empty: none.
@@ -65,6 +65,11 @@ class FitPlan:
         """Whether weights of kind "states" are asked for, or may be chosen."""
         free = self.lens == "auto" and self.budget is None and not self.by_criterion and self.like is None
         return self.kind == STATES_KIND or self.prior is not None or (self.kind == "auto" and free)
+
+    def for_rows(self, rows: int) -> tuple[FitPlan, list[str]]:
+        """The plan with no more folds than so many judgments can be ranked in, and a warning where these are fewer."""
+        folds, said = folds_for_ranks(self.folds, rows)
+        return replace(self, folds=folds), said
 
 
 def candidates(data: Labelled, plan: FitPlan) -> tuple[str, ...]:

@@ -109,8 +109,9 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     prior that cannot be one; WeightsError for a prior of another scale.
     """
     check_prior(judge, plan)
+    plan, warnings = plan.for_rows(len(data.human))
     if plan.like:
-        return _like(judge, data, plan)
+        return _like(judge, data, plan, warnings)
     unseen = ranks_by_kind(data, plan)
     tried = {kind: agreement(ranks, data.human).spearman for kind, ranks in unseen.items()}
     plan = replace(plan, kind=best_kind(tried) if tried else plan.kind)
@@ -118,7 +119,6 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     found: FitResult = method.fit(columns, data.human, data.group).found
     lens = found.weights.lens
     tradeoff: tuple[Shorter, ...] = ()
-    warnings: list[str] = []
     max_state = plan.max_state
     if plan.budget is not None:
         tradeoff = _tradeoff(data, lens, plan)
@@ -256,7 +256,7 @@ def _unseen(data: Labelled, lens: str, plan: FitPlan, state: int) -> np.ndarray:
     return found.out_of_fold
 
 
-def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
+def _like(judge: Judge, data: Labelled, plan: FitPlan, warnings: Sequence[str]) -> Fitted:
     if plan.budget is not None or plan.by_criterion or plan.max_state is not None:
         raise FitError(
             f"the recipe {plan.like} decides everything itself",
@@ -267,7 +267,7 @@ def _like(judge: Judge, data: Labelled, plan: FitPlan) -> Fitted:
     found = fit_recipe(
         preset(str(plan.like)), data.raw, data.human, data.values, groups=data.group, folds=plan.folds, seed=plan.seed
     )
-    return _packed(judge, data, plan, found)
+    return _packed(judge, data, plan, found, warnings=warnings)
 
 
 def _packed(

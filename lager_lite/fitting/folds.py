@@ -19,6 +19,10 @@ from ..data import counted, group_names
 from ..errors import FitError
 from ..stats import mid_ranks
 
+LEAST_IN_FOLD, SMALL_FOLDS = 10, 5
+"""Judgments that a fold holds on average where there are more folds than SMALL_FOLDS. In folds of 2 rows, ranks keep
+0.46 of a correlation of 0.91 between people and the length."""
+
 # What a method reads of n items, by name: arrays whose first axis is the items (layer logits by lens, say).
 Columns = Mapping[str, np.ndarray]
 
@@ -149,6 +153,21 @@ def _dealt_in_rounds(order: np.ndarray, size: np.ndarray, folds: int, rng: np.ra
         home[round_] = parts
         filled[parts] += size[round_]
     return home
+
+
+def folds_for_ranks(folds: int, rows: int, what: str = "judgment") -> tuple[int, list[str]]:
+    """How many folds of so many rows are made where scores are ranked inside them, and a warning where these are fewer.
+
+    More than SMALL_FOLDS are made only where they hold LEAST_IN_FOLD rows on average. Where two responses to one
+    instruction are compared, any number of folds will do, since both are in one fold. what: the name of a row.
+    """
+    most = max(SMALL_FOLDS, rows // LEAST_IN_FOLD)
+    if folds <= most:
+        return folds, []
+    return most, [
+        f"{folds} folds of {counted(rows, what)} would hold about {max(1, round(rows / folds))} each, and scores that are "
+        f"ranked inside so small folds tell little: there were {most} folds, which hold out whole groups, too"
+    ]
 
 
 def within_fold_ranks(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:

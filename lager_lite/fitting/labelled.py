@@ -14,7 +14,7 @@ from ..errors import Advice, DataError, FitError, give_mapped, name_key
 from ..judging import Judge
 from ..prompts import Rubric, describe_scale, scale_for
 from ..records import BOTH_LENSES, Counts, Item, ItemId, both_lenses, id_for_results
-from .folds import group_folds
+from .folds import folds_for_ranks, group_folds
 from .states import STATES
 
 
@@ -138,7 +138,7 @@ def check_human_scores(
 ) -> None:
     """Refuse human scores that the rubrics cannot use; no model is needed to know.
 
-    folds: number of folds that the groups must fill; None: it does not matter.
+    folds: number of folds that the groups must fill, see `folds_for_ranks`; None: it does not matter.
     fits: whether weights must come out, so that no training part may have one score only.
 
     Raises DataError where the rubrics have different scales, where a rubric has no human score, and where a score
@@ -156,7 +156,7 @@ def check_human_scores(
     ]
     groups = np.array(grouped([item for _, item in labels]))
     if folds is not None:
-        group_folds(groups, folds, 0)
+        group_folds(groups, folds_for_ranks(folds, len(labels))[0], 0)
     if fits:
         _check_spread(np.array([label for label, _ in labels]), groups)
 

@@ -195,6 +195,7 @@ def fit_panel(read: Sequence[Labelled], provenances: Sequence[Provenance], plan:
     ):
         raise FitError("a panel is fitted with kind, lens, folds and seed alone", "leave out the rest of the plan")
     data = same_judgments(read)
+    plan, small = plan.for_rows(len(data[0].human))
     alone = [_alone(one, plan) for one in data]
     own = [replace(plan, kind=kind) for kind, _ in alone]
     made = [method_of(one, mine, plan.folds) for one, mine in zip(data, own)]
@@ -233,7 +234,7 @@ def fit_panel(read: Sequence[Labelled], provenances: Sequence[Provenance], plan:
         count,
         reached,
         trivial,
-        (*copies_apart(first.items, first.group), *_warnings(members, reached)),
+        (*small, *copies_apart(first.items, first.group), *_warnings(members, reached)),
     )
 
 

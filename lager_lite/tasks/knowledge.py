@@ -27,6 +27,7 @@ from ..fitting import (
     WordsScorer,
     baseline_features,
     copies_apart,
+    folds_for_ranks,
     folds_inside,
     group_folds,
     left_out,
@@ -118,7 +119,7 @@ def self_knowledge(
     weights: are tried as they are, under the name "tuned"; None: none. fit: the record of their fit; questions that they
         were fitted on are left out.
     kinds: of the weights that are fitted; "uniform" has nothing to fit.
-    folds: split by group. What is fitted or chosen for a fold (weights, ridge, lens, threshold) comes from the
+    folds: split by group, see `folds_for_ranks`. What is fitted or chosen for a fold (weights, ridge, lens, threshold) comes from the
         other folds alone, which are split into 5 inner folds, or fewer where one has fewer groups.
     resamples: of the groups, for the intervals.
 
@@ -126,6 +127,7 @@ def self_knowledge(
     """
     data, said = left_out(data, fit or {}, include=False, choice=False)
     truth = _truth(data)
+    folds, small = folds_for_ranks(folds, len(truth), "question")
     fold = group_folds(data.group, folds, seed, data.human)
     found = int(truth.sum())
     about: dict[str, Any] = {"seed": seed, "resamples": resamples}
@@ -150,7 +152,7 @@ def self_knowledge(
         items=data.ids,
         truth=tuple(map(bool, truth)),
         methods=tuple(knowers),
-        notes=(*said, *copies_apart(data.items, data.group)),
+        notes=(*said, *small, *copies_apart(data.items, data.group)),
     )
 
 

@@ -85,6 +85,14 @@ def test_a_budget_prints_its_tradeoff_and_criteria_get_their_own_weights(tmp_pat
     assert file.of("another") is file.weights
 
 
+@pytest.mark.parametrize("choice", [("--kind", "signed"), ("--like", "authors-code")])
+def test_folds_hold_enough_judgments_to_be_ranked_in(tmp_path, labelled, tiny_model, choice):
+    weights = tmp_path / "w.json"
+    said = run("fit", labelled, "-m", tiny_model, "-r", "fluency", "--no-store", "-o", weights, *choice, "--cv", 60)
+    assert "60 folds of 40 judgments would hold about 1 each" in said.stderr
+    assert load_weights(weights).provenance.fit["folds"] == 5
+
+
 def test_a_preset_is_fitted_and_excludes_other_choices(tmp_path, labelled, tiny_model):
     weights = tmp_path / "w.json"
     common = ("fit", labelled, "-m", tiny_model, "-r", "fluency", "--no-store", "-o", weights, "--like", "authors-code")

@@ -12,6 +12,7 @@ import pytest
 import lager_lite
 from lager_lite.errors import FitError
 from lager_lite.fitting.folds import (
+    folds_for_ranks,
     folds_inside,
     group_folds,
     out_of_fold,
@@ -45,6 +46,13 @@ def test_every_item_is_scored_by_the_mean_of_the_other_folds():
     # Without fold 0 the mean of 2 and 6 is 4; without fold 1 that of 1, 3 and 6; without fold 2 that of 1, 2 and 3.
     assert fits == (Shift(4.0, ("b", "c")), Shift(10 / 3, ("a", "c")), Shift(2.0, ("a", "b")))
     assert scores.tolist() == [[4.0, 10 / 3 + 0.5, 4.0, 2.5], [4.0, 10 / 3 - 0.5, 4.0, 1.5]]
+
+
+@pytest.mark.parametrize(("folds", "rows", "made"), [(5, 12, 5), (6, 59, 5), (6, 60, 6), (20, 199, 19), (20, 200, 20)])
+def test_folds_in_which_scores_are_ranked_are_not_small(folds, rows, made):
+    found, said = folds_for_ranks(folds, rows)
+    assert found == made and len(said) == (made < folds)
+    assert all(f"{folds} folds of {rows} judgments would hold about" in one for one in said)
 
 
 def test_one_score_per_item_needs_no_leading_axis():

@@ -110,6 +110,11 @@ def test_the_fit_says_what_each_member_and_the_panel_reach_and_refuses_a_plan_fo
         fit_panel(read, ABOUT, FitPlan(budget=0.5))
 
 
+def test_folds_of_a_panel_hold_enough_judgments_to_be_ranked_in():
+    found = fit_panel([member(1, 3.0), member(2, 3.0)], ABOUT, FitPlan(kind="uniform", folds=20))
+    assert found.weights.fit["folds"] == 12 and "20 folds of 120 judgments would hold" in found.warnings[0]
+
+
 def test_copies_that_folds_part_are_said_of_a_panel():
     text = "We are sorry to hear that your parcel has not arrived yet, and we shall ask the carrier today where it is."
     items = tuple(Item(str(n), {"instruction": f"q{n}", "response": text}) for n in range(120))

@@ -107,17 +107,22 @@ def test_questions_that_the_weights_know_are_left_out():
 @pytest.mark.parametrize("folds", [5, 12])
 def test_a_method_that_is_the_length_is_no_better_than_it(folds):
     """Ranked inside small folds, the length loses; a method without a fit may not win by that."""
-    data = labelled(60)
+    data = labelled(120)
     rng = np.random.default_rng(2)
-    count = np.where(data.human == 1.0, rng.integers(20, 60, 60), rng.integers(5, 40, 60))
+    count = np.where(data.human == 1.0, rng.integers(20, 60, 120), rng.integers(5, 40, 120))
     items = tuple(Item(str(n), {"instruction": "word " * int(c)}, group=str(n)) for n, c in enumerate(count))
-    x = np.zeros((60, 3, 5)) - 0.05 * np.log1p(count)[:, None, None] * np.arange(5)
+    x = np.zeros((120, 3, 5)) - 0.05 * np.log1p(count)[:, None, None] * np.arange(5)
     x[:, -1] = 0.0  # the last state, which e_score reads, knows nothing
     found = self_knowledge(replace(data, raw=x, norm=x, items=items), kinds=("uniform",), folds=folds, resamples=50)
     averages = {m.method: m.curve.average for m in found.methods}
     assert averages["uniform"] != averages["length"] and found.baseline == "length"
     assert ", no better than the length of the question, " in found.verdict
     assert found.verdict.endswith("the difference is +0.000 [+0.000, +0.000].")
+
+
+def test_folds_hold_enough_questions_to_be_ranked_in():
+    found = self_knowledge(labelled(120), kinds=(), folds=60, resamples=50)
+    assert found.folds == 12 and "60 folds of 120 questions would hold about 2 each" in found.notes[0]
 
 
 def test_noise_is_not_learned_from_twins_of_one_group():
