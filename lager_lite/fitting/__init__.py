@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..data import SURFACE_FEATURES, log_length, surface_features, surface_of
 from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
 from .choosing import TOLERANCE, FitPlan, method_of
-from .copies import copies_apart, names_in_several, tells_of_copies
+from .copies import copies_apart, names_in_several, names_not_apart, tells_of_copies
 from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import (
@@ -100,6 +100,7 @@ __all__ = [
     "log_length",
     "method_of",
     "names_in_several",
+    "names_not_apart",
     "older_marks",
     "out_of_fold",
     "over_splits",

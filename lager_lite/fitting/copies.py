@@ -48,18 +48,40 @@ def names_in_several(items: Sequence[Item], groups: Iterable[str]) -> tuple[str,
     """
     own = [str(group) for group in groups]
     for field in SYSTEM_FIELDS:
-        found: dict[str, set[str]] = {}
-        for item, group in zip(items, own):
-            if field in item.fields:
-                found.setdefault(group_key(item.fields[field]), set()).add(group)
-        shared = sum(len(one) > 1 for one in found.values())
-        if len(found) > 1 and shared:
-            stands = "stands" if shared == 1 else "stand"
-            return field, (
-                f"{counted(shared, 'value')} of the field {field!r} {stands} in several groups, so weights can learn who "
-                "wrote a response in place of how good it is"
-            )
+        named = [(item.fields[field], group) for item, group in zip(items, own) if field in item.fields]
+        said = names_not_apart(named, "value", f"of the field {field!r} ")
+        if said is not None:
+            return field, said
     return None
+
+
+def names_not_apart(named: Iterable[tuple[str, str]], what: str, where: str = "") -> str | None:
+    """A warning where writers' names, given with the group of what they wrote, stand in several groups; else None.
+
+    None, too, where only one writer is named. what: the name of one of them. where: of what they are, in words.
+    """
+    found: dict[str, set[str]] = {}
+    for name, group in named:
+        found.setdefault(group_key(name), set()).add(group)
+    shared = sum(len(one) > 1 for one in found.values())
+    if len(found) < 2 or not shared:
+        return None
+    stands = "stands" if shared == 1 else "stand"
+    return (
+        f"{counted(shared, what)} {where}{stands} in several groups, so weights can learn who wrote a response in place of "
+        "how good it is"
+    )
+
+
+def told_of_fit(items: Sequence[Item], groups: Iterable[str]) -> list[str]:
+    """Warnings of what stands in several groups of judgments to which weights are fitted; items, groups: of each (n,)."""
+    own = list(groups)
+    said, named = copies_apart(items, own), names_in_several(items, own)
+    if named is not None:
+        field, warning = named
+        how = Advice(f"lager-lite eval --hold-out {field}", f"evaluate with hold_out={field!r}")
+        said.append(f"{warning}: {how} shows what they are worth for other systems")
+    return said
 
 
 def tells_of_copies(warning: str) -> bool:

@@ -20,7 +20,7 @@ from ..stats import Interval, agreement, intervals
 from .baselines import trivial_agreement
 from .beyond import nothing_beyond
 from .choosing import FitPlan, best_kind, method_of, ranks_by_kind, unseen_ranks
-from .copies import copies_apart
+from .copies import told_of_fit
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
 from .fit import GRID, FitResult, fit
@@ -153,7 +153,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
 
 def _told(data: Labelled, plan: FitPlan, unseen: Mapping[str, np.ndarray]) -> list[str]:
     """What to say of the weights beyond their figures; unseen: by kind, ranks of scores of unseen items."""
-    said = [*prior_warnings(data, plan.prior), *copies_apart(data.items, data.group)]
+    said = [*prior_warnings(data, plan.prior), *told_of_fit(data.items, data.group)]
     if plan.control and plan.kind in unseen:
         said += nothing_beyond(data, plan.control, unseen[plan.kind], plan.seed)
     return said

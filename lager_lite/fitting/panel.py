@@ -25,7 +25,7 @@ from ..stats import agreement
 from .baselines import trivial_agreement
 from .calibration import fit_calibration
 from .choosing import FitPlan, best_kind, method_of, ranks_by_kind
-from .copies import copies_apart
+from .copies import told_of_fit
 from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
 from .labelled import Labelled, ids_digest, select_judgments
 from .margins import conformal_margin
@@ -234,7 +234,7 @@ def fit_panel(read: Sequence[Labelled], provenances: Sequence[Provenance], plan:
         count,
         reached,
         trivial,
-        (*small, *copies_apart(first.items, first.group), *_warnings(members, reached)),
+        (*small, *told_of_fit(first.items, first.group), *_warnings(members, reached)),
     )
 
 

@@ -16,7 +16,6 @@ from ..fitting import (
     FeatureMethod,
     KindMethod,
     MirroredMethod,
-    copies_apart,
     folds_inside,
     group_folds,
     lenses_for,
@@ -30,7 +29,7 @@ from ..records import WEIGHT_KINDS, Item
 from ..scoring import direct, uniform_weights, unlabelled_weights
 from ..stats import Interval, interval_of, mean_statistic, warnings_of_few
 from .comparing import Compared, Evidence, Verdicts, shown_orders
-from .pair_weights import seen_pairs
+from .pair_weights import pairs_not_apart, seen_pairs
 from .pairs import Accuracy, accuracies, ranking_verdict
 
 _FOLLOWS = 0.5
@@ -154,8 +153,8 @@ def pair_figures(
     winners["length"] = [_decided(graded.gap)]
     chance = {name: three[0].first for name, three in found.items() if name != "direct"}
     if folds is not None:
-        shown = [shown_orders(compared.pairs[number])[0] for number in compared.read[rows]]
-        notes += copies_apart(shown, graded.groups, what="pair", regroups=False)
+        pairs = [compared.pairs[number] for number in compared.read[rows]]
+        notes += pairs_not_apart(pairs, [shown_orders(pair)[0] for pair in pairs], graded.groups)
         tried = _fitted(graded, compared.values, kinds, folds=folds, seed=seed)
         for name, fitted in tried.items():
             winners[name], chance[name] = fitted

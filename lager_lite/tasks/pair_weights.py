@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..data import group_names
-from ..fitting import FitPlan, Fitted, Labelled, copies_apart, fit_weights, overlap, seen_marks
+from ..data import Pair, group_names
+from ..fitting import FitPlan, Fitted, Labelled, copies_apart, fit_weights, names_not_apart, overlap, seen_marks
 from ..judging import Judge
-from ..records import LayerWeights
+from ..records import Item, LayerWeights
 from .comparing import Compared, shown_orders, verdicts
 
 
@@ -30,7 +30,7 @@ def fit_pair_weights(judge: Judge, compared: Compared, plan: FitPlan = FitPlan()
     # A margin of a score means nothing for a probability.
     weights = replace(found.file.weights, margin=None)
     file = replace(found.file, weights=weights, provenance=replace(provenance, fit=facts))
-    apart = copies_apart(data.items[:pairs], data.group[:pairs], what="pair", regroups=False)
+    apart = pairs_not_apart(_graded(compared)[0], data.items[:pairs], data.group[:pairs])
     return replace(found, file=file, items=pairs, warnings=(*found.warnings, *apart, *unlearned(compared, weights)))
 
 
@@ -44,11 +44,8 @@ def unlearned(compared: Compared, weights: LayerWeights) -> tuple[str, ...]:
 
 def labelled_pairs(compared: Compared) -> Labelled:
     """The m pairs with a preference as labelled data: first as they are, then with their responses exchanged, (2m,)."""
-    graded = [row for row, number in enumerate(compared.read) if compared.pairs[number].preference is not None]
-    rows = np.array(graded, dtype=np.int64)
-    evidence = compared.evidence.chosen(rows)
-    read = compared.read[rows]
-    pairs = [compared.pairs[number] for number in read]
+    pairs, rows = _graded(compared)
+    evidence, read = compared.evidence.chosen(rows), compared.read[rows]
     first = np.array([pair.preference for pair in pairs], dtype=np.float64)
     human = np.concatenate([first, 1.0 - first])
     orders = [shown_orders(pair) for pair in pairs]
@@ -65,6 +62,24 @@ def labelled_pairs(compared: Compared) -> Labelled:
         failed=(),
         items=(*(one for one, _ in orders), *(two for _, two in orders)),
     )
+
+
+def _graded(compared: Compared) -> tuple[list[Pair], np.ndarray]:
+    """The pairs with a preference that were judged, and their rows in the evidence, int (m,)."""
+    graded = [row for row, number in enumerate(compared.read) if compared.pairs[number].preference is not None]
+    rows = np.array(graded, dtype=np.int64)
+    return [compared.pairs[number] for number in compared.read[rows]], rows
+
+
+def pairs_not_apart(pairs: Sequence[Pair], shown: Sequence[Item], groups: np.ndarray) -> list[str]:
+    """Warnings of what of the pairs stands in several groups, which folds by group do not keep apart.
+
+    shown: every pair as one item (m,). groups: of every pair, str (m,).
+    """
+    said = copies_apart(shown, groups, what="pair", regroups=False)
+    named = [(name, str(group)) for pair, group in zip(pairs, groups) for name in pair.systems if name]
+    learned = names_not_apart(named, "system")
+    return [*said, *([f"{learned}: of responses of other systems they may say less"] if learned else [])]
 
 
 def seen_pairs(compared: Compared, fit: Mapping[str, Any]) -> np.ndarray:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lager_lite.evaluation.grouping import regroup
-from lager_lite.fitting.copies import copies_apart, tells_of_copies
+from lager_lite.fitting.copies import copies_apart, names_in_several, tells_of_copies, told_of_fit
 from lager_lite.fitting.labelled import grouped
 from lager_lite.records import Item
 
@@ -46,3 +46,13 @@ def test_groups_by_response_keep_its_copies_together():
     items = regroup([asked(1, LONG), asked(2, LONG.replace(",", " -")), asked(3, f"No. {LONG}")], "response")
     groups = grouped(items)
     assert groups[0] == groups[1] != groups[2] and said_of(items, groups) == []
+
+
+def test_who_wrote_in_several_groups_is_said_with_the_way_to_hold_it_out():
+    items = [asked(number, "Yes", model="AB"[number % 2]) for number in range(6)]
+    (said,) = told_of_fit(items, [str(item.id) for item in items])
+    assert said == (
+        "2 values of the field 'model' stand in several groups, so weights can learn who wrote a response in place of how "
+        "good it is: evaluate with hold_out='model' shows what they are worth for other systems"
+    )
+    assert told_of_fit(items, ["a", "b"] * 3) == [] and names_in_several(items[::2], "abc") is None

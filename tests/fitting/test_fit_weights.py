@@ -85,6 +85,17 @@ def test_a_budget_prints_its_tradeoff_and_criteria_get_their_own_weights(tmp_pat
     assert file.of("another") is file.weights
 
 
+def test_who_wrote_the_responses_of_several_groups_is_said(tmp_path, tiny_model):
+    rows = [{"id": str(n), "response": f"text {n}", "system": "AB"[n % 2], "score": 1 + n % 5} for n in range(20)]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    how = ("-m", tiny_model, "-r", "fluency", "--no-store", "--kind", "uniform", "-o", tmp_path / "w.json")
+    said = run("fit", path, *how)
+    assert "lager-lite eval --hold-out system shows what they are worth for other systems" in said.stderr.replace(
+        "\n", " "
+    )
+
+
 @pytest.mark.parametrize("choice", [("--kind", "signed"), ("--like", "authors-code")])
 def test_folds_hold_enough_judgments_to_be_ranked_in(tmp_path, labelled, tiny_model, choice):
     weights = tmp_path / "w.json"

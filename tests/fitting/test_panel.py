@@ -117,9 +117,11 @@ def test_folds_of_a_panel_hold_enough_judgments_to_be_ranked_in():
 
 def test_copies_that_folds_part_are_said_of_a_panel():
     text = "We are sorry to hear that your parcel has not arrived yet, and we shall ask the carrier today where it is."
-    items = tuple(Item(str(n), {"instruction": f"q{n}", "response": text}) for n in range(120))
+    texts = [{"instruction": f"q{n}", "response": text, "system": "AB"[n % 2]} for n in range(120)]
+    items = tuple(Item(str(n), fields) for n, fields in enumerate(texts))
     read = [replace(member(seed, 1.0), items=items) for seed in (1, 2)]
     said = "a long response that stands in another group as well"
-    assert any(said in one for one in fit_panel(read, ABOUT, FitPlan(kind="uniform")).warnings)
+    told = fit_panel(read, ABOUT, FitPlan(kind="uniform")).warnings
+    assert any(said in one for one in told) and any("can learn who wrote a response" in one for one in told)
     found = cross_validate_panel(read, Plan(kinds=("uniform",), splits=1))[1]
     assert any(said in one for one in found.warnings)

@@ -95,6 +95,12 @@ def test_pairs_says_so_where_it_fits_in_folds(text, told):
     assert not any(SAID in one for one in pair_figures(found, resamples=50).notes)
 
 
+def test_pairs_says_that_weights_can_learn_the_system():
+    said = "2 systems stand in several groups, so weights can learn who wrote a response in place of how good it is"
+    assert any(one.startswith(said) for one in pair_figures(compared("Yes"), folds=3, kinds=(), resamples=50).notes)
+    assert not any(one.startswith(said) for one in pair_figures(compared("Yes"), resamples=50).notes)
+
+
 @pytest.mark.parametrize(("text", "told"), COPIED)
 def test_weights_of_pairs_say_so(text, told, monkeypatch):
     monkeypatch.setattr(pair_weights, "fit_weights", lambda judge, data, plan: FOUND)
@@ -104,6 +110,7 @@ def test_weights_of_pairs_say_so(text, told, monkeypatch):
     monkeypatch.setattr(pair_weights, "labelled_pairs", lambda found: SimpleNamespace(**vars(data(found))))
     found = pair_weights.fit_pair_weights(None, compared(text), FitPlan())
     assert any(SAID in one and one.startswith("24 pairs have") for one in found.warnings) is told
+    assert any(one.startswith("2 systems stand in several groups, so weights can learn") for one in found.warnings)
 
 
 FOUND = SimpleNamespace(
