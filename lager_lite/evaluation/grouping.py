@@ -9,9 +9,9 @@ from itertools import repeat
 
 import numpy as np
 
-from ..data import TextGroup, counted, group_key, group_names
+from ..data import TextGroup, counted, group_key, group_names, same_text
 from ..errors import Advice, DataError
-from ..fitting import grouped, names_in_several, same_text
+from ..fitting import grouped, names_in_several
 from ..records import Item
 
 # With three, a fit knows two systems, and so one difference between systems.

@@ -37,7 +37,6 @@ from .seen import (
     left_out,
     older_marks,
     overlap,
-    same_text,
     seen_items,
     seen_marks,
 )
@@ -108,7 +107,6 @@ __all__ = [
     "panel_columns",
     "preset",
     "same_judgments",
-    "same_text",
     "scored_splits",
     "seen_items",
     "seen_marks",

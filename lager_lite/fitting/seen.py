@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..data import counted, folded, group_key, text_group
+from ..data import (
+    RESPONSE_FIELDS,
+    TELLING,
+    counted,
+    folded,
+    group_key,
+    judged_names,
+    letters_of,
+    same_judged,
+    text_group,
+)
 from ..errors import Advice, DataError
-from ..prompts import RESPONSE_A, RESPONSE_B
 from ..records import Item
 from .labelled import Labelled, select_judgments
 
@@ -25,22 +33,6 @@ MARKS_VERSION = 3
 
 # Different models give the same short answers; nobody writes so much twice.
 _LONG, _LONG_WORDS = 80, 20
-# In shorter texts a sign may be all that matters, such as in "x - 1" and "x + 1".
-_TELLING = 24
-_RESPONSES = ("response", RESPONSE_A, RESPONSE_B)
-_JUDGED = ("source", "instruction", *_RESPONSES)
-
-
-def letters_of(text: str) -> str:
-    """The letters and digits of a text as `folded` has it, without spaces, punctuation and signs between them."""
-    words = folded(text)
-    return "".join(c for c in words if c.isalnum() or not c.isascii() and unicodedata.category(c).startswith("M"))
-
-
-def same_text(*texts: str) -> str:
-    """What texts are compared by: their letters and digits where there are 24 of them or more, else as `folded`."""
-    letters = [letters_of(text) for text in texts]
-    return "\n".join(letters if sum(map(len, letters)) >= _TELLING else map(folded, texts))
 
 
 def mark(text: str) -> str:
@@ -50,15 +42,13 @@ def mark(text: str) -> str:
 
 def item_mark(item: Item) -> str:
     """The mark of what is judged of an item: its response and what that answers, not its id, nor who wrote it."""
-    judged = [name for name in _JUDGED if name in item.fields]
-    return (
-        mark("\n".join((*judged, same_text(*(item.fields[name] for name in judged))))) if judged else _whole_mark(item)
-    )
+    judged = same_judged(item.fields)
+    return mark(judged) if judged else _whole_mark(item)
 
 
 def response_marks(item: Item) -> set[str]:
     """The marks of those of its responses that are so long that nobody writes them twice."""
-    letters = (letters_of(item.fields.get(name, "")) for name in _RESPONSES)
+    letters = (letters_of(item.fields.get(name, "")) for name in RESPONSE_FIELDS)
     return {mark(f"response {text}") for text in letters if len(text) >= _LONG}
 
 
@@ -115,7 +105,7 @@ def _group_marks(item: Item) -> set[str]:
 def _further_marks(item: Item) -> set[str]:
     """The marks of an item's groups that are not the one that the fit keeps together, and of its text by its letters."""
     letters = letters_of(item.fields.get("source") or item.fields.get("instruction") or "")
-    own = {mark(f"text {letters}")} if len(letters) >= _TELLING else set()
+    own = {mark(f"text {letters}")} if len(letters) >= TELLING else set()
     return own | {mark(group_key(group)) for group in _further(item)}
 
 
@@ -125,7 +115,7 @@ def _further(item: Item) -> list[str]:
 
 
 def _mark_of_version_2(item: Item) -> str:
-    return mark("\n".join(f"{name}={folded(item.fields[name])}" for name in _JUDGED if name in item.fields))
+    return mark("\n".join(f"{name}={folded(item.fields[name])}" for name in judged_names(item.fields)))
 
 
 def _response_mark_of_version_2(item: Item) -> str:

@@ -26,9 +26,9 @@ from ..data import (
     TableFile,
     Understood,
     counted,
-    folded,
     open_reader,
     raise_problems,
+    same_judged,
 )
 from ..errors import Advice, DataError, name_key
 from ..judging import Judge, Summary, Tally
@@ -118,7 +118,7 @@ def open_pool(
     """Check every row of a file (Alpaca, messages or ShareGPT, prompt and response; JSON or JSON Lines).
 
     mapping, layout, encoding, labels, ignore, keep_thoughts, need_scores: as `open_reader`. limit: only the first rows. dedupe: rows
-    whose instruction and response equal an earlier row's, up to case and spacing, are not judged. Raises DataError with
+    whose instruction and response equal an earlier row's, as `same_text` compares them, are not judged. Raises DataError with
     the places of rows that cannot be used.
     """
     if layout not in (None, ROWS, *READABLE):
@@ -214,5 +214,4 @@ def _one_item(reader: ItemReader, row: Row, number: int) -> Item:
 
 
 def _digest(item: Item) -> bytes:
-    parts = (folded(item.fields.get(name, "")) for name in ("source", "instruction", "response"))
-    return hashlib.blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=16).digest()
+    return hashlib.blake2b(same_judged(item.fields).encode("utf-8", "replace"), digest_size=16).digest()

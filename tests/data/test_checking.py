@@ -49,6 +49,10 @@ def test_nothing_is_odd_about_a_file_in_order(tmp_path):
             [*plain(), {**plain()[3], "id": "again"}],
             "1 item with the same texts as an earlier one, first again as i3",
         ),
+        (
+            [*plain(), {**plain()[3], "id": "again", "response": "FIR trees grow  here"}],
+            "1 item with the same texts as an earlier one, first again as i3",
+        ),
         (plain(score=lambda n: 4), "every score is 4: nothing can be fitted or evaluated on it"),
         (plain(score=lambda n: 5 if n else 1), "20 of 21 values of score are 5"),
         (plain(score=lambda n: n % 10), "scores go from 0 to 9, and the scale of the rubric helpfulness from 1 to 5"),

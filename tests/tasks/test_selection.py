@@ -103,6 +103,18 @@ def test_the_input_of_an_alpaca_row_is_judged_wherever_the_first_one_stands(tmp_
     assert [i.fields["instruction"] for i in pool.items] == ["A", "B\n\nmore"]
 
 
+def test_repeated_rows_are_found_as_copies_are_everywhere(tmp_path):
+    texts = [
+        "A tree is a tall plant, with a trunk.",
+        "a TREE is a tall\u00adplant with a trunk",
+        "x - 1",
+        "x + 1",
+        "X - 1",
+    ]
+    path = write(tmp_path / "in.json", [{"instruction": "Say it.", "output": text} for text in texts])
+    assert open_pool(path, dedupe=True).original.tolist() == [0, 0, 2, 3, 2]
+
+
 def test_scores_are_those_of_the_judge_and_a_second_run_evaluates_nothing(tmp_path, tiny_model):
     rubrics = [
         make_rubric(n, q, template="{sections}\n{criterion}")

@@ -91,7 +91,11 @@ def _checked(given: Given) -> list[float] | None:
     type=RUBRIC_NUMBER,
     help="With --combine weights: how much this rubric counts. Rubrics that are not named count 0. May be repeated.",
 )
-@click.option("--dedupe", is_flag=True, help="Leave out a row whose text occurred before, ignoring case and spacing.")
+@click.option(
+    "--dedupe",
+    is_flag=True,
+    help="Leave out a row whose text occurred before, whatever its case, spacing and (if it is long) punctuation.",
+)
 @click.option("-o", "--output", type=_KEPT, help="Write the kept rows to this file.  [required, unless --shard]")
 @click.option(
     "--scores", "side", type=_SIDE, help="Write the scores of all rows to this file.  [default: OUTPUT.scores.jsonl]"

@@ -10,7 +10,17 @@ from itertools import combinations
 from ...errors import Advice, give_mapped, mapped
 from ...prompts import Rubric, scale_for, signs
 from ...records import Item
-from ..keys import LEFT_MARKS, THOUGHTS, Understood, answer_of, counted, reads_as_number, response_of_score
+from ..keys import (
+    LEFT_MARKS,
+    THOUGHTS,
+    Understood,
+    answer_of,
+    counted,
+    reads_as_number,
+    response_of_score,
+    same_judged,
+    same_text,
+)
 from .advice import advice_on, codes_for_missing, codes_in_words
 from .judged import CLEAR
 
@@ -75,16 +85,17 @@ class OddityWatch:
         for one, other in combinations(_TEXTS, 2):
             self._same[one, other] += bool(texts[one]) and texts[one] == texts[other]
         if texts["response"]:
-            self._see_response(item, texts["response"], hash(tuple(texts.values())))
+            self._see_response(item, texts["response"])
         length = sum(map(len, item.fields.values())) if item.rendered is None else len(item.rendered)
         self._longest = max(self._longest, (length, item.id), key=lambda pair: pair[0])
 
-    def _see_response(self, item: Item, response: str, whole: int) -> None:
+    def _see_response(self, item: Item, response: str) -> None:
+        whole, alone = hash(same_judged(item.fields)), hash(same_text(response))
         if whole in self._seen:
             self._repeats.append((item.id, self._seen[whole]))
         self._seen.setdefault(whole, item.id)
-        self._responses[hash(response)] += 1
-        self._begins.setdefault(hash(response), response[:40])
+        self._responses[alone] += 1
+        self._begins.setdefault(alone, response[:40])
         if THOUGHTS in item.flags or answer_of(item.fields["response"]) != item.fields["response"]:
             self._thoughts.append(item.id)
             self._kept_thoughts = THOUGHTS not in item.flags

@@ -54,6 +54,7 @@ from .sides import (
     three_flags,
 )
 from .spread import RESPONSE_LISTS, items_of_row
+from .texts import RESPONSE_FIELDS, TELLING, judged_names, letters_of, same_judged, same_text
 from .thoughts import THOUGHTS, answer_of, without_thoughts
 from .turns import (
     ASSISTANT,
@@ -99,6 +100,7 @@ __all__ = [
     "MODEL_KEYS",
     "Maps",
     "PREFERENCE_KEYS",
+    "RESPONSE_FIELDS",
     "RESPONSE_LISTS",
     "RepeatedKey",
     "Row",
@@ -109,6 +111,7 @@ __all__ = [
     "SYSTEM_PROMPTS",
     "ScoreError",
     "Sides",
+    "TELLING",
     "TEXTS",
     "THOUGHTS",
     "TextGroup",
@@ -145,9 +148,11 @@ __all__ = [
     "is_withdrawn",
     "item_row",
     "items_of_row",
+    "judged_names",
     "keys_inside",
     "kind_of",
     "last_answer",
+    "letters_of",
     "listed",
     "lone_side",
     "marks_of",
@@ -166,6 +171,8 @@ __all__ = [
     "role_of",
     "rows_of",
     "said_by_model",
+    "same_judged",
+    "same_text",
     "score_keys",
     "scores_of",
     "spelled",
