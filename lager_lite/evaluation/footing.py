@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,10 +28,34 @@ COMPARED = (
 )
 """How gains are made, for people."""
 
-_IN_FOLDS = " in folds"
-_AS_IT_IS = "length as it is"
-_NOTHING = "nothing"
-_AT_SURFACE, _AT_LENGTH, _AT_LENGTH_IN_FOLDS = "at surface", "at length", "at length in folds"
+
+class Way(Enum):
+    """How the scores of a method, or what is given, are pooled over the folds.
+
+    - `OWN`: ranked inside its folds where it was fitted in folds, and as they are where it was not.
+    - `IN_FOLDS`: ranked inside the folds, of what was not fitted in them.
+    - `AS_IT_IS`: of the length, which was fitted in folds, without them.
+    - `GIVEN`: what correlations are partial at, as it is. `GIVEN_IN_FOLDS`: the same, ranked inside the folds.
+    """
+
+    OWN = 1
+    IN_FOLDS = 2
+    AS_IT_IS = 3
+    GIVEN = 4
+    GIVEN_IN_FOLDS = 5
+
+
+class Column(NamedTuple):
+    """Scores of one method, pooled in one way."""
+
+    method: str
+    way: Way = Way.OWN
+
+
+NOTHING = Column("")
+"""One score for all items: a gain on it is the agreement itself."""
+
+_Columns = Mapping[Column, Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -37,36 +63,39 @@ class Footing:
     """Rank agreement with people of several methods, and their gains on each other.
 
     fitted: names of the methods whose scores were ranked inside folds.
-    plain: agreement of the methods, and under other names of the same scores pooled in another way.
+    plain: agreement of the methods, pooled in every way in which they are compared.
     left: agreement at equal length and equal score of `surface`; None where that is not known.
     with_length: by method, Spearman correlation with the length; None where undefined or unknown.
     """
 
     fitted: frozenset[str]
-    plain: Figures
-    left: Figures | None = None
+    plain: Figures[Column]
+    left: Figures[Column] | None = None
     with_length: Mapping[str, float | None] = field(default_factory=dict)
 
     def tells(self, name: str) -> bool:
         """Whether a method tells more than a handful of items apart."""
-        return self.plain.tells(name)
+        return self.plain.tells(Column(name))
 
     def estimate(self, name: str) -> Estimate:
         """The agreement of one method, as its own scores were pooled."""
-        return self.plain.estimate(name)
+        return self.plain.estimate(Column(name))
 
-    def pair(self, name: str, base: str) -> tuple[str, str]:
-        """The names in `plain` under which a method and another are to be compared."""
+    def no_interval(self, name: str) -> str | None:
+        """Why this agreement has no interval, see `Figures.no_interval`."""
+        return self.plain.no_interval(Column(name))
+
+    def pair(self, name: str, base: str) -> tuple[Column, Column]:
+        """The columns of `plain` by which a method and another are to be compared."""
         if not self.tells(base):
-            return name, _NOTHING
-        mine, other = name in self.fitted, base in self.fitted
-        if mine == other:
-            return name, base
-        if base == "length" and _AS_IT_IS in self.plain.splits:
-            return name, _AS_IT_IS
-        if name == "length" and _AS_IT_IS in self.plain.splits:
-            return _AS_IT_IS, base
-        return (name, base + _IN_FOLDS) if mine else (name + _IN_FOLDS, base)
+            return Column(name), NOTHING
+        if (name in self.fitted) == (base in self.fitted):
+            return Column(name), Column(base)
+        if base == "length" and base in self.fitted:
+            return Column(name), self._as_it_is(base)
+        if name == "length" and name in self.fitted:
+            return self._as_it_is(name), Column(base)
+        return self._in_folds(name), self._in_folds(base)
 
     def gain(self, name: str, base: str, *, level: float = 0.95) -> Estimate:
         """The agreement of one method minus that of another, compared in the same way."""
@@ -78,7 +107,7 @@ class Footing:
 
     def best_estimate(self, names: Sequence[str], chosen: str) -> Estimate:
         """The agreement of a method that was chosen among `names`, see `Figures.best_estimate`."""
-        return self.plain.best_estimate(names, chosen)
+        return self.plain.best_estimate([Column(name) for name in names], Column(chosen))
 
     def best_at_equal_surface(self, names: Sequence[str], chosen: str) -> Estimate | None:
         """What is left of it at equal length and surface, in the same way; None where this is not known."""
@@ -86,18 +115,9 @@ class Footing:
             return None
         return self.left.best_estimate([self._in_folds(name) for name in names], self._in_folds(chosen))
 
-    def how(self, name: str, base: str) -> str:
-        """How a pair is compared, in words; "" where the scores of both are pooled in one way."""
-        pair = self.pair(name, base)
-        if _NOTHING in pair:
-            return ""
-        if _AS_IT_IS in pair:
-            return "the length as it is, in the direction that these labels have"
-        return "" if pair == (name, base) else "both ranked inside the folds"
-
     def best(self, names: Sequence[str]) -> str:
         """The method that agrees best, all of them ranked inside folds; those that tell nothing apart come last."""
-        keys = {name: self._in_folds(name) for name in names if name in self.plain.splits}
+        keys = {name: self._in_folds(name) for name in names if Column(name) in self.plain.splits}
         values = {name: self.plain.estimate(key).value or 0.0 for name, key in keys.items()}
         return max(values, key=lambda name: (self.tells(name), values[name]))
 
@@ -105,8 +125,14 @@ class Footing:
         """What is left of the agreement at equal length and surface; None where this is not known."""
         return None if self.left is None else self.left.estimate(self._in_folds(name))
 
-    def _in_folds(self, name: str) -> str:
-        return name + _IN_FOLDS if name + _IN_FOLDS in self.plain.splits else name
+    def _in_folds(self, name: str) -> Column:
+        return self._if_known(Column(name, Way.IN_FOLDS))
+
+    def _as_it_is(self, name: str) -> Column:
+        return self._if_known(Column(name, Way.AS_IT_IS))
+
+    def _if_known(self, column: Column) -> Column:
+        return column if column in self.plain.splits else Column(column.method)
 
 
 def on_equal_footing(
@@ -128,34 +154,34 @@ def on_equal_footing(
     seed, resamples: of the intervals. All figures are of the same resamples.
     """
     splits = [np.atleast_2d(way)[0] for way in ways]
-    first = splits[0] if splits else None
-    columns = {name: list(parts) for name, parts in scores.items()}
+    columns = {Column(name): list(parts) for name, parts in scores.items()}
     for name in scores:
         if splits and name not in fitted:
-            columns[name + _IN_FOLDS] = [within_fold_ranks(scores[name][0], split) for split in splits]
-    ranked = {name for name in columns if name in fitted or name.endswith(_IN_FOLDS)}
+            columns[Column(name, Way.IN_FOLDS)] = [within_fold_ranks(scores[name][0], split) for split in splits]
+    ranked = {one for one in columns if one.method in fitted or one.way is Way.IN_FOLDS}
     lengths: list[np.ndarray] = []
     if length is not None:
         lengths = [within_fold_ranks(length, split) for split in splits]
         if "length" in fitted:
             way = agreement(length, human).spearman or 0.0
-            columns[_AS_IT_IS] = [length if way >= 0 else -length]
+            columns[Column("length", Way.AS_IT_IS)] = [length if way >= 0 else -length]
 
-    def figures(of: Mapping[str, Sequence[np.ndarray]], given: Mapping[str, Sequence[np.ndarray]]) -> Figures:
+    def figures(of: _Columns, given: _Columns) -> Figures[Column]:
         """The figures of some methods over the judgments that all of them have."""
+        inside = {*ranked, *(one for one in given if one.way is Way.GIVEN_IN_FOLDS)}
+        first = splits[0] if splits else None
         rng = np.random.default_rng(seed)
-        inside = {*ranked, _AT_SURFACE, _AT_LENGTH_IN_FOLDS}
         return rank_figures(of, human, groups, rng=rng, resamples=resamples, given=given, ranked=inside, fold=first)
 
     plain, left = figures(columns, {}), None
-    nothing = {_NOTHING: np.zeros(1)}, {_NOTHING: np.zeros(resamples)}
+    nothing = {NOTHING: np.zeros(1)}, {NOTHING: np.zeros(resamples)}
     plain = replace(plain, splits={**plain.splits, **nothing[0]}, draws={**plain.draws, **nothing[1]})
     if "surface" in fitted and splits:
-        given: dict[str, Sequence[np.ndarray]] = {_AT_SURFACE: scores["surface"]}
+        given = {Column("surface", Way.GIVEN_IN_FOLDS): scores["surface"]}
         # The length is given both as it is and as the methods are ranked: what ranking changes would be left otherwise.
         if length is not None:
-            given |= {_AT_LENGTH_IN_FOLDS: lengths, _AT_LENGTH: [length]}
-        left = figures({name: found for name, found in columns.items() if name in ranked}, given)
+            given |= {Column("length", Way.GIVEN_IN_FOLDS): lengths, Column("length", Way.GIVEN): [length]}
+        left = figures({one: found for one, found in columns.items() if one in ranked}, given)
     beside = {}
     for name, parts in scores.items():
         at = lengths if name in fitted else [] if length is None else [length]

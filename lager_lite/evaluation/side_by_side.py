@@ -224,7 +224,7 @@ def _warnings(result: Evaluation, footing: Footing) -> tuple[str, ...]:
         found.append(f"there {only}, and intervals that are resampled from so few cannot be trusted")
     lacks, undefined, weak = dict[str, list[str]](), dict[str, list[str]](), list[str]()
     for method in result.methods:
-        why = footing.plain.no_interval(method.name)
+        why = footing.no_interval(method.name)
         if why and result.groups > 1:
             lacks.setdefault(why, []).append(method.name)
         if method.overall.undefined:

@@ -10,8 +10,9 @@ A figure that is undefined in some of the splits is undefined: its mean over the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -38,8 +39,12 @@ class Estimate:
     interval: Interval | None
 
 
+# What a method is called: its name, or a key that says more.
+N = TypeVar("N", bound=Hashable)
+
+
 @dataclass(frozen=True)
-class Figures:
+class Figures(Generic[N]):
     """One figure of several methods, such as the Spearman correlation with people, and all that its intervals need.
 
     splits: by method, the figure in every split, float64 (splits,); one entry for methods without folds. NaN where
@@ -53,16 +58,16 @@ class Figures:
     of_values: whether it is a mean of values between `least` and `most`, such as a share.
     """
 
-    splits: Mapping[str, np.ndarray]
-    draws: Mapping[str, np.ndarray]
+    splits: Mapping[N, np.ndarray]
+    draws: Mapping[N, np.ndarray]
     groups: int
-    told_apart: Mapping[str, int] = field(default_factory=dict)
+    told_apart: Mapping[N, int] = field(default_factory=dict)
     people: int | None = None
     least: float = -1.0
     most: float = 1.0
     of_values: bool = False
 
-    def estimate(self, name: str, *, level: float = 0.95) -> Estimate:
+    def estimate(self, name: N, *, level: float = 0.95) -> Estimate:
         """The figure of one method."""
         found = widened(
             self.splits[name], self.draws[name], self._groups(name), level=level, ends=self._ends(self.least)
@@ -72,7 +77,7 @@ class Figures:
         low, high = max(found.interval.low, self.least), min(found.interval.high, self.most)
         return replace(found, interval=replace(found.interval, low=low, high=high))
 
-    def gain(self, name: str, base: str, *, level: float = 0.95) -> Estimate:
+    def gain(self, name: N, base: N, *, level: float = 0.95) -> Estimate:
         """The figure of one method minus that of another, in the same splits and resamples."""
         gap = self.draws[name] - self.draws[base]
         splits, groups = self.splits[name] - self.splits[base], self._groups(name, base)
@@ -83,7 +88,7 @@ class Figures:
         """Between which the single values lie of which the figure is a mean; None where it is none. least: the lowest."""
         return (least, self.most) if self.of_values else None
 
-    def tells(self, name: str) -> bool:
+    def tells(self, name: N) -> bool:
         """Whether a method tells enough apart for its figure to be compared with others."""
         found, lost = self.draws[name], float(np.mean(~np.isfinite(self.draws[name])))
         return (
@@ -93,7 +98,7 @@ class Figures:
             and lost <= UNDEFINED_SHARE
         )
 
-    def no_interval(self, name: str) -> str | None:
+    def no_interval(self, name: N) -> str | None:
         """Why a figure that is known has no interval, in words; None where it has one, and where it is undefined."""
         if self.estimate(name).value is None or self.estimate(name).interval is not None:
             return None
@@ -106,7 +111,7 @@ class Figures:
             return f"undefined in {lost} of {self.draws[name].size} resamples, which is too many for an interval"
         return "too few groups for an interval"
 
-    def _groups(self, *names: str) -> int:
+    def _groups(self, *names: N) -> int:
         """How many groups a figure of these methods rests on; 0 where too few are told apart from the others."""
         apart = min(self.told_apart.get(name, self.groups) for name in names)
         apart = apart if self.people is None else min(apart, self.people)
@@ -119,14 +124,14 @@ class Figures:
         most = self.most - self.least
         return interval and replace(interval, low=max(interval.low, -most), high=min(interval.high, most))
 
-    def difference(self, name: str, base: str, *, level: float = 0.95) -> Difference:
+    def difference(self, name: N, base: N, *, level: float = 0.95) -> Difference:
         """The gain as a difference, with the share of the resamples in which the method is better."""
         found, gap = self.gain(name, base, level=level), self.draws[name] - self.draws[base]
         gap = gap[np.isfinite(gap)]
         share = None if found.interval is None else float(np.mean((gap > 0) + 0.5 * (gap == 0)))
         return Difference("spearman", found.value, found.interval, share)
 
-    def best_estimate(self, names: Sequence[str], chosen: str, *, level: float = 0.95) -> Estimate:
+    def best_estimate(self, names: Sequence[N], chosen: N, *, level: float = 0.95) -> Estimate:
         """The figure of the method that was chosen among `names` because its figure is the highest.
 
         The interval holds for all of them at once, see `best_gain`.
@@ -140,7 +145,7 @@ class Figures:
         low, high = max(alone.value - error, self.least), min(alone.value + error, self.most)
         return Estimate(alone.value, replace(alone.interval, low=low, high=high))
 
-    def best_gain(self, pairs: Sequence[tuple[str, str]], chosen: tuple[str, str], *, level: float = 0.95) -> Estimate:
+    def best_gain(self, pairs: Sequence[tuple[N, N]], chosen: tuple[N, N], *, level: float = 0.95) -> Estimate:
         """The gain of the pair (method, base) that was chosen among `pairs` because its figure is the highest.
 
         The interval holds for all of them at once (the largest of their standardised deviations, Westfall and Young,
@@ -170,16 +175,16 @@ class Figures:
 
 
 def rank_figures(
-    scores: Mapping[str, Sequence[np.ndarray]],
+    scores: Mapping[N, Sequence[np.ndarray]],
     human: np.ndarray,
     groups: Groups,
     *,
     rng: np.random.Generator,
     resamples: int = 1000,
-    given: Mapping[str, Sequence[np.ndarray]] | None = None,
-    ranked: Collection[str] = (),
+    given: Mapping[N, Sequence[np.ndarray]] | None = None,
+    ranked: Collection[N] = (),
     fold: np.ndarray | None = None,
-) -> Figures:
+) -> Figures[N]:
     """Spearman correlations with human scores (n,) of several methods.
 
     scores: by method, scores (n,) of every split; all methods with folds have as many.
@@ -235,8 +240,8 @@ def _told_apart(scores: np.ndarray, groups: Groups, ranked: np.ndarray | None = 
 
 
 def mean_figures(
-    points: Mapping[str, Sequence[np.ndarray]], groups: Groups, *, rng: np.random.Generator, resamples: int = 1000
-) -> Figures:
+    points: Mapping[N, Sequence[np.ndarray]], groups: Groups, *, rng: np.random.Generator, resamples: int = 1000
+) -> Figures[N]:
     """Means of points (n,), 0 to 1, of several methods, given for every split, as for `rank_figures`; groups (n,)."""
     draws = {name: np.empty(resamples) for name in points}
     for rows, weight in resampled(groups, rng, resamples):

@@ -200,7 +200,7 @@ def accuracies(
     *,
     seed: int = 0,
     resamples: int = 1000,
-) -> tuple[tuple[Accuracy, ...], Figures, str]:
+) -> tuple[tuple[Accuracy, ...], Figures[str], str]:
     """How often each method orders p pairs as people do, the figures behind it, and the best of the trivial methods.
 
     right: by method, 1 where it orders a pair as people do, 0 where not and 0.5 for ties, float64 (p,) for every split
@@ -281,7 +281,9 @@ def _spread(ranks: np.ndarray, used: np.ndarray, count: int, rubrics: int) -> np
     return scores
 
 
-def ranking_verdict(methods: Sequence[Accuracy], found: Figures, baseline: str, *, about: str | None = None) -> str:
+def ranking_verdict(
+    methods: Sequence[Accuracy], found: Figures[str], baseline: str, *, about: str | None = None
+) -> str:
     """What a method is worth against the baseline, in a sentence; "" where there is no such method.
 
     about: its name; None for the best of those that are not trivial. From few groups (`TOO_FEW_GROUPS`) it is not said to

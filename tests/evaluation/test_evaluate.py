@@ -50,11 +50,11 @@ def test_weights_that_may_change_sign_find_a_layer_that_points_the_wrong_way():
     assert not any("signed" in w for w in result.warnings)
     assert result.verdict.method in ("signed", "full") and result.verdict.beats
     assert result.verdict.text.startswith(
-        f"{result.verdict.method.capitalize()} weights agree with people, Spearman 0."
+        f"{result.verdict.method.capitalize()} weights agree with people: Spearman 0."
     )
-    assert ", better than e_score does, " in result.verdict.text
+    assert ". They are better than e_score, which reaches 0." in result.verdict.text
     assert result.verdict.text.endswith(
-        ". It is the best of 3 ways tried: the intervals here allow for that choice, those of the table do not."
+        " weights are the best of 3 ways tried: the intervals here allow for that choice, those of the table do not."
     )
     assert len(result.method("full").ranks) == 2 and result.method("uniform").ranks == ()
 
@@ -94,7 +94,7 @@ def test_labels_that_follow_the_length_are_not_sold_as_judging():
     assert result.baseline in ("length", "surface")
     assert result.method("length").overall.spearman > 0.8
     assert result.verdict.finding in ("no better", "worse")
-    assert " the response does, 0." in result.verdict.text and "at equal surface" in result.verdict.text
+    assert " the response, which reaches 0." in result.verdict.text and " At equal length and" in result.verdict.text
     full = result.method("full")
     assert full.overall.spearman > 0.7 and full.length > 0.8 and abs(full.equal_surface.value) < 0.2
     assert full.near_pairs == result.method("direct").near_pairs > 0
@@ -113,7 +113,7 @@ def test_agreement_that_length_does_not_explain_is_said():
     # e_score, the best baseline here, is ranked in the folds of full, too, which changes it a little.
     assert [m.name for m in result.methods if m.over_baseline is None] == [result.baseline]
     assert full.over_baseline.value == pytest.approx(full.overall.spearman - base.overall.spearman, abs=0.02)
-    assert "(both ranked inside the folds); at equal surface" in result.verdict.text
+    assert " At equal length and surface the agreement is 0." in result.verdict.text
 
 
 def test_systems_that_write_for_several_groups_are_named_and_can_be_held_out():
@@ -187,8 +187,8 @@ def test_weights_are_not_blamed_for_an_e_score_that_tells_nothing_apart():
     full = result.method("full")
     assert full.gain.value == full.overall.spearman > 0.8 and full.gain.interval == full.interval
     assert not any("do not clearly beat" in w for w in result.warnings)
-    assert result.verdict.beats and result.verdict.text.startswith("Full weights agree with people, Spearman 0.9")
-    assert ", where e_score tells hardly anything apart" in result.verdict.text
+    assert result.verdict.beats and result.verdict.text.startswith("Full weights agree with people: Spearman 0.9")
+    assert "]. e_score tells hardly anything apart." in result.verdict.text
 
 
 def test_scores_that_tell_no_item_apart_get_no_figure_from_the_levels_of_the_folds():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lager_lite.evaluation.footing import on_equal_footing
+from lager_lite.evaluation.footing import Column, Way, on_equal_footing
 from lager_lite.evaluation.side_by_side import _agreement
 from lager_lite.evaluation.verdict import find_verdict
 from lager_lite.fitting import OutOfFold
@@ -49,8 +50,9 @@ def test_the_length_itself_adds_nothing_to_length_however_many_folds_there_are(f
     gain = found.gain("words", "length")
     assert (gain.value, gain.interval.low, gain.interval.high) == (0.0, 0.0, 0.0)
     assert found.gain("length", "words").value == 0.0
-    assert found.plain.gain("words", "length").value > (0.0 if folds == 5 else 0.05), "what the folds cost"
-    assert found.how("words", "length") == "the length as it is, in the direction that these labels have"
+    words, inside = Column("words"), Column("length")
+    assert found.plain.gain(words, inside).value > (0.0 if folds == 5 else 0.05), "what the folds cost"
+    assert found.pair("words", "length") == (words, Column("length", Way.AS_IT_IS))
 
 
 def test_a_method_without_a_fit_is_ranked_in_the_folds_of_one_that_has_one():
@@ -58,8 +60,11 @@ def test_a_method_without_a_fit_is_ranked_in_the_folds_of_one_that_has_one():
     fitted = {"full": scores["length"], "surface": scores["length"]}
     found = compared({"words": [length], **fitted}, human, ways, length, tuple(fitted))
     assert found.gain("words", "full").value == found.gain("full", "words").value == 0.0
-    assert found.how("full", "words") == "both ranked inside the folds"
-    assert found.how("full", "surface") == "" and found.best(["surface", "words"]) == "surface"
+    assert found.pair("full", "words") == (Column("full"), Column("words", Way.IN_FOLDS))
+    assert (
+        found.pair("full", "surface") == (Column("full"), Column("surface"))
+        and found.best(["surface", "words"]) == "surface"
+    )
 
 
 def test_the_length_is_not_taken_in_the_wrong_direction():
@@ -98,9 +103,73 @@ def test_the_verdict_allows_for_the_choice_in_what_it_decides_and_prints():
     assert verdict.finding == "none"
     assert f"agree with people: Spearman {best.value:.2f} [{best.interval.low:.2f}, " in verdict.text
     assert verdict.text.endswith(
-        ". It is the best of 3 ways tried: the intervals here allow for that choice, those of the table do not."
+        ". Full weights are the best of 3 ways tried: the intervals here allow for that choice, those of the table do not."
     )
     assert find_verdict(methods[-1:], found, "length").finding != "none"
+
+
+def told(judge, base, *, tuned=False, folds=5):
+    """The verdict on scores of 200 items whose labels follow length and quality, and what it rests on."""
+    rng = np.random.default_rng(3)
+    size, quality = rng.normal(size=(2, 200))
+    human = np.clip(np.round(3 + 0.6 * size + quality), 1, 5)
+    length = np.round(2 * size)
+    ways = split_folds(np.arange(200), human, folds=folds, seed=0, splits=2)
+    plain = {"e_score": np.zeros(200) if judge == "flat" else np.round(human + 2 * rng.normal(size=200))}
+    scores = {"noise": rng.normal(size=200), "size": size + rng.normal(size=200), "near": size, "flat": human}.get(
+        judge, human
+    )
+    inside = {"length": length, "surface": length + rng.normal(size=200)}
+    (plain if tuned else inside)["tuned" if tuned else "full"] = scores
+    ranked = {name: [within_fold_ranks(one, way) for way in ways] for name, one in inside.items()}
+    found = compared({name: [one] for name, one in plain.items()} | ranked, human, ways, length, tuple(ranked))
+    name = "tuned" if tuned else "full"
+    interval = found.estimate(name).interval
+    method = SimpleNamespace(name=name, tuned=True, overall=agreement(scores, human), interval=interval)
+    return found, find_verdict([method], found, base).text
+
+
+def test_a_verdict_is_made_of_whole_sentences():
+    """Every variant, and its numbers, which are those of the table unless it says otherwise."""
+    assert re.fullmatch(
+        r"Full weights do not clearly agree with people: Spearman -?0\.\d\d \[-0\.\d\d, 0\.\d\d\]\. "
+        r"The length of the response alone reaches 0\.\d\d\.",
+        told("noise", "length")[1],
+    )
+    better = r"Full weights agree with people: Spearman 1\.00 \[.*?\]\. They are better than e_score, which reaches 0\.\d\d: "
+    left = r" At equal length and surface the agreement is \d\.\d\d \[.*?\]\."
+    assert re.fullmatch(better + r"the difference is 0\.\d\d \[.*?\]\." + left, told("best", "e_score")[1])
+    for judge, than in (("near", "no better than"), ("size", "worse than")):
+        assert f" They are {than} the length of the response, which reaches 0." in told(judge, "length")[1]
+    assert "]. e_score tells hardly anything apart. At equal length" in told("flat", "e_score")[1]
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned", "way", "why"),
+    [
+        (
+            "length",
+            True,
+            Way.AS_IT_IS,
+            "the length, fitted in folds; here it is plainly the length, in the direction that",
+        ),
+        ("e_score", False, Way.IN_FOLDS, "e_score, without folds; here it is ranked inside the folds of the weights."),
+    ],
+)
+def test_a_verdict_says_which_number_is_not_that_of_the_table(base, tuned, way, why):
+    found, text = told("best", base, tuned=tuned, folds=50)
+    here, shown = (f"{found.plain.estimate(Column(base, one)).value:.2f}" for one in (way, Way.OWN))
+    assert here != shown and f"which reaches {here}: the difference is " in text
+    assert f"]. The table has {shown} for {why}" in text
+
+
+def test_a_verdict_says_what_given_weights_reach_inside_the_folds_of_the_surface():
+    found, text = told("size", "surface", tuned=True, folds=20)
+    inside = found.plain.estimate(Column("tuned", Way.IN_FOLDS)).value
+    assert (
+        f" For the difference they are ranked inside the folds in which the surface was fitted, and reach {inside:.2f}."
+        in text
+    )
 
 
 def test_ties_inside_folds_cost_no_agreement():
@@ -120,5 +189,5 @@ def test_one_odd_item_in_every_fold_is_not_told_apart_by_the_levels_of_the_folds
     odd[[3, 8]] = 1.0
     ranked = [within_fold_ranks(odd, way) for way in ways]
     found = compared({"odd": ranked, **scores}, human, ways, length, ("odd", "length", "surface"))
-    assert found.plain.told_apart["odd"] == 2 and found.estimate("odd").interval is None
-    assert found.plain.no_interval("odd").startswith("only 2 groups are told apart from all others")
+    assert found.plain.told_apart[Column("odd")] == 2 and found.estimate("odd").interval is None
+    assert found.no_interval("odd").startswith("only 2 groups are told apart from all others")

@@ -27,7 +27,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lager_lite.data import term_columns
-from lager_lite.evaluation.footing import on_equal_footing
+from lager_lite.evaluation.footing import Column, on_equal_footing
 from lager_lite.evaluation.side_by_side import Setting, set_side_by_side
 from lager_lite.fitting import SPLITS, Columns, Labelled, Method, baseline_features
 from lager_lite.fitting.beside import TERMS, TextMethod
@@ -235,7 +235,11 @@ def beside_length(folds: int, runs: int, seed: int, resamples: int = 400) -> dic
         scores = {"words": [length], "noisy": [length + 0.3 * rng.normal(size=group.size)], **fitted}
         options: dict[str, Any] = {"fitted": tuple(fitted), "ways": ways, "length": length, "resamples": resamples}
         one = on_equal_footing(scores, human, group, seed=int(rng.integers(1 << 30)), **options)
-        figures = one.gain("words", "length"), one.plain.gain("words", "length"), one.at_equal_surface("noisy")
+        figures = (
+            one.gain("words", "length"),
+            one.plain.gain(Column("words"), Column("length")),
+            one.at_equal_surface("noisy"),
+        )
         for name, figure in zip(found, figures):
             assert figure is not None and figure.value is not None and figure.interval is not None
             found[name].append((figure.value, figure.interval.low, figure.interval.high))
