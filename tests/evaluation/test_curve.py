@@ -13,7 +13,7 @@ from lager_lite.evaluation.results import _curve
 from lager_lite.fitting import Labelled, fit_states
 from lager_lite.scoring import states_score
 from lager_lite.stats import agreement
-from tests.measure.intervals import VALUES, Case, drawn, labelled
+from tests.measure.simulated import VALUES, Case, drawn, labelled
 
 WIDE = 60
 

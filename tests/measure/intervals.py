@@ -3,6 +3,7 @@
     python -m tests.measure.intervals --runs 300 --seed 1
     python -m tests.measure.intervals --only length --runs 100
     python -m tests.measure.intervals --only words --runs 100
+    python -m tests.measure.intervals --only kinds
     python -m tests.measure.intervals --fit full
 
 Every run draws a data set, evaluates what is fitted to it as `lager-lite eval` does, and looks whether the 95%
@@ -11,7 +12,8 @@ what was fitted: a ridge regression takes minutes for all of it, weights of kind
 that the logits know nothing of. In the runs of `length`, labels follow the length of the response, and so do the
 logits: the verdict must say so, and weights with the length under control must not correlate with it. In those of
 `words`, one method is the logarithm of the number of words, and another the same with noise: whatever the number of
-folds, the first must add nothing to length, and of the second nothing may be left at equal surface.
+folds, the first must add nothing to length, and of the second nothing may be left at equal surface. In those of
+`kinds`, three kinds are fitted to noise, and the verdict is on the best of them.
 
 The constants of the intervals (`lager_lite/stats/estimates.py`) were tuned with seed 0 and the ridge regression.
 """
@@ -20,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,115 +30,15 @@ from threadpoolctl import threadpool_limits
 from lager_lite.data import term_columns
 from lager_lite.evaluation.footing import Column, on_equal_footing
 from lager_lite.evaluation.side_by_side import Setting, set_side_by_side
-from lager_lite.fitting import SPLITS, Columns, Labelled, Method, baseline_features
+from lager_lite.fitting import SPLITS, OutOfFold, baseline_features
 from lager_lite.fitting.beside import TERMS, TextMethod
-from lager_lite.fitting.crossval import KindMethod, OutOfFold
 from lager_lite.fitting.folds import out_of_fold
 from lager_lite.fitting.splits import over_splits, split_folds
 from lager_lite.fitting.states import STATES, StatesMethod
 from lager_lite.records import Item
 from lager_lite.scoring import e_score
 from lager_lite.stats import agreement, rank_figures
-
-VALUES = np.arange(1.0, 6.0)
-STEPS = VALUES - 3.0
-STATES_DRAWN = 3
-STRENGTH = 10.0
-# Fewer choices than the program has, so that thousands of cross-validations take minutes.
-GRID = (100.0, 10.0)
-INNER_FOLDS = 2
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is simulated.
-
-    groups, size: how many groups there are, and how many items each has.
-    signal: how strongly labels follow what the logits know; 0 for a null.
-    shared: share of the variance of everything that the items of a group have in common; 0 for single items.
-    """
-
-    groups: int
-    size: int
-    signal: float
-    shared: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        items = f"n = {self.groups}" if self.size == 1 else f"{self.groups} groups of {self.size}"
-        return f"{items}, {'signal' if self.signal else 'null'}"
-
-
-CASES = tuple(
-    Case(groups, size, signal, 0.25 if size > 1 else 0.0)
-    for groups, size in ((40, 1), (100, 1), (30, 7))
-    for signal in (0.0, 0.8)
-)
-
-
-def drawn(case: Case, rng: np.random.Generator, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Layer logits (n, S, K), human scores (n,) and groups (n,) of so many groups."""
-    count, group = groups * case.size, np.repeat(np.arange(groups), case.size)
-
-    def noise(*shape: int) -> np.ndarray:
-        own, common = rng.normal(size=(count, *shape)), rng.normal(size=(groups, *shape))[group]
-        return np.sqrt(1.0 - case.shared) * own + np.sqrt(case.shared) * common
-
-    known = noise()
-    x = noise(STATES_DRAWN, VALUES.size)
-    x[:, 1] += 0.7 * np.outer(known, STEPS)
-    felt = (case.signal * known + noise()) / np.sqrt(1.0 + case.signal**2)
-    return x, np.clip(np.round(3.0 + 1.1 * felt), 1, 5), group
-
-
-def labelled(x: np.ndarray, human: np.ndarray, group: np.ndarray, items: tuple[Item, ...] = ()) -> Labelled:
-    """Simulated judgments as `gather` gives them."""
-    count = len(human)
-    return Labelled(
-        raw=x,
-        norm=x,
-        human=human,
-        individual=tuple((h,) for h in human),
-        criterion=np.full(count, "a"),
-        group=group.astype(str),
-        item=np.arange(count).astype(str),
-        values=VALUES,
-        failed=(),
-        items=items,
-    )
-
-
-@dataclass(frozen=True)
-class Plane:
-    """A fitted ridge regression."""
-
-    mean: np.ndarray
-    weights: np.ndarray
-    level: float
-
-    def predict(self, x: Columns) -> np.ndarray:
-        predicted: np.ndarray = (x["raw"].reshape(len(x["raw"]), -1) - self.mean) @ self.weights + self.level
-        return predicted[None]
-
-
-class Ridge:
-    """Ridge regression of the human score on all layer logits; a method for `out_of_fold` that reads the column raw."""
-
-    def fit(self, x: Columns, human: np.ndarray, groups: np.ndarray) -> Plane:
-        flat = x["raw"].reshape(len(human), -1)
-        mean, level = flat.mean(axis=0), float(human.mean())
-        centred = flat - mean
-        gram = centred.T @ centred + STRENGTH * np.eye(flat.shape[1])
-        return Plane(mean, np.linalg.solve(gram, centred.T @ (human - level)), level)
-
-
-FITS: dict[str, tuple[Method[Any], str]] = {
-    "ridge": (Ridge(), "raw"),
-    "full": (KindMethod("full", VALUES, INNER_FOLDS, 0, grid=GRID), "raw"),
-    "states": (StatesMethod(VALUES, calibrate=False), STATES),
-}
-"""What can be fitted in every run, and the column that it reads."""
+from tests.measure.simulated import CASES, FITS, STATES_DRAWN, STEPS, VALUES, Case, drawn, labelled
 
 
 def covering(case: Case, runs: int, seed: int, fit: str = "ridge", resamples: int = 400) -> dict[str, float]:
@@ -166,6 +67,30 @@ def covering(case: Case, runs: int, seed: int, fit: str = "ridge", resamples: in
         "positive": float(np.mean(low > 0)),
         "width": float(np.mean(high - low)),
     }
+
+
+def tried_on_noise(case: Case, runs: int, seed: int, fit: str = "ridge", resamples: int = 400) -> tuple[float, float]:
+    """Shares of the runs of a null in which the best of three kinds seems to agree with people.
+
+    Every kind is fitted to layer logits of its own. First by the interval of the best one alone, then by the verdict.
+    """
+    rng = np.random.default_rng(seed)
+    alone = said = 0
+    method, column = FITS[fit]
+    for _ in range(runs):
+        x, human, group = drawn(case, rng, case.groups)
+        ways = split_folds(group, human, folds=5, seed=int(rng.integers(1 << 30)), splits=SPLITS)
+        scores = {"e_score": OutOfFold(e_score(x[:, -1], VALUES), None)}
+        for kind in ("simplex", "signed", "full"):
+            found = over_splits(method, {column: drawn(case, rng, case.groups)[0]}, human, group, ways)
+            scores[kind] = OutOfFold(found.scores[0], None, ranks=tuple(one[0] for one in found.ranks))
+        setting = Setting(5, int(rng.integers(1 << 30)), SPLITS, resamples=resamples)
+        result = set_side_by_side(labelled(x, human, group), scores, (), setting, ways=ways)
+        if result.verdict is not None:
+            best = result.method(result.verdict.method).interval
+            alone += best is not None and best.low > 0
+            said += result.verdict.finding != "none"
+    return alone / runs, said / runs
 
 
 def of_length(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, tuple[Item, ...]]:
@@ -298,11 +223,25 @@ def show_length(runs: int, seed: int, fit: str) -> None:
     )
 
 
+def show_kinds(runs: int, seed: int, fit: str) -> None:
+    """What becomes of three kinds that know nothing: the interval of the best one alone, and the verdict's."""
+    for case in CASES:
+        if not case.signal:
+            alone, said = tried_on_noise(case, runs, seed, fit)
+            print(
+                f"best of 3 kinds, {case.name:26} {runs} runs: its own interval above 0 in {alone:.3f}, agrees with people by "
+                f"the verdict in {said:.3f}",
+                flush=True,
+            )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("length", "words", *map(str, range(len(CASES)))), help="one of the cases")
+    parser.add_argument(
+        "--only", choices=("length", "words", "kinds", *map(str, range(len(CASES)))), help="one of the cases"
+    )
     parser.add_argument("--fit", choices=tuple(FITS), default="ridge", help="what is fitted")
     given = parser.parse_args(arguments)
     with threadpool_limits(1):
@@ -319,6 +258,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             show_length(given.runs, given.seed, given.fit)
         if given.only in (None, "words"):
             show_words(given.runs, given.seed)
+        if given.only in (None, "kinds"):
+            show_kinds(given.runs, given.seed, given.fit)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,8 @@ from tests.measure import (
     decode_times,
     demo_surface,
     fit_times,
+    intervals,
+    panels,
     peak,
     serving,
     side_by_side,
@@ -18,6 +21,7 @@ from tests.measure import (
     time_left,
     time_shares,
 )
+from tests.measure.simulated import Case, drawn, labelled
 
 
 def test_fit_times_names_every_kind(capsys):
@@ -25,6 +29,26 @@ def test_fit_times_names_every_kind(capsys):
     shown = capsys.readouterr().out
     assert shown.startswith("120 items, 4 states, 5 labels; strength chosen in 5 folds\n")
     assert [line.split()[0] for line in shown.splitlines()[1:5]] == ["uniform", "simplex", "signed", "full"]
+
+
+def test_intervals_of_the_best_of_three_kinds_are_those_of_the_verdict(capsys):
+    intervals.main(["--only", "kinds", "--runs", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(", null")[0] for line in lines] == [
+        "best of 3 kinds, n = 40",
+        "best of 3 kinds, n = 100",
+        "best of 3 kinds, 30 groups of 7",
+    ]
+
+
+def test_panels_are_drawn_and_the_layers_of_both_are_fitted_at_once(capsys):
+    x, human, group = drawn(Case(30, 2, 3.0), np.random.default_rng(0), 30)
+    know, noise = x.reshape(60, 3, 5), np.random.default_rng(1).normal(size=(60, 2, 3))
+    read = [replace(labelled(x, human, group), states=states.astype(np.float16)) for states in (know, noise)]
+    assert panels.all_layers(read).shape == (60, 5, 5)
+    panels.show_draws(read, ("A", "B"), [40], 3)
+    first, second, equal, whole, stacked = map(float, capsys.readouterr().out.splitlines()[2].split()[1:])
+    assert first > 0.4 > abs(second) and min(equal, whole, stacked) > 0.2
 
 
 def test_store_size_finds_what_it_wrote(capsys):
