@@ -3,8 +3,8 @@
 The members are stacked (Wolpert, Stacked Generalization, 1992): each is fitted alone, with a kind and a strength of
 its own, and the shares are fitted to scores that every member gives to items of groups that it has not seen. Shares
 are not negative (Breiman, Stacked Regressions, 1996) and their sum is one, so that two models cost one number more
-than one model. The layers of all members in one fit would share one strength of the ridge, and a model with many
-layers or of little use would be in the way of the other.
+than one model. The layers of all members in one fit would share one kind and one strength of the ridge; that agrees
+with people about as well (`python -m tests.measure.panels`), but does not say how much each member counts.
 """
 
 from __future__ import annotations
