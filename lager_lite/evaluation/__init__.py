@@ -9,7 +9,7 @@ from .compare import Comparison, FigurePair, MethodPair, compare, cost
 from .curve import CurvePoint, LearningCurve, learning_curve
 from .evaluate import Plan, evaluate, evaluate_weights, run_evaluation
 from .footing import COMPARED, Footing, on_equal_footing
-from .grouping import regroup, values_of
+from .grouping import regroup
 from .panel import (
     MemberReading,
     PanelRow,
@@ -61,5 +61,4 @@ __all__ = [
     "run_evaluation",
     "run_json",
     "save_run",
-    "values_of",
 ]

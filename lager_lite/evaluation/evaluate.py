@@ -35,6 +35,7 @@ from ..fitting import (
     lenses_for,
     log_length,
     preset,
+    values_of,
 )
 from ..judging import Judge
 from ..records import STATES_KIND, WEIGHT_KINDS, Counts, Item, LayerWeights, Reading
@@ -42,7 +43,7 @@ from ..scoring import WeightsFile, direct, e_score, state_parts, uniform_score
 from ..stats import agreement
 from .curve import learning_curve
 from .flattery import with_caveat
-from .grouping import shared_names, values_of
+from .grouping import shared_names
 from .records import Evaluation, FittedKind
 from .results import EvaluationRun, origin_of
 from .side_by_side import Setting, set_side_by_side

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import repeat
 
 import numpy as np
 
-from ..data import TextGroup, counted, group_key, group_names, same_text
+from ..data import same_text
 from ..errors import Advice, DataError
-from ..fitting import grouped, names_in_several
+from ..fitting import FEW_NAMES, grouped, names_in_several, short_name, values_of
 from ..records import Item
-
-# With three, a fit knows two systems, and so one difference between systems.
-_FEW_NAMES = 4
 
 
 def regroup(items: Sequence[Item], field: str) -> tuple[Item, ...]:
@@ -38,24 +33,7 @@ def _regrouped(item: Item, field: str) -> Item:
         return replace(item, group=None, other_groups=others)
     text = item.fields[field]
     # Folds must not part what `copies_apart` takes for copies.
-    return replace(item, group=_short(same_text(text) if field == "response" else text), other_groups=others)
-
-
-def values_of(items: Sequence[Item], field: str) -> np.ndarray:
-    """The text of `field` of every item, str (n,). Raises DataError where an item lacks it or all have the same."""
-    lacking = [item.id for item in items if field not in item.fields]
-    if lacking or not items:
-        known = sorted({name for item in items for name in item.fields})
-        shown = (
-            f"it is missing in {len(lacking)} of {counted(len(items), 'item')}, first in {lacking[0]!r}"
-            if lacking
-            else "no items"
-        )
-        raise DataError(f"the field {field!r} cannot be held out: {shown}", f"the fields are: {', '.join(known[:20])}")
-    names = np.array(group_names((_short(item.fields[field]) for item in items), repeat("")))
-    if np.unique(names).size < 2:
-        raise DataError(f"the field {field!r} cannot be held out: all items have {str(names[0])!r} in it")
-    return names
+    return replace(item, group=short_name(same_text(text) if field == "response" else text), other_groups=others)
 
 
 def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
@@ -66,15 +44,9 @@ def shared_names(items: Sequence[Item], held_out: str | None) -> list[str]:
         few = (
             f"only {count} values of the field {held_out!r} are held out, each by weights that know {count - 1} of them"
         )
-        return [f"{few}: errors and correlations across them say little"] if count < _FEW_NAMES else []
+        return [f"{few}: errors and correlations across them say little"] if count < FEW_NAMES else []
     found = names_in_several(items, grouped(items))
     if found is None:
         return []
     field, said = found
     return [f"{said}: {Advice(f'--hold-out {field}', f'hold_out={field!r}')} keeps them apart as well"]
-
-
-def _short(text: str) -> str:
-    if len(text) <= 40:
-        return text
-    return TextGroup(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest(), group_key(text))

@@ -27,6 +27,7 @@ from ..fitting import (
     panel_columns,
     same_judgments,
     split_folds,
+    values_of,
 )
 from ..judging import Judge, Panel, sum_of
 from ..records import Counts, Item
@@ -34,7 +35,7 @@ from ..scoring import PanelWeights, Provenance, apply_calibration, e_score
 from ..stats import Estimate, rank_figures
 from .evaluate import LEAST_GROUPS, Plan, evaluate, evaluate_weights, length_and_surface
 from .flattery import with_caveat
-from .grouping import shared_names, values_of
+from .grouping import shared_names
 from .records import Evaluation
 from .results import EvaluationRun, Origin, named_file, origin_of, run_json
 from .side_by_side import Setting, set_side_by_side

@@ -7,9 +7,18 @@ alone. Whatever is cross-validated, here or in another room, is a `Method` that 
 from __future__ import annotations
 
 from ..data import SURFACE_FEATURES, log_length, surface_features, surface_of
-from .baselines import FEATURES, WORDS, FeatureMethod, WordsMethod, WordsScorer, baseline_features, word_sets
+from .baselines import (
+    FEATURES,
+    WORDS,
+    FeatureMethod,
+    WordsMethod,
+    WordsScorer,
+    as_layer_logits,
+    baseline_features,
+    word_sets,
+)
 from .choosing import TOLERANCE, FitPlan, method_of
-from .copies import copies_apart, names_in_several, names_not_apart, tells_of_copies
+from .copies import copies_apart, tells_of_copies
 from .crossval import FixedMethod, KindMethod, OutOfFold, Scorer, cross_validate
 from .fit_weights import Fitted, fit_weights
 from .folds import (
@@ -42,12 +51,14 @@ from .seen import (
 )
 from .splits import SPLITS, SplitScores, over_splits, scored_splits, split_folds
 from .states import STATES, StatesMethod, fit_states, state_kernel
+from .writers import FEW_NAMES, names_in_several, names_not_apart, short_name, values_of
 
 __all__ = [
     "COVERAGE",
     "CROSS_VALIDATE",
     "Columns",
     "FEATURES",
+    "FEW_NAMES",
     "FeatureMethod",
     "FitPlan",
     "Fitted",
@@ -75,6 +86,7 @@ __all__ = [
     "WORDS",
     "WordsMethod",
     "WordsScorer",
+    "as_layer_logits",
     "baseline_features",
     "best_lens",
     "check_human_scores",
@@ -111,11 +123,13 @@ __all__ = [
     "seen_items",
     "seen_marks",
     "select_rows",
+    "short_name",
     "split_folds",
     "state_kernel",
     "surface_features",
     "surface_of",
     "tells_of_copies",
+    "values_of",
     "within_fold_ranks",
     "word_sets",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..data import SYSTEM_FIELDS, counted, group_key
+from ..data import counted
 from ..errors import Advice
 from ..records import Item
 from .seen import item_mark, response_marks
+from .writers import names_in_several
 
 # A refusal or a template may stand in a few rows of any file.
 _SHARE = 0.02
@@ -39,38 +40,6 @@ def copies_apart(
             f"out{how if regroups else ''}"
         )
     return found
-
-
-def names_in_several(items: Sequence[Item], groups: Iterable[str]) -> tuple[str, str] | None:
-    """The field that names who wrote the items, and a warning, where one writer stands in several groups; else None.
-
-    Folds by group do not keep such a writer's items apart. groups: of every item (n,).
-    """
-    own = [str(group) for group in groups]
-    for field in SYSTEM_FIELDS:
-        named = [(item.fields[field], group) for item, group in zip(items, own) if field in item.fields]
-        said = names_not_apart(named, "value", f"of the field {field!r} ")
-        if said is not None:
-            return field, said
-    return None
-
-
-def names_not_apart(named: Iterable[tuple[str, str]], what: str, where: str = "") -> str | None:
-    """A warning where writers' names, given with the group of what they wrote, stand in several groups; else None.
-
-    None, too, where only one writer is named. what: the name of one of them. where: of what they are, in words.
-    """
-    found: dict[str, set[str]] = {}
-    for name, group in named:
-        found.setdefault(group_key(name), set()).add(group)
-    shared = sum(len(one) > 1 for one in found.values())
-    if len(found) < 2 or not shared:
-        return None
-    stands = "stands" if shared == 1 else "stand"
-    return (
-        f"{counted(shared, what)} {where}{stands} in several groups, so weights can learn who wrote a response in place of "
-        "how good it is"
-    )
 
 
 def told_of_fit(items: Sequence[Item], groups: Iterable[str]) -> list[str]:

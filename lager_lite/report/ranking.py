@@ -50,7 +50,8 @@ def write_ranking(path: str | Path, found: Preferences, origin: Origin) -> None:
         ),
         html_table(head, rows, label="Methods", strong=best.method),
     ]
-    split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}" if found.folds else "none")
+    apart = f" and without the {found.held_out} of either response" if found.held_out else ""
+    split = ("split", f"{counted(found.folds, 'fold')} by group{apart}, seed {found.seed}" if found.folds else "none")
     write_made(path, f"Ranking: {origin.data}", lead, [("Methods", parts)], origin, how=split, notes=found.warnings)
 
 

@@ -22,7 +22,8 @@ from ..fitting import (
 )
 from ..records import WEIGHT_KINDS
 from ..stats import TOO_FEW_GROUPS, Estimate, Figures, Interval, mean_figures, warnings_of_few
-from .ranking import LeftOut, Responses, members_of
+from .held_out import right_without
+from .ranking import LeftOut, Responses, labels_within, members_of, names_to_hold_out
 
 TRIVIAL_RANKERS = ("e_score", "length", "surface")
 """What anybody has without fitting weights; the best of them is what a method has to beat."""
@@ -62,6 +63,7 @@ class Preferences:
     contests: how many instructions have such a pair.
     groups: how many groups these are in.
     folds: of the fitted kinds of weights; None where none were fitted.
+    held_out: name of the field of which these had seen the value of neither response; None: only groups were held out.
     seed: of the folds and of resampling.
     baseline: the best of e_score, length and surface.
     verdict: what the best of the other methods is worth against it, in a sentence; "" where there is no other method.
@@ -75,6 +77,7 @@ class Preferences:
     contests: int
     groups: int
     folds: int | None
+    held_out: str | None
     seed: int
     baseline: str
     verdict: str
@@ -108,6 +111,7 @@ def preferences(
     responses: Responses,
     *,
     folds: int | None = None,
+    hold_out: str | None = None,
     kinds: Sequence[str] = WEIGHT_KINDS,
     fit: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -116,27 +120,33 @@ def preferences(
     """Pairwise accuracy of every method, with 95% intervals over groups; None where no grades differ.
 
     folds: also try weights that were fitted on the other folds, see `fitted_in_folds`; None: do not.
+    hold_out: name of a field, for instance "system", of which these weights have seen the value of neither response, see
+        `right_without`; None: none.
     kinds: of these weights; "uniform" has nothing to fit.
     fit: the record of the fit of the judge's weights; pairs with a response that they know are left out.
     resamples: of the groups, for the intervals.
 
-    Raises FitError as `fitted_in_folds` does, and DataError where the weights know every pair.
+    Raises FitError as `fitted_in_folds` and `right_without` do, and DataError where the weights know every pair.
     """
     better, worse = pairs_of(responses)
     if not better.size:
         return None
     better, worse, notes = _without_seen(responses, better, worse, fit or {})
     used = np.unique(np.concatenate([better, worse]))
-    apart = [] if folds is None else _in_several(responses, used)
+    apart = [] if folds is None else _in_several(responses, used, hold_out)
     length = np.array([log_length(item) for item in responses.items])
     scores: dict[str, Sequence[np.ndarray]] = {name: (s,) for name, s in responses.scores.items()}
     scores["length"] = (length,)
-    if folds is not None:
+    if folds is not None and hold_out is None:
         scores.update(fitted_in_folds(responses, folds=folds, kinds=kinds, seed=seed))
     right = {
         name: [(np.sign(np.round(s[better] - s[worse], 9)) + 1.0) / 2.0 for s in columns]
         for name, columns in scores.items()
     }
+    if folds is not None and hold_out is not None:
+        part, (one, other) = responses.part(used), (np.searchsorted(used, side) for side in (better, worse))
+        names = names_to_hold_out(part.items, hold_out)
+        right |= right_without(part, one, other, names=names, folds=folds, kinds=kinds, seed=seed)
     near = np.abs(length[better] - length[worse]) < NEAR_LENGTHS
     methods, found, baseline = accuracies(right, near, responses.group[better], seed=seed, resamples=resamples)
     return Preferences(
@@ -145,6 +155,7 @@ def preferences(
         contests=int(np.unique(responses.contest[better]).size),
         groups=found.groups,
         folds=folds,
+        held_out=hold_out if folds else None,
         seed=seed,
         baseline=baseline,
         verdict=ranking_verdict(methods, found, baseline),
@@ -154,12 +165,16 @@ def preferences(
     )
 
 
-def _in_several(responses: Responses, used: np.ndarray) -> list[str]:
+def _in_several(responses: Responses, used: np.ndarray, hold_out: str | None) -> list[str]:
     """What of some of the responses stands in several groups, in sentences; used: their rows."""
     items = [responses.items[row] for row in used]
-    systems = names_in_several(items, responses.group[used])
     found = copies_apart(items, responses.group[used], what="response", regroups=False)
-    return [*found, *([f"{systems[1]}: of responses of other systems they may say less"] if systems else [])]
+    systems = names_in_several(items, responses.group[used]) if hold_out is None else None
+    if systems is not None:
+        field, said = systems
+        how = Advice(f"--hold-out {field}", f"hold_out={field!r}")
+        found.append(f"{said}: {how} orders two responses by weights that have seen neither system")
+    return found
 
 
 def _alike(responses: Responses) -> list[str]:
@@ -227,20 +242,6 @@ def accuracies(
     return tuple(methods), found, baseline
 
 
-def _labels(responses: Responses) -> np.ndarray:
-    """The grades as labels of the scale, by rubric, float64 (n, R); NaN for responses in no pair."""
-    label = np.full(responses.grades.shape, np.nan)
-    low, high = responses.values[0], responses.values[-1]
-    for rows in members_of(responses.contest, np.isfinite(responses.grade)):
-        grades = responses.grades[rows]
-        span = np.ptp(grades, axis=0)
-        if np.ptp(responses.grade[rows]) > 0:
-            # Under a rubric that tells none of them apart, all of them stand in the middle.
-            share = np.where(span > 0, (grades - grades.min(axis=0)) / np.where(span > 0, span, 1.0), 0.5)
-            label[rows] = low + (high - low) * share
-    return label
-
-
 def fitted_in_folds(
     responses: Responses, *, folds: int = 5, kinds: Sequence[str] = WEIGHT_KINDS, seed: int = 0
 ) -> dict[str, tuple[np.ndarray, ...]]:
@@ -251,7 +252,7 @@ def fitted_in_folds(
     for each rubric by its own grades: its best response gets the highest one, its worst the lowest, and the others lie between in proportion.
     Raises FitError for fewer groups than folds, and as `fit` does.
     """
-    label = _labels(responses)
+    label = labels_within(responses)
     used = np.flatnonzero(np.isfinite(label[:, 0]))
     rubrics = responses.raw.shape[1]
     logits = {lens: x[used].reshape(-1, *x.shape[2:]) for lens, x in (("raw", responses.raw), ("norm", responses.norm))}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..data import counted, group_key, group_names
-from ..errors import Advice, DataError
-from ..fitting import folds_inside, group_folds
+from ..errors import Advice, DataError, FitError
+from ..fitting import FEW_NAMES, folds_inside, group_folds, values_of
 from ..judging import Judge
 from ..records import Counts, Item, ItemId, Reading, id_for_results
 
@@ -61,6 +61,12 @@ class Responses:
     values: np.ndarray
     failed: tuple[LeftOut, ...]
 
+    def part(self, rows: np.ndarray) -> Responses:
+        """Some of the responses, int (m,)."""
+        columns = {name: getattr(self, name)[rows] for name in ("contest", "group", "grade", "grades", "raw", "norm")}
+        scores = {name: one[rows] for name, one in self.scores.items()}
+        return replace(self, items=tuple(self.items[row] for row in rows), scores=scores, **columns)
+
 
 def contests(items: Sequence[Item]) -> np.ndarray:
     """Number of the instruction that each item answers, int (n,), from 0 in order of appearance.
@@ -95,19 +101,18 @@ def first_contests(items: Sequence[Item], limit: int | None) -> tuple[Item, ...]
     return tuple(item for item, number in zip(items, numbers) if limit is None or number < limit)
 
 
-def check_pairs(items: Sequence[Item], rubric: str, folds: int | None) -> None:
+def check_pairs(items: Sequence[Item], rubric: str, folds: int | None, hold_out: str | None = None) -> None:
     """Refuse responses of which no figures can be made; no model is needed to know.
 
     rubric: the name of the rubric whose human scores are the grades. folds: that the groups must fill; None: nothing
-    is fitted. Raises DataError where no two responses to one instruction have different grades, and FitError where
-    the groups are too few.
+    is fitted. hold_out: the field that is held out, too; None: none is. Raises DataError where no two responses to one
+    instruction have different grades, FitError where the groups are too few, and both as `names_to_hold_out`.
     """
     numbers = contests(items)
     grades = np.array([_grade(item, rubric) for item in items])
     named = _groups(items, numbers)
-    groups = [
-        named[row] for rows in members_of(numbers, np.isfinite(grades)) if np.ptp(grades[rows]) > 0 for row in rows
-    ]
+    graded = [row for rows in members_of(numbers, np.isfinite(grades)) if np.ptp(grades[rows]) > 0 for row in rows]
+    groups = [named[row] for row in graded]
     if not groups:
         raise DataError(
             "no two responses to one instruction have different human scores",
@@ -118,6 +123,25 @@ def check_pairs(items: Sequence[Item], rubric: str, folds: int | None) -> None:
         )
     if folds is not None:
         folds_inside(np.array(groups), group_folds(groups, folds, 0))
+        if hold_out is not None:
+            names_to_hold_out([items[row] for row in graded], hold_out)
+
+
+def names_to_hold_out(items: Sequence[Item], field: str) -> np.ndarray:
+    """The value of `field` of every response, str (n,).
+
+    Raises DataError as `values_of`, and FitError for fewer than four values: two are held out at a time, and the others
+    must differ in something that a fit can learn.
+    """
+    names = values_of(items, field)
+    count = np.unique(names).size
+    if count < FEW_NAMES:
+        raise FitError(
+            f"the field {field!r} has {count} values: both responses of a comparison are held out, and of the others none "
+            "could be compared",
+            f"give responses of {FEW_NAMES} or more",
+        )
+    return names
 
 
 def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Responses:
@@ -224,3 +248,23 @@ def members_of(contest: np.ndarray, wanted: np.ndarray) -> Iterator[np.ndarray]:
     order = rows[np.argsort(contest[rows], kind="stable")]
     if order.size:
         yield from np.split(order, np.flatnonzero(np.diff(contest[order])) + 1)
+
+
+def labels_within(responses: Responses, wanted: np.ndarray | None = None) -> np.ndarray:
+    """The grades of some responses, bool (n,), as labels of the scale, by rubric, float64 (n, R).
+
+    wanted: None for all of them. For each rubric the best of those to one instruction gets the highest label, the worst
+    the lowest, and the others lie between in proportion. NaN for responses that are not wanted, and for those to an
+    instruction whose grades are alike.
+    """
+    known = np.isfinite(responses.grade)
+    label = np.full(responses.grades.shape, np.nan)
+    low, high = responses.values[0], responses.values[-1]
+    for rows in members_of(responses.contest, known if wanted is None else known & wanted):
+        grades = responses.grades[rows]
+        span = np.ptp(grades, axis=0)
+        if np.ptp(responses.grade[rows]) > 0:
+            # Under a rubric that tells none of them apart, all of them stand in the middle.
+            share = np.where(span > 0, (grades - grades.min(axis=0)) / np.where(span > 0, span, 1.0), 0.5)
+            label[rows] = low + (high - low) * share
+    return label

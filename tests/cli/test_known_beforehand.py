@@ -52,6 +52,12 @@ def test_pairs_of_too_few_groups_and_equal_grades_are_said(refused, tmp_path):
     assert "4 groups cannot be split into 5 folds\nTry: label items of more groups, or ask for 4 folds\n" in said
     write((1, 5), 2)
     assert "2 groups leave a training part with one" in refused("rank", "in.jsonl", "--cv", 2)
+    assert "--hold-out is about weights that are fitted in folds" in refused(
+        "rank", "in.jsonl", "--hold-out", "x", code=2
+    )
+    write((1, 5), 9)
+    said = refused("rank", "in.jsonl", "--cv", 3, "--hold-out", "system")
+    assert "the field 'system' cannot be held out: it is missing in 18 of 18 items" in said
     write((3, 3), 8)
     for option in ("--json", "--cv=2"):
         assert "no two responses to one instruction have different human scores" in refused("rank", "in.jsonl", option)

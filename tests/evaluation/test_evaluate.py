@@ -7,7 +7,8 @@ import pytest
 
 from lager_lite.errors import DataError
 from lager_lite.evaluation.evaluate import evaluate, evaluate_weights
-from lager_lite.evaluation.grouping import regroup, values_of
+from lager_lite.evaluation.grouping import regroup
+from lager_lite.fitting import values_of
 from lager_lite.fitting.fit import fit
 from lager_lite.fitting.labelled import Labelled, gather, grouped, ids_digest
 from lager_lite.judging.judge import Judge

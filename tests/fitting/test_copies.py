@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from lager_lite.evaluation.grouping import regroup
-from lager_lite.fitting.copies import copies_apart, names_in_several, tells_of_copies, told_of_fit
+from lager_lite.fitting.copies import copies_apart, tells_of_copies, told_of_fit
 from lager_lite.fitting.labelled import grouped
+from lager_lite.fitting.writers import names_in_several
 from lager_lite.records import Item
 
 LONG = "We are sorry to hear that your parcel has not arrived yet, and we shall ask the carrier today where it is."

@@ -17,9 +17,8 @@ from ...evaluation import (
     run_evaluation,
     run_json,
     save_run,
-    values_of,
 )
-from ...fitting import PRESETS, SPLITS, check_human_scores
+from ...fitting import PRESETS, SPLITS, check_human_scores, values_of
 from ...records import STATES_KIND, WEIGHT_KINDS, Item
 from ...report import check_report, write_report
 from ...system import write_beside
@@ -33,6 +32,7 @@ from ..options import (
     fill_shard,
     folds_option,
     group_option,
+    hold_out_option,
     is_panel,
     items_options,
     json_option,
@@ -170,11 +170,7 @@ def _show(given: Given, run: EvaluationRun, direct: EvaluationRun | None) -> Non
 @keep_states_option
 @folds_option(None, "Number of folds for cross-validation, split by group.  [default: 5]")
 @group_option
-@click.option(
-    "--hold-out",
-    metavar="FIELD",
-    help="Field whose values no fit may have seen either, for instance the system that wrote the response.",
-)
+@hold_out_option("Field whose values no fit may have seen either, for instance the system that wrote the response.")
 @click.option(
     "--splits", type=click.IntRange(1, 100), help=f"How often the items are split into folds.  [default: {SPLITS}]"
 )

@@ -28,6 +28,7 @@ from ..options import (
     chosen_rubrics,
     chosen_weights,
     folds_option,
+    hold_out_option,
     items_options,
     json_option,
     judge_options,
@@ -50,10 +51,12 @@ def _contests(data: str, given: Given) -> tuple[Item, ...]:
         raise click.UsageError("--by tuned needs weights: give -w")
     items = first_contests(read_given(data, given), given["limit"])
     rubric, *_ = chosen_rubrics(given)
+    if given["hold_out"] and not given["folds"]:
+        raise click.UsageError("--hold-out is about weights that are fitted in folds: give --cv")
     if given["folds"] or given["json_file"] or given["report"]:
         if not any(item.human for item in items):
             raise click.UsageError("--cv, --json and --report need responses that people graded, and there are none")
-        check_pairs(items, rubric.name, given["folds"])
+        check_pairs(items, rubric.name, given["folds"], given["hold_out"])
     if given["report"]:
         check_report()
     return tuple(items)
@@ -76,6 +79,9 @@ def _contests(data: str, given: Given) -> tuple[Item, ...]:
 @items_options
 @weights_options
 @folds_option(None, "Also fit weights on the pairs, cross-validated in this many folds.")
+@hold_out_option(
+    "With --cv: field of which the weights have seen the value of neither response, for instance the system."
+)
 @seed_option
 @judge_options
 @json_option
@@ -86,7 +92,8 @@ def command(data: str, **given: Any) -> None:
     The responses to compare are rows with the same instruction (and source and group), or a row's list `responses`,
     or its `chosen` and `rejected`. Where people graded them, the table says how often the better of two comes first;
     ties count as half. --cv fits weights to the pairs: the best response to an instruction counts as the top label,
-    the worst as the bottom one, and groups are never split. A response that cannot be judged is named and has no
+    the worst as the bottom one, and groups are never split. With --hold-out both responses of a pair are scored by
+    weights that have seen neither of their systems; this needs four systems or more. A response that cannot be judged is named and has no
     rank; the exit code is then 1.
     """
     items = _contests(data, given)
@@ -119,7 +126,8 @@ def _figures(
     """How well the order agrees with people, and what to say where nothing shows that: there are rows all the same."""
     fit = weights.provenance.fit if weights else None
     try:
-        return preferences(responses, fit=fit, folds=given["folds"], seed=given["seed"]), doubts
+        how = {name: given[name] for name in ("folds", "hold_out", "seed")}
+        return preferences(responses, fit=fit, **how), doubts
     except DataError as error:
         if given["json_file"] or given["report"] or given["folds"]:
             raise

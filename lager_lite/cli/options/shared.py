@@ -116,6 +116,11 @@ def folds_option(
     )
 
 
+def hold_out_option(help: str) -> Callable[[C], C]:
+    """`--hold-out FIELD`."""
+    return option_under("Folds", "--hold-out", metavar="FIELD", help=help)
+
+
 _MODEL = NamedFile(lambda name: parts_of_model(locate_model(name).path))
 _MODEL_HELP = (
     "The backbone: a GGUF file, hf:user/repo[:quant], ollama:name[:tag], lmstudio:publisher/model[:quant], or a "

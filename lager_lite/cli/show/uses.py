@@ -26,7 +26,8 @@ def _accuracy_row(method: Accuracy) -> tuple[str, ...]:
 
 def show_ranking(result: Preferences, err: bool) -> None:
     """Print how often each method puts the better of two responses first; err: on stderr."""
-    fitted = f"; surface and weights fitted in {counted(result.folds, 'fold')}" if result.folds else ""
+    apart = f", without the {result.held_out} of either response" if result.held_out else ""
+    fitted = f"; surface and weights fitted in {counted(result.folds, 'fold')}{apart}" if result.folds else ""
     click.echo(
         f"{counted(result.pairs, 'pair')} of {counted(result.contests, 'instruction')}, {counted(result.groups, 'group')}{fitted}\n",
         err=err,
