@@ -24,6 +24,7 @@ from .fit_weights import Fitted, fit_weights
 from .folds import (
     Columns,
     Method,
+    fold_cells,
     folds_for_ranks,
     folds_inside,
     group_folds,
@@ -96,6 +97,7 @@ __all__ = [
     "fit_recipe",
     "fit_states",
     "fit_weights",
+    "fold_cells",
     "folds_for_ranks",
     "folds_inside",
     "gather",

@@ -52,7 +52,7 @@ def out_of_fold(
     """Score every item by a fit that has not seen its fold.
 
     x, human and groups hold one row for each of n items; fold int (n,) is their fold, from `group_folds`, or int
-    (2, n) their fold in two ways, of which no fit has seen either. Returns the scores, float64 (..., n) as
+    (2, n) their fold in two ways, of which no fit has seen either; (3, n): see `fold_cells`. Returns the scores, float64 (..., n) as
     `Predictor.predict` gives them, and the fits, one per fold (or pair of folds that has items) in ascending order.
     Raises what the method raises, and FitError where a pair of folds leaves nothing to fit.
     """
@@ -83,11 +83,20 @@ def training_levels(fits: Sequence[Predictor], x: Columns, fold: np.ndarray) -> 
 
 
 def fold_cells(fold: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The rows to score and the rows to fit, bool (n,) each, of every fold or pair of folds; fold as in `out_of_fold`."""
+    """The rows to score and the rows to fit, bool (n,) each, of every fold or pair of folds; fold as in `out_of_fold`.
+
+    fold int (3, n): of rows that name two of the same kind, such as the systems of a pair, the fold of the row and those of
+    both names. What is fitted has then seen neither name in either place.
+    """
     ways = np.atleast_2d(fold)
+    if len(ways) == 3:
+        ways = np.stack([ways[0], ways[1:].min(axis=0), ways[1:].max(axis=0)])
     for cell in np.unique(ways, axis=1).T:
         away = ways != cell[:, None]
-        yield ~away.any(axis=0), away.all(axis=0)
+        apart = away.all(axis=0)
+        if len(ways) == 3:
+            apart &= (ways[1] != cell[2]) & (ways[2] != cell[1])
+        yield ~away.any(axis=0), apart
 
 
 def select_rows(x: Columns, rows: np.ndarray) -> dict[str, np.ndarray]:

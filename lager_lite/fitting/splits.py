@@ -49,7 +49,9 @@ def split_folds(
     """The folds of `splits` splits, each int (n,) as from `group_folds`, stratified by the scores human (n,).
 
     held_out: names (n,), of systems for instance, that no fit may have seen either: every split is then int (2, n),
-        folds of the groups and folds of these names. None: nothing else is held out.
+        folds of the groups and folds of these names. (n, 2): two names of one kind for each item, of which the first one's
+        share of the score is human and the other's is the rest of 1: int (3, n), see `fold_cells`; there are five folds of
+        names, or as many as names. None: nothing else is held out.
 
     Raises FitError as `group_folds` does, and for fewer than two names.
     """
@@ -60,7 +62,12 @@ def split_folds(
     found = []
     for number in range(splits):
         fold = group_folds(groups, folds, seed + number, human)
-        if names is not None:
+        if names is not None and names.ndim == 2:
+            both = np.concatenate([human, 1.0 - human])
+            fold = np.stack(
+                [fold, *group_folds(names.T.reshape(-1), min(5, count), seed + number, both).reshape(2, -1)]
+            )
+        elif names is not None:
             fold = np.stack([fold, group_folds(names, min(folds, count), seed + number, human)])
         found.append(fold)
     return tuple(found)

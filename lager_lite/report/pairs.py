@@ -41,7 +41,8 @@ def write_pairs(
     if systems is not None and systems.standings:
         sections.append(_systems(systems))
     sections += [_position(found), *_apart(compared)]
-    split = ("split", f"{counted(found.folds, 'fold')} by group, seed {found.seed}" if found.folds else "none")
+    apart = " and without either system of a pair" if found.held_out else ""
+    split = ("split", f"{counted(found.folds, 'fold')} by group{apart}, seed {found.seed}" if found.folds else "none")
     notes = list(dict.fromkeys((*found.notes, *(systems.notes if systems else ()))))
     write_made(path, f"Pairs: {origin.data}", _lead(found, systems), sections, origin, how=split, notes=notes)
 

@@ -9,29 +9,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from ..data import counted
-from ..errors import FitError
+from ..data import Pair, counted, group_names
+from ..errors import DataError, FitError
 from ..fitting import (
     SPLITS,
     Columns,
     KindMethod,
     Method,
     as_layer_logits,
+    fold_cells,
     group_folds,
     lenses_for,
     select_rows,
     surface_of,
 )
 from ..records import WEIGHT_KINDS
-from .ranking import Responses, labels_within
+from .ranking import Responses, check_names, labels_within
 
 # Two are held out at a time, and of five folds three are left to be compared with each other.
 _NAME_FOLDS = 5
 _INNER_FOLDS = 5
+
+
+def systems_to_hold_out(pairs: Sequence[Pair]) -> np.ndarray:
+    """The systems of both responses of every pair, str (n, 2).
+
+    Raises DataError where a pair does not name both, and FitError for fewer than four systems, see `names_to_hold_out`.
+    """
+    lacking = [pair for pair in pairs if not all(pair.systems)]
+    if lacking:
+        some = f"{len(lacking)} of {counted(len(pairs), 'pair')} {'does' if len(lacking) == 1 else 'do'} not name both"
+        raise DataError(f"the systems cannot be held out: {some}, first {lacking[0].id!r}", "name them in every row")
+    every = [name for pair in pairs for name in pair.systems]
+    names = np.array(group_names(every, repeat(""))).reshape(-1, 2)
+    count = np.unique(names).size
+    check_names(count, f"the pairs name {counted(count, 'system')}")
+    return names
+
+
+def inner_folds(groups: np.ndarray, ways: Sequence[np.ndarray]) -> int:
+    """How many folds every training part can be split into where systems are held out, too, at most five.
+
+    groups (n,); ways: from `split_folds`. Raises FitError where a training part has fewer than two groups.
+    """
+    return _checked(min(np.unique(groups[train]).size for way in ways for _, train in fold_cells(way)))
+
+
+def _checked(fewest: int) -> int:
+    if fewest < 2:
+        raise FitError(
+            f"without the systems of a comparison, a fit has the responses of others in {counted(fewest, 'group')}",
+            "give responses of more systems to more instructions, or hold nothing out",
+        )
+    return min(_INNER_FOLDS, fewest)
 
 
 @dataclass(frozen=True)
@@ -77,12 +112,7 @@ def right_without(
         name = group_folds(names, min(_NAME_FOLDS, np.unique(names).size), seed + number, order)
         splits.append([(cell, _labelled(responses, cell)) for cell in cells_of(group, name, better, worse)])
     fewest = min(np.unique(responses.group[seen]).size for split in splits for _, (seen, _) in split)
-    if fewest < 2:
-        raise FitError(
-            f"two held-out names leave a fit with {counted(fewest, 'group')} in which responses of others are ordered",
-            "give responses of more writers to more instructions, or do not hold them out",
-        )
-    inner = min(_INNER_FOLDS, fewest)
+    inner = _checked(fewest)
     found: dict[str, list[np.ndarray]] = {}
     for kind, (method, columns) in _methods(responses, kinds, inner, seed).items():
         again: Any = method

@@ -29,6 +29,7 @@ from ..records import WEIGHT_KINDS, Item
 from ..scoring import direct, uniform_weights, unlabelled_weights
 from ..stats import Interval, interval_of, mean_statistic, warnings_of_few
 from .comparing import Compared, Evidence, Verdicts, shown_orders
+from .held_out import inner_folds, systems_to_hold_out
 from .pair_weights import pairs_not_apart, seen_pairs
 from .pairs import Accuracy, accuracies, ranking_verdict
 
@@ -80,6 +81,7 @@ class PairFigures:
     near_pairs: how many of `pairs` have lengths that differ by less than a tenth.
     groups: how many groups they are in.
     folds: of the fitted kinds of weights; None where none were fitted.
+    held_out: whether these had seen neither system of a pair either.
     seed: of the folds and of resampling.
     baseline: the best of e_score, length and surface; "" without preferences.
     verdict: what given weights, else the best of the other methods, are worth against it, in a sentence; "" where there is none.
@@ -93,6 +95,7 @@ class PairFigures:
     near_pairs: int
     groups: int
     folds: int | None
+    held_out: bool
     seed: int
     baseline: str
     verdict: str
@@ -104,11 +107,11 @@ class PairFigures:
         return {**asdict(self), "warnings": list(self.notes)}
 
 
-def check_preferences(pairs: Sequence[Pair], folds: int | None) -> None:
+def check_preferences(pairs: Sequence[Pair], folds: int | None, *, hold_out: bool = False) -> None:
     """Refuse pairs to which nothing can be fitted; no model is needed to know.
 
-    folds: that the groups must fill. Raises DataError where no pair has a preference, and FitError where the groups
-    are too few.
+    folds: that the groups must fill. hold_out: whether systems are held out, too. Raises DataError where no pair has a
+    preference, FitError where the groups are too few, and both as `systems_to_hold_out`.
     """
     graded = [pair for pair in pairs if pair.preference not in (None, 0.5) and pair.error is None]
     if not graded:
@@ -116,6 +119,8 @@ def check_preferences(pairs: Sequence[Pair], folds: int | None) -> None:
     if folds is not None:
         groups = np.array(groups_of(graded))
         folds_inside(groups, group_folds(groups, folds, 0))
+    if hold_out:
+        systems_to_hold_out(graded)
 
 
 def groups_of(pairs: Sequence[Pair]) -> list[str]:
@@ -127,6 +132,7 @@ def pair_figures(
     compared: Compared,
     *,
     folds: int | None = None,
+    hold_out: bool = False,
     kinds: Sequence[str] = WEIGHT_KINDS,
     fit: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -134,9 +140,10 @@ def pair_figures(
 ) -> PairFigures:
     """The figures of compared pairs, with 95% intervals over groups.
 
-    folds: also try weights that were fitted on the other folds; None: do not. kinds: of these weights. fit: the record
-    of the fit of the judge's weights; pairs that they were fitted on are left out of the accuracies.
-    Raises FitError where nothing can be fitted.
+    folds: also try weights that were fitted on the other folds; None: do not. hold_out: whether these have seen neither
+    system of a pair either. kinds: of these weights. fit: the record of the fit of the judge's weights; pairs that they
+    were fitted on are left out of the accuracies.
+    Raises FitError where nothing can be fitted, and as `systems_to_hold_out`.
     """
     preference = np.array([np.nan if (p := compared.pairs[n].preference) is None else p for n in compared.read])
     groups = np.array(groups_of(compared.pairs), dtype=object)[compared.read].astype(str)
@@ -147,15 +154,17 @@ def pair_figures(
     rows = np.flatnonzero(np.isfinite(preference) & ~seen)
     graded = _graded(compared, rows, preference[rows], groups[rows])
     if not (decided := graded.human != 0.5).any():
-        return PairFigures(position, 0, len(rows), 0, 0, None, seed, "", "", (), tuple(notes))
+        return PairFigures(position, 0, len(rows), 0, 0, None, False, seed, "", "", (), tuple(notes))
     found = _methods(compared, rows)
     winners = {name: [three[0].winner] for name, three in found.items()}
     winners["length"] = [_decided(graded.gap)]
     chance = {name: three[0].first for name, three in found.items() if name != "direct"}
     if folds is not None:
         pairs = [compared.pairs[number] for number in compared.read[rows]]
-        notes += pairs_not_apart(pairs, [shown_orders(pair)[0] for pair in pairs], graded.groups)
-        tried = _fitted(graded, compared.values, kinds, folds=folds, seed=seed)
+        systems = systems_to_hold_out(pairs) if hold_out else None
+        shown = [shown_orders(pair)[0] for pair in pairs]
+        notes += pairs_not_apart(pairs, shown, graded.groups, systems=systems is None)
+        tried = _fitted(graded, compared.values, kinds, folds=folds, seed=seed, systems=systems)
         for name, fitted in tried.items():
             winners[name], chance[name] = fitted
     people, near = graded.human[decided], (np.abs(graded.gap) < NEAR_LENGTHS)[decided]
@@ -177,6 +186,7 @@ def pair_figures(
         near_pairs=int(near.sum()),
         groups=figures.groups,
         folds=folds,
+        held_out=hold_out and folds is not None,
         seed=seed,
         baseline=baseline,
         verdict=ranking_verdict(ranked, figures, baseline, about="tuned" if compared.tuned else None),
@@ -230,12 +240,15 @@ def _methods(compared: Compared, rows: np.ndarray) -> dict[str, tuple[Verdicts, 
 
 
 def _fitted(
-    graded: _Graded, values: np.ndarray, kinds: Sequence[str], *, folds: int, seed: int
+    graded: _Graded, values: np.ndarray, kinds: Sequence[str], *, folds: int, seed: int, systems: np.ndarray | None
 ) -> dict[str, tuple[list[np.ndarray], np.ndarray]]:
-    """By kind of weights, and for `surface`: who wins in every split, and the calibrated probability in the first."""
+    """By kind of weights, and for `surface`: who wins in every split, and the calibrated probability in the first.
+
+    systems: to be held out, str (g, 2); None: none are.
+    """
     human, groups = graded.human, graded.groups
-    ways = split_folds(groups, human, folds=folds, seed=seed, splits=SPLITS)
-    inner = min(folds_inside(groups, way) for way in ways)
+    ways = split_folds(groups, human, folds=folds, seed=seed, splits=SPLITS, held_out=systems)
+    inner = min(folds_inside(groups, way) for way in ways) if systems is None else inner_folds(groups, ways)
     logits = {"raw": graded.evidence.raw, "norm": graded.evidence.norm}
     tried: dict[str, tuple[MirroredMethod, Mapping[str, np.ndarray]]] = {
         "surface": (MirroredMethod(FeatureMethod(values, inner, seed)), {FEATURES: graded.marks})

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Pair, group_names
+from ..errors import Advice
 from ..fitting import FitPlan, Fitted, Labelled, copies_apart, fit_weights, names_not_apart, overlap, seen_marks
 from ..judging import Judge
 from ..records import Item, LayerWeights
@@ -71,15 +72,18 @@ def _graded(compared: Compared) -> tuple[list[Pair], np.ndarray]:
     return [compared.pairs[number] for number in compared.read[rows]], rows
 
 
-def pairs_not_apart(pairs: Sequence[Pair], shown: Sequence[Item], groups: np.ndarray) -> list[str]:
+def pairs_not_apart(
+    pairs: Sequence[Pair], shown: Sequence[Item], groups: np.ndarray, *, systems: bool = True
+) -> list[str]:
     """Warnings of what of the pairs stands in several groups, which folds by group do not keep apart.
 
-    shown: every pair as one item (m,). groups: of every pair, str (m,).
+    shown: every pair as one item (m,). groups: of every pair, str (m,). systems: whether these are not kept apart either.
     """
     said = copies_apart(shown, groups, what="pair", regroups=False)
     named = [(name, str(group)) for pair, group in zip(pairs, groups) for name in pair.systems if name]
-    learned = names_not_apart(named, "system")
-    return [*said, *([f"{learned}: of responses of other systems they may say less"] if learned else [])]
+    learned = names_not_apart(named, "system") if systems else None
+    how = Advice("lager-lite pairs --cv 5 --hold-out system", "pair_figures with folds=5 and hold_out=True")
+    return [*said, *([f"{learned}: {how} shows what they are worth for other systems"] if learned else [])]
 
 
 def seen_pairs(compared: Compared, fit: Mapping[str, Any]) -> np.ndarray:

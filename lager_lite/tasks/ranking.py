@@ -135,13 +135,17 @@ def names_to_hold_out(items: Sequence[Item], field: str) -> np.ndarray:
     """
     names = values_of(items, field)
     count = np.unique(names).size
+    check_names(count, f"the field {field!r} has {counted(count, 'value')}")
+    return names
+
+
+def check_names(count: int, said: str) -> None:
+    """Raise FitError for fewer than four names to hold out; said: how many there are, in words."""
     if count < FEW_NAMES:
         raise FitError(
-            f"the field {field!r} has {count} values: both responses of a comparison are held out, and of the others none "
-            "could be compared",
-            f"give responses of {FEW_NAMES} or more",
+            f"{said}: both of a comparison are held out, and of the others none could be compared",
+            f"give responses of {FEW_NAMES} or more, or hold nothing out",
         )
-    return names
 
 
 def read_responses(judge: Judge, items: Sequence[Item], progress: Callable[[Counts], None] | None = None) -> Responses:

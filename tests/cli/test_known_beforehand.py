@@ -58,6 +58,17 @@ def test_pairs_of_too_few_groups_and_equal_grades_are_said(refused, tmp_path):
     write((1, 5), 9)
     said = refused("rank", "in.jsonl", "--cv", 3, "--hold-out", "system")
     assert "the field 'system' cannot be held out: it is missing in 18 of 18 items" in said
+    pairs = [
+        {"id": f"p{n}", "instruction": f"Name {n}.", "response_a": "a", "response_b": f"b{n}", "preference": "a"}
+        for n in range(9)
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
+    for words, told in (
+        ((), "give --cv"),
+        (("--cv", 3), "the systems cannot be held out: 9 of 9 pairs do not name both"),
+    ):
+        said = refused("pairs", "pairs.jsonl", "--hold-out", "system", *words, code=1 if words else 2)
+        assert told in said
     write((3, 3), 8)
     for option in ("--json", "--cv=2"):
         assert "no two responses to one instruction have different human scores" in refused("rank", "in.jsonl", option)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from lager_lite.data import Pair
 from lager_lite.errors import DataError, FitError
+from lager_lite.fitting import fold_cells
 from lager_lite.records import Item
+from lager_lite.scoring import unlabelled_weights
 from lager_lite.tasks import held_out
-from lager_lite.tasks.held_out import cells_of, right_without
+from lager_lite.tasks.comparing import Compared, Evidence
+from lager_lite.tasks.held_out import cells_of, right_without, systems_to_hold_out
+from lager_lite.tasks.pair_figures import pair_figures
 from lager_lite.tasks.pairs import pairs_of, preferences
 from lager_lite.tasks.ranking import Responses, names_to_hold_out
 
+pair_figures_module = importlib.import_module("lager_lite.tasks.pair_figures")
 SYSTEMS, CONTESTS = 6, 16
 
 
@@ -98,8 +107,52 @@ def test_what_is_held_out_is_said_in_place_of_the_warning():
 
 def test_three_systems_and_responses_without_one_are_refused():
     items = [Item(str(n), {"system": f"s{n % 3}"}) for n in range(6)]
-    with pytest.raises(FitError, match="'system' has 3 values: both responses of a comparison are held out") as caught:
+    with pytest.raises(FitError, match="'system' has 3 values: both of a comparison are held out") as caught:
         names_to_hold_out(items, "system")
-    assert caught.value.hint == "give responses of 4 or more"
+    assert caught.value.hint == "give responses of 4 or more, or hold nothing out"
     with pytest.raises(DataError, match="'system' cannot be held out: it is missing in 1 of 7 items"):
         names_to_hold_out([*items, Item("7", {"response": "r"})], "system")
+
+
+def sided(*, of_system, seed=0):
+    """Pairs of different systems, whose evidence knows which systems they are, or which response is better."""
+    rng = np.random.default_rng(seed)
+    rows = [(c, a, b) for c in range(12) for a in range(SYSTEMS) for b in range(a)]
+    level, known = rng.normal(size=SYSTEMS), rng.normal(size=(SYSTEMS, 6))
+    gap = np.array([level[a] - level[b] for _, a, b in rows]) + 0.3 * rng.normal(size=len(rows))
+    pairs = tuple(
+        Pair(f"p{n}", {"instruction": f"q{c}"}, ("a", f"b{n}"), (f"s{a}", f"s{b}"), float(gap[n] > 0), f"g{c}")
+        for n, (c, a, b) in enumerate(rows)
+    )
+    told = np.array([known[a] - known[b] for _, a, b in rows]) if of_system else gap[:, None] * np.ones(6)
+    x = (told[:, :, None] * np.array([-0.5, 0.5]) + 0.2 * rng.normal(size=(len(rows), 6, 2))).astype(np.float32)
+    one = Evidence(x, x)
+    weights, mass = unlabelled_weights(6), np.ones((len(rows), 2))
+    return Compared(pairs, np.arange(len(rows)), {}, (one, one), mass, np.array([0.0, 1.0]), weights, "good", False, 6)
+
+
+def test_pairs_are_fitted_without_either_system_whichever_place_it_stands_in():
+    fold = np.array([[0, 0, 1, 1, 1, 1], [0, 1, 2, 2, 0, 3], [1, 0, 3, 1, 3, 2]])
+    cells = [(np.flatnonzero(asked).tolist(), np.flatnonzero(fit).tolist()) for asked, fit in fold_cells(fold)]
+    assert cells == [([0, 1], [2, 5]), ([4], []), ([3], []), ([2, 5], [0, 1])]
+
+
+@pytest.mark.parametrize("of_system", [True, False])
+def test_weights_of_pairs_that_know_the_systems_alone_say_nothing_of_others(of_system, monkeypatch):
+    monkeypatch.setattr(pair_figures_module, "SPLITS", 1)
+    data = sided(of_system=of_system)
+    plain, apart = (
+        pair_figures(data, folds=3, hold_out=hold_out, kinds=["signed"], resamples=50) for hold_out in (False, True)
+    )
+    right = [next(m.accuracy.accuracy for m in one.methods if m.accuracy.method == "signed") for one in (plain, apart)]
+    assert right[0] > 0.75 and (right[1] < 0.65 if of_system else right[1] > 0.85)
+    assert (plain.held_out, apart.held_out) == (False, True)
+    assert [any("can learn who wrote" in one for one in found.notes) for found in (plain, apart)] == [True, False]
+
+
+def test_pairs_without_systems_and_of_three_are_refused():
+    pair = Pair("p", {}, ("a", "b"), ("s", "t"), 1.0)
+    with pytest.raises(FitError, match="the pairs name 2 systems: both of a comparison are held out"):
+        systems_to_hold_out([pair])
+    with pytest.raises(DataError, match="the systems cannot be held out: 1 of 2 pairs does not name both, first 'q'"):
+        systems_to_hold_out([pair, replace(pair, id="q", systems=("s", ""))])

@@ -30,6 +30,7 @@ from ..options import (
     chosen_rubrics,
     chosen_weights,
     folds_option,
+    hold_out_option,
     items_options,
     json_option,
     judge_options_with,
@@ -74,7 +75,8 @@ def _present(
 ) -> None:
     """Write the rows and show the figures; doubts: what to say where no preferences show what the verdicts are worth."""
     fit = weights.provenance.fit if weights else None
-    figures = pair_figures(compared, folds=given["folds"], fit=fit, seed=given["seed"])
+    how = {"folds": given["folds"], "hold_out": given["hold_out"] is not None}
+    figures = pair_figures(compared, fit=fit, seed=given["seed"], **how)
     systems = tournament(compared, seed=given["seed"])
     rows_to = given["output"] or (None if given["json_file"] == STDOUT else STDOUT)
     if rows_to:
@@ -109,6 +111,7 @@ def _present(
 @items_options
 @weights_options
 @folds_option(None, "Also fit weights on the preferences, cross-validated in this many folds.")
+@hold_out_option("With --cv: judge every pair by weights that have seen neither of its systems.", ("system",))
 @seed_option
 @judge_options_with("default", repeat=False, scale=False)
 @json_option
@@ -124,9 +127,11 @@ def command(data: str, other: str | None, **given: Any) -> None:
     them, beside "the longer one"; where the rows name systems, another one has their win rates and, from three systems
     on, Bradley-Terry strengths. A pair that cannot be judged has an error in its row; the exit code is then 1.
     """
+    if given["hold_out"] and not given["folds"]:
+        raise click.UsageError("--hold-out is about weights that are fitted in folds: give --cv")
     pairs = _pairs(data, other, given)[: given["limit"]]
     if given["folds"] or given["fit"]:
-        check_preferences(pairs, given["folds"] or FitPlan().folds)
+        check_preferences(pairs, given["folds"] or FitPlan().folds, hold_out=given["hold_out"] is not None)
     if given["report"]:
         check_report()
     weights = chosen_weights(given)

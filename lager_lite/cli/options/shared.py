@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -116,9 +116,11 @@ def folds_option(
     )
 
 
-def hold_out_option(help: str) -> Callable[[C], C]:
-    """`--hold-out FIELD`."""
-    return option_under("Folds", "--hold-out", metavar="FIELD", help=help)
+def hold_out_option(help: str, fields: Sequence[str] | None = None) -> Callable[[C], C]:
+    """`--hold-out FIELD`; fields: those that there are, None for any field of the items."""
+    if fields is None:
+        return option_under("Folds", "--hold-out", metavar="FIELD", help=help)
+    return option_under("Folds", "--hold-out", type=click.Choice(fields), help=help)
 
 
 _MODEL = NamedFile(lambda name: parts_of_model(locate_model(name).path))

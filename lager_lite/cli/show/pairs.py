@@ -26,7 +26,8 @@ def show_pairs(figures: PairFigures, systems: Tournament | None, *, err: bool) -
 
 
 def _show_methods(figures: PairFigures, err: bool) -> None:
-    fitted = f"; surface and weights fitted in {counted(figures.folds, 'fold')}" if figures.folds else ""
+    apart = ", without either system of a pair" if figures.held_out else ""
+    fitted = f"; surface and weights fitted in {counted(figures.folds, 'fold')}{apart}" if figures.folds else ""
     tied = f", {figures.tied} more undecided" if figures.tied else ""
     click.echo(
         f"\nPeople decided {counted(figures.pairs, 'pair')}{tied}, in {counted(figures.groups, 'group')}{fitted}\n",
