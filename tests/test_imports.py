@@ -178,3 +178,15 @@ def test_importing_loads_no_library(code: str) -> None:
     probe = f"{code}, sys; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_command_starts_with_what_takes_long_to_load() -> None:
+    late = ["scipy.linalg", "scipy.optimize", "scipy.sparse", "scipy.special", "scipy.stats", "llama_cpp"]
+    late += ["matplotlib", "torch", "ray", "pandas", "pyarrow"]
+    probe = (
+        "import sys; from importlib import import_module; from lager_lite.cli import COMMANDS; "
+        "[import_module(f'lager_lite.cli.commands.{file}') for file, _ in COMMANDS.values()]; "
+        f"print([m for m in {late!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

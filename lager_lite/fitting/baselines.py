@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+import scipy
 
 from ..data import judged_text, surface_of, words_of
 from ..errors import FitError
@@ -193,7 +193,9 @@ class _WordsPath:
         centred = occurs - mean
         gram, pull = centred.T @ centred, centred.T @ (human - level)
         weights = [
-            cho_solve(cho_factor(gram + strength * np.eye(len(places))), pull) if places else np.zeros(0)
+            scipy.linalg.cho_solve(scipy.linalg.cho_factor(gram + strength * np.eye(len(places))), pull)
+            if places
+            else np.zeros(0)
             for strength in _WORD_STRENGTHS
         ]
         return _SolvedWords(places, mean, np.array(weights), level)

@@ -8,7 +8,7 @@ the map may give neighbours the same grade.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import isotonic_regression
+import scipy
 
 from ..errors import FitError
 from ..records import Calibration
@@ -61,7 +61,7 @@ def _isotonic(raw: np.ndarray, human: np.ndarray, low: float, high: float) -> Ca
     blocks leaves no plateau except outside the first and the last knot.
     """
     x, y, weight = _bins(raw, human)
-    fit = isotonic_regression(y, weights=weight)
+    fit = scipy.optimize.isotonic_regression(y, weights=weight)
     starts = np.asarray(fit.blocks[:-1])
     total = np.add.reduceat(weight, starts)
     knots_x = np.add.reduceat(weight * x, starts) / total

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
+import scipy
 
 from .. import __version__
 from ..errors import FitError
@@ -108,7 +108,7 @@ def fit_shares(unseen: np.ndarray, human: np.ndarray) -> np.ndarray:
     centred = unseen - unseen.mean(axis=1, keepdims=True)
     apart = np.eye(members) - 1.0 / members
     rows = np.vstack([centred.T, np.sqrt(_PULL * float(np.mean(centred**2))) * apart])
-    slopes, _ = nnls(rows, np.concatenate([human - human.mean(), np.zeros(members)]))
+    slopes, _ = scipy.optimize.nnls(rows, np.concatenate([human - human.mean(), np.zeros(members)]))
     total = float(slopes.sum())
     return slopes / total if total > 0 else np.full(members, 1.0 / members)
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cholesky
-from scipy.linalg.lapack import dtrtrs
-from scipy.optimize import minimize
+import scipy
 from threadpoolctl import ThreadpoolController
 
 from ..scoring import combine_arrays, expected, softmax
@@ -94,7 +93,8 @@ def single_thread() -> AbstractContextManager[Any]:
 
 @cache
 def _libraries() -> Any:
-    # Scanning the loaded libraries takes milliseconds, so it is done once.
+    # Scanning the loaded libraries takes milliseconds, so it is done once, when scipy's own BLAS is among them.
+    import_module("scipy.linalg")
     return ThreadpoolController()
 
 
@@ -179,7 +179,7 @@ def _minimise(
     hessian = (curve + np.diag(ridge)) / items
     # The softmax has no curvature in one direction of the logits; a trace of the identity makes up for it.
     hessian[np.diag_indices_from(hessian)] += 1e-10 * np.trace(hessian) / anchor.size + 1e-300
-    root = np.asfortranarray(cholesky(hessian))
+    root = np.asfortranarray(scipy.linalg.cholesky(hessian))
 
     def goal(u: np.ndarray) -> tuple[float, np.ndarray]:
         """The penalised error and its slope, by the coordinates u."""
@@ -199,14 +199,14 @@ def _solve(root: np.ndarray, right: np.ndarray, *, transposed: bool = False) -> 
 
     scipy.linalg.solve_triangular calls the same function, and on matrices this small its checks take longer than that.
     """
-    found: np.ndarray = dtrtrs(root, right, trans=int(transposed))[0]
+    found: np.ndarray = scipy.linalg.lapack.dtrtrs(root, right, trans=int(transposed))[0]
     return found
 
 
 def _lbfgs(goal: Callable[[np.ndarray], tuple[float, np.ndarray]], start: np.ndarray) -> tuple[np.ndarray, bool, int]:
     """Where L-BFGS ends, whether it converged, and in how many steps; goal: from (P,) to value and gradient."""
     options: Any = {"maxiter": 300, "maxcor": 10, "ftol": 1e-9, "gtol": 1e-6}
-    end = minimize(goal, start, jac=True, method="L-BFGS-B", options=options)
+    end = scipy.optimize.minimize(goal, start, jac=True, method="L-BFGS-B", options=options)
     return np.asarray(end.x), bool(end.status == 0), int(end.nit)
 
 

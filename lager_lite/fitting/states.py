@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh
+import scipy
 
 from ..errors import FitError
 from ..records import STATES_KIND, LayerWeights
@@ -122,7 +122,7 @@ def leave_groups_out(
     if names.size < 2:
         raise FitError("all labelled items are of one group: nothing can be chosen", "label items of more groups")
     level = float(human.mean())
-    values, vectors = eigh(products + _LEVEL, check_finite=False)
+    values, vectors = scipy.linalg.eigh(products + _LEVEL, check_finite=False)
     pulled = vectors.T @ (human - level)
     members = [np.flatnonzero(code.reshape(-1) == number) for number in range(names.size)]
     unseen = np.empty((len(strengths), human.size))
@@ -237,7 +237,7 @@ def _solved(
     level = float(human.mean())
     system = products + _LEVEL
     system[np.diag_indices_from(system)] += strength
-    duals = cho_solve(cho_factor(system, check_finite=False), human - level)
+    duals = scipy.linalg.cho_solve(scipy.linalg.cho_factor(system, check_finite=False), human - level)
     weights = np.empty(moments.mean.shape, dtype=np.float32)
     for state in range(states.shape[1]):
         pulled = duals.astype(np.float32) @ moments.standardised(states, state)

@@ -8,21 +8,30 @@ last state use the last row that they are given, so they need all L+1 states.
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from ..errors import WeightsError
 from ..records import BOTH_LENSES, Calibration, LayerWeights
 
 
 def softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Probabilities of `logits` along `axis`, in float64; stable for logits of any finite size."""
-    probabilities: np.ndarray = special.softmax(np.asarray(logits, dtype=np.float64), axis=axis)
+    """Probabilities of `logits` along `axis`, in float64; stable for logits of any finite size.
+
+    Bit for bit what `scipy.special.softmax` gives, without loading that module for every run of a judge.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    shares = np.exp(logits - logits.max(axis=axis, keepdims=True))
+    probabilities: np.ndarray = shares / shares.sum(axis=axis, keepdims=True)
     return probabilities
 
 
 def log_softmax(logits: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Logarithm of `softmax`, in float64; finite where the probability itself would round to zero."""
-    logs: np.ndarray = special.log_softmax(np.asarray(logits, dtype=np.float64), axis=axis)
+    """Logarithm of `softmax`, in float64; finite where the probability itself would round to zero.
+
+    Bit for bit what `scipy.special.log_softmax` gives for finite logits.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    below = logits - logits.max(axis=axis, keepdims=True)
+    logs: np.ndarray = below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
     return logs
 
 

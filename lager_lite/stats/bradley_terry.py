@@ -8,7 +8,7 @@ system of strength 0, which also says where zero lies. Ties count as half a win 
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 _STEPS = 100
 _ENOUGH = 1e-10
@@ -46,7 +46,7 @@ def compared_parts(played: np.ndarray) -> np.ndarray:
 
     played: how often two systems were compared, (m, m).
     """
-    _, part = connected_components(np.asarray(played) > 0, directed=False)
+    _, part = scipy.sparse.csgraph.connected_components(np.asarray(played) > 0, directed=False)
     return np.asarray(part, dtype=np.int64)
 
 

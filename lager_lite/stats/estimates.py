@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+import scipy
 
 from .bootstrap import ALIKE, UNDEFINED_SHARE, Difference, Groups, Interval, interval_over, resampled, weighted_ranks
 from .few import LEAST_TOLD_APART
@@ -286,7 +286,7 @@ def _widening(splits: np.ndarray, draws: np.ndarray, groups: int) -> float:
     drawn = float(np.nanvar(draws))
     if drawn <= ALIKE**2 or groups < 2:
         return 1.0
-    student = float(stdtrit(groups - 1, 0.975) / ndtri(0.975))
+    student = float(scipy.special.stdtrit(groups - 1, 0.975) / scipy.special.ndtri(0.975))
     return student * float(np.sqrt(groups / (groups - 1.0) + _SPLIT_VARIANCES * between / drawn))
 
 

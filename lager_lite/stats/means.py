@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from .bootstrap import Groups
 
@@ -21,7 +21,7 @@ def half_width(values: np.ndarray, groups: Groups, level: float = 0.95) -> float
     count = np.unique(np.asarray(groups)).size
     if count < 2:
         return None
-    return float(stdtrit(count - 1, (1.0 + level) / 2.0) * np.sqrt(variance_of_mean(values, groups)))
+    return float(scipy.special.stdtrit(count - 1, (1.0 + level) / 2.0) * np.sqrt(variance_of_mean(values, groups)))
 
 
 def groups_needed(gap: float, half: float, groups: int) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from ..errors import DataError
 from ..fitting import gather, grouped, left_out
@@ -157,7 +157,7 @@ def prediction_powered(
         raise DataError("the labels are of one group: no interval follows from it", "label items of more groups")
     spread = float(np.var(judged)) * (1.0 + human.size / new.size)
     weight = float(np.clip(np.cov(human, judged, bias=True)[0, 1] / spread, 0.0, 1.0)) if spread > 0 else 0.0
-    wide = float(stdtrit(count - 1, 0.975))
+    wide = float(scipy.special.stdtrit(count - 1, 0.975))
     value = float(human.mean() + weight * (new.mean() - judged.mean()))
     error = np.sqrt(variance_of_mean(human - weight * judged, groups) + weight**2 * variance_of_mean(new, new_groups))
     alone, own = float(human.mean()), float(np.sqrt(variance_of_mean(human, groups)))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.optimize import check_grad, minimize
@@ -124,3 +127,14 @@ def test_one_item_far_outside_does_not_flatten_the_others(kind):
         np.corrcoef(scores, human[rest])[0, 1] > np.corrcoef(predict(x[rest], clean, values), human[rest])[0, 1] - 0.02
     )
     assert np.isfinite(predict(wild, found, values)).all()
+
+
+def test_scipys_blas_has_one_thread_too_although_it_is_loaded_late():
+    code = (
+        "import numpy, scipy, threadpoolctl; from lager_lite.fitting.solving import single_thread\n"
+        "with single_thread():\n"
+        "    scipy.linalg.cholesky(numpy.eye(3))\n"
+        "    print({i['num_threads'] for i in threadpoolctl.threadpool_info() if i['user_api'] == 'blas'})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{1}"

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 
 from lager_lite.errors import WeightsError
 from lager_lite.records import Calibration, LayerWeights
@@ -24,6 +25,16 @@ def weights(*numbers, kind="simplex", **more):
 def test_softmax_survives_huge_logits_and_keeps_their_ratio():
     p = aggregate.softmax(np.array([1e6, 1e6 + LN2, -1e6]))
     assert p == pytest.approx([1 / 3, 2 / 3, 0.0], abs=1e-9)  # 1e6 leaves 10 digits of LN2
+
+
+@pytest.mark.parametrize("shape", [(5,), (31, 5), (4, 25, 9)])
+def test_both_are_bit_for_bit_those_of_scipy(shape):
+    logits = np.random.default_rng(0).normal(scale=30.0, size=shape).astype(np.float32)
+    for axis in range(-1, len(shape)):
+        wanted = special.softmax(logits.astype(np.float64), axis=axis)
+        assert np.array_equal(aggregate.softmax(logits, axis), wanted)
+        wanted = special.log_softmax(logits.astype(np.float64), axis=axis)
+        assert np.array_equal(aggregate.log_softmax(logits, axis), wanted)
 
 
 def test_log_softmax_is_finite_where_softmax_underflows():

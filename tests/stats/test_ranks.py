@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import norm, rankdata, t
 
 from lager_lite.stats import half_width, mid_ranks
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 300])
@@ -32,9 +26,3 @@ def test_half_an_interval_is_that_of_students_t(groups):
     expected = t.ppf(0.975, groups - 1) * np.std(values, ddof=1) / np.sqrt(groups)
     assert half_width(values, np.arange(groups)) == pytest.approx(float(expected), rel=1e-12)
     assert half_width(values, np.arange(groups), 0.5) < expected < t.ppf(0.99, groups - 1) / norm.ppf(0.9) * expected
-
-
-def test_a_command_starts_without_scipys_statistics():
-    code = "import sys, lager_lite.cli.commands.score, lager_lite.cli.commands.fit; print('scipy.stats' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
