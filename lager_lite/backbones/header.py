@@ -6,19 +6,20 @@ padded to the alignment.
 
 from __future__ import annotations
 
-import itertools
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from ..errors import ModelFileError
 from .cursor import DOWNLOAD_OR_COMPARE, Cursor, check_start, file_size
+from .strings import string_places
 
 Scalar: TypeAlias = int | float | bool | str
 
@@ -94,27 +95,27 @@ class Header:
         entry = self.entries.get(key)
         if entry is None or entry.value is not None:
             return ()
-        raw = self._raw(entry)
         if entry.item == _STRING:
-            return tuple(raw[a:b].decode("utf-8", "replace") for a, b in _strings(raw, entry.count))
-        return struct.unpack(f"<{entry.count}{_SCALARS[entry.item]}", raw)
+            raw, starts, ends = self._texts(entry)
+            return tuple(raw[a:b].decode("utf-8", "replace") for a, b in zip(starts.tolist(), ends.tolist()))
+        return struct.unpack(f"<{entry.count}{_SCALARS[entry.item]}", self._raw(entry))
 
-    def string_of(self, key: str, index: int) -> str:
-        """One string of an array. Raises KeyError where there is no such array, and IndexError where it is shorter."""
+    def strings_of(self, key: str, indices: Sequence[int]) -> list[str]:
+        """Some strings of an array. Raises KeyError where there is no such array, and IndexError where it is shorter."""
         entry = self.entries[key]
-        if entry.item != _STRING or not 0 <= index < entry.count:
-            raise IndexError(f"{key} has no string {index}")
-        raw = self._raw(entry)
-        a, b = next(itertools.islice(_strings(raw, entry.count), index, None))
-        return raw[a:b].decode("utf-8", "replace")
+        if entry.item != _STRING or not all(0 <= index < entry.count for index in indices):
+            raise IndexError(f"{key} has no strings {list(indices)}")
+        raw, starts, ends = self._texts(entry)
+        return [raw[starts[index] : ends[index]].decode("utf-8", "replace") for index in indices]
 
     def repeated(self, key: str) -> bytes | None:
         """The string of an array that comes a second time first; None where all differ. Empty ones are ignored."""
         entry = self.entries.get(key)
         if entry is None or entry.value is not None or entry.item != _STRING:
             return None
-        raw = self._raw(entry)
-        found = [raw[a:b] for a, b in _strings(raw, entry.count) if b > a]
+        raw, starts, ends = self._texts(entry)
+        there = ends > starts
+        found = [raw[a:b] for a, b in zip(starts[there].tolist(), ends[there].tolist())]
         if len(set(found)) == len(found):
             return None
         seen: set[bytes] = set()
@@ -123,6 +124,18 @@ class Header:
                 break
             seen.add(text)
         return text
+
+    def _texts(self, entry: MetadataValue) -> tuple[bytes, np.ndarray, np.ndarray]:
+        """The bytes of an array of n strings, and where in them each begins and ends, int64 (n,) both.
+
+        Raises ModelFileError where the file has changed since its header was read.
+        """
+        raw = self._raw(entry)
+        places = list(string_places(raw, 0, len(raw), entry.count))
+        starts = np.concatenate([np.empty(0, dtype=np.int64), *(found for found, _ in places)])
+        if len(starts) < entry.count:
+            raise ModelFileError(f"{self.path} was changed while it was read", "run again when it is complete")
+        return raw, starts, np.append(starts[1:] - 8, [end for _, end in places[-1:]]).astype(np.int64)
 
     def _raw(self, entry: MetadataValue) -> bytes:
         with self.path.open("rb") as file:
@@ -182,14 +195,6 @@ def _entry(cur: Cursor, key: str) -> MetadataValue:
     else:
         cur.skip(width * count, key)
     return MetadataValue(item, count, start, cur.at, None)
-
-
-def _strings(raw: bytes, count: int) -> Iterator[tuple[int, int]]:
-    at = 0
-    for _ in range(count):
-        length = struct.unpack_from("<Q", raw, at)[0]
-        yield at + 8, at + 8 + length
-        at += 8 + length
 
 
 def _alignment(cur: Cursor, entries: Mapping[str, MetadataValue]) -> int:
