@@ -29,7 +29,7 @@ from ..fitting import (
     surface_of,
 )
 from ..records import WEIGHT_KINDS
-from .ranking import Responses, check_names, labels_within
+from .ranking import Responses, check_enough_names, labels_within
 
 # Two are held out at a time, and of five folds three are left to be compared with each other.
 _NAME_FOLDS = 5
@@ -48,7 +48,7 @@ def systems_to_hold_out(pairs: Sequence[Pair]) -> np.ndarray:
     every = [name for pair in pairs for name in pair.systems]
     names = np.array(group_names(every, repeat(""))).reshape(-1, 2)
     count = np.unique(names).size
-    check_names(count, f"the pairs name {counted(count, 'system')}")
+    check_enough_names(count, f"the pairs name {counted(count, 'system')}")
     return names
 
 

@@ -28,7 +28,7 @@ from ..fitting import (
 from ..records import WEIGHT_KINDS, Item
 from ..scoring import direct, uniform_weights, unlabelled_weights
 from ..stats import Interval, interval_of, mean_statistic, warnings_of_few
-from .comparing import Compared, Evidence, Verdicts, shown_orders
+from .comparing import Compared, Evidence, Verdicts
 from .held_out import inner_folds, systems_to_hold_out
 from .pair_weights import pairs_not_apart, seen_pairs
 from .pairs import Accuracy, accuracies, ranking_verdict
@@ -161,24 +161,17 @@ def pair_figures(
     chance = {name: three[0].first for name, three in found.items() if name != "direct"}
     if folds is not None:
         pairs = [compared.pairs[number] for number in compared.read[rows]]
+        notes += pairs_not_apart(pairs, graded.groups, systems=not hold_out)
         systems = systems_to_hold_out(pairs) if hold_out else None
-        shown = [shown_orders(pair)[0] for pair in pairs]
-        notes += pairs_not_apart(pairs, shown, graded.groups, systems=systems is None)
-        tried = _fitted(graded, compared.values, kinds, folds=folds, seed=seed, systems=systems)
-        for name, fitted in tried.items():
-            winners[name], chance[name] = fitted
+        fitted = _fitted(graded, compared.values, kinds, folds=folds, seed=seed, systems=systems)
+        winners |= {name: won for name, (won, _) in fitted.items()}
+        chance |= {name: first for name, (_, first) in fitted.items()}
     people, near = graded.human[decided], (np.abs(graded.gap) < NEAR_LENGTHS)[decided]
     right = {name: [_right(one[decided], people) for one in won] for name, won in winners.items()}
     ranked, figures, baseline = accuracies(right, near, graded.groups[decided], seed=seed, resamples=resamples)
-    methods = [
-        PairAccuracy(
-            accuracy=method,
-            one_order=_one_order(found[method.method], decided, people) if method.method in found else None,
-            flips=_flip_rate(found[method.method]) if method.method in found else None,
-            brier=float(np.mean((chance[method.method] - graded.human) ** 2)) if method.method in chance else None,
-        )
-        for method in ranked
-    ]
+    one_order = {name: _one_order(three, decided, people) for name, three in found.items()}
+    flips = {name: _flip_rate(three) for name, three in found.items()}
+    brier = {name: float(np.mean((first - graded.human) ** 2)) for name, first in chance.items()}
     return PairFigures(
         position=position,
         pairs=len(people),
@@ -190,7 +183,9 @@ def pair_figures(
         seed=seed,
         baseline=baseline,
         verdict=ranking_verdict(ranked, figures, baseline, about="tuned" if compared.tuned else None),
-        methods=tuple(methods),
+        methods=tuple(
+            PairAccuracy(m, one_order.get(m.method), flips.get(m.method), brier.get(m.method)) for m in ranked
+        ),
         notes=(*notes, *warnings_of_few(len(people), figures.groups, "pair")),
     )
 

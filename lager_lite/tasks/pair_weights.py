@@ -12,7 +12,7 @@ from ..data import Pair, group_names
 from ..errors import Advice
 from ..fitting import FitPlan, Fitted, Labelled, copies_apart, fit_weights, names_not_apart, overlap, seen_marks
 from ..judging import Judge
-from ..records import Item, LayerWeights
+from ..records import LayerWeights
 from .comparing import Compared, shown_orders, verdicts
 
 
@@ -31,7 +31,7 @@ def fit_pair_weights(judge: Judge, compared: Compared, plan: FitPlan = FitPlan()
     # A margin of a score means nothing for a probability.
     weights = replace(found.file.weights, margin=None)
     file = replace(found.file, weights=weights, provenance=replace(provenance, fit=facts))
-    apart = pairs_not_apart(_graded(compared)[0], data.items[:pairs], data.group[:pairs])
+    apart = pairs_not_apart(_graded(compared)[0], data.group[:pairs])
     return replace(found, file=file, items=pairs, warnings=(*found.warnings, *apart, *unlearned(compared, weights)))
 
 
@@ -72,14 +72,12 @@ def _graded(compared: Compared) -> tuple[list[Pair], np.ndarray]:
     return [compared.pairs[number] for number in compared.read[rows]], rows
 
 
-def pairs_not_apart(
-    pairs: Sequence[Pair], shown: Sequence[Item], groups: np.ndarray, *, systems: bool = True
-) -> list[str]:
+def pairs_not_apart(pairs: Sequence[Pair], groups: np.ndarray, *, systems: bool = True) -> list[str]:
     """Warnings of what of the pairs stands in several groups, which folds by group do not keep apart.
 
-    shown: every pair as one item (m,). groups: of every pair, str (m,). systems: whether these are not kept apart either.
+    groups: of every pair, str (m,). systems: whether these are not kept apart either.
     """
-    said = copies_apart(shown, groups, what="pair", regroups=False)
+    said = copies_apart([shown_orders(pair)[0] for pair in pairs], groups, what="pair", regroups=False)
     named = [(name, str(group)) for pair, group in zip(pairs, groups) for name in pair.systems if name]
     learned = names_not_apart(named, "system") if systems else None
     how = Advice("lager-lite pairs --cv 5 --hold-out system", "pair_figures with folds=5 and hold_out=True")

@@ -135,11 +135,11 @@ def names_to_hold_out(items: Sequence[Item], field: str) -> np.ndarray:
     """
     names = values_of(items, field)
     count = np.unique(names).size
-    check_names(count, f"the field {field!r} has {counted(count, 'value')}")
+    check_enough_names(count, f"the field {field!r} has {counted(count, 'value')}")
     return names
 
 
-def check_names(count: int, said: str) -> None:
+def check_enough_names(count: int, said: str) -> None:
     """Raise FitError for fewer than four names to hold out; said: how many there are, in words."""
     if count < FEW_NAMES:
         raise FitError(
