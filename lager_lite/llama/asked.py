@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import Advice, BackendError
 from .library import Device, Library
@@ -37,14 +38,15 @@ def unmet(library: Library, options: BackendOptions) -> str:
     return f"{asked}: this library has no GPU device, so the CPU computes everything; {_BUILD}"
 
 
-def is_steady_already(library: Library, options: BackendOptions, layers: int, products: Products) -> bool:
-    """Return whether `BackendOptions.steady` would change nothing but the speed.
+def heeded(library: Library, options: BackendOptions, layers: int, products: Products) -> BackendOptions:
+    """Return the options without `steady`, where it would change nothing but the speed.
 
     So it is where our products and our attention compute every block on the CPU: no row's bits depend on others.
     layers: the blocks on GPUs.
     """
     here = not layers and not options.rpc
-    return here and bool(products.unpack) and library.ordered_attention_version() is not None
+    alone = here and bool(products.unpack) and library.ordered_attention_version() is not None
+    return replace(options, steady=False) if alone else options
 
 
 def gpus_of(library: Library) -> Sequence[Device]:

@@ -6,7 +6,6 @@ import ctypes
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from ..errors import Advice, BackendError, LagerWarning
 from ..records import States
 from ..system import signals_deferred
-from .asked import gpus_of, is_steady_already, unmet
+from .asked import gpus_of, heeded, unmet
 from .context import Context
 from .copies import file_to_load
 from .library import load
@@ -53,8 +52,7 @@ class Backbone:
         if lack := unmet(self.library, options):
             warnings.warn(lack, LagerWarning, stacklevel=2)
         self.gpu_layers = gpu_layers(self.library, options.gpu_layers, self.path)
-        already = options.steady and is_steady_already(self.library, options, self.gpu_layers, self.products)
-        self.options = replace(options, steady=False) if already else options
+        self.options = heeded(self.library, options, self.gpu_layers, self.products)
         self.copied, self._file = file_to_load(self.library, options, self.path, self.gpu_layers)
         self.api = self.library.api
         self._owned = Owned(self._load(), self.api.llama_model_free, f"the model {self.path.name}", self)

@@ -26,7 +26,7 @@ import numpy as np
 from ..backbones import ModelInfo, open_model
 from ..errors import LagerError, LagerWarning, ModelFileError, error_from_json, error_to_json
 from ..system import loaded_folder, offline, or_nowhere, write_beside
-from .asked import is_steady_already, unmet
+from .asked import heeded, unmet
 from .backbone import Backbone
 from .company import measure_company
 from .copies import copy_kind
@@ -204,12 +204,12 @@ def answer_parent(find: Callable[[], object]) -> NoReturn:
 def _key(info: ModelInfo, options: BackendOptions) -> str:
     stats = [p.stat() for p in info.paths]
     library = load()
-    settings = {k: v for k, v in asdict(options).items() if k not in _HARMLESS}
     # "auto" is the place that there is room for now.
-    settings["gpu_layers"] = layers = gpu_layers(library, options.gpu_layers, info.paths[0])
-    settings["copy"] = copy_kind(library, options, info.paths[0], layers)
+    layers = gpu_layers(library, options.gpu_layers, info.paths[0])
     products = choose_products(library, options.unpack, info.paths[0])
-    settings["steady"] = options.steady and not is_steady_already(library, options, layers, products)
+    used = replace(heeded(library, options, layers, products), gpu_layers=layers)
+    settings = {k: v for k, v in asdict(used).items() if k not in _HARMLESS}
+    settings["copy"] = copy_kind(library, options, info.paths[0], layers)
     devices = [(device.name, device.description) for device in library.devices()]
     sizes = [(s.st_size, s.st_mtime_ns) for s in stats]
     facts = [info.fingerprint, sizes, library.numerics, str(library.folder), library.system_info(), devices, settings]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import pytest
 
 from lager_lite.errors import BackendError, LagerWarning
 from lager_lite.judging import Judge
 from lager_lite.llama import Backbone, BackendOptions
-from lager_lite.llama.asked import is_steady_already
+from lager_lite.llama.asked import heeded
 from lager_lite.llama.library import Device, load
 from lager_lite.llama.products import Products
 
@@ -61,7 +62,10 @@ def test_commands_say_so_once_and_doctor_too(no_gpu, tiny_model, short_rubric, i
 def test_steady_is_dropped_where_it_holds_already(tiny_model, short_rubric, monkeypatch) -> None:
     """Such a run has the keys, and so the readings and the weights, of one without."""
     for holds in (False, True):
-        monkeypatch.setattr("lager_lite.llama.backbone.is_steady_already", lambda *_, holds=holds: holds)
+        dropped = {"steady": False} if holds else {}
+        monkeypatch.setattr(
+            "lager_lite.llama.backbone.heeded", lambda _, given, *more, new=dropped: replace(given, **new)
+        )
         options = BackendOptions(threads=1, gpu_layers=0)
         plain = Judge(tiny_model, rubric=short_rubric, options=options)
         with plain, Judge(tiny_model, rubric=short_rubric, options=BackendOptions(steady=True, threads=1)) as steady:
@@ -73,10 +77,11 @@ def test_steady_is_dropped_where_it_holds_already(tiny_model, short_rubric, monk
 def test_steady_holds_already_with_our_products_and_our_attention_on_a_cpu(monkeypatch) -> None:
     library, ours, theirs = load(), Products(1, False, 1, "unpacked"), Products(0, True, 2, "llama.cpp's")
     monkeypatch.setattr(library, "ordered_attention_version", lambda: 2)
-    options = BackendOptions(steady=True)
-    assert is_steady_already(library, options, 0, ours)
-    assert not is_steady_already(library, options, 0, theirs)
-    assert not is_steady_already(library, options, -1, ours)
-    assert not is_steady_already(library, BackendOptions(steady=True, rpc=("a:1",)), 0, ours)
+    options, plain = BackendOptions(steady=True), BackendOptions()
+    assert heeded(library, options, 0, ours) == heeded(library, plain, 0, ours) == plain
+    assert heeded(library, options, 0, theirs) == options
+    assert heeded(library, options, -1, ours) == options
+    away = BackendOptions(steady=True, rpc=("a:1",))
+    assert heeded(library, away, 0, ours) == away
     monkeypatch.setattr(library, "ordered_attention_version", lambda: None)
-    assert not is_steady_already(library, options, 0, ours)
+    assert heeded(library, options, 0, ours) == options
