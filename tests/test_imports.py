@@ -190,3 +190,10 @@ def test_no_command_starts_with_what_takes_long_to_load() -> None:
     )
     done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_score_starts_without_the_rooms_that_it_does_not_use() -> None:
+    rooms = [f"lager_lite.{room}" for room in ("fitting", "evaluation", "tasks", "performance", "report", "adapters")]
+    probe = f"import sys, lager_lite.cli.commands.score; print([m for m in {rooms!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -17,6 +17,7 @@ from tests.measure import (
     peak,
     serving,
     side_by_side,
+    start_times,
     store_size,
     time_left,
     time_shares,
@@ -126,3 +127,16 @@ def test_the_peak_of_the_processor_is_measured_and_operations_are_counted():
     tensors = {name: SimpleNamespace(shape=shape) for name, shape in shapes.items()}
     file = SimpleNamespace(tensors=tensors, info=SimpleNamespace(n_embd=4, n_blocks=1))
     assert peak.operations(file, 3) == 2 * 12 + 4 * 4 * 2  # each of three tokens attends to two on average
+
+
+def test_start_times_are_those_of_help_texts_and_of_the_first_decode(tiny_model, capsys):
+    start_times.main(["-m", str(tiny_model), "--rounds", "1"])
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{tiny_model.name}, ")
+    assert [line.partition(": ")[0] for line in lines] == [
+        "lager-lite --help",
+        "lager-lite score --help",
+        "score two items",
+        "Judge(model)",
+    ]
+    assert all(0 < float(word) < 60 for line in lines for word in line.split() if word[:1].isdigit())

@@ -14,8 +14,6 @@ import click
 from ...backbones import locate_model, open_model
 from ...data import ANSWER, RowSource, Source, counted, first_items, open_items, read_items
 from ...errors import LagerError, StoreError
-from ...evaluation import regroup
-from ...fitting import labelled_items
 from ...judging import Judge, Reasoning, Store
 from ...llama import (
     WOULD_UNPACK,
@@ -74,13 +72,13 @@ def read_given(
             need_scores=need_scores,
             **_how_read(given),
         )
-    items = tuple(first_items(dataset.items, limit))
+    items, understood = tuple(first_items(dataset.items, limit)), dataset.understood
     if given.get("group"):
+        from ...evaluation import regroup  # `score` needs nothing of that room, and starts without it
+
         items = regroup(items, given["group"])
-    if dataset.understood:
-        understood = dataset.understood
-        if given.get("group"):
-            understood = understood.regrouped(given["group"], items)
+        understood = understood and understood.regrouped(given["group"], items)
+    if understood:
         show_understood(understood, _shown(given), used=_used(given), limit=limit)
     return items
 
@@ -90,6 +88,8 @@ def read_labelled(path: str, given: Given) -> tuple[Item, ...]:
 
     How many were left out is shown on stderr. Where none has a score, all are handed on.
     """
+    from ...fitting import labelled_items  # `score` needs nothing of that room, and starts without it
+
     items = read_given(path, given, limit=given["limit"])
     labelled = labelled_items(items, (rubric.name for rubric in chosen_rubrics(given)))
     if labelled and len(labelled) < len(items):
