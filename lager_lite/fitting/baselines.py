@@ -17,9 +17,8 @@ from ..data import judged_text, surface_of, words_of
 from ..errors import FitError
 from ..records import Item
 from ..scoring import score as read_score
-from ..stats import correlation_of_ranks, mid_ranks
 from .fit import FitResult, choose_strength, fit, rank_agreement
-from .folds import Columns, folds_inside, group_folds, out_of_fold, within_fold_ranks
+from .folds import Columns, folds_inside, group_folds, out_of_fold, pooled_spearman, within_fold_ranks
 from .labelled import Labelled
 
 FEATURES = "features"
@@ -116,7 +115,7 @@ def trivial_agreement(data: Labelled, folds: int, seed: int) -> dict[str, float 
         for name, columns in baseline_features(data.items).items():
             method = FeatureMethod(data.values, inner, seed)
             scores, _ = out_of_fold(method, {FEATURES: columns}, data.human, data.group, fold)
-            found[name] = correlation_of_ranks(within_fold_ranks(scores[0], fold), mid_ranks(data.human))
+            found[name] = pooled_spearman(within_fold_ranks(scores[0], fold), data.human)
     except FitError:
         return {}
     return found

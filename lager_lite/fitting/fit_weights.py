@@ -16,7 +16,7 @@ from ..errors import Advice, FitError
 from ..judging import Judge
 from ..records import STATES_KIND, LayerWeights
 from ..scoring import WeightsFile
-from ..stats import Interval, agreement, intervals
+from ..stats import Interval, rank_figures
 from .baselines import trivial_agreement
 from .beyond import nothing_beyond
 from .choosing import FitPlan, best_kind, method_of, ranks_by_kind, unseen_ranks
@@ -24,7 +24,7 @@ from .copies import told_of_fit
 from .criteria import fit_by_criterion
 from .crossval import KindMethod
 from .fit import GRID, FitResult, fit
-from .folds import group_folds, out_of_fold, within_fold_ranks
+from .folds import group_folds, out_of_fold, pooled_spearman, within_fold_ranks
 from .labelled import Labelled, ids_digest
 from .margins import conformal_margin
 from .objective import Loss
@@ -113,7 +113,7 @@ def fit_weights(judge: Judge, data: Labelled, plan: FitPlan = FitPlan()) -> Fitt
     if plan.like:
         return _like(judge, data, plan, warnings)
     unseen = ranks_by_kind(data, plan)
-    tried = {kind: agreement(ranks, data.human).spearman for kind, ranks in unseen.items()}
+    tried = {kind: pooled_spearman(ranks, data.human) for kind, ranks in unseen.items()}
     plan = replace(plan, kind=best_kind(tried) if tried else plan.kind)
     method, columns = method_of(data, plan, plan.folds)
     found: FitResult = method.fit(columns, data.human, data.group).found
@@ -204,12 +204,8 @@ def _cost(data: Labelled, plan: FitPlan, ranks: np.ndarray | None) -> ControlCos
         return None
     plain = unseen_ranks(data, replace(plan, control=()))
     columns = term_columns(data.items, plan.control)
-    left, before = (max(abs(_spearman(r, column)) for column in columns.T) for r in (ranks, plain))
-    return ControlCost(plan.control, agreement(plain, data.human).spearman, before, left)
-
-
-def _spearman(scores: np.ndarray, column: np.ndarray) -> float:
-    return agreement(scores, column).spearman or 0.0
+    left, before = (max(abs(pooled_spearman(r, column) or 0.0) for column in columns.T) for r in (ranks, plain))
+    return ControlCost(plan.control, pooled_spearman(plain, data.human), before, left)
 
 
 def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
@@ -219,9 +215,10 @@ def _tradeoff(data: Labelled, lens: str, plan: FitPlan) -> tuple[Shorter, ...]:
     known = np.isfinite(found["0"])
     rng = np.random.default_rng(plan.seed)
     scores = {name: _ranked(raw[known], data, plan, known) for name, raw in found.items()}
-    spans = intervals(scores, data.human[known], data.group[known], rng=rng, measures=("spearman",))
+    human, columns = data.human[known], {name: [ranks] for name, ranks in scores.items()}
+    figures = rank_figures(columns, human, data.group[known], rng=rng, ranked=columns)
     return tuple(
-        Shorter(int(name), agreement(ranks, data.human[known]).spearman, spans[name]["spearman"])
+        Shorter(int(name), pooled_spearman(ranks, human), figures.estimate(name).interval)
         for name, ranks in scores.items()
     )
 
@@ -286,7 +283,7 @@ def _packed(
     if correlation is None and found.out_of_fold is not None:
         known = np.isfinite(found.out_of_fold)
         ranks = _ranked(found.out_of_fold[known], data, plan, known)
-        correlation = agreement(ranks, data.human[known]).spearman
+        correlation = pooled_spearman(ranks, data.human[known])
     if found.groups < FEW_GROUPS:
         few = f"the labels are from only {counted(found.groups, 'group')}, which leaves their agreement uncertain"
         warnings = [*warnings, f"{few}: label items of {FEW_GROUPS} groups or more"]

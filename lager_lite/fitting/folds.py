@@ -17,7 +17,7 @@ import numpy as np
 
 from ..data import counted, group_names
 from ..errors import FitError
-from ..stats import mid_ranks
+from ..stats import correlation_of_ranks, mid_ranks
 
 LEAST_IN_FOLD, SMALL_FOLDS = 10, 5
 """Judgments that a fold holds on average where there are more folds than SMALL_FOLDS. In folds of 2 rows, ranks keep
@@ -190,6 +190,11 @@ def within_fold_ranks(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:
         mine = fold == number
         ranks[mine] = (mid_ranks(np.round(scores[mine], 9)) - 0.5) / mine.sum()
     return ranks
+
+
+def pooled_spearman(ranks: np.ndarray, human: np.ndarray) -> float | None:
+    """Spearman correlation of `within_fold_ranks` (n,), which are not ranked again, with human (n,); None where undefined."""
+    return correlation_of_ranks(ranks, mid_ranks(human))
 
 
 def levelled(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:

@@ -21,12 +21,11 @@ from .. import __version__
 from ..errors import FitError
 from ..records import Calibration
 from ..scoring import PanelWeights, Provenance, WeightsFile, apply_calibration
-from ..stats import agreement
 from .baselines import trivial_agreement
 from .calibration import fit_calibration
 from .choosing import FitPlan, best_kind, method_of, ranks_by_kind
 from .copies import told_of_fit
-from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, within_fold_ranks
+from .folds import Columns, Method, folds_inside, group_folds, out_of_fold, pooled_spearman, within_fold_ranks
 from .labelled import Labelled, ids_digest, select_judgments
 from .margins import conformal_margin
 from .seen import seen_marks
@@ -240,7 +239,7 @@ def fit_panel(read: Sequence[Labelled], provenances: Sequence[Provenance], plan:
 
 def _alone(data: Labelled, plan: FitPlan) -> tuple[str, float | None]:
     """The kind that a member is fitted with, and its agreement alone."""
-    tried = {kind: agreement(ranks, data.human).spearman for kind, ranks in ranks_by_kind(data, plan).items()}
+    tried = {kind: pooled_spearman(ranks, data.human) for kind, ranks in ranks_by_kind(data, plan).items()}
     kind = best_kind(tried) if tried else plan.kind
     return kind, tried.get(kind)
 
@@ -253,7 +252,7 @@ def _nested(data: Sequence[Labelled], plans: Sequence[FitPlan], plan: FitPlan) -
     made = [method_of(one, mine, inner) for one, mine in zip(data, plans)]
     method = PanelMethod(tuple(one for one, _ in made), first.values)
     scores, _ = out_of_fold(method, panel_columns([columns for _, columns in made]), first.human, first.group, fold)
-    return agreement(within_fold_ranks(scores[0], fold), first.human).spearman
+    return pooled_spearman(within_fold_ranks(scores[0], fold), first.human)
 
 
 def _warnings(members: Sequence[FittedMember], reached: float | None) -> tuple[str, ...]:
