@@ -176,7 +176,11 @@ def selection_rows(groups: np.ndarray, most: int, seed: int) -> np.ndarray:
 
 
 def rank_agreement(predicted: np.ndarray, human: np.ndarray) -> float | None:
-    """Spearman correlation of two arrays (n,), or None where either is constant."""
+    """Spearman correlation of two arrays (n,), or None where either is constant.
+
+    Ranks inside folds are ranked again here, unlike in `pooled_spearman`: ranking them once would choose another ridge in
+    16 of 798 fits of the study, and move figures on its small sets by up to 0.004.
+    """
     # As scipy.stats.spearmanr, but for the last bits, which decide between strengths that agree equally well.
     a, b = mid_ranks(predicted), mid_ranks(human)
     if np.ptp(a) == 0 or np.ptp(b) == 0:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from lager_lite.cli import main
 from lager_lite.data import Pair
 from lager_lite.errors import DataError, FitError
 from lager_lite.fitting import fold_cells
@@ -156,3 +159,27 @@ def test_pairs_without_systems_and_of_three_are_refused():
         systems_to_hold_out([pair])
     with pytest.raises(DataError, match="the systems cannot be held out: 1 of 2 pairs does not name both, first 'q'"):
         systems_to_hold_out([pair, replace(pair, id="q", systems=("s", ""))])
+
+
+@pytest.mark.parametrize(("name", "said"), [("rank", "system"), ("pairs", True)])
+def test_the_commands_say_what_was_held_out(tmp_path, tiny_model, monkeypatch, name, said):
+    monkeypatch.setattr(pair_figures_module, "SPLITS", 1)
+    rows = [
+        {
+            "id": f"{q}{n}",
+            "instruction": f"Name {q}.",
+            "response": f"r{q} {n}" * (n + 1),
+            "system": f"s{n}",
+            "score": n + 1,
+        }
+        for q in range(4)
+        for n in range(5)
+    ]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    common = ("-m", str(tiny_model), "--no-store", "--cv", "2", "--hold-out", "system", "--json")
+    done = CliRunner().invoke(main, [name, str(path), "-r", "helpfulness", *common])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["held_out"] == said and found["folds"] == 2 and found["pairs"] == 40
+    assert not any("can learn who wrote" in one for one in found["warnings"])
