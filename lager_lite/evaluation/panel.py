@@ -186,7 +186,7 @@ def _cross_validated(
     calibrated, _ = out_of_fold(FixedMethod(first.values), {"score": mean}, first.human, first.group, ways[0])
     scores["e_score"] = OutOfFold(mean, calibrated)
     scores.update(_trivial(first, plan, folds=folds, held_out=names)[0])
-    inner = min(folds_inside(first.group, np.atleast_2d(fold)[0], 5) for fold in ways)
+    inner = min(folds_inside(first.group, fold) for fold in ways)
     shares: dict[str, tuple[float, ...]] = {}
     for kind in plan.kinds:
         try:

@@ -24,7 +24,6 @@ from .fit_weights import Fitted, fit_weights
 from .folds import (
     Columns,
     Method,
-    fold_cells,
     folds_for_ranks,
     folds_inside,
     group_folds,
@@ -97,7 +96,6 @@ __all__ = [
     "fit_recipe",
     "fit_states",
     "fit_weights",
-    "fold_cells",
     "folds_for_ranks",
     "folds_inside",
     "gather",

@@ -247,7 +247,7 @@ def cross_validate(
     _check(layer_logits, human, values, loss)
     groups = np.arange(human.size) if groups is None else np.asarray(groups)
     ways = split_folds(groups, human, folds=folds, seed=seed, splits=splits, held_out=held_out)
-    inner = min(folds_inside(groups, np.atleast_2d(fold)[0], inner_folds) for fold in ways)
+    inner = min(folds_inside(groups, fold, inner_folds) for fold in ways)
 
     def tried(method: Method[Any], x: Columns) -> SplitScores:
         return over_splits(method, x, human, groups, ways)

@@ -212,14 +212,16 @@ def levelled(scores: np.ndarray, fold: np.ndarray) -> np.ndarray:
 def folds_inside(groups: np.ndarray, fold: np.ndarray, most: int = 5) -> int:
     """How many folds every training part can be split into: `most`, or fewer where one has fewer groups.
 
-    groups (n,) and fold int (n,) as in `out_of_fold`. All training parts get the same number, so that
-    they choose under equal conditions. Raises FitError where a training part has a single group.
+    groups (n,) and fold int (n,), (2, n) or (3, n) as in `out_of_fold`. All training parts get the same number, so that
+    they choose under equal conditions. Raises FitError where a training part has a single group; where more than groups are
+    held out, what is fitted to such a part does.
     """
-    names, first = np.unique(groups, return_index=True)
-    fewest = names.size - int(np.bincount(fold[first]).max())
-    if fewest < 2:
+    names, code = np.unique(groups, return_inverse=True)
+    code = code.reshape(-1)
+    fewest = min(int(np.count_nonzero(np.bincount(code[train]))) for _, train in fold_cells(fold))
+    if fewest < 2 and np.ndim(fold) == 1:
         raise FitError(
             f"{counted(names.size, 'group')} {'leaves' if names.size == 1 else 'leave'} a training part with one: nothing can be chosen in it",
             "label items of 3 groups or more, with as many folds as groups",
         )
-    return min(most, fewest)
+    return max(2, min(most, fewest))

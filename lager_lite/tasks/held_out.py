@@ -22,7 +22,6 @@ from ..fitting import (
     KindMethod,
     Method,
     as_layer_logits,
-    fold_cells,
     group_folds,
     lenses_for,
     select_rows,
@@ -50,23 +49,6 @@ def systems_to_hold_out(pairs: Sequence[Pair]) -> np.ndarray:
     count = np.unique(names).size
     check_enough_names(count, f"the pairs name {counted(count, 'system')}")
     return names
-
-
-def inner_folds(groups: np.ndarray, ways: Sequence[np.ndarray]) -> int:
-    """How many folds every training part can be split into where systems are held out, too, at most five.
-
-    groups (n,); ways: from `split_folds`. Raises FitError where a training part has fewer than two groups.
-    """
-    return _checked(min(np.unique(groups[train]).size for way in ways for _, train in fold_cells(way)))
-
-
-def _checked(fewest: int) -> int:
-    if fewest < 2:
-        raise FitError(
-            f"without the systems of a comparison, a fit has the responses of others in {counted(fewest, 'group')}",
-            "give responses of more systems to more instructions, or hold nothing out",
-        )
-    return min(_INNER_FOLDS, fewest)
 
 
 @dataclass(frozen=True)
@@ -112,7 +94,12 @@ def right_without(
         name = group_folds(names, min(_NAME_FOLDS, np.unique(names).size), seed + number, order)
         splits.append([(cell, _labelled(responses, cell)) for cell in cells_of(group, name, better, worse)])
     fewest = min(np.unique(responses.group[seen]).size for split in splits for _, (seen, _) in split)
-    inner = _checked(fewest)
+    if fewest < 2:
+        raise FitError(
+            f"without the systems of a comparison, a fit has the responses of others in {counted(fewest, 'group')}",
+            "give responses of more systems to more instructions, or hold nothing out",
+        )
+    inner = min(_INNER_FOLDS, fewest)
     found: dict[str, list[np.ndarray]] = {}
     for kind, (method, columns) in _methods(responses, kinds, inner, seed).items():
         again: Any = method

@@ -29,7 +29,7 @@ from ..records import WEIGHT_KINDS, Item
 from ..scoring import direct, uniform_weights, unlabelled_weights
 from ..stats import Interval, interval_of, mean_statistic, warnings_of_few
 from .comparing import Compared, Evidence, Verdicts
-from .held_out import inner_folds, systems_to_hold_out
+from .held_out import systems_to_hold_out
 from .pair_weights import pairs_not_apart, seen_pairs
 from .pairs import Accuracy, accuracies, ranking_verdict
 
@@ -243,7 +243,7 @@ def _fitted(
     """
     human, groups = graded.human, graded.groups
     ways = split_folds(groups, human, folds=folds, seed=seed, splits=SPLITS, held_out=systems)
-    inner = min(folds_inside(groups, way) for way in ways) if systems is None else inner_folds(groups, ways)
+    inner = min(folds_inside(groups, way) for way in ways)
     logits = {"raw": graded.evidence.raw, "norm": graded.evidence.norm}
     tried: dict[str, tuple[MirroredMethod, Mapping[str, np.ndarray]]] = {
         "surface": (MirroredMethod(FeatureMethod(values, inner, seed)), {FEATURES: graded.marks})

@@ -105,6 +105,13 @@ def test_a_training_part_is_split_into_as_many_folds_as_the_poorest_has_groups(g
     assert caught.value.hint == "label items of 3 groups or more, with as many folds as groups"
 
 
+def test_what_else_is_held_out_leaves_fewer_groups_to_choose_in():
+    groups = np.repeat(np.arange(9), 2)
+    fold, names = np.repeat(np.arange(3), 6), np.array([0, 1] * 6 + [0, 0] * 3)  # three groups are all of one name
+    assert folds_inside(groups, fold) == 5 and folds_inside(groups, np.stack([fold, names])) == 3
+    assert folds_inside(groups, np.stack([fold, np.zeros(18, int)])) == 2
+
+
 def walks_over_folds(tree):
     """Names of functions that loop over folds, or compare fold numbers to tell training rows from the rest."""
     found = set()
@@ -132,6 +139,7 @@ def test_one_module_of_the_package_walks_over_folds_and_deals_them():
     }
     assert {path for path, _ in found} == {"fitting/folds.py"}
     assert {name for _, name in found if not name.startswith("_")} == {
+        "folds_inside",
         "out_of_fold",
         "training_levels",
         "within_fold_ranks",

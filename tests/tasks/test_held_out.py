@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from lager_lite.cli import main
 from lager_lite.data import Pair
 from lager_lite.errors import DataError, FitError
-from lager_lite.fitting import fold_cells
+from lager_lite.fitting.folds import fold_cells
 from lager_lite.records import Item
 from lager_lite.scoring import unlabelled_weights
 from lager_lite.tasks import held_out
