@@ -84,8 +84,8 @@ def right_without(
     """By kind of weights, and for `surface`, which comparisons it orders as people do: 1, 0, or 0.5 for a tie.
 
     One array float64 (p,) for every split into folds. responses: n, each of them in a comparison. better, worse: their
-    rows, int (p,). names: of their writers, str (n,), as from `names_to_hold_out`. folds: of the groups; the names are dealt into five, or as many as there are.
-    A fit turns the order of the responses that it sees into labels, as `fitted_in_folds` does. Raises FitError where
+    rows, int (p,). names: of their writers, str (n,), as from `names_to_hold_out`. folds: of the groups; the names are dealt
+    into five, or as many as there are. A fit turns the order of the responses that it sees into labels, as `fitted_in_folds` does. Raises FitError where
     a fit sees no two responses to one instruction that people graded differently, and as `fit` does.
     """
     order, splits = labels_within(responses).mean(axis=1), []
