@@ -37,7 +37,7 @@ def options_of(command: click.Command) -> set[str]:
 def command_of(arguments: Sequence[str]) -> str:
     """The name of the command that arguments begin with, "" where they name none."""
     names = dict(commands_of(main))
-    found = [" ".join(arguments[:n]) for n in (2, 1) if " ".join(arguments[:n]) in names]
+    found = [" ".join(arguments[:n]) for n in (3, 2, 1) if " ".join(arguments[:n]) in names]
     return found[0] if found else ""
 
 

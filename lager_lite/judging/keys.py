@@ -14,12 +14,14 @@ class Basis:
     """What readings are made by, besides their prompts.
 
     - `key`: 16 bytes that name all of it.
-    - `others`: 16 bytes that name all but the processor's instructions and what follows from them: a basis with the same
-      `others` and other instructions makes the same readings in another way.
+    - `others`: 16 bytes that name what was asked for, and not what follows from the processor's instructions and from the
+      memory that a GPU has free: another basis with the same `others` makes the same readings in another way.
     - `earlier`: the keys that versions used which did not name the instructions, 16 bytes each: one for every type that
       matrices are unpacked to where they are, this processor's first.
     - `instructions`: the processor's instructions that the library uses, in words; "" where they are not known.
     - `library`, `device`: the library with its way to compute, and what computes the blocks, in words.
+    - `noted`: what the store notes of it: the instructions, with the device and the way to compute where these may differ
+      from run to run.
     """
 
     key: bytes
@@ -28,6 +30,7 @@ class Basis:
     instructions: str
     library: str = ""
     device: str = ""
+    noted: str = ""
 
 
 def context_key(**facts: object) -> bytes:

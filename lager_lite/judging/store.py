@@ -134,12 +134,13 @@ class Store:
         return found
 
     def others(self, basis: Basis) -> dict[bytes, str]:
-        """Return the instructions of the bases here that differ from this one in nothing else, by key; "" for a basis of
-        a version that did not note them."""
+        """Return what is noted of the bases here that make the same readings in another way, by key; "" for a basis of a
+        version that noted nothing."""
         with self._open() as db:
             known = ",".join("?" * len(basis.earlier))
-            query = f"SELECT key, instructions FROM bases WHERE (others = ? OR key IN ({known})) AND instructions <> ?"
-            return dict(db.execute(query, (basis.others, *basis.earlier, basis.instructions)))
+            query = f"SELECT key, instructions FROM bases WHERE (others = ? OR key IN ({known})) AND key <> ? "
+            query += "AND instructions <> ?"
+            return dict(db.execute(query, (basis.others, *basis.earlier, basis.key, basis.noted)))
 
     def count(self, keys: Collection[bytes]) -> int:
         """Return how many of these readings are stored."""
@@ -149,7 +150,7 @@ class Store:
     def note(self, basis: Basis) -> None:
         """Say what the readings are made by whose rows name its key."""
         query = "INSERT OR IGNORE INTO bases (key, others, instructions) VALUES (?,?,?)"
-        self._write(query, [(basis.key, basis.others, basis.instructions)])
+        self._write(query, [(basis.key, basis.others, basis.noted)])
 
     def put(self, rows: Iterable[tuple[bytes, Reading, bytes]], *, whole: bool, keep_states: bool = False) -> None:
         """Store (key, reading, context) rows in one transaction, and in a second one the states themselves.

@@ -13,7 +13,8 @@ from .beside import ContextsBeside, evaluate_beside
 from .build import BACKENDS, BuildRequest, build
 from .company import say_company, warn_company
 from .context import Context, Group
-from .copies import WOULD_UNPACK, copy_kind, has_room, say_new_copy, say_weights
+from .copies import WOULD_UNPACK, copy_kind, has_room, lack_of_asking, say_new_copy, say_weights
+from .copy_files import UNFINISHED, UnpackedCopy, copies_of, delete_copies, list_copies
 from .first_load import check_library
 from .generate import Generator, Request
 from .guard import check_loads, known_company
@@ -45,6 +46,8 @@ __all__ = [
     "Request",
     "SPLIT_MODES",
     "Sampling",
+    "UNFINISHED",
+    "UnpackedCopy",
     "WEIGHTS_AS",
     "WOULD_UNPACK",
     "about",
@@ -52,14 +55,18 @@ __all__ = [
     "build",
     "check_library",
     "check_loads",
+    "copies_of",
     "copy_kind",
     "cut_sorted",
+    "delete_copies",
     "evaluate_beside",
     "gpu_layers",
     "has_room",
     "instructions",
     "known_company",
+    "lack_of_asking",
     "lack_of_room",
+    "list_copies",
     "load",
     "parse_servers",
     "recall_ways",

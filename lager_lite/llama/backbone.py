@@ -53,7 +53,7 @@ class Backbone:
             warnings.warn(lack, LagerWarning, stacklevel=2)
         self.gpu_layers = gpu_layers(self.library, options.gpu_layers, self.path)
         self.options = heeded(self.library, options, self.gpu_layers, self.products)
-        self.copied, self._file = file_to_load(self.library, options, self.path, self.gpu_layers)
+        self.copied, self._file, self._held = file_to_load(self.library, options, self.path, self.gpu_layers)
         self.api = self.library.api
         self._owned = Owned(self._load(), self.api.llama_model_free, f"the model {self.path.name}", self)
         self._words = self.api.llama_model_get_vocab(self.handle)
@@ -76,6 +76,8 @@ class Backbone:
     def close(self) -> None:
         """Free the model and its contexts, when the calls of other threads have returned."""
         self._owned.free()
+        if self._held is not None:
+            self._held.close()
 
     @property
     def handle(self) -> Any:

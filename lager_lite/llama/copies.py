@@ -5,22 +5,25 @@ moved the expected scores of the default model by up to 0.57 points from a CPU's
 fitted on a CPU agreed with people at 0.45 in place of 0.57; a copy in BF16 moved them by 0.05 (0.999), lost no agreement,
 and was read 1.4 times as fast. A copy is made once, holds the weights that a CPU computes with, and counts as the file that it
 was made from: its readings have keys of their own, and fitted weights are for both.
+
+A copy that was asked for is read, or the run ends with an error. One that nobody asked for is done without, in words,
+where there is no room for it at the moment.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import warnings
 from pathlib import Path
+from typing import IO
 
 from ..backbones import open_model
 from ..errors import Advice, BackendError, LagerError, LagerWarning
 from ..system import or_nowhere, unpacked_folder
-from .library import Library
+from .asked import gpus_of
+from .copy_files import copy_place, hold_copy
+from .library import Device, Library
 from .options import BackendOptions
-from .quantize import requantize
 from .ways import kinds_of
 
 UNASKED = 4e9
@@ -30,30 +33,44 @@ WOULD_UNPACK = Advice(f"{_ROOM}: --weights-as unpacked", f'{_ROOM}: unpack="fast
 """What is said of a file's weights where only a copy that is larger than that is missing."""
 _FLOATS = {"F32", "F16", "BF16"}
 _BYTES = {"BF16": 2, "F32": 4}
+_ASKED = {
+    "fastest": Advice("--weights-as unpacked", 'unpack="fastest"'),
+    "f32": Advice("--exact", 'unpack="f32"'),
+}
+_WITHOUT = {
+    "fastest": Advice("make room for it, or leave out --weights-as", 'make room for it, or use unpack="auto"'),
+    "f32": Advice(
+        "make room for it, compute exactly on the CPU with -ngl 0, or leave out --exact",
+        'make room for it, compute exactly on the CPU with gpu_layers=0, or use unpack="auto"',
+    ),
+}
+# A fifth more than the file, as for the place of the blocks.
+_MEMORY = 1.2
 
 
 def copy_kind(library: Library, options: BackendOptions, path: Path, layers: int) -> str:
     """Return what a GPU reads in place of a quantized file: a copy in "BF16" or "F32", or "" for the file as it is.
 
-    layers: the blocks on GPUs, -1 for all. Only an NVIDIA GPU that holds the whole model reads copies, since nothing was
-    measured on others. Raises what `open_model` raises.
+    layers: the blocks on GPUs, -1 for all. Only NVIDIA GPUs read copies, since nothing was measured on others. Raises
+    BackendError where `options.unpack` asks for a copy that they cannot read, and what `open_model` raises.
     """
-    kind = "F32" if options.unpack == "f32" else "BF16"
-    if options.unpack == "off" or options.rpc or not has_room(library, path, layers, kind):
+    if options.unpack == "off" or options.rpc or not _could_copy(library, path, layers):
         return ""
-    if options.unpack == "fastest" or _place(path, kind).exists():
+    kind = _kind(options)
+    lack = _lack(library, options, path, layers)
+    if not lack and (options.unpack != "auto" or _is_small(path, kind)):
         return kind
-    size = copy_bytes(path, kind)
-    return kind if size <= UNASKED and 2 * size < _free_on_disk() else ""
+    if options.unpack == "auto":
+        return ""
+    raise BackendError(
+        f"{_ASKED[options.unpack]} needs a copy of {path.name} in {kind} on the GPU ({_gb(copy_bytes(path, kind))}), and {lack}",
+        _WITHOUT[options.unpack],
+    )
 
 
-def has_room(library: Library, path: Path, layers: int, kind: str = "BF16") -> bool:
-    """Return whether NVIDIA GPUs that hold a whole quantized model have room for it as `kind`. Raises as `copy_kind`."""
-    if layers != -1 or kinds_of(path) <= _FLOATS:
-        return False
-    # A fifth more than the file, as for the place of the blocks.
-    need = 1.2 * copy_bytes(path, kind)
-    return 0 < need <= sum(d.memory_free for d in library.devices() if d.name.startswith("CUDA"))
+def has_room(library: Library, options: BackendOptions, path: Path, layers: int) -> bool:
+    """Return whether NVIDIA GPUs that hold a whole quantized model could read a copy of it. Raises what `open_model` does."""
+    return _could_copy(library, path, layers) and not _lack(library, options, path, layers)
 
 
 def copy_bytes(path: Path, kind: str) -> int:
@@ -61,46 +78,52 @@ def copy_bytes(path: Path, kind: str) -> int:
     return _BYTES[kind] * open_model(path).parameters
 
 
-def unpacked_copy(path: Path, kind: str) -> Path:
-    """Return the path of the copy, which is made where it is missing or damaged.
+def lack_of_copy(library: Library, options: BackendOptions, path: Path, layers: int) -> str:
+    """Return in words why a GPU reads a file as it is although it would read a copy at another time; "" where it does not.
 
-    Raises BackendError where it cannot be made, and the error of `unpacked_folder` for a user without a home.
+    Raises as `copy_kind`.
     """
-    place = unpacked_folder() / _place(path, kind).name
-    if _is_sound(place):
-        return place
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as beside:
-            os.replace(requantize(path, Path(beside) / place.name, kind), place)
-    except OSError as error:
-        raise BackendError(
-            f"no copy of {path.name} in {kind} can be made for the GPU: {error}",
-            Advice("--weights-as file reads the file as it is", 'unpack="off" reads the file as it is'),
-        ) from error
-    return place
+    if options.unpack != "auto" or options.rpc or layers != -1 or not _could_copy(library, path, layers):
+        return ""
+    large = _MEMORY * copy_bytes(path, "BF16") > sum(d.memory_total for d in _used(library, options))
+    if large or not _is_small(path, "BF16"):
+        return ""
+    lack = _lack(library, options, path, layers)
+    return lack and f"{path.name} is not read as an unpacked copy this time: {lack}"
 
 
-def file_to_load(library: Library, options: BackendOptions, path: Path, layers: int) -> tuple[str, Path]:
-    """Return what `copy_kind` returns, and the file to load: the copy, or `path`.
+def lack_of_asking(library: Library, options: BackendOptions, path: Path, layers: int) -> str:
+    """Return in words why a file is not read under settings that nobody asked for; "" where it can be.
 
-    A copy that nobody asked for and that cannot be made is done without, with a LagerWarning. Raises as `unpacked_copy`
-    for one that was asked for.
+    Either it cannot be read so, or that would make a large copy. Raises what `open_model` raises.
     """
-    kind = copy_kind(library, options, path, layers)
-    if not kind:
-        return "", path
     try:
-        return kind, unpacked_copy(path, kind)
+        kind = copy_kind(library, options, path, layers)
+    except BackendError as error:
+        return error.message
+    return "" if not kind or _is_small(path, kind) else f"that would make a copy of {_gb(copy_bytes(path, kind))}"
+
+
+def file_to_load(
+    library: Library, options: BackendOptions, path: Path, layers: int
+) -> tuple[str, Path, IO[str] | None]:
+    """Return what `copy_kind` returns, the file to load, which is the copy or `path`, and what `hold_copy` keeps open.
+
+    A copy that nobody asked for and that cannot be read is done without, with a LagerWarning. Raises as `copy_kind` and
+    `hold_copy` for one that was asked for.
+    """
+    why = lack_of_copy(library, options, path, layers)
+    try:
+        if kind := copy_kind(library, options, path, layers):
+            return kind, *hold_copy(path, kind)
     except LagerError as error:
-        if options.unpack == "fastest":
+        if options.unpack != "auto":
             raise
-        warnings.warn(
-            f"{error}; the GPU reads the weights as they are in the file, which moves scores",
-            LagerWarning,
-            stacklevel=3,
-        )
-        return "", path
+        why = str(error)
+    if why:
+        words = f"{why}; the GPU reads the weights as they are in the file, which moves scores"
+        warnings.warn(words, LagerWarning, stacklevel=3)
+    return "", path, None
 
 
 def say_weights(library: Library, options: BackendOptions, path: Path, layers: int) -> str:
@@ -108,34 +131,66 @@ def say_weights(library: Library, options: BackendOptions, path: Path, layers: i
     if layers != -1 or kinds_of(path) <= _FLOATS:
         return ""
     if kind := copy_kind(library, options, path, layers):
-        return f"unpacked to {kind} for the GPU: {_place(path, kind)}"
-    if options.unpack == "auto" and has_room(library, path, layers):
+        return f"unpacked to {kind} for the GPU: {copy_place(path, kind)}"
+    if options.unpack == "auto" and has_room(library, options, path, layers):
         return str(WOULD_UNPACK)
-    return "as they are in the file" + ("" if options.unpack == "off" else ": no NVIDIA GPU has room for them in BF16")
+    lack = lack_of_copy(library, options, path, layers) or "no NVIDIA GPU has room for them in BF16"
+    return "as they are in the file" + ("" if options.unpack == "off" else f": {lack}")
 
 
 def say_new_copy(library: Library, options: BackendOptions, path: Path, layers: int) -> str:
     """Return in words which copy the first load of a file makes; "" where there is none to make. Raises as `copy_kind`."""
     kind = copy_kind(library, options, path, layers)
-    if not kind or _place(path, kind).exists():
+    if not kind or copy_place(path, kind).exists():
         return ""
-    size = copy_bytes(path, kind) / 1e6
-    return f"unpacking {path.name} to {kind} for the GPU: a copy of {size:.0f} MB in {_place(path, kind).parent}, made once"
+    size, place = copy_bytes(path, kind) / 1e6, copy_place(path, kind).parent
+    return f"unpacking {path.name} to {kind} for the GPU: a copy of {size:.0f} MB in {place}, made once"
 
 
-def _is_sound(place: Path) -> bool:
-    try:
-        open_model(place)
-    except LagerError:
-        return False
-    return True
+def _could_copy(library: Library, path: Path, layers: int) -> bool:
+    """Whether an NVIDIA GPU computes blocks of a quantized file."""
+    return bool(layers) and not kinds_of(path) <= _FLOATS and any(map(_is_nvidia, library.devices()))
 
 
-def _place(path: Path, kind: str) -> Path:
-    info = open_model(path).info
-    # A pruned file has the fingerprint of the whole model.
-    name = f"{info.fingerprint.partition(':')[2][:32]}-{info.n_blocks}.{kind}.gguf"
-    return or_nowhere(unpacked_folder) / name
+def _lack(library: Library, options: BackendOptions, path: Path, layers: int) -> str:
+    """Why GPUs cannot read a copy of a file now, in words; "" where they can."""
+    kind = _kind(options)
+    need, place = _MEMORY * copy_bytes(path, kind), copy_place(path, kind)
+    free, disk = sum(d.memory_free for d in _used(library, options)), _free_on_disk()
+    if need > free:
+        return f"with what it computes in, that takes {_gb(need)} of GPU memory, of which {_gb(free)} are free"
+    if layers != -1:
+        every = Advice("-ngl all puts all there", 'gpu_layers="all" puts all there')
+        return f"only {layers} of {open_model(path).info.n_blocks} blocks lie on the GPU ({every})"
+    # What nobody asked for leaves half of the room to others.
+    if not place.exists() and (2 if options.unpack == "auto" else 1) * copy_bytes(path, kind) > disk:
+        return f"only {_gb(disk)} are free on the disk of {place.parent}"
+    return ""
+
+
+def _is_small(path: Path, kind: str) -> bool:
+    """Whether a copy is read that nobody asked for."""
+    return copy_place(path, kind).exists() or copy_bytes(path, kind) <= UNASKED
+
+
+def _kind(options: BackendOptions) -> str:
+    return "F32" if options.unpack == "f32" else "BF16"
+
+
+def _used(library: Library, options: BackendOptions) -> list[Device]:
+    """The NVIDIA GPUs that hold the model."""
+    gpus = list(gpus_of(library))
+    if options.split_mode == "none":
+        gpus = gpus[options.main_gpu : options.main_gpu + 1]
+    return list(filter(_is_nvidia, gpus))
+
+
+def _is_nvidia(device: Device) -> bool:
+    return device.name.startswith("CUDA")
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
 
 
 def _free_on_disk() -> int:

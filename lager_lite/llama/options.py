@@ -37,8 +37,9 @@ class BackendOptions:
     - `unpack`: how the CPU multiplies by quantized matrices where the library has our patches: "fastest" to unpack them
       to the type that it multiplies fastest, "f32" to unpack them to float32, "off" for llama.cpp's own products, whose
       bits depend on the number of rows, "auto" for "off" where that was measured to be clearly faster and as steady,
-      and else "fastest". An NVIDIA GPU with room for it reads a copy of the file in BF16, or in F32 with "f32": of any
-      size with "fastest", of up to 4 GB with "auto" and "f32", and none with "off".
+      and else "fastest". An NVIDIA GPU reads a copy of the file in BF16, or in F32 with "f32", and none with "off".
+      With "auto" it does so where there is room for a copy, which is made up to 4 GB; with "fastest" and "f32" a
+      backbone of which no copy can be read is refused.
     - `steady`: whether every prompt is evaluated in pieces of `batch` tokens, each alone in its decode and filled up
       to that size, so that nothing that is computed for a prompt depends on other prompts.
 

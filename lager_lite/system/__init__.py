@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .files import Identity, as_usual, check_not_read, check_writable, file_identity, write_beside
 from .interrupts import Interrupted, signal_waits, signals_deferred, signals_held, watching
+from .locks import lock_file
 from .offline import is_refusing, only_listening, refusing
 from .paths import (
     builds_folder,
@@ -34,6 +35,7 @@ __all__ = [
     "copies_folder",
     "file_identity",
     "loaded_folder",
+    "lock_file",
     "or_nowhere",
     "shipped_folder",
     "speeds_folder",

@@ -40,6 +40,7 @@ FIGURES = {
     "inspect": JUDGED,
     "knowledge": ("known.jsonl", *QUICK, "-r", "good.toml", "-n", "20"),
     "models catalog": (),
+    "models copies list": (),
     "models list": (),
     "models tune": (*QUICK, "-n", "2", "--rounds", "1", "--kind", "Q8_0"),
     "pairs": ("pairs.jsonl", *QUICK, "-r", "good.toml"),

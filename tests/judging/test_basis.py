@@ -1,4 +1,4 @@
-"""Readings name the processor's instructions that made them: those of others are kept, told of, and not used."""
+"""Readings name what made them, as a processor's instructions: those of others are kept, told of, and not used."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import warnings
 
 import pytest
 
+from lager_lite.backbones import open_model
 from lager_lite.errors import StoreWarning
 from lager_lite.judging import basis
 from lager_lite.judging.judge import Judge
 from lager_lite.judging.store import Store
-from lager_lite.llama import instructions, load
+from lager_lite.llama import copies, instructions, load, requantize
+from lager_lite.llama.library import Device
 from lager_lite.prompts import make_rubric
 from lager_lite.records import Item
 
@@ -114,3 +116,39 @@ def test_store_info_says_what_readings_were_computed_with(words, tiny_model, run
         if words
         else "computed  4 by an earlier version, which did not note with which instructions"
     )
+
+
+def test_a_run_that_is_resumed_with_less_gpu_memory_says_that_its_readings_are_others(
+    tiny_model, tmp_path, monkeypatch
+):
+    """Whether an unpacked copy is read depends on what other programs leave free. The prompts were evaluated anew, with
+    other scores, and nothing was said."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    quantized, library = requantize(tiny_model, tmp_path / "q.gguf", "Q8_0"), load()
+    monkeypatch.setattr(library.api, "llama_supports_gpu_offload", lambda: True)
+
+    def judged_with(free):
+        gpu = Device("CUDA0", "a GPU", "GPU", free, 2**40)
+        monkeypatch.setattr(library, "devices", lambda: [gpu, Device("CPU", "a CPU", "CPU", 2**40, 2**40)])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="q.gguf is not read as an unpacked copy")
+            return judged(quantized, store, ITEMS)
+
+    with Store(tmp_path / "s.sqlite") as store:
+        assert judged_with(2**40)[1] == []
+        enough_for_the_file = 2**29 + 3 * quantized.stat().st_size // 2
+        need = 2.4 * open_model(quantized).parameters
+        monkeypatch.setattr(copies, "_MEMORY", 1.2 * enough_for_the_file / need + 1)
+        counts, told = judged_with(enough_for_the_file)
+        assert counts.stored == 0 and told == [
+            "the store holds 2 readings of the next 2 prompts that were computed in another way (a GPU from a copy in BF16; "
+            "here a GPU from the file as it is). They may differ from this run's, so they are left in the store, and the "
+            "prompts are evaluated anew"
+        ]
+        counts, told = judged_with(enough_for_the_file)
+        assert counts.stored == 4 and told == []
+        counts, told = judged_with(0)
+        assert counts.stored == 0 and "a GPU from the file as it is; here the CPU). They may differ from" in told[0]
+        words = instructions(library)
+        ways = ("", "; computed by a GPU from a copy in BF16", "; computed by a GPU from the file as it is")
+        assert store.info().instructions == {words + way: 4 for way in ways}

@@ -12,7 +12,7 @@ from ...backbones import locate_model, open_model
 from ...data import counted, load_demo
 from ...errors import DataError
 from ...judging import Judge, Reasoning
-from ...llama import Backbone
+from ...llama import Backbone, gpu_layers, lack_of_asking, load
 from ...performance import WritingCost, apart, check_peer, measure_peer, measure_workload, tap_cost, writing_cost
 from ...records import Item
 from ..grammar import command as cli_command
@@ -27,7 +27,7 @@ from ..options import (
     read_given,
 )
 from ..outputs import STDOUT
-from ..show.progress import show_stage, show_steps
+from ..show.progress import say, show_stage, show_steps
 from ..show.speed import show_peers, show_tap_cost, show_workload, show_writing
 from ..show.terminal import present
 
@@ -83,17 +83,26 @@ def _work(given: Given, model: Path, items: str, shown: bool) -> dict[str, objec
         if shown:
             show_workload(found)
         prompts = _prompts(judge, chosen) if given["peer"] else []
-    exact = None
-    if not given["exact"]:
-        with open_judge({**given, "exact": True}) as judge, show_stage("judging some of them with --exact"):
-            exact = apart(judge, chosen[:ALONE])
-        if shown:
-            click.echo(f"the same with --exact: {exact:.2g} points")
+    exact = None if given["exact"] else _exactly(given, model, chosen[:ALONE], shown)
     with show_stage("measuring transformers"):
         times = measure_peer(model, prompts) if given["peer"] else None
     if shown and times:
         show_peers(times, found)
     return {"workload": found.to_dict(), "exact_difference": exact, "peer": times and times.to_dict()}
+
+
+def _exactly(given: Given, model: Path, chosen: tuple[Item, ...], shown: bool) -> float | None:
+    """How far scores lie apart with --exact; None where it cannot be had for less than was asked for."""
+    exactly = {**given, "exact": True}
+    options = backend_settings(exactly)
+    if lack := lack_of_asking(load(), options, model, gpu_layers(load(), options.gpu_layers, model)):
+        say(f"the same with --exact: left out, since {lack}")
+        return None
+    with open_judge(exactly) as judge, show_stage("judging some of them with --exact"):
+        found = apart(judge, chosen)
+    if shown:
+        click.echo(f"the same with --exact: {found:.2g} points")
+    return found
 
 
 @cli_command("bench", example="lager-lite bench items.jsonl -n 50")

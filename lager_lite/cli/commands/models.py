@@ -11,12 +11,13 @@ from ..grammar import group
 from ..options import json_option
 from ..show.machine import show_catalog, show_models
 from ..show.terminal import present
+from .copies import command as copies
 from .tune import command as tune
 
 
 @group("models", example="lager-lite models list")
 def command() -> None:
-    """Show the models of this machine, and make a faster copy of one."""
+    """Show the models of this machine, make a faster copy of one, and delete copies."""
 
 
 @command.command("list", example="lager-lite models list ~/models")
@@ -40,4 +41,5 @@ def catalog(json_file: str | None) -> None:
     present(json_file, lambda: [asdict(entry) for entry in entries], lambda: show_catalog(entries))
 
 
+command.add_command(copies)
 command.add_command(tune)

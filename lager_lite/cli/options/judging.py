@@ -212,7 +212,7 @@ def _try_file(model: str, options: BackendOptions) -> None:
     layers = gpu_layers(load(), options.gpu_layers, Path(model))
     stock = not layers and load().unpack_version() is None
     warn(warn_company(known_company(model, options), steady=options.steady, stock=stock))
-    if new and options.unpack == "auto" and has_room(load(), Path(model), layers):
+    if new and options.unpack == "auto" and has_room(load(), options, Path(model), layers):
         warn([] if copy_kind(load(), options, Path(model), layers) else [f"the weights are {WOULD_UNPACK}"])
 
 

@@ -273,14 +273,14 @@ _machine_options = all_of(
         show_default=True,
         help="How quantized weights are multiplied: unpacked to BF16 or float32, or as in the file. auto unpacks them on a "
         "CPU, unless the file as it is was measured to be a fifth faster and as steady; only the patched library can. An "
-        "NVIDIA GPU reads an unpacked copy, which auto makes up to 4 GB.",
+        "NVIDIA GPU reads an unpacked copy, which auto makes up to 4 GB (see `models copies`).",
     ),
     option_under(
         "Backend",
         "--exact",
         is_flag=True,
         help="The most exact arithmetic: -fa off -ctk f32 -ctv f32, and weights unpacked to float32 where the library "
-        "can. One prompt is read at a time.",
+        "can. An NVIDIA GPU reads a copy in float32, or the command ends. One prompt is read at a time.",
     ),
     option_under(
         "Backend",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import click
 
 from ...backbones import MEMORY_TOKENS, CatalogEntry, LocalModel
 from ...data import counted
 from ...judging import UNNAMED, StoreInfo
+from ...llama import UnpackedCopy
 from ...prompts import Rubric, describe_scale
+from ...system import or_nowhere, unpacked_folder
 from .progress import say
 from .terminal import text_table
 
@@ -40,6 +44,29 @@ def show_models(rows: Sequence[LocalModel]) -> None:
             say(f"{row.name}: {row.reason}")
     judging = sum(row.judges for row in rows)
     say(f"{counted(len(rows), 'model')}, {judging} can judge; memory is for prompts of {MEMORY_TOKENS:,} tokens")
+
+
+def show_copies(copies: Sequence[UnpackedCopy]) -> None:
+    """Print a table of unpacked copies; on stderr how much they take, and where."""
+    rows = [
+        (
+            f"{copy.source or copy.path.name}{'' if not copy.source or Path(copy.source).exists() else ' (gone)'}",
+            copy.kind,
+            f"{copy.bytes / 1e6:,.0f}",
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(copy.used)),
+            "yes" if copy.in_use else "",
+        )
+        for copy in copies
+    ]
+    if rows:
+        click.echo(text_table(("copy of", "as", "MB", "last used", "in use"), rows))
+    size = sum(copy.bytes for copy in copies) / 1e6
+    say(f"{count_copies(len(copies))}, {size:,.0f} MB in {or_nowhere(unpacked_folder)}")
+
+
+def count_copies(count: int) -> str:
+    """A number of copies in words."""
+    return f"{count} {'copy' if count == 1 else 'copies'}"
 
 
 def show_catalog(entries: Sequence[CatalogEntry]) -> None:
