@@ -3,6 +3,7 @@
 python -m tests.measure.products                     # times and errors of all types, ours and llama.cpp's
 python -m tests.measure.products Q4_K Q6_K --rows 1 8 512 --size 2048 2048 --threads 2
 python -m tests.measure.products --threads 1 --rows 1 2 4 8 64 512    # the table of patches/README.md
+python -m tests.measure.products Q4_0 Q8_0 --rows 1 2 --cold          # with matrices that are in no cache, as in a model
 
 With one thread its processor time is shown, which other programs on the machine disturb less.
 """
@@ -13,8 +14,8 @@ import argparse
 import ctypes
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from ctypes import c_bool, c_int, c_int64, c_size_t, c_void_p
 
 import numpy as np
@@ -28,6 +29,9 @@ TYPES = (
     *("F16", "BF16", "F32"),
 )
 OFF, FASTEST, F32 = 0, 1, 2
+UNCACHED = (
+    96 * 2**20
+)  # bytes of matrices, multiplied one after another, that caches keep nothing of until the next round
 
 
 class _Params(ctypes.Structure):
@@ -163,9 +167,14 @@ def dequantized(products: Products, kind: str, data: bytes, shape: Sequence[int]
     return out
 
 
-def compare(kind: str, shape: tuple[int, int], counts: Sequence[int], threads: int, seconds: float) -> list[str]:
+def compare(
+    kind: str, shape: tuple[int, int], counts: Sequence[int], threads: int, seconds: float, *, cold: bool = False
+) -> list[str]:
     """For each number of rows: the least times of both ways in microseconds, unpacked / llama.cpp's of those and of the
-    medians, and both errors against float64."""
+    medians, and both errors against float64.
+
+    cold: copies of the matrix are multiplied in turn, so many that a cache of up to 64 MB does not hold one until its next turn.
+    """
     products, rng = Products(), np.random.default_rng(0)
     clock = time.thread_time if threads == 1 else time.perf_counter
     values = rng.standard_normal(shape).astype(np.float32)
@@ -175,25 +184,35 @@ def compare(kind: str, shape: tuple[int, int], counts: Sequence[int], threads: i
     for n in counts:
         rows = rng.standard_normal((n, shape[1])).astype(np.float32)
         expected = rows.astype(np.float64) @ exact.T
-        with products.product(kind, data, shape, rows) as product:
-            times: dict[int, list[float]] = {OFF: [], FASTEST: []}
+        with ExitStack() as stack:
+            copies = -(-UNCACHED // len(data)) if cold else 1
+            made = [stack.enter_context(products.product(kind, data, shape, rows)) for _ in range(copies)]
             errors = {}
             for way in (OFF, FASTEST, F32):
-                product.set(way, threads)
-                product.run()
-                errors[way] = float(np.linalg.norm(product.result() - expected) / np.linalg.norm(expected))
-            start = time.perf_counter()
-            while time.perf_counter() - start < seconds or len(times[OFF]) < 5:
-                for way, found in times.items():
-                    product.set(way, threads)
-                    before = clock()
-                    product.run()
-                    found.append(clock() - before)
+                made[0].set(way, threads)
+                made[0].run()
+                errors[way] = float(np.linalg.norm(made[0].result() - expected) / np.linalg.norm(expected))
+            times = _times(made, clock, threads, seconds)
         own, theirs = min(times[FASTEST]) * 1e6, min(times[OFF]) * 1e6
         medians = statistics.median(times[FASTEST]) / statistics.median(times[OFF])
         shown = " ".join(f"{errors[way]:.1e}" for way in (OFF, FASTEST, F32))
         lines.append(f"{kind:8s} {n:4d} {theirs:9.0f} {own:9.0f} {own / theirs:6.2f} {medians:6.2f}   {shown}")
     return lines
+
+
+def _times(made: Sequence[Product], clock: Callable[[], float], threads: int, seconds: float) -> dict[int, list[float]]:
+    """The times of both ways in seconds, each of one round over all products divided by their number."""
+    times: dict[int, list[float]] = {OFF: [], FASTEST: []}
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds or len(times[OFF]) < 5:
+        for way, found in times.items():
+            for product in made:
+                product.set(way, threads)
+            before = clock()
+            for product in made:
+                product.run()
+            found.append((clock() - before) / len(made))
+    return times
 
 
 def main() -> None:
@@ -204,10 +223,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=[1536, 1536], metavar=("M", "K"))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.3)
+    parser.add_argument("--cold", action="store_true", help="multiply matrices that are in no cache, as a model does")
     args = parser.parse_args()
     print("type     rows llama.cpp  unpacked  ratio median   errors: llama.cpp, unpacked, unpacked to F32")
     for kind in args.types:
-        for line in compare(kind, tuple(args.size), args.rows, args.threads, args.seconds):
+        for line in compare(kind, tuple(args.size), args.rows, args.threads, args.seconds, cold=args.cold):
             print(line, flush=True)
 
 
