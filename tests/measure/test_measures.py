@@ -12,6 +12,7 @@ from tests.measure import (
     decode_times,
     demo_surface,
     fit_times,
+    gpu,
     intervals,
     panels,
     peak,
@@ -140,3 +141,31 @@ def test_start_times_are_those_of_help_texts_and_of_the_first_decode(tiny_model,
         "Judge(model)",
     ]
     assert all(0 < float(word) < 60 for line in lines for word in line.split() if word[:1].isdigit())
+
+
+@pytest.fixture
+def little_newsroom(tmp_path, monkeypatch):
+    """A file of 24 items in 12 groups with scores of the four criteria."""
+    monkeypatch.setattr(gpu, "CHARACTERS", 40)
+    monkeypatch.setattr(gpu, "ARTICLES", 6)
+    scores = ", ".join(f'"{path.stem}": [%d]' for path in gpu._RUBRICS)
+    row = '{"id": "%d", "source": "Article %d.", "response": "Number %d.", "scores": {' + scores + "}}"
+    lines = [row % (n, n // 2, n * n, *(1 + (n + c) % 5 for c in range(4))) for n in range(24)]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def test_a_gpu_is_measured_in_three_tables(tiny_model, little_newsroom, capsys):
+    gpu.main([little_newsroom, "-m", str(tiny_model), "--rounds", "2", "--cpu-only"])
+    times, off, agree = (table.splitlines() for table in capsys.readouterr().out.strip().split("\n\n"))
+    assert [row.split(" | ")[0] for row in times[2:]] == [f"| {way.name}" for way in gpu.ways(0)]
+    assert off[2] == f"| {gpu.COPY} | 0.000 points | 0.000 | 1.000 |", "the CPU against itself"
+    assert [row.split(" | ")[0] for row in agree[2:]] == [f"| {name}" for name in (gpu.CPU, gpu.COPY, gpu.FILE)]
+    assert all(len(row.split(" | ")) == 4 and len(set(row.rstrip(" |").split(" | ")[1:])) == 1 for row in agree[2:])
+
+
+def test_without_a_gpu_nothing_is_measured(tiny_model, little_newsroom, monkeypatch):
+    monkeypatch.setattr(gpu.load(), "devices", lambda: [])
+    with pytest.raises(SystemExit, match="nothing was measured"):
+        gpu.main([little_newsroom, "-m", str(tiny_model)])
