@@ -21,7 +21,16 @@ from .guard import check_loads, known_company
 from .instructions import instructions
 from .library import load
 from .native_tap import available
-from .options import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS, BackendOptions
+from .options import (
+    CACHE_TYPES,
+    CPU_BATCH,
+    FLASH_ATTENTION,
+    GPU_BATCH,
+    MOST_THREADS,
+    SPLIT_MODES,
+    WEIGHTS_AS,
+    BackendOptions,
+)
 from .placing import gpu_layers, lack_of_room
 from .quantize import FILE_TYPES, requantize
 from .rpc import parse_servers, serve
@@ -41,6 +50,7 @@ __all__ = [
     "FILE_TYPES",
     "FLASH_ATTENTION",
     "GPU_BATCH",
+    "MOST_THREADS",
     "Generator",
     "Group",
     "Request",

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import Advice, BackendError
+
 CACHE_TYPES = {"f32": 0, "f16": 1, "bf16": 30, "q8_0": 8, "q4_0": 2, "q4_1": 3, "iq4_nl": 20, "q5_0": 6, "q5_1": 7}
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 WEIGHTS_AS = {"auto": "auto", "unpacked": "fastest", "file": "off"}
@@ -13,6 +15,9 @@ WEIGHTS_AS = {"auto": "auto", "unpacked": "fastest", "file": "off"}
 SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 # llama.cpp has room for 256 sequences; more than 64 prompts in one step were not faster.
 MAX_LEAVES = 64
+MOST_THREADS = 512
+"""llama.cpp's GGML_MAX_N_THREADS. It checks nothing: OpenMP puts what it tells each new thread on the stack, which
+some ten thousand threads overflow, and of the number itself llama.cpp keeps 16 bits."""
 CPU_BATCH, GPU_BATCH, STEADY_BATCH = 512, 2048, 256
 """Tokens in one decode, and in one graph, where nothing else is asked for. A small decode leaves a large GPU
 idle between its kernels; on a CPU more than 512 tokens at a time were not faster."""
@@ -26,7 +31,7 @@ class BackendOptions:
     - `ctx_size`: the longest prompt in tokens; 0 for as long as the prompts need, up to the model's training context.
     - `batch_size`: the tokens of one decode. None: GPU_BATCH where blocks lie on a GPU, else CPU_BATCH.
     - `ubatch_size`: the tokens of one graph. None: as for `batch_size`.
-    - `threads`: the number of threads. None: one for each core that this process may use.
+    - `threads`: the number of threads, 1 to MOST_THREADS. None: one for each core that this process may use.
     - `flash_attn`: a key of FLASH_ATTENTION.
     - `cache_type_k`: the type of the K cache, a key of CACHE_TYPES.
     - `cache_type_v`: the type of the V cache, a key of CACHE_TYPES, or "auto" (see below).
@@ -48,6 +53,8 @@ class BackendOptions:
     cells, and skips those of other prompts. With one type it works on tiles, whose sums depend on what lies beside a
     prompt. Quantized weights magnify that from the last bit to a tenth of a score point. A library with our patches
     keeps the order with any types, at the speed of tiles.
+
+    Raises BackendError for a number of threads out of range.
     """
 
     gpu_layers: int | str = "auto"
@@ -64,6 +71,13 @@ class BackendOptions:
     rpc: tuple[str, ...] = ()
     unpack: str = "auto"
     steady: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise BackendError(
+                f"{self.threads} threads were asked for, and llama.cpp takes 1 to {MOST_THREADS}",
+                Advice("leave out --threads for one per core", "leave threads out for one per core"),
+            )
 
     @classmethod
     def exact(cls, **changes: Any) -> BackendOptions:
@@ -106,4 +120,4 @@ class BackendOptions:
         if self.threads:
             return self.threads
         affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity else (os.cpu_count() or 1)
+        return min(MOST_THREADS, len(affinity(0)) if affinity else (os.cpu_count() or 1))

@@ -8,6 +8,8 @@ import click
 import pytest
 
 from lager_lite.cli.options import TOP, WEIGHTS
+from lager_lite.errors import BackendError
+from lager_lite.llama import MOST_THREADS, BackendOptions
 from lager_lite.scoring import load_weights
 from lager_lite.system import shipped_folder
 
@@ -74,3 +76,18 @@ def test_exact_may_be_spelled_out_and_comes_before_the_settings(run, tmp_path, t
     said = ("-fa", "off", "-ctk", "f32", "--weights-as", "unpacked")
     done = run("score", "in.jsonl", "--exact", *said, "-m", tiny_model, "-r", "good.toml", "-t", 1, "--no-store")
     assert done.exit_code == 0, done.output
+
+
+def test_more_threads_than_llama_cpp_can_start_are_refused(run, tmp_path, tiny_model):
+    (tmp_path / "in.jsonl").write_text('{"response": "Yes."}\n')
+    done = run("score", "in.jsonl", "-m", tiny_model, "-r", "good.toml", "-t", MOST_THREADS + 1)
+    assert done.exit_code == 2 and f"1<=x<={MOST_THREADS}" in done.output
+    for threads in (0, -1, MOST_THREADS + 1, 100_000):
+        with pytest.raises(BackendError, match=f"{threads} threads were asked for, and llama.cpp takes 1 to"):
+            BackendOptions(threads=threads)
+    assert BackendOptions(threads=MOST_THREADS).thread_count() == MOST_THREADS
+
+
+def test_a_machine_with_more_cores_than_llama_cpp_has_threads(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: range(1000), raising=False)
+    assert BackendOptions().thread_count() == MOST_THREADS

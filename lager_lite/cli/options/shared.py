@@ -8,7 +8,7 @@ import click
 
 from ...backbones import locate_model, parts_of_model
 from ...judging import OVERFLOW, TEMPERATURE
-from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, SPLIT_MODES, WEIGHTS_AS
+from ...llama import CACHE_TYPES, CPU_BATCH, FLASH_ATTENTION, GPU_BATCH, MOST_THREADS, SPLIT_MODES, WEIGHTS_AS
 from ...system import refusing
 from ..outputs import NamedFile, OutputFile, store_of
 from ..streams import QUIET
@@ -151,7 +151,7 @@ threads_option = option_under(
     "Backend",
     "-t",
     "--threads",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MOST_THREADS),
     help="Number of CPU threads. The default is the number of cores that this process may use.",
 )
 quiet_option = option_under(
@@ -340,6 +340,9 @@ cluster_options = all_of(
         help="With --ray: GPUs per worker; may be a fraction.  [default: 0]",
     ),
     option_under(
-        "Cluster", "--threads-per-worker", type=click.IntRange(1), help="With --ray: threads per worker.  [default: 1]"
+        "Cluster",
+        "--threads-per-worker",
+        type=click.IntRange(1, MOST_THREADS),
+        help="With --ray: threads per worker.  [default: 1]",
     ),
 )
