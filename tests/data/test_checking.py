@@ -47,11 +47,11 @@ def test_nothing_is_odd_about_a_file_in_order(tmp_path):
         (plain(response=lambda n: "No." if n % 7 == 0 else f"{n} trees."), "3 of 21 responses occur more than once"),
         (
             [*plain(), {**plain()[3], "id": "again"}],
-            "1 item with the same texts as an earlier one, first again as i3",
+            "1 item with the same texts as an earlier one: first item again, like item i3",
         ),
         (
             [*plain(), {**plain()[3], "id": "again", "response": "FIR trees grow  here"}],
-            "1 item with the same texts as an earlier one, first again as i3",
+            "1 item with the same texts as an earlier one: first item again, like item i3",
         ),
         (plain(score=lambda n: 4), "every score is 4: nothing can be fitted or evaluated on it"),
         (plain(score=lambda n: 5 if n else 1), "20 of 21 values of score are 5"),
@@ -100,6 +100,10 @@ def test_rows_that_cannot_be_judged_are_errors(tmp_path):
     assert check_file(write(path, *plain(id=lambda n: "x"))).errors == (
         f"{path}:2: the id 'x' was used before, at {path}:1 (make ids unique, or map another key with --map id=KEY)",
     )
+    rows = without(plain(), "score")
+    twice = check_file(write(path, *rows, rows[3]))
+    assert len(twice.errors) == 1 and "the id 'i3' was used before" in twice.errors[0]
+    assert "1 item with the same texts as an earlier one: first item i3, which is there twice" in twice.odd
     assert check_file(write(path, *plain(), {"response": "R", "score": "good"})).errors == (
         f"{path}:22: key 'score' holds 'good', expected a number or a list of numbers "
         "(give numbers; `score`, `eval` and `fit` also read the labels of the rubric, or of --scale FAIL,PASS)",

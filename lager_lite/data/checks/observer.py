@@ -162,7 +162,7 @@ class Observer:
             )
         if self._words:
             word = "a word for a missing value (such as NaN, NULL or None)"
-            yield f"{counted(self._words, 'response')} only {word}, judged as the text that it is"
+            yield f"{counted(self._words, 'response')} with nothing but {word}: judged as text"
         if self._withdrawn:
             were = "answer of an annotator was" if self._withdrawn == 1 else "answers of annotators were"
             yield f"{self._withdrawn} {were} discarded or never submitted: left out of the human scores"

@@ -117,7 +117,8 @@ class OddityWatch:
             yield f'{counted(understood.blank, "response")} without a visible character: shown as "(empty response)"'
         if self._repeats:
             one, other = self._repeats[0]
-            yield f"{counted(len(self._repeats), 'item')} with the same texts as an earlier one, first {one} as {other}"
+            first = f"item {one}, like item {other}" if one != other else f"item {one}, which is there twice"
+            yield f"{counted(len(self._repeats), 'item')} with the same texts as an earlier one: first {first}"
         shared = [(count, key) for key, count in self._responses.items() if count > 1]
         again = sum(count for count, _ in shared)
         if again > len(self._repeats) * 2:

@@ -100,7 +100,7 @@ class _Stream:
         """What is wrong, so many bytes ahead of here."""
         line, column = self._source.line_and_column(self.offset + ahead)
         return DataError(
-            f"{self._source.name}:{line}: not JSON: {message} at column {column}",
+            f"{self._source.name}:{line}: {not_json(message, column)}",
             "a .json file should hold one list or object",
         )
 
@@ -112,3 +112,9 @@ class _Stream:
         except UnicodeDecodeError:
             raise self._source.not_utf8() from None
         return bool(raw)
+
+
+def not_json(message: str, column: int) -> str:
+    """Return what is wrong with a text that is no JSON, from Python's message, and where."""
+    # Python's own place follows some messages, which end in "at" for that.
+    return f"not JSON: {message.removesuffix(' at')} at column {column}"

@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import DataError
 from ..keys import HeldRows, RepeatedKey, Row, RowSource, kind_of, unique
 from .bytesource import ByteSource
+from .jsonlist import not_json
 from .rowfile import LineFile, ListFile, TableFile, long_cells
 
 FORMATS = ("jsonl", "json", "csv", "tsv", "parquet")
@@ -124,7 +125,7 @@ def _whole(source: ByteSource) -> RowSource:
         if error.msg == "Extra data":  # several values, of which the first one takes several lines
             return LineFile(source)
         raise DataError(
-            f"{name}:{error.lineno}: not JSON: {error.msg} at column {error.colno}",
+            f"{name}:{error.lineno}: {not_json(error.msg, error.colno)}",
             "a .json file should hold one list or object",
         ) from None
     except RepeatedKey as error:

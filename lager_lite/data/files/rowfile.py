@@ -20,7 +20,7 @@ from ...system import write_beside
 from ..keys import RepeatedKey, Row, RowSource, counted, kind_of, unique
 from .bytesource import ByteSource
 from .cells import cell_values
-from .jsonlist import objects_of
+from .jsonlist import not_json, objects_of
 from .spreadsheet import read_cell
 
 _ONE_OBJECT = 'each line should be one object such as {"id": "a", "response": "..."}'
@@ -108,7 +108,7 @@ class LineFile(RowFile):
         try:
             values = json.loads(text, object_pairs_hook=unique)
         except json.JSONDecodeError as error:
-            raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}", _ONE_OBJECT) from None
+            raise DataError(f"{where}: {not_json(error.msg, error.colno)}", _ONE_OBJECT) from None
         except RecursionError:
             raise DataError(f"{where}: the JSON is nested too deeply", _ONE_OBJECT) from None
         except RepeatedKey as error:

@@ -47,7 +47,7 @@ def test_responses_that_are_words_for_a_missing_value_are_counted(tmp_path):
     data = read_items(path)
     assert [item.fields["response"] for item in data.items] == ["None", "NaN", "nowhere"]
     (said,) = data.understood.warnings
-    assert said.startswith("2 responses only a word for a missing value")
+    assert said.startswith("2 responses with nothing but a word for a missing value")
 
 
 def test_judgments_under_several_rubrics_are_named_where_they_are_given_as_items(tmp_path):

@@ -81,7 +81,7 @@ def test_places_are_those_of_the_format(tmp_path):
         (b'[{"a": 1},\n]', ":2: not JSON: Expecting value at column 1"),
         (b'[{"a": 1} {"a": 2}]', ":1: not JSON: Expecting ',' delimiter at column 11"),
         (b'[{"a": 1}', ":1: not JSON: Expecting ',' delimiter at column 10"),
-        ('[{"a": "é"},\n {"é": "tor'.encode(), ":2: not JSON: Unterminated string starting at at column 8"),
+        ('[{"a": "é"},\n {"é": "tor'.encode(), ":2: not JSON: Unterminated string starting at column 8"),
         (
             b'[{"a": 1}, {"a" 2}, {"a": "much more text after the wrong place"}]',
             ":1: not JSON: Expecting ':' delimiter at column 17",
