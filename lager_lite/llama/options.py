@@ -17,7 +17,7 @@ SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 MAX_LEAVES = 64
 MOST_THREADS = 512
 """llama.cpp's GGML_MAX_N_THREADS. It checks nothing: OpenMP puts what it tells each new thread on the stack, which
-some ten thousand threads overflow, and of the number itself llama.cpp keeps 16 bits."""
+100000 threads overflow, and of the number itself llama.cpp keeps 16 bits."""
 CPU_BATCH, GPU_BATCH, STEADY_BATCH = 512, 2048, 256
 """Tokens in one decode, and in one graph, where nothing else is asked for. A small decode leaves a large GPU
 idle between its kernels; on a CPU more than 512 tokens at a time were not faster."""

@@ -66,6 +66,7 @@ def test_without_weights_the_score_is_the_mean_of_the_members_e_scores(run, fold
 def test_fit_makes_weights_that_score_uses_and_that_no_other_panel_may_use(run, folder):
     done = run("fit", "-o", "w.json", "--kind", "signed", "--cv", 3)
     assert done.exit_code == 0, done.stderr
+    assert " from the store; " in done.stderr
     assert "member" in done.stdout and "panel" in done.stdout and "written   w.json" in done.stdout
     done = run("score", "-w", "w.json", "-o", "p.jsonl")
     assert done.exit_code == 0, done.stderr

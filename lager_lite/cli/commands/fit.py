@@ -40,7 +40,7 @@ from ..outputs import OutputFile
 from ..show.evaluations import fitted_facts, show_fitted
 from ..show.panels import panel_facts, show_fitted_panel
 from ..show.progress import show_progress, show_stage
-from ..show.terminal import present, warn
+from ..show.terminal import present, show_evaluated, warn
 
 _PLAN = (
     "kind",
@@ -100,8 +100,7 @@ def _fit_panel(given: Given, items: Sequence[Item], plan: FitPlan, labelled: str
         read = read_panel(panel, items, source=labelled, progress=progress)
     found = fit_panel([one.data for one in read], [one.provenance for one in read], plan)
     save_panel(output, found.weights)
-    failed = dict.fromkeys(failure for one in read for failure in one.data.failed)
-    warn(f"item {item} left out: {reason}" for item, reason in failed)
+    show_evaluated(panel.counts, list(dict.fromkeys(failure for one in read for failure in one.data.failed)))
     warn(found.warnings)
     names = panel.names
     present(
@@ -202,11 +201,11 @@ def command(labelled: str, output: str, **given: Any) -> None:
     with open_judge(given, max_state=plan.max_state, states=states) as judge:
         with show_progress(len(items) * len(judge.rubrics)) as progress:
             data = gather(judge, items, progress)
+        show_evaluated(judge.counts, data.failed)
         with show_stage("fitting the weights"):
             found = fit_weights(judge, data, plan)
             if given["report"]:
                 _report(given["report"], judge, items, plan, source=labelled, found=found)
     save_weights(output, found.file)
-    warn(f"item {item} left out: {reason}" for item, reason in data.failed)
     warn(found.warnings)
     present(given["json_file"], lambda: fitted_facts(found, output), lambda: show_fitted(found, output))
