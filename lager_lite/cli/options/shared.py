@@ -78,7 +78,8 @@ _prompt_options = all_of(
         type=click.Choice(OVERFLOW),
         default="error",
         show_default=True,
-        help="What to do with a prompt that is too long.",
+        help="What to do with a prompt that is longer than the context: `error` and `skip` both leave its item without a "
+        'score and give the reason, which begins with "skipped:" for `skip`; `truncate-middle` cuts its longest text.',
     ),
     chat_options,
 )
