@@ -15,6 +15,7 @@ from .given import items_of_dicts
 from .judge import Judge
 from .judged_rows import JudgedRow, judged_lines, read_judgments
 from .keys import Basis
+from .one_judge import OneJudge
 from .panel import Panel, names_of, sum_of
 from .score_file import (
     SHOWN_FAILURES,
@@ -39,6 +40,7 @@ __all__ = [
     "JudgedRow",
     "JudgmentRows",
     "OVERFLOW",
+    "OneJudge",
     "Ordering",
     "Panel",
     "Reasoning",

@@ -13,6 +13,7 @@ from ..data import ANSWER, TURN, Row, is_missing, kept_item, open_rows
 from ..errors import Advice, DataError
 from ..records import Item, Judgment, NumberId
 from .by_turn import TURN_NAMES
+from .one_judge import OneJudge
 from .score_file import OWN_NAMES
 
 _STORE = b"SQLite format 3\x00"
@@ -40,8 +41,8 @@ def read_judgments(
     - `labels`: what the labels of the scale are worth, where human scores beside the judgments may be labels.
     - `unit`: what of a conversation was judged, where `--keep` wrote conversations; judged turns say it themselves.
 
-    Raises DataError for a file that is no such output, for a value that no judgment has, and for two judgments of one
-    item by one rubric.
+    Raises DataError for a file that is no such output, for a value that no judgment has, for two judgments of one
+    item by one rubric, and for rows of two judges (see `OneJudge`).
     """
     found: list[JudgedRow] = []
     items: dict[str, Item | None] = {}
@@ -65,8 +66,10 @@ def judged_lines(path: str | Path, *, encoding: str | None = None) -> Iterator[t
     if rows.whole is not None:
         rows = open_rows(path, kind="jsonl", encoding=encoding)  # one judgment alone is one line
     places: dict[tuple[str, str], str] = {}
+    judge = OneJudge()
     for row in rows:
         judgment = judgment_of_row(row)
+        judge.see(row)
         key = (str(judgment.id), judgment.rubric)
         if key in places:
             raise DataError(

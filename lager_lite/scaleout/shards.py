@@ -20,7 +20,7 @@ import numpy as np
 
 from ..data import Row, RowFile, TableFile, apart_from, copy_rows, open_rows
 from ..errors import Advice, DataError
-from ..judging import Judge
+from ..judging import Judge, OneJudge
 from ..records import Counts, Item
 from ..system import check_not_read
 
@@ -97,14 +97,15 @@ def merge_outputs(items: Iterable[Item], parts: Sequence[str | Path], output: st
     """Write the rows of several outputs of `score` in the order of `items`, as one run would have written them.
 
     items: may be iterated twice. parts, output: JSON Lines, or CSV, or TSV; all alike. Rows are copied
-    byte by byte; memory is some 60 bytes a row. Raises DataError, and writes nothing, where a judgment
-    is missing, is there twice, or belongs to no item, and names some of each; OutputError where the output
-    cannot be written, or is a part or the file of the items.
+    byte by byte; memory is some 60 bytes a row. Raises DataError, and writes nothing, where two judges made
+    the parts (see `OneJudge`), or where a judgment is missing, is there twice, or belongs to no item, and names
+    some of each; OutputError where the output cannot be written, or is a part or the file of the items.
     """
     check_not_read(output, parts)
     apart_from(output, items)
     _check_suffixes([*parts, output])
-    indexes = [_Index(p) for p in parts]
+    judge = OneJudge()
+    indexes = [_Index(p, judge) for p in parts]
     filled = _alike(indexes)
     rubrics = filled[0].rubrics
     count, picks = _locate(items, rubrics, filled)
@@ -120,7 +121,7 @@ class _Index:
     rubrics: by first appearance.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, judge: OneJudge) -> None:
         self.path = Path(path)
         self._check_end()
         rows = open_rows(path, kind=_TABLES.get(self.path.suffix.lower(), "jsonl"), empty=True)
@@ -128,6 +129,7 @@ class _Index:
         keys, rubrics = array("Q"), dict[str, None]()
         for row in rows:
             identity, rubric = self._judged(row)
+            judge.see(row)
             rubrics[rubric] = None
             keys.append(_key(identity, rubric))
         if isinstance(rows, RowFile):

@@ -165,12 +165,6 @@ def _criteria(judgments: Sequence[Judgment], rubrics: Sequence[Rubric]) -> tuple
     labels: dict[str, tuple[str, ...]] = {}
     for judgment in judgments:
         found, before = tuple(judgment.probabilities or ()), labels.get(judgment.rubric, ())
-        if found and before and found != before:
-            raise DataError(
-                f"{judgment.where}: its labels are {', '.join(found)}, those of an earlier judgment by "
-                f"{judgment.rubric} are {', '.join(before)}",
-                "give the output of one run",
-            )
         labels[judgment.rubric] = before or found
     own = {rubric.name: rubric for rubric in rubrics}
     for name in own:

@@ -41,8 +41,12 @@ def write_items(path, n):
     path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
 
 
-def rows(*ids, rubric="good"):
-    return "".join(json.dumps({"id": i, "rubric": rubric, "score": 1}) + "\n" for i in ids)
+def rows(*ids, rubric="good", **more):
+    return "".join(json.dumps({"id": i, "rubric": rubric, "score": 1, **more}) + "\n" for i in ids)
+
+
+def labels(*names):
+    return dict.fromkeys(names, 0.5)
 
 
 def test_a_group_has_the_same_shard_for_ever():
@@ -167,8 +171,27 @@ def test_an_evaluation_of_a_shard_refuses_what_is_about_figures(run, options):
         (rows("i0", "i1"), rows("i2", "i3")[:-1], "b.jsonl: ends in the middle of a row"),
         (rows("i0", "i1"), '{"id": "i2"}\n', "b.jsonl:1: not a row of `score`, since it has no id and rubric"),
         (rows("i0", "i1"), "\x00\n", "b.jsonl:1: not JSON: Expecting value at column 1"),
+        (
+            rows("i0", "i1", probabilities=labels("1", "2")),
+            rows("i2", "i3", probabilities=labels("0", "1")),
+            "b.jsonl:1: the rubric good has another scale than at a.jsonl:1: 0, 1 here, 1, 2 there",
+        ),
+        (
+            rows("i0", "i1"),
+            rows("i2", "i3", low=0, high=2),
+            "two judges scored under the rubric good: b.jsonl:1 was scored with weights that give an interval (low and "
+            "high), and a.jsonl:1 was not",
+        ),
+        (
+            rows("i0", "i1", members=[1, 1]),
+            rows("i2", "i3"),
+            "a.jsonl:1 was scored by a panel of models, and b.jsonl:1",
+        ),
     ],
-    ids=["gap", "double", "foreign", "empty", "other rubric", "torn", "other rows", "no JSON"],
+    ids=[
+        *("gap", "double", "foreign", "empty", "other rubric", "torn", "other rows", "no JSON"),
+        *("other scale", "other weights", "no panel"),
+    ],
 )
 def test_what_does_not_fit_together_is_refused_and_nothing_written(tmp_path, monkeypatch, first, second, message):
     monkeypatch.chdir(tmp_path)

@@ -172,9 +172,12 @@ def test_rows_without_a_score_are_counted_and_may_be_allowed(rows):
         ([row("a", True)], "key 'score' holds True, expected a number"),
         ([row("a", 3.0), row("a", 4.0)], "the item a was judged by helpfulness before"),
         ([{**row("a", 3.0), "id": None}], "not a row of `score`, since it has no id and rubric"),
+        ([row("a", 3.0), row("b", 3.0, probabilities={"0": 1.0})], "the rubric helpfulness has another scale than at"),
+        ([row("a", 3.0, low=2.0, high=4.0), row("b", 3.0)], "two judges scored under the rubric helpfulness"),
+        ([row("a", 3.0), row("b", 3.0, members=[3.0, 3.0])], "two judges scored under the rubric helpfulness"),
     ],
 )
-def test_files_that_are_no_scores_are_refused(rows, values, message):
+def test_files_that_are_no_scores_of_one_judge_are_refused(rows, values, message):
     with pytest.raises(DataError) as caught:
         rows(values)
     assert message in caught.value.message

@@ -108,7 +108,7 @@ def command(scores: str, json_file: str | None, **given: Any) -> None:
 
     --compare does the same with the differences from an earlier run, paired by id and rubric: the bound is missed
     where the scores are shown to have fallen by more than --no-worse-than. Both runs must be scored by the same
-    judge; another scale or other weights are refused.
+    judge; another scale or other weights are refused. So is a file whose own rows show that two judges scored them.
 
     Exit codes: 0 passed; 3 a bound is missed, or with --strict undecided; 1 an error, or more rows without a score
     than --max-errors; 2 wrong usage.

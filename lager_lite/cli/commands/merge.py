@@ -35,7 +35,8 @@ def command(items: str, outputs: tuple[str, ...], output: str, **given: Any) -> 
 
     The merged file is byte for byte what one run without --shard would have written, where all shards ran with the
     same library, on the same kind of device and with the same instructions of a processor: rows do not say with which,
-    so nothing warns where scores differ a little. Give the same -n as to the shards, and the same -r and --scale where
+    so nothing warns where scores differ a little. Outputs are refused where their rows show that they were scored on
+    another scale, by a panel beside a single model, or with weights that give an interval beside others. Give the same -n as to the shards, and the same -r and --scale where
     ITEMS has labels for scores. Nothing is written where a judgment is missing, occurs twice, or belongs to no item.
     """
     source = open_given(items, given)
