@@ -88,7 +88,7 @@ def measure_drift(
     options = replace(options, batch_size=options.batch(layers), ubatch_size=options.ubatch(layers))
     for name in settings:
         exact = BackendOptions.exact()
-        kinds = {k: getattr(exact, k) for k in ("flash_attn", "cache_type_k", "cache_type_v")}
+        kinds = {k: getattr(exact, k) for k in ("flash_attn", "cache_type_k", "cache_type_v", "unpack")}
         base = replace(options, **kinds) if name == "exact" else options
         first: dict[tuple[str, str], Judgment] = {}
         changes = list(_changes(base, len(items)))

@@ -104,3 +104,13 @@ def test_the_same_command_twice_gives_the_same_bytes(tmp_path, tiny_model, monke
         assert CliRunner().invoke(main, command, catch_exceptions=False).exit_code == 0
     assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
     assert len((tmp_path / "a.jsonl").read_bytes().splitlines()) == 60
+
+
+def test_exact_is_measured_with_the_products_of_exact(tiny_model, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        drift, "_scores", lambda model, rubrics, orders, options: seen.append(options.unpack) or {("a", "r"): None}
+    )
+    with pytest.raises(LagerError, match="too few judgments"):
+        drift.measure_drift(tiny_model, [RUBRIC], ITEMS, settings=("exact",))
+    assert seen == [BackendOptions.exact().unpack]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ...backbones import locate_model
-from ...llama import check_loads
+from ...llama import check_loads, gpu_layers, lack_of_asking, load
 from ...performance import measure_drift
 from ..grammar import command as cli_command
 from ..options import (
+    Given,
     backend_options,
     backend_settings,
     chosen_rubrics,
@@ -51,8 +54,19 @@ def command(items: str, json_file: str | None, **given: Any) -> None:
             chosen_rubrics(given),
             chosen,
             options,
-            settings=("exact",) if given["exact"] else ("default", "exact"),
+            settings=_settings(given, model),
             say=say,
             progress=progress,
         )
     present(json_file, found.to_dict, lambda: show_drift(found))
+
+
+def _settings(given: Given, model: Path) -> Sequence[str]:
+    """What is measured: --exact too, unless it was not asked for and has no room here for the copy that it reads."""
+    if given["exact"]:
+        return ("exact",)
+    options = backend_settings({**given, "exact": True})
+    if lack := lack_of_asking(load(), options, model, gpu_layers(load(), options.gpu_layers, model)):
+        say(f"--exact: left out, since {lack}")
+        return ("default",)
+    return ("default", "exact")
