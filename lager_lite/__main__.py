@@ -19,8 +19,10 @@ def run() -> None:
         signal.signal(number, _stop)
     try:
         # Imported late, because importing takes long enough for somebody to stop it.
-        importlib.import_module(".cli.streams", __package__).prepare_streams()
-        importlib.import_module(".cli", __package__).main(prog_name="lager-lite")
+        streams = importlib.import_module(".cli.streams", __package__)
+        streams.prepare_streams()
+        with streams.stdout_watched():
+            importlib.import_module(".cli", __package__).main(prog_name="lager-lite")
     finally:
         # The exit code is known; while Python ends, handlers would be taken away one by one.
         for number in _NUMBERS:

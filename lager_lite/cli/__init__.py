@@ -129,5 +129,5 @@ def main() -> None:
     """A local judge: continuous scores from every layer of a frozen GGUF model.
 
     Exit codes: 0 success; 1 an error, or items that could not be judged; 2 wrong usage; 3 a bound that `gate` was given
-    is missed; 130 stopped by Ctrl-C, 143 by SIGTERM.
+    is missed; 130 stopped by Ctrl-C, 143 by SIGTERM; 141 the reader of the output ended first.
     """

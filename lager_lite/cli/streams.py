@@ -7,15 +7,24 @@ terminal these are shown as \\uXXXX, which inside JSON means the same; a file or
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import click
 
 QUIET = "lager_lite.quiet"
 """The key of click's `Context.meta` under which --quiet is kept."""
+
+BROKEN_PIPE = 141
+"""The exit code where the reader of stdout ends before the program: 128 and the number of SIGPIPE, as in shells."""
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 # The controls of C0 but tab and line feed, DEL, the controls of C1, signs of direction, separators of lines and
 # paragraphs, and the invisible tag characters.
@@ -61,6 +70,28 @@ def prepare_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
             if stream.isatty():
                 setattr(sys, name, Terminal(stream))
+
+
+@contextmanager
+def stdout_watched() -> Iterator[None]:
+    """End the program in words where stdout takes no more, for instance on a full disk, and where its reader has ended
+    with the exit code of a program that SIGPIPE ends."""
+    own = sys.stdout
+    try:
+        yield
+    except SystemExit:
+        if sys.stdout is not own:  # click's answer to a pipe without a reader, with exit code 1
+            raise SystemExit(BROKEN_PIPE) from None
+        raise
+    except OSError as error:
+        # Errors of files have names, or were put into words where they arose.
+        if error.filename is not None or error.errno not in _NO_ROOM:
+            raise
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)  # Python flushes once more at its end
+        os.close(null)
+        click.echo(f"Error: stdout: cannot write: {error.strerror}\nTry: write to a file on another disk", err=True)
+        raise SystemExit(1) from None
 
 
 def is_quiet() -> bool:

@@ -284,7 +284,9 @@ def _notes(compared: Compared, position: Position, preference: np.ndarray, seen:
     notes = []
     equal = len(compared.pairs) - len(compared.read) - len(compared.errors)
     if equal:
-        notes.append(f"the accuracies leave out {counted(equal, 'pair')} of equal texts, a tie each")
+        pairs = f"{counted(equal, 'pair')} of equal texts"
+        judged = np.isfinite(preference).any()
+        notes.append(f"the accuracies leave out {pairs}, a tie each" if judged else f"{pairs} counted as a tie each")
     if position.flip_rate is not None and position.flip_rate >= _FOLLOWS:
         place = "first" if (position.first or 0.0) >= 0.5 else "second"
         notes.append(

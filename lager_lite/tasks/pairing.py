@@ -109,13 +109,17 @@ def joined_pairs(
     for key, item in mine.items():
         other = others.get(key)
         if other is None:
-            found.append(_alone(item, f"only {names[0]} has this {by}"))
+            found.append(_alone(item, (system_of(item) or names[0], names[1]), f"only {names[0]} has this {by}"))
             continue
         systems = (system_of(item) or names[0], system_of(other) or names[1])
         found.append(_paired(item, other, item.id, rubric, systems))
     return (
         *found,
-        *(_alone(item, f"only {names[1]} has this {by}") for key, item in others.items() if key not in mine),
+        *(
+            _alone(item, (names[0], system_of(item) or names[1]), f"only {names[1]} has this {by}")
+            for key, item in others.items()
+            if key not in mine
+        ),
     )
 
 
@@ -152,9 +156,9 @@ def _paired(first: Item, second: Item, identity: str, rubric: str, systems: tupl
     return pair_of(first, second, identity, systems=systems, preference=preference, where=where, error=error)
 
 
-def _alone(item: Item, error: str) -> Pair:
+def _alone(item: Item, systems: tuple[str, str], error: str) -> Pair:
     identity: str = item.id if isinstance(item.id, NumberId) else str(item.id)
-    return Pair(identity, {}, (None, None), group=item.group, where=item.where, error=error)
+    return Pair(identity, {}, (None, None), systems=systems, group=item.group, where=item.where, error=error)
 
 
 def _shown(keys: Collection[str]) -> str:

@@ -86,3 +86,26 @@ def test_no_bar_shares_a_terminal_with_rows(monkeypatch, rows_to, shown):
         update(Counts(seen=3, done=1, planned_tokens=30, evaluated_tokens=10))
         time.sleep(0.1)
     assert ("1/3" in terminals["stderr"].getvalue()) is shown
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk that is always there")
+@pytest.mark.parametrize(
+    "words", (["--help"], ["--version"], ["score", "--help"], ["docs"], ["rubrics", "list"], ["completion", "bash"])
+)
+def test_a_full_disk_behind_stdout_is_one_error_in_words(words):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "Error: stdout: cannot write: No space left on device",
+        "Try: write to a file on another disk",
+    ]
+
+
+@pytest.mark.parametrize("words", (["docs", "commands"], ["score", "--help"]))
+def test_a_reader_that_ends_first_is_told_by_the_exit_code_of_a_broken_pipe(words):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command(*words), stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -259,6 +259,7 @@ def test_both_orders_share_the_task_and_equal_texts_are_not_judged(tiny_model):
     assert unique_tokens(tokens) < 0.8 * sum(map(len, tokens))
     one, tie, error, other = found.rows()
     assert (tie["verdict"], tie["probability"], tie["flags"], tie["flip"]) == ("tie", 0.5, ["equal texts"], False)
+    assert "1 pair of equal texts counted as a tie each" in pair_figures(found, resamples=50).notes
     assert (error["verdict"], error["error"]) == (None, "there is no response B")
     assert other["id"] == "4" and other["error"] is None
     (turned,) = swapped.rows()
@@ -299,10 +300,10 @@ def test_two_files_are_joined_by_id_and_nothing_is_lost():
     one[1], two[1] = replace(one[1], human={"": (4.0,)}), replace(two[1], human={"": (2.0, 3.0)})
     found = joined_pairs(one, two, "good", names=("one", "two"))
     assert [(p.id, p.responses, p.systems, p.preference, p.error) for p in found] == [
-        ("1", (None, None), ("", ""), None, "only one has this id"),
+        ("1", (None, None), ("s", "two"), None, "only one has this id"),
         ("2", ("b", "e"), ("s", "t"), 1.0, None),
         ("3", ("c", "d"), ("s", "t"), None, None),
-        ("4", (None, None), ("", ""), None, "only two has this id"),
+        ("4", (None, None), ("one", "t"), None, "only two has this id"),
     ]
     with pytest.raises(DataError, match="one and two have no id in common: 1 against 4"):
         joined_pairs(one[:1], two[2:], "good", names=("one", "two"))
@@ -321,7 +322,7 @@ def test_two_files_without_ids_are_joined_by_instruction():
     assert [(p.responses, p.systems, p.error) for p in found] == [
         (("a", "d"), ("s", "t"), None),
         (("b", "e"), ("s", "t"), None),
-        ((None, None), ("", ""), "only two has this instruction"),
+        ((None, None), ("one", "t"), "only two has this instruction"),
     ]
 
 

@@ -61,7 +61,7 @@ def _write_stdout(rows: Iterable[Mapping[str, Any]]) -> int:
         count = _write_jsonl(sys.stdout, rows)
         sys.stdout.flush()
     except BrokenPipeError:
-        raise  # the reader has enough: no error, and click ends quietly
+        raise  # the reader has enough, and the program ends without a word
     except OSError as error:
         raise OutputError(
             f"stdout: cannot write: {error.strerror}", "write to a file, which is complete or absent"
