@@ -76,7 +76,8 @@ def test_given_weights_are_evaluated_beside_the_baselines(run):
     weights = run.folder / "w.json"
     fitted = run("fit", "--kind", "signed", "-o", weights)
     assert fitted.exit_code == 0, fitted.output
-    assert "30 judgments, 0 from the store; " in fitted.stderr
+    again = run("fit", "--kind", "signed", "-o", run.folder / "again.json")
+    assert "\n30 judgments, 30 from the store; " in again.stderr
     done = run("eval", "-w", weights, "--include-seen", f"--json={run.folder / 'given.json'}")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("30 judgments in 30 groups, weights as given\n")
