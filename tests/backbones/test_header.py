@@ -341,15 +341,6 @@ def test_an_alignment_at_which_llama_cpp_aborts_is_refused(tmp_path: Path, intac
     assert refused == 3, "one length of four ends the header at a multiple of 32"
 
 
-def test_a_file_that_shrinks_behind_its_header_is_an_error_in_words(tmp_path: Path, intact: bytes) -> None:
-    path = tmp_path / "m.gguf"
-    path.write_bytes(intact)
-    header = read_header(path)
-    path.write_bytes(intact[: header.entries["tokenizer.ggml.tokens"].end - 1])
-    with pytest.raises(ModelFileError, match="was changed while it was read"):
-        header.strings_of("tokenizer.ggml.tokens", [0])
-
-
 def test_a_vocabulary_without_weights_is_refused(tmp_path: Path, intact: bytes) -> None:
     path = tmp_path / "m.gguf"
     start = intact.index(text("token_embd.weight"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from lager_lite.backbones.header import read_header
 from lager_lite.backbones.strings import string_places
+from lager_lite.errors import ModelFileError
 
 
 def packed(texts: Sequence[bytes]) -> bytes:
@@ -61,3 +64,12 @@ def test_strings_that_end_behind_the_data_are_left_out() -> None:
 
 def test_a_length_that_no_file_can_hold_ends_the_search() -> None:
     assert found(packed([b"one"]) + b"\xff" * 8, 2) == ([8], 11)
+
+
+def test_a_file_that_shrinks_behind_its_header_is_an_error_in_words(tmp_path: Path, tiny_model: Path) -> None:
+    path, intact = tmp_path / "m.gguf", tiny_model.read_bytes()
+    path.write_bytes(intact)
+    header = read_header(path)
+    path.write_bytes(intact[: header.entries["tokenizer.ggml.tokens"].end - 1])
+    with pytest.raises(ModelFileError, match="was changed while it was read"):
+        header.strings_of("tokenizer.ggml.tokens", [0])

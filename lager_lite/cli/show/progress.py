@@ -127,6 +127,7 @@ def show_steps(text: str, then: str = "finishing") -> Iterator[Callable[[int, in
         start = start if done else time.monotonic()
 
     def status() -> Status:
+        """What is shown now: a bar with the time that is left, and after the last step what comes then."""
         done, steps = at
         spent = time.monotonic() - start
         if done >= steps:
